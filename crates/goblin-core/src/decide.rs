@@ -1,0 +1,74 @@
+//! Typed questions about a text, answered as probabilities read in one forward pass.
+
+use serde::{Deserialize, Serialize};
+
+/// One question: a text that follows the shared prefix, and the tokens whose probability is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// Names the answer.
+    pub id: String,
+    /// Follows the shared text; the model's *next* token is read.
+    pub text: String,
+    /// Answer options. The spellings of one option are summed (`Yes`, ` yes`, `YES`).
+    pub options: Vec<AnswerOption>,
+}
+
+/// One option of a question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnswerOption {
+    /// Names the option in the answer.
+    pub name: String,
+    /// Spellings; each must begin with a token of its own and is read by that first token.
+    pub spellings: Vec<String>,
+}
+
+/// Several questions about one text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecideRequest {
+    /// The model's name as its provider knows it.
+    pub model: String,
+    /// The text all questions share. Evaluated once.
+    pub shared: String,
+    /// The questions, each branching off the shared text.
+    pub questions: Vec<Question>,
+}
+
+/// One option's probability.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OptionProbability {
+    /// The option.
+    pub name: String,
+    /// Probability over the full vocabulary, 0–1, spellings summed, *not* renormalised.
+    pub probability: f64,
+}
+
+/// The answer to one question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Which question.
+    pub id: String,
+    /// In the order of the question's options.
+    pub options: Vec<OptionProbability>,
+    /// Probability on all valid options together. Below 0.5 there is *no verdict*.
+    pub mass: f64,
+}
+
+/// What the work cost, so that "the prefix was not recomputed" can be counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecideCost {
+    /// Tokens of the shared text evaluated now.
+    pub shared_evaluated: u32,
+    /// Tokens of the shared text taken from a cache.
+    pub shared_cached: u32,
+    /// Tokens of all questions.
+    pub question_tokens: u32,
+}
+
+/// Answers, and what they cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecideResponse {
+    /// One per question, in order.
+    pub decisions: Vec<Decision>,
+    /// Tokens evaluated.
+    pub cost: DecideCost,
+}

@@ -1,0 +1,52 @@
+//! Identifiers: UUIDv7 (RFC 9562), so that they sort by the time they were made.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use uuid::Uuid;
+
+/// Where new ids come from. Cloning shares the source.
+#[derive(Clone, Debug)]
+pub enum Ids {
+    /// Real UUIDv7s.
+    Random,
+    /// 1, 2, 3 … in UUID form, for tests.
+    Counting(Arc<AtomicU64>),
+}
+
+impl Ids {
+    /// Predictable ids for tests.
+    pub fn counting() -> Self {
+        Self::Counting(Arc::new(AtomicU64::new(0)))
+    }
+
+    /// A new id, hyphenated lower-case UUID text (36 characters).
+    #[allow(clippy::disallowed_methods, reason = "this is the one owner of id making")]
+    pub fn next_id(&self) -> String {
+        match self {
+            Self::Random => Uuid::now_v7().to_string(),
+            Self::Counting(n) => {
+                Uuid::from_u128(u128::from(n.fetch_add(1, Ordering::SeqCst) + 1)).to_string()
+            }
+        }
+    }
+}
+
+/// Is this text an id we could have made? Guards paths such as `/api/chats/{id}`.
+pub fn is_id(text: &str) -> bool {
+    text.len() == 36 && Uuid::try_parse(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_the_time_they_were_made() {
+        let ids = Ids::Random;
+        let made: Vec<String> = (0..50).map(|_| ids.next_id()).collect();
+        assert!(made.is_sorted());
+        assert!(made.iter().all(|id| is_id(id)));
+        assert!(!is_id("../../etc/passwd"));
+    }
+}

@@ -1,0 +1,22 @@
+//! Words and decisions of goblin: what a chat, a turn, a model, a provider and an error *are*, and every
+//! choice that needs no I/O to make.
+//!
+//! Nothing in here opens a socket, a file or a clock of its own, and nothing depends on a runtime or a web
+//! framework: time and ids are parameters, streams are plain [`futures_core::Stream`]s.
+
+pub mod admission;
+pub mod chat;
+pub mod checks;
+pub mod clock;
+pub mod conversation;
+pub mod decide;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod limits;
+pub mod model;
+pub mod provider;
+pub mod route;
+pub mod status;
+pub mod turn_event;
+pub mod wire;

@@ -1,0 +1,26 @@
+//! Bounds on what callers may send. Each is checked before anything is allocated for it.
+
+/// Largest request body in bytes (10 MiB).
+pub const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+/// Most messages in one request.
+pub const MAX_MESSAGES: usize = 10_000;
+/// Deepest nesting of JSON arrays and objects.
+pub const MAX_JSON_DEPTH: usize = 100;
+/// Most tools in one request.
+pub const MAX_TOOLS: usize = 128;
+/// Most stop texts.
+pub const MAX_STOPS: usize = 16;
+/// Most bytes in one stop text.
+pub const MAX_STOP_BYTES: usize = 1024;
+/// Most entries of `logit_bias`.
+pub const MAX_LOGIT_BIAS: usize = 1024;
+/// Largest `max_tokens`.
+pub const MAX_MAX_TOKENS: u32 = 1_000_000;
+/// Most characters in a chat's title or folder.
+pub const MAX_TITLE_CHARS: usize = 200;
+/// Most bytes of one question or system prompt (1 MiB).
+pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
+/// Most bytes of one answer kept (4 MiB); beyond it the answer ends with `length`.
+pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// Largest page of a list.
+pub const MAX_PAGE: u32 = 200;

@@ -1,0 +1,143 @@
+//! A provider as a value: a struct of what it can do, filled in by wiring, so that a missing ability is visible.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_core::Stream;
+use thiserror::Error;
+
+use crate::chat::ChatRequest;
+use crate::decide::{DecideRequest, DecideResponse};
+use crate::event::ChatEvent;
+use crate::model::ModelInfo;
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A model's answer. Dropping it cancels the work: an upstream's connection is closed, the engine stops
+/// within one decode step.
+pub type ChatStream = Pin<Box<dyn Stream<Item = Result<ChatEvent, ProviderError>> + Send>>;
+
+/// Starts an answer.
+pub type ChatFn = Arc<dyn Fn(ChatRequest) -> BoxFuture<Result<ChatStream, ProviderError>> + Send + Sync>;
+/// Answers typed questions.
+pub type DecideFn =
+    Arc<dyn Fn(DecideRequest) -> BoxFuture<Result<DecideResponse, ProviderError>> + Send + Sync>;
+/// Counts the tokens a request's prompt has, exactly.
+pub type CountFn = Arc<dyn Fn(ChatRequest) -> BoxFuture<Result<TokenCount, ProviderError>> + Send + Sync>;
+/// Says how the provider is; cheap enough for every request (providers cache what they must ask for).
+pub type StatusFn = Arc<dyn Fn() -> BoxFuture<ProviderStatus> + Send + Sync>;
+
+/// Why a provider could not (go on to) answer. `Display` is for operators and logs; public bodies are built
+/// from the variant.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum ProviderError {
+    /// Not reachable, or not able to serve at all.
+    #[error("unavailable: {reason}")]
+    Unavailable {
+        /// What was tried and what happened, for operators.
+        reason: String,
+    },
+    /// Full: all sequences busy, 429, 503.
+    #[error("overloaded")]
+    Overloaded {
+        /// When to come back, if known.
+        retry_after: Option<Duration>,
+    },
+    /// Our credentials were refused.
+    #[error("the provider refused our credentials")]
+    Unauthorized,
+    /// The request is wrong; trying another provider of the same model would not help.
+    #[error("rejected: {message}")]
+    Rejected {
+        /// 400, 404, 413 or 422.
+        status: u16,
+        /// OpenAI's `code`, when there is one.
+        code: Option<String>,
+        /// The field at fault.
+        param: Option<String>,
+        /// Scrubbed, fit for the caller.
+        message: String,
+    },
+    /// The prompt does not fit.
+    #[error("the prompt has {prompt_tokens} tokens, the context holds {context_window}")]
+    ContextExceeded {
+        /// Tokens of the prompt.
+        prompt_tokens: u32,
+        /// Tokens the context holds.
+        context_window: u32,
+    },
+    /// The model is not there.
+    #[error("model {model} is not offered by this provider")]
+    ModelNotFound {
+        /// The name asked for.
+        model: String,
+    },
+    /// The stream broke: cut, stalled or malformed.
+    #[error("interrupted: {reason}")]
+    Interrupted {
+        /// What happened, for operators.
+        reason: String,
+    },
+}
+
+/// How many tokens a prompt has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenCount {
+    /// Tokens after the chat template.
+    pub prompt_tokens: u32,
+    /// Tokens the context holds.
+    pub context_window: u32,
+}
+
+/// How a provider is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProviderStatus {
+    /// Does it answer?
+    pub health: Health,
+    /// The models it offers.
+    pub models: Vec<ModelInfo>,
+    /// Answers it can generate at once; `None` when unknown (no admission limit on our side).
+    pub slots: Option<u32>,
+    /// Of those, free now.
+    pub free_slots: Option<u32>,
+    /// Measured tokens per second of one stream, when known.
+    pub decode_tokens_per_second: Option<f64>,
+    /// Measured prompt tokens per second, when known.
+    pub prefill_tokens_per_second: Option<f64>,
+}
+
+/// Does a provider answer?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Yes.
+    Ok,
+    /// Not yet: loading. The sentence says how far.
+    Starting(String),
+    /// No. The sentence says which address failed and why.
+    Down(String),
+}
+
+/// Who answers.
+#[derive(Clone)]
+pub struct ProviderHandle {
+    /// Its name in `provider/model`.
+    pub id: Arc<str>,
+    /// Does it stay on the operator's machines?
+    pub local: bool,
+    /// Answers chats.
+    pub chat: ChatFn,
+    /// Answers typed questions.
+    pub decide: Option<DecideFn>,
+    /// Counts tokens.
+    pub count: Option<CountFn>,
+    /// Says how it is.
+    pub status: StatusFn,
+}
+
+impl std::fmt::Debug for ProviderHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProviderHandle").field("id", &self.id).field("local", &self.local).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,285 @@
+//! Which model answers: names on offer, resolved to an ordered ladder of candidates. Pure.
+
+use std::sync::Arc;
+
+use crate::chat::ChatRequest;
+use crate::error::ApiError;
+use crate::model::{Capability, ModelInfo, ModelState, nearest};
+use crate::provider::Health;
+
+/// Names that let goblin choose.
+pub const AUTOMATIC: [&str; 2] = ["goblin", "goblin/local"];
+
+/// A model a provider offers now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    /// The provider's id.
+    pub provider: Arc<str>,
+    /// Does it stay on the operator's machines?
+    pub local: bool,
+    /// Can it be reached?
+    pub health: Health,
+    /// The model.
+    pub model: ModelInfo,
+}
+
+impl Offer {
+    /// `provider/model`.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.provider, self.model.name)
+    }
+}
+
+/// A provider that offers nothing because it is not there: needed to tell "no such model" from "not reachable".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// The provider's id.
+    pub provider: Arc<str>,
+    /// Is it loading, rather than away?
+    pub starting: bool,
+}
+
+/// What a request needs a model to be able to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Only models on the operator's machines.
+    pub local_only: bool,
+    /// An image is in the conversation; the field that holds it.
+    pub vision: Option<String>,
+}
+
+impl Needs {
+    /// Reads them off a request.
+    pub fn of(request: &ChatRequest, local_only: bool) -> Self {
+        let vision = request.messages.iter().position(crate::chat::Message::has_image);
+        Self { local_only, vision: vision.map(|i| format!("messages[{i}].content")) }
+    }
+}
+
+/// Candidates in the order they are tried. Never empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ladder {
+    /// First choice first.
+    pub candidates: Vec<Offer>,
+    /// Did the caller name the model (so that only it may answer)?
+    pub explicit: bool,
+}
+
+/// Everything known when choosing.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a> {
+    /// Every model of every provider that answers.
+    pub offers: &'a [Offer],
+    /// Every provider that does not.
+    pub absent: &'a [Absent],
+    /// The operator's preferred model, `provider/model` or a bare name.
+    pub default_model: Option<&'a str>,
+    /// What to run when there is no model at all.
+    pub no_model_help: &'a str,
+}
+
+/// Resolves the name a caller asked for.
+///
+/// `provider/model` and a bare model name mean that model and no other; `goblin` and `goblin/local` mean the
+/// operator's preferred model, then whatever is loaded, the starter model last.
+///
+/// # Errors
+/// `model_not_found` naming the nearest model; `no_provider` when the provider that might have it is not
+/// reachable, or nothing can answer; `invalid_request` when the model cannot do what the request needs.
+pub fn resolve(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder, ApiError> {
+    if AUTOMATIC.contains(&wanted) {
+        return automatic(wanted, needs, table);
+    }
+    let matching: Vec<&Offer> = table.offers.iter().filter(|o| names(o, wanted)).collect();
+    let Some(first) = matching.first() else {
+        return Err(not_offered(wanted, table));
+    };
+    let able: Vec<Offer> = matching.iter().filter(|o| lacks(o, needs).is_none()).map(|o| (*o).clone()).collect();
+    if able.is_empty() {
+        return Err(lacks(first, needs).unwrap_or_else(|| not_offered(wanted, table)));
+    }
+    Ok(Ladder { candidates: able, explicit: true })
+}
+
+fn automatic(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder, ApiError> {
+    let local_only = needs.local_only || wanted == "goblin/local";
+    let needs = Needs { local_only, ..needs.clone() };
+    let chat: Vec<&Offer> = table
+        .offers
+        .iter()
+        .filter(|o| o.model.can(Capability::Chat) && o.model.state != ModelState::Down)
+        .collect();
+    let mut able: Vec<Offer> =
+        chat.iter().filter(|o| lacks(o, &needs).is_none()).map(|o| (*o).clone()).collect();
+    if able.is_empty() {
+        return Err(match chat.first().and_then(|o| lacks(o, &needs)) {
+            Some(why) => why,
+            None => nobody(table),
+        });
+    }
+    able.sort_by_key(|o| {
+        let preferred = table.default_model.is_some_and(|d| names(o, d));
+        (!preferred, o.model.starter, o.model.state != ModelState::Loaded, !o.local)
+    });
+    Ok(Ladder { candidates: able, explicit: false })
+}
+
+fn names(offer: &Offer, wanted: &str) -> bool {
+    wanted == offer.model.name
+        || wanted
+            .strip_prefix(&*offer.provider)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .is_some_and(|name| name == offer.model.name)
+}
+
+fn lacks(offer: &Offer, needs: &Needs) -> Option<ApiError> {
+    if needs.local_only && !offer.local {
+        return Some(ApiError::no_provider(format!(
+            "`{}` is not on this operator's machines, and the request allows only models that are.",
+            offer.id()
+        )));
+    }
+    if let Some(field) = &needs.vision
+        && !offer.model.can(Capability::Vision)
+    {
+        return Some(ApiError::invalid(
+            field.clone(),
+            format!("`{}` reads text only. Remove the image or choose a model that sees.", offer.id()),
+        ));
+    }
+    None
+}
+
+fn not_offered(wanted: &str, table: &Table<'_>) -> ApiError {
+    let prefix = wanted.split('/').next().unwrap_or(wanted);
+    let named = table.absent.iter().find(|a| &*a.provider == prefix && wanted.contains('/'));
+    let bare = (!wanted.contains('/')).then(|| table.absent.first()).flatten();
+    if let Some(absent) = named.or(bare) {
+        return away(wanted, absent);
+    }
+    if table.offers.is_empty() {
+        return nobody(table);
+    }
+    let ids: Vec<String> = table.offers.iter().map(Offer::id).collect();
+    let known = ids
+        .iter()
+        .map(String::as_str)
+        .chain(table.offers.iter().map(|o| o.model.name.as_str()))
+        .chain(AUTOMATIC);
+    ApiError::model_not_found(wanted, nearest(wanted, known))
+}
+
+fn away(wanted: &str, absent: &Absent) -> ApiError {
+    let shown: String = wanted.chars().take(100).collect();
+    let provider = &absent.provider;
+    if absent.starting {
+        ApiError::no_provider(format!("`{provider}` is still loading, so `{shown}` cannot answer yet. Try again soon."))
+    } else {
+        ApiError::no_provider(format!(
+            "The server behind `{provider}` cannot be reached, so it is not known whether `{shown}` is there. \
+             Check that it is running; `goblin doctor` names the address and the cause."
+        ))
+    }
+}
+
+fn nobody(table: &Table<'_>) -> ApiError {
+    match table.absent.iter().find(|a| a.starting).or(table.absent.first()) {
+        Some(absent) if absent.starting => ApiError::no_provider(format!(
+            "`{}` is still loading its model. Try again in a moment.",
+            absent.provider
+        )),
+        Some(absent) => ApiError::no_provider(format!(
+            "The server behind `{}` cannot be reached and no other model is there. Check that it is running; \
+             `goblin doctor` names the address and the cause.",
+            absent.provider
+        )),
+        None => ApiError::no_provider(table.no_model_help.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{Message, Part, Role};
+    use crate::error::ErrorCode;
+
+    fn offer(provider: &str, name: &str, starter: bool, local: bool) -> Offer {
+        Offer {
+            provider: provider.into(),
+            local,
+            health: Health::Ok,
+            model: ModelInfo {
+                name: name.into(),
+                state: ModelState::Loaded,
+                context_window: Some(4096),
+                capabilities: vec![Capability::Chat],
+                size_bytes: None,
+                parameters: None,
+                starter,
+            },
+        }
+    }
+
+    fn table<'a>(offers: &'a [Offer], absent: &'a [Absent], default_model: Option<&'a str>) -> Table<'a> {
+        Table { offers, absent, default_model, no_model_help: "Run `make models`." }
+    }
+
+    #[test]
+    fn a_named_model_is_that_model_and_no_other() {
+        let offers = [offer("engine", "smol", true, true), offer("ollama", "mistral:7b", false, true)];
+        for name in ["ollama/mistral:7b", "mistral:7b"] {
+            let ladder = resolve(name, &Needs::default(), &table(&offers, &[], None)).unwrap();
+            assert_eq!(ladder.candidates.len(), 1);
+            assert_eq!(ladder.candidates[0].id(), "ollama/mistral:7b");
+            assert!(ladder.explicit);
+        }
+    }
+
+    #[test]
+    fn automatic_takes_the_preferred_then_the_loaded_and_the_starter_last() {
+        let offers = [offer("engine", "smol", true, true), offer("ollama", "a", false, true), offer("cloud", "b", false, false)];
+        let first = |default, name: &str| {
+            resolve(name, &Needs::default(), &table(&offers, &[], default)).unwrap().candidates[0].id()
+        };
+        assert_eq!(first(None, "goblin"), "ollama/a");
+        assert_eq!(first(Some("engine/smol"), "goblin"), "engine/smol");
+        let local = resolve("goblin/local", &Needs::default(), &table(&offers, &[], Some("b"))).unwrap();
+        assert!(local.candidates.iter().all(|o| o.local));
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_never_called_a_missing_model() {
+        let absent = [Absent { provider: "ollama".into(), starting: false }];
+        for name in ["ollama/mistral:7b", "mistral:7b", "goblin"] {
+            let error = resolve(name, &Needs::default(), &table(&[], &absent, None)).unwrap_err();
+            assert_eq!(error.code, ErrorCode::NoProvider, "{name}");
+            assert!(error.message.contains("cannot be reached"), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn an_unknown_model_names_the_nearest() {
+        let offers = [offer("engine", "smollm2-135m-instruct", true, true)];
+        let error = resolve("smollm2-135m", &Needs::default(), &table(&offers, &[], None)).unwrap_err();
+        assert_eq!(error.code, ErrorCode::ModelNotFound);
+        assert!(error.message.contains("smollm2-135m-instruct"), "{}", error.message);
+    }
+
+    #[test]
+    fn an_image_for_a_text_model_names_the_field() {
+        let offers = [offer("engine", "smol", true, true)];
+        let mut message = Message::text(Role::User, "look");
+        message.parts.push(Part::Image { url: "data:image/png;base64,AA==".into() });
+        let request = ChatRequest { messages: vec![Message::text(Role::System, "s"), message], ..ChatRequest::default() };
+        for name in ["smol", "goblin"] {
+            let error = resolve(name, &Needs::of(&request, false), &table(&offers, &[], None)).unwrap_err();
+            assert_eq!(error.param.as_deref(), Some("messages[1].content"));
+        }
+    }
+
+    #[test]
+    fn without_any_model_the_help_says_what_to_run() {
+        let error = resolve("goblin", &Needs::default(), &table(&[], &[], None)).unwrap_err();
+        assert_eq!((error.code, error.message.as_str()), (ErrorCode::NoProvider, "Run `make models`."));
+    }
+}

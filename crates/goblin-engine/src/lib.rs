@@ -1,0 +1,1 @@
+//! goblin-engine
