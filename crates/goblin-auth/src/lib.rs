@@ -1,1 +1,9 @@
-//! goblin-auth
+//! Who is it: keys of the model tier, and the rules of local mode, where nobody signs in.
+//!
+//! Decisions here take what a request says as values; nothing opens a connection.
+
+mod key_format;
+
+pub mod keys;
+pub mod local;
+pub mod principal;

@@ -94,6 +94,9 @@ pub struct ApiError {
     /// Overrides the code's usual status ([`ErrorCode::UpstreamRejected`] keeps the upstream's).
     #[serde(skip)]
     pub status_override: Option<u16>,
+    /// The upstream's own `code`, where it called the request wrong.
+    #[serde(skip)]
+    pub upstream_code: Option<String>,
     /// When to come back.
     #[serde(skip)]
     pub retry_after: Option<Duration>,
@@ -109,6 +112,7 @@ impl ApiError {
             message: message.into(),
             param: None,
             status_override: None,
+            upstream_code: None,
             retry_after: None,
             internal: None,
         }
@@ -239,8 +243,9 @@ impl ApiError {
             ProviderError::Unauthorized => Self::upstream_failed(format!(
                 "`{provider}` refused this server's credentials. Its operator must correct the key."
             )),
-            ProviderError::Rejected { status, code: _, param, message } => Self {
+            ProviderError::Rejected { status, code, param, message } => Self {
                 param: param.clone(),
+                upstream_code: code.clone(),
                 status_override: Some(*status),
                 ..Self::new(ErrorCode::UpstreamRejected, message.clone())
             },

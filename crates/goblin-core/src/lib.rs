@@ -15,6 +15,7 @@ pub mod event;
 pub mod id;
 pub mod limits;
 pub mod model;
+pub mod owner;
 pub mod provider;
 pub mod route;
 pub mod status;

@@ -1,4 +1,12 @@
 //! Wire dialects: bytes of the outside ↔ core words, both directions. Pure.
+//!
+//! Translation is always dialect ↔ core ↔ dialect, never dialect ↔ dialect.
+
+pub mod json;
+pub mod legacy;
+pub mod openai;
+pub mod problem;
+pub mod sse;
 
 /// A protocol spoken by clients or upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

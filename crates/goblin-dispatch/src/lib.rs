@@ -1,1 +1,127 @@
-//! goblin-dispatch
+//! Carries a turn out: resolves who answers, waits for a place, streams the answer, meters it, and, for chats,
+//! saves it. Meets models only as [`goblin_core::provider::ProviderHandle`].
+//!
+//! Two kinds of callers, two meanings of leaving. An API door polls an [`answer::AnswerStream`]: dropping it cancels
+//! the upstream. A chat turn runs in a tracked task that owns saving: readers come and go, and only stop, deadline
+//! or the end of the process ends it.
+
+pub mod answer;
+pub mod chat_turn;
+
+mod checkpoint;
+mod meter;
+mod prompt;
+mod queue;
+mod runner;
+mod table;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use goblin_core::clock::Clock;
+use goblin_core::provider::{ProviderHandle, ProviderStatus};
+use goblin_core::route::Offer;
+use goblin_store::store::Store;
+use goblin_store::turn_log::TurnLog;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+
+/// What the operator may set.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Most requests waiting for a place at one provider.
+    pub max_waiting: usize,
+    /// Longest a chat turn may take, from question to last token.
+    pub turn_deadline: Duration,
+    /// The preferred model, `provider/model` or a bare name.
+    pub default_model: Option<String>,
+    /// What to run when no model is there: a sentence with the command.
+    pub no_model_help: String,
+    /// How often open turns are saved, all in one transaction.
+    pub checkpoint_every: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_waiting: 64,
+            turn_deadline: Duration::from_secs(600),
+            default_model: None,
+            no_model_help: "There is no model yet. Run `make models` to fetch the starter model, or \
+                            `goblin models add FILE.gguf` to use one of yours."
+                .to_owned(),
+            checkpoint_every: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What a [`Dispatch`] is made of.
+pub struct Parts {
+    /// Where turns and usage are kept; the model tier has none.
+    pub store: Option<Store>,
+    /// Where running turns are read from.
+    pub turn_log: TurnLog,
+    /// Time.
+    pub clock: Clock,
+    /// Every task spawned here is tracked by it.
+    pub tracker: TaskTracker,
+    /// Cancelled when the process begins to drain: no new chat turns.
+    pub draining: CancellationToken,
+    /// Settings.
+    pub options: Options,
+}
+
+/// The room that carries turns out. Cheap to clone through its `Arc`.
+pub struct Dispatch {
+    pub(crate) store: Option<Store>,
+    pub(crate) turn_log: TurnLog,
+    pub(crate) clock: Clock,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) draining: CancellationToken,
+    pub(crate) options: Options,
+    pub(crate) table: table::Table,
+    pub(crate) open_turns: checkpoint::OpenTurns,
+}
+
+impl Dispatch {
+    /// A dispatch without providers; [`Self::replace_providers`] gives it some. Must be called inside a tokio
+    /// runtime: it starts the task that saves open turns.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let dispatch = Arc::new(Self {
+            store: parts.store,
+            turn_log: parts.turn_log,
+            clock: parts.clock,
+            tracker: parts.tracker,
+            draining: parts.draining,
+            options: parts.options,
+            table: table::Table::default(),
+            open_turns: checkpoint::OpenTurns::default(),
+        });
+        if let Some(store) = dispatch.store.clone() {
+            let saver = Arc::clone(&dispatch);
+            dispatch.tracker.spawn(async move { checkpoint::save_while_open(saver, store).await });
+        }
+        dispatch
+    }
+
+    /// Replaces the live table of providers. Answers under way keep the handle they have.
+    pub fn replace_providers(&self, providers: Vec<ProviderHandle>) {
+        self.table.replace(providers);
+    }
+
+    /// Every model of every provider that answers now.
+    pub async fn offers(&self) -> Vec<Offer> {
+        self.table.view().await.offers
+    }
+
+    /// Every provider and how it is, asked concurrently.
+    pub async fn providers_status(&self) -> Vec<(ProviderHandle, ProviderStatus)> {
+        self.table.statuses().await
+    }
+
+    /// The operator's settings.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+}

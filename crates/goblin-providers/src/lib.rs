@@ -1,1 +1,3 @@
-//! goblin-providers
+//! Models reached over HTTP: one file per kind of server, each a transport around `goblin_core::wire`.
+
+pub mod openai_compat;

@@ -1,1 +1,21 @@
-//! goblin-server
+//! The HTTP surfaces of the backend and of the model tier: doors in, encodings out.
+//!
+//! A request passes the layers of [`layers`] (one list, outermost first), reaches one handler of `routes`,
+//! which extracts, makes one call and maps the result. Errors are [`goblin_core::error::ApiError`]s, rendered
+//! once, in the shape of the door the request came in by ([`door`]).
+
+mod answer;
+pub mod app;
+mod body;
+mod caller;
+pub mod door;
+mod extract;
+mod fields;
+pub mod layers;
+mod models;
+pub mod openapi;
+pub mod page_assets;
+mod refusal;
+mod routes;
+pub mod serve;
+mod sse;

@@ -1,1 +1,3 @@
+//! goblin
+mod config;
 fn main() {}

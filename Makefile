@@ -1,0 +1,41 @@
+# Two front doors: `make up` and `make test`. Every target is one line; the work is in scripts/.
+.PHONY: help up test build models web lint test-rust test-web e2e deny bench-engine clean
+
+help:           ## this list
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+up:             ## build what is missing, fetch the starter model, start goblin (http://localhost:8001)
+	@scripts/up.sh $(ARGS)
+
+test:           ## everything CI runs, stage by stage, with each stage's time
+	@scripts/test.sh
+
+build:          ## the program, as `make up` builds it
+	@scripts/build.sh
+
+models:         ## fetch the starter model, and the second one the tests use
+	@scripts/fetch_model.py --gemma
+
+web:            ## build the page into web/dist
+	@scripts/web_build.sh
+
+lint:           ## formatting and lints of every language, without tests
+	@scripts/lint.sh
+
+test-rust:      ## the Rust stages of `make test`
+	@scripts/test.sh rust
+
+test-web:       ## the page's stages of `make test`
+	@scripts/test.sh web
+
+e2e:            ## journeys in a real browser against the real program
+	@scripts/test.sh rust-build e2e
+
+deny:           ## licences, sources and bans of every dependency (installs cargo-deny once: minutes)
+	@scripts/deny.sh
+
+bench-engine:   ## our engine against llama-server, as ratios (builds llama-server once: ten minutes)
+	@bench/engine.sh
+
+clean:          ## remove what was built; models and data stay
+	@scripts/clean.sh

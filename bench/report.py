@@ -1,0 +1,69 @@
+"""The table, for a terminal and for RESULTS.md."""
+
+import os
+from pathlib import Path
+
+BEGIN, END = "<!-- engine: begin -->", "<!-- engine: end -->"
+
+
+def machine():
+    """One line about the machine, read from /proc."""
+    model = "unknown CPU"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    memory_kib = int(Path("/proc/meminfo").read_text().split()[1])
+    return f"{model}, {os.cpu_count()} cores, {memory_kib / 2**20:.1f} GiB"
+
+
+def value(number, unit):
+    """A number with the digits that mean something."""
+    digits = 3 if unit == "s" else 1
+    return f"{number:.{digits}f} {unit}"
+
+
+def verdict(row):
+    """What the aim says."""
+    if row.aim is None:
+        return ""
+    return f"{'MISS' if row.missed else 'met'} (aim ≥ {row.aim:.1f})"
+
+
+def markdown(rows, facts, notes):
+    """The whole section between the markers."""
+    lines = [f"- {name}: {text}" for name, text in facts]
+    lines += [
+        "",
+        "| what | goblin | llama-server | ratio, > 1 better (min–max) | aim |",
+        "|---|---:|---:|---:|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row.name} | {value(row.ours, row.unit)} | {value(row.peer, row.unit)} | "
+            f"**{row.ratio:.2f}** ({row.lowest:.2f}–{row.highest:.2f}) | {verdict(row)} |"
+        )
+    if notes:
+        lines += [""] + [f"- {note}" for note in notes]
+    return "\n".join(lines)
+
+
+def terminal(rows):
+    """The table as plain text."""
+    width = max(len(row.name) for row in rows)
+    lines = [f"{'':{width}}  {'goblin':>12}  {'llama-server':>12}  ratio (min–max)"]
+    for row in rows:
+        lines.append(
+            f"{row.name:{width}}  {value(row.ours, row.unit):>12}  {value(row.peer, row.unit):>12}  "
+            f"{row.ratio:5.2f} ({row.lowest:.2f}–{row.highest:.2f})  {verdict(row)}".rstrip()
+        )
+    return "\n".join(lines)
+
+
+def put_between_markers(document, section):
+    """Replaces what stands between the markers; appends them when they are not there."""
+    block = f"{BEGIN}\n{section}\n{END}"
+    if BEGIN in document and END in document:
+        before, _, rest = document.partition(BEGIN)
+        return before + block + rest.partition(END)[2]
+    return document.rstrip("\n") + f"\n\n{block}\n"

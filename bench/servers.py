@@ -1,0 +1,138 @@
+"""Starts and ends the two servers. Only processes started here are ever ended."""
+
+import http.client
+import json
+import os
+import secrets
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class NotReady(Exception):
+    """A server did not come up."""
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    name: str
+    host: str
+    port: int
+    key: str
+    log: Path
+    process: subprocess.Popen = field(repr=False)
+    model: str = ""
+
+    def get(self, path, timeout=10.0):
+        """GET `path`; returns (status, body bytes)."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        try:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {self.key}"})
+            response = connection.getresponse()
+            return response.status, response.read(1 << 20)
+        finally:
+            connection.close()
+
+    def cpu_seconds(self):
+        """CPU time the process has used so far (proc(5), /proc/PID/stat, fields 14 and 15)."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self):
+        """Asks the process to end, and ends it after 20 s."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(timeout=20)
+
+
+def free_port():
+    """A port of the loopback address nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def bare_environment(home):
+    """An environment in which nothing of the operator's own settings can show up."""
+    return {
+        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        **{f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA", "STATE")},
+    }
+
+
+def start_ours(binary, model, work, settings):
+    """`goblin models serve` with a fresh home and a key of its own."""
+    home = work / "ours"
+    home.mkdir(parents=True)
+    port, key = free_port(), secrets.token_urlsafe(32)
+    environment = bare_environment(home) | {
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "LOG_LEVEL": "warn",
+        "LOCAL_LLM_API_KEY": key,
+        "GOBLIN_UPSTREAM__DISCOVER": "false",
+        "GOBLIN_ENGINE__MODEL": str(model),
+        "GOBLIN_ENGINE__THREADS": str(settings.threads),
+        "GOBLIN_ENGINE__SEQUENCES": str(settings.sequences),
+        "GOBLIN_ENGINE__CONTEXT_TOKENS": str(settings.context_tokens),
+    }
+    return start("goblin", [str(binary), "models", "serve"], environment, port, key, work)
+
+
+def start_peer(binary, model, work, settings, name="llama-server"):
+    """`llama-server` with the same model, threads and room per sequence, otherwise with its own defaults."""
+    home = work / name
+    home.mkdir(parents=True)
+    port = free_port()
+    threads, sequences = str(settings.threads), settings.sequences
+    command = [
+        str(binary), "-m", str(model), "-t", threads, "-tb", threads, "-np", str(sequences),
+        "-c", str(sequences * settings.context_tokens), "--host", "127.0.0.1", "--port", str(port), "--no-webui",
+        *settings.peer_flags,
+    ]
+    return start(name, command, bare_environment(home), port, "none", work)
+
+
+def start(name, command, environment, port, key, work):
+    """Starts `command`, waits up to two minutes until it answers, and asks it for the model's name."""
+    log = work / f"{name}.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    server = Server(name, "127.0.0.1", port, key, log, process)
+    try:
+        server.model = wait_until_ready(server, until=time.monotonic() + 120)
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+def wait_until_ready(server, until):
+    """Waits until `/health` is 200 and a model is listed; returns the model's name."""
+    while time.monotonic() < until:
+        if server.process.poll() is not None:
+            raise NotReady(f"{server.name} ended with {server.process.returncode}:\n{tail(server.log)}")
+        try:
+            if server.get("/health")[0] == 200:
+                models = json.loads(server.get("/v1/models")[1]).get("data") or []
+                if models:
+                    return models[0]["id"]
+        except (OSError, http.client.HTTPException, ValueError):
+            pass
+        time.sleep(0.2)
+    raise NotReady(f"{server.name} did not answer within two minutes:\n{tail(server.log)}")
+
+
+def tail(path, lines=20):
+    """The end of a log."""
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,25 @@
+//! OpenAI Chat Completions, both directions.
+//!
+//! Source: the public API reference of `POST /v1/chat/completions` and `GET /v1/models`, and the extension fields
+//! of Ollama and llama.cpp's server (`reasoning_content`, `top_k`, `min_p`, `grammar`, `meta`).
+
+mod collect;
+mod errors;
+mod fields;
+mod messages;
+mod models;
+mod pass_through;
+mod request;
+mod stream;
+mod tools;
+mod upstream;
+
+pub use collect::Collector;
+pub use errors::{error_body, provider_error, scrub};
+pub use models::{ListExtras, ListedModels, ModelEntry, model_list, model_object, parse_model_list};
+pub use pass_through::{PassThrough, parse_pass_through, rewrite_for_upstream};
+pub use request::{
+    CacheUse, GoblinOptions, INTENTS, IncomingChat, LatencyTarget, Verify, parse_chat_request,
+};
+pub use stream::{ChunkEncoder, DONE};
+pub use upstream::{StreamDecoder, decode_completion, encode_request, encode_tier_request};

@@ -1,0 +1,419 @@
+//! Talking to an upstream that speaks this dialect: requests written, answers read.
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::collect::tool_call_json;
+use super::errors::in_band_error;
+use super::stream::DONE;
+use crate::chat::{ChatRequest, Message, Part, ResponseFormat, Role, Sampling, ToolChoice};
+use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob, TopLogprob, Usage};
+use crate::limits::MAX_JSON_DEPTH;
+use crate::provider::ProviderError;
+use crate::wire::Dialect;
+use crate::wire::json::depth_within;
+
+/// The body to ask an upstream with: always a stream, always with usage. Settings that are not set are left out.
+pub fn encode_request(request: &ChatRequest) -> Bytes {
+    written(request_object(request))
+}
+
+/// As [`encode_request`], for a tier of our own: it is also told which requests belong to one conversation
+/// (`prompt_cache_key`), which is nobody else's business.
+pub fn encode_tier_request(request: &ChatRequest) -> Bytes {
+    let mut body = request_object(request);
+    put(&mut body, "prompt_cache_key", request.session.as_deref());
+    written(body)
+}
+
+fn written(body: Map<String, Value>) -> Bytes {
+    Value::Object(body).to_string().into()
+}
+
+fn put<T: Into<Value>>(body: &mut Map<String, Value>, name: &str, value: Option<T>) {
+    if let Some(value) = value {
+        body.insert(name.to_owned(), value.into());
+    }
+}
+
+fn request_object(request: &ChatRequest) -> Map<String, Value> {
+    let mut body = Map::new();
+    put(&mut body, "model", Some(request.model.as_str()));
+    put(&mut body, "messages", Some(request.messages.iter().map(message_json).collect::<Vec<_>>()));
+    put(&mut body, "stream", Some(true));
+    put(&mut body, "stream_options", Some(json!({"include_usage": true})));
+    if !request.tools.is_empty() {
+        let tools: Vec<Value> = request.tools.iter().map(|t| json!({"type": "function", "function": t})).collect();
+        put(&mut body, "tools", Some(tools));
+        let choice = match &request.tool_choice {
+            ToolChoice::Auto => None,
+            ToolChoice::None => Some(json!("none")),
+            ToolChoice::Required => Some(json!("required")),
+            ToolChoice::Named(name) => Some(json!({"type": "function", "function": {"name": name}})),
+        };
+        put(&mut body, "tool_choice", choice);
+        put(&mut body, "parallel_tool_calls", request.parallel_tool_calls);
+    }
+    put_sampling(&mut body, &request.sampling);
+    put_format(&mut body, &request.format);
+    put(&mut body, "user", request.user.as_deref());
+    body
+}
+
+fn put_sampling(body: &mut Map<String, Value>, sampling: &Sampling) {
+    let decimal = |n: Option<f32>| n.and_then(|n| n.to_string().parse::<f64>().ok());
+    put(body, "temperature", decimal(sampling.temperature));
+    put(body, "top_p", decimal(sampling.top_p));
+    put(body, "top_k", sampling.top_k);
+    put(body, "min_p", decimal(sampling.min_p));
+    put(body, "seed", sampling.seed.map(|seed| seed as i64));
+    put(body, "stop", (!sampling.stop.is_empty()).then(|| sampling.stop.clone()));
+    put(body, "presence_penalty", decimal(sampling.presence_penalty));
+    put(body, "frequency_penalty", decimal(sampling.frequency_penalty));
+    put(body, "repeat_penalty", decimal(sampling.repeat_penalty));
+    put(body, "max_tokens", sampling.max_tokens);
+    if !sampling.logit_bias.is_empty() {
+        let bias: Map<String, Value> =
+            sampling.logit_bias.iter().map(|(id, bias)| (id.to_string(), json!(decimal(Some(*bias))))).collect();
+        put(body, "logit_bias", Some(bias));
+    }
+    if let Some(top) = sampling.logprobs {
+        put(body, "logprobs", Some(true));
+        put(body, "top_logprobs", (top > 0).then_some(top));
+    }
+}
+
+fn put_format(body: &mut Map<String, Value>, format: &ResponseFormat) {
+    match format {
+        ResponseFormat::Text => {}
+        ResponseFormat::JsonObject => put(body, "response_format", Some(json!({"type": "json_object"}))),
+        ResponseFormat::JsonSchema { name, schema } => {
+            let inner = json!({"name": name, "schema": schema, "strict": true});
+            put(body, "response_format", Some(json!({"type": "json_schema", "json_schema": inner})));
+        }
+        ResponseFormat::Grammar(grammar) => put(body, "grammar", Some(grammar.as_str())),
+    }
+}
+
+fn message_json(message: &Message) -> Value {
+    let role = match message.role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tool",
+    };
+    let content = match message.parts.as_slice() {
+        [] => Value::Null,
+        [Part::Text { text }] => Value::from(text.as_str()),
+        parts => parts.iter().map(part_json).collect(),
+    };
+    let mut value = json!({"role": role, "content": content});
+    if let Some(name) = &message.name {
+        value["name"] = name.as_str().into();
+    }
+    if !message.tool_calls.is_empty() {
+        value["tool_calls"] = message.tool_calls.iter().map(tool_call_json).collect();
+    }
+    if let Some(id) = &message.tool_call_id {
+        value["tool_call_id"] = id.as_str().into();
+    }
+    value
+}
+
+fn part_json(part: &Part) -> Value {
+    match part {
+        Part::Text { text } => json!({"type": "text", "text": text}),
+        Part::Image { url } => json!({"type": "image_url", "image_url": {"url": url}}),
+    }
+}
+
+/// Reads an upstream's stream, one `data:` payload at a time. One per answer.
+#[derive(Clone, Debug)]
+pub struct StreamDecoder {
+    keep_raw: bool,
+    model: String,
+    started: bool,
+    content: bool,
+    finished: bool,
+    done: bool,
+    early_usage: Option<Usage>,
+    usage_said: bool,
+    calls: Vec<Call>,
+}
+
+/// A tool call seen so far: where the upstream counts it, and its id.
+#[derive(Clone, Debug)]
+struct Call {
+    wire_index: Option<u64>,
+    id: Option<String>,
+    named: bool,
+}
+
+fn interrupted(reason: impl Into<String>) -> ProviderError {
+    ProviderError::Interrupted { reason: reason.into() }
+}
+
+impl StreamDecoder {
+    /// With `keep_raw` every payload also rides on the first event it became; further events of the same payload
+    /// carry empty bytes, and payloads that say nothing new become [`Parsed::Opaque`].
+    pub fn new(keep_raw: bool) -> Self {
+        Self {
+            keep_raw,
+            model: String::new(),
+            started: false,
+            content: false,
+            finished: false,
+            done: false,
+            early_usage: None,
+            usage_said: false,
+            calls: Vec::new(),
+        }
+    }
+
+    /// Names the model asked for, so that an upstream's "no such model" can be told from other refusals.
+    #[must_use]
+    pub fn for_model(mut self, model: &str) -> Self {
+        model.clone_into(&mut self.model);
+        self
+    }
+
+    /// Did the stream say `[DONE]`?
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Reads one payload.
+    ///
+    /// # Errors
+    /// [`ProviderError::Interrupted`] for what is not JSON, for an error after content and for a `[DONE]` in place
+    /// of an answer; what an error object before any content says otherwise.
+    pub fn decode(&mut self, data: &Bytes) -> Result<Vec<ChatEvent>, ProviderError> {
+        if self.done {
+            return Ok(Vec::new());
+        }
+        if data.trim_ascii() == DONE {
+            return self.take_done();
+        }
+        if !depth_within(data, MAX_JSON_DEPTH) {
+            return Err(interrupted("a chunk of the stream is nested too deep"));
+        }
+        let chunk: Value = serde_json::from_slice(data)
+            .map_err(|e| interrupted(format!("a chunk of the stream is not JSON: {e}")))?;
+        if let Some(error) = in_band_error(&chunk, &self.model, self.content) {
+            return Err(error);
+        }
+        let mut parsed = Vec::new();
+        if let Some(choice) = first_choice(&chunk) {
+            self.read_choice(choice, choice.get("delta"), &mut parsed);
+        }
+        self.read_usage(&chunk, &mut parsed);
+        Ok(self.with_raw(parsed, data))
+    }
+
+    /// What is left to say when the stream has ended: usage that came before the end of the answer.
+    pub fn leftover(&mut self) -> Vec<ChatEvent> {
+        match self.early_usage.take() {
+            Some(usage) if self.finished && !std::mem::replace(&mut self.usage_said, true) => {
+                vec![Parsed::Usage(usage).into()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// To be asked when the stream has ended.
+    ///
+    /// # Errors
+    /// [`ProviderError::Interrupted`] when it ended before the answer did.
+    pub fn finish(&self) -> Result<(), ProviderError> {
+        match (self.finished, self.started) {
+            (true, _) => Ok(()),
+            (false, true) => Err(interrupted("the stream was cut before the answer ended")),
+            (false, false) => Err(interrupted("the stream ended without an answer")),
+        }
+    }
+
+    fn take_done(&mut self) -> Result<Vec<ChatEvent>, ProviderError> {
+        self.done = true;
+        let mut events = Vec::new();
+        if !self.finished {
+            if !self.content {
+                return Err(interrupted("the stream said [DONE] without an answer"));
+            }
+            // Some servers leave the reason out; [DONE] proves that nothing was cut.
+            self.finished = true;
+            events.push(Parsed::Finished { reason: FinishReason::Stop }.into());
+        }
+        events.extend(self.leftover());
+        Ok(events)
+    }
+
+    fn with_raw(&self, parsed: Vec<Parsed>, data: &Bytes) -> Vec<ChatEvent> {
+        if !self.keep_raw {
+            return parsed.into_iter().map(ChatEvent::from).collect();
+        }
+        let parsed = if parsed.is_empty() { vec![Parsed::Opaque] } else { parsed };
+        let raw = |i| if i == 0 { data.clone() } else { Bytes::new() };
+        parsed
+            .into_iter()
+            .enumerate()
+            .map(|(i, parsed)| ChatEvent { parsed, raw: Some((Dialect::OpenAi, raw(i))) })
+            .collect()
+    }
+
+    /// `delta` is the chunk's `delta` or the whole answer's `message`: the same words.
+    fn read_choice(&mut self, choice: &Value, delta: Option<&Value>, out: &mut Vec<Parsed>) {
+        if !std::mem::replace(&mut self.started, true) {
+            out.push(Parsed::Started);
+        }
+        let text = |name: &str| delta.and_then(|d| d.get(name)).map(plain_text).unwrap_or_default();
+        let reasoning = match text("reasoning_content") {
+            empty if empty.is_empty() => text("reasoning"),
+            reasoning => reasoning,
+        };
+        if !reasoning.is_empty() {
+            out.push(Parsed::Reasoning { text: reasoning });
+        }
+        let said = match text("content") {
+            empty if empty.is_empty() => text("refusal"),
+            content => content,
+        };
+        let logprobs = read_logprobs(choice);
+        if !said.is_empty() || !logprobs.is_empty() {
+            out.push(Parsed::Text { text: said, logprobs });
+        }
+        let calls = delta.and_then(|d| d.get("tool_calls")).and_then(Value::as_array);
+        for call in calls.into_iter().flatten() {
+            out.push(self.read_tool_call(call));
+        }
+        self.content |= out.iter().any(Parsed::is_content);
+        let reason = choice.get("finish_reason").and_then(Value::as_str).filter(|r| !r.is_empty());
+        if let Some(reason) = reason
+            && !std::mem::replace(&mut self.finished, true)
+        {
+            // Words of other servers (`eos`, `end_turn` …) all mean that the model was done.
+            out.push(Parsed::Finished { reason: FinishReason::parse(reason).unwrap_or(FinishReason::Stop) });
+        }
+    }
+
+    /// Counts calls as they come: some servers leave `index` out, some give every call the index 0.
+    fn read_tool_call(&mut self, call: &Value) -> Parsed {
+        let wire_index = call.get("index").and_then(Value::as_u64);
+        let id = call.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
+        let function = call.get("function");
+        let name = function.and_then(|f| f.get("name")).and_then(Value::as_str).filter(|n| !n.is_empty());
+        let known = self.calls.iter().rposition(|seen| match (wire_index, id, &seen.id) {
+            (_, Some(id), Some(seen_id)) if id != seen_id => false,
+            (Some(index), ..) => seen.wire_index == Some(index),
+            (None, Some(id), seen_id) => seen_id.as_deref() == Some(id),
+            // Without index and id: a name begins a new call, anything else continues the last one.
+            (None, None, _) => name.is_none(),
+        });
+        let arguments = match function.and_then(|f| f.get("arguments")) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Null) | None => String::new(),
+            Some(other) => other.to_string(),
+        };
+        let position = known.unwrap_or_else(|| {
+            let id = id.map_or_else(|| format!("call_{}", self.calls.len()), str::to_owned);
+            self.calls.push(Call { wire_index, id: Some(id), named: false });
+            self.calls.len() - 1
+        });
+        let call = &mut self.calls[position];
+        let name = name.filter(|_| !call.named).map(str::to_owned);
+        call.named |= name.is_some();
+        Parsed::ToolCall {
+            index: u32::try_from(position).unwrap_or(u32::MAX),
+            id: if known.is_none() { call.id.clone() } else { None },
+            name,
+            arguments,
+        }
+    }
+
+    fn read_usage(&mut self, chunk: &Value, out: &mut Vec<Parsed>) {
+        let Some(usage) = chunk.get("usage").filter(|u| u.is_object()) else { return };
+        let count = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64).map_or(0, clamp);
+        let detail = |group: &str, name: &str| usage.get(group).map_or(0, |g| count(g, name));
+        let usage = Usage {
+            prompt_tokens: count(usage, "prompt_tokens"),
+            completion_tokens: count(usage, "completion_tokens"),
+            cached_tokens: detail("prompt_tokens_details", "cached_tokens"),
+            reasoning_tokens: detail("completion_tokens_details", "reasoning_tokens"),
+        };
+        if !self.finished {
+            // Running totals; the last one counts.
+            self.early_usage = Some(usage);
+        } else if !std::mem::replace(&mut self.usage_said, true) {
+            self.early_usage = None;
+            out.push(Parsed::Usage(usage));
+        }
+    }
+}
+
+fn clamp(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// The choice with index 0; a single choice without an index is that one. Other choices are only forwarded.
+fn first_choice(value: &Value) -> Option<&Value> {
+    let choices = value.get("choices")?.as_array()?;
+    choices.iter().find(|c| c.get("index").and_then(Value::as_u64).unwrap_or(0) == 0)
+}
+
+/// A string, or the text parts of an array of parts.
+fn plain_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().filter_map(|p| p.get("text").and_then(Value::as_str)).collect(),
+        _ => String::new(),
+    }
+}
+
+fn read_logprobs(choice: &Value) -> Vec<TokenLogprob> {
+    let content = choice.get("logprobs").and_then(|l| l.get("content")).and_then(Value::as_array);
+    let rivals = |token: &Value| {
+        let rivals = token.get("top_logprobs").and_then(Value::as_array);
+        rivals.into_iter().flatten().map(read_logprob).collect()
+    };
+    let read = |token: &Value| TokenLogprob { chosen: read_logprob(token), top_logprobs: rivals(token) };
+    content.into_iter().flatten().map(read).collect()
+}
+
+fn read_logprob(token: &Value) -> TopLogprob {
+    let bytes = token.get("bytes").and_then(Value::as_array);
+    TopLogprob {
+        token: token.get("token").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        logprob: token.get("logprob").and_then(Value::as_f64).unwrap_or(-9999.0) as f32,
+        bytes: bytes.map(|b| b.iter().filter_map(|n| n.as_u64().and_then(|n| u8::try_from(n).ok())).collect()),
+    }
+}
+
+/// Reads a whole `chat.completion`, for upstreams that answer so: the same events its stream would have had.
+///
+/// # Errors
+/// As [`StreamDecoder::decode`]; [`ProviderError::Interrupted`] for a body that is empty, cut or no answer.
+pub fn decode_completion(body: &[u8]) -> Result<Vec<ChatEvent>, ProviderError> {
+    if body.trim_ascii().is_empty() {
+        return Err(interrupted("the answer is empty"));
+    }
+    if !depth_within(body, MAX_JSON_DEPTH) {
+        return Err(interrupted("the answer is nested too deep"));
+    }
+    let whole: Value =
+        serde_json::from_slice(body).map_err(|e| interrupted(format!("the answer is not JSON: {e}")))?;
+    if let Some(error) = in_band_error(&whole, "", false) {
+        return Err(error);
+    }
+    let mut decoder = StreamDecoder::new(false);
+    let mut parsed = Vec::new();
+    let choice = first_choice(&whole).ok_or_else(|| interrupted("the answer has no choices"))?;
+    decoder.read_choice(choice, choice.get("message"), &mut parsed);
+    if !decoder.finished {
+        if !decoder.content {
+            return Err(interrupted("the answer says nothing"));
+        }
+        decoder.finished = true;
+        parsed.push(Parsed::Finished { reason: FinishReason::Stop });
+    }
+    decoder.read_usage(&whole, &mut parsed);
+    Ok(parsed.into_iter().map(ChatEvent::from).collect())
+}

@@ -1,0 +1,196 @@
+//! A chat's turns from outside: begin one, stop one, read one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use goblin_core::conversation::{Chat, Turn, TurnStatus};
+use goblin_core::error::ApiError;
+use goblin_core::owner::Owner;
+use goblin_core::route::{Ladder, Needs};
+use goblin_core::turn_event::{Saved, TurnEvent};
+use goblin_store::store::Store;
+use goblin_store::turn_log::Events;
+use goblin_store::turns::{self, Parent};
+
+use crate::Dispatch;
+use crate::prompt::{self, Planned};
+use crate::runner::{self, Run};
+
+/// How long `stop` waits for the runner to save.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// A new question.
+#[derive(Clone, Debug, Default)]
+pub struct NewTurn {
+    /// The question.
+    pub content: String,
+    /// `None`: after the chat's head. `Some(None)`: a new first turn. `Some(Some(id))`: after that turn.
+    pub parent: Option<Option<String>>,
+    /// The model; absent = the chat's, else automatic.
+    pub model: Option<String>,
+}
+
+impl Dispatch {
+    /// Asks a new question in a chat and starts its answer; the turn's id is returned as soon as the question
+    /// is saved.
+    ///
+    /// # Errors
+    /// `not_found`, route errors, `context_length_exceeded`, `unavailable` while draining.
+    pub async fn create_turn(
+        self: &Arc<Self>,
+        owner: &Owner,
+        chat_id: &str,
+        new: NewTurn,
+    ) -> Result<String, ApiError> {
+        let store = self.chat_store()?;
+        let chat = find_chat(store, owner, chat_id).await?;
+        let parent = match new.parent {
+            None => chat.head.clone(),
+            Some(parent) => parent,
+        };
+        if let Some(id) = &parent {
+            let turn = find_turn(store, owner, id).await?;
+            if turn.chat_id != chat.id {
+                return Err(ApiError::invalid("parent", "The turn named as `parent` is in another chat."));
+            }
+        }
+        self.begin(owner, chat, parent, new.content, new.model).await
+    }
+
+    /// Answers a turn's question again, as a sibling.
+    ///
+    /// # Errors
+    /// As [`Self::create_turn`].
+    pub async fn regenerate_turn(
+        self: &Arc<Self>,
+        owner: &Owner,
+        turn_id: &str,
+        model: Option<String>,
+    ) -> Result<String, ApiError> {
+        let store = self.chat_store()?;
+        let turn = find_turn(store, owner, turn_id).await?;
+        let chat = find_chat(store, owner, &turn.chat_id).await?;
+        self.begin(owner, chat, turn.parent, turn.content, model).await
+    }
+
+    /// Asks another question in a turn's place, as a sibling.
+    ///
+    /// # Errors
+    /// As [`Self::create_turn`].
+    pub async fn edit_turn(
+        self: &Arc<Self>,
+        owner: &Owner,
+        turn_id: &str,
+        content: String,
+        model: Option<String>,
+    ) -> Result<String, ApiError> {
+        let store = self.chat_store()?;
+        let turn = find_turn(store, owner, turn_id).await?;
+        let chat = find_chat(store, owner, &turn.chat_id).await?;
+        self.begin(owner, chat, turn.parent, content, model).await
+    }
+
+    /// Stops a turn; what was there is kept. A turn that has ended is returned as it is.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn stop_turn(&self, owner: &Owner, turn_id: &str) -> Result<Turn, ApiError> {
+        let store = self.chat_store()?;
+        let turn = find_turn(store, owner, turn_id).await?;
+        if turn.status != TurnStatus::Streaming {
+            return Ok(turn);
+        }
+        let events = self.turn_log.subscribe(turn_id, 0).await;
+        self.turn_log.request_stop(turn_id).await;
+        if let Some(mut events) = events {
+            let saved = async { while events.next().await.is_some() {} };
+            let _ = tokio::time::timeout(STOP_WAIT, saved).await;
+        }
+        find_turn(store, owner, turn_id).await
+    }
+
+    /// A turn's events after index `after`: replayed, then live, then over. When the log is gone: one snapshot.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn turn_events(
+        &self,
+        owner: &Owner,
+        turn_id: &str,
+        after: u64,
+    ) -> Result<Events, ApiError> {
+        let store = self.chat_store()?;
+        let turn = find_turn(store, owner, turn_id).await?;
+        if let Some(events) = self.turn_log.subscribe(turn_id, after).await {
+            return Ok(events);
+        }
+        // The log may have gone between the two looks: what is saved now is the whole turn.
+        let turn = find_turn(store, owner, &turn.id).await?;
+        let snapshot = Arc::new(TurnEvent::Snapshot(Saved { turn: Box::new(turn) }));
+        Ok(Box::pin(futures_util::stream::once(async move { (1, snapshot) })))
+    }
+
+    async fn begin(
+        self: &Arc<Self>,
+        owner: &Owner,
+        chat: Chat,
+        parent: Option<String>,
+        content: String,
+        model: Option<String>,
+    ) -> Result<String, ApiError> {
+        if self.draining.is_cancelled() {
+            return Err(ApiError::unavailable("The server is shutting down. Ask again in a moment."));
+        }
+        let store = self.chat_store()?;
+        let wanted = model.or_else(|| chat.model.clone()).unwrap_or_else(|| "goblin".to_owned());
+        let view = self.table.view().await;
+        let ladder = self.resolve(&view, &wanted, &Needs::default())?;
+        let (path, older) = path_to(store, owner, parent.as_deref()).await?;
+        let mut rungs: Vec<_> = ladder
+            .candidates
+            .into_iter()
+            .filter_map(|offer| view.provider(&offer.provider).cloned().map(|handle| (offer, handle)))
+            .collect();
+        let Planned { request, left_out } = prompt::plan(&chat, &path, &content, &mut rungs).await?;
+        let left_out = left_out.saturating_add(older);
+        let ladder = Ladder { candidates: rungs.into_iter().map(|(o, _)| o).collect(), explicit: ladder.explicit };
+        let parent = parent.map_or(Parent::Root, Parent::Turn);
+        let new = turns::NewTurn { chat: chat.id, parent, content, model: None };
+        let (turn, chat) = store.insert_turn(owner, new).await?;
+        let turn = Turn { left_out, ..turn };
+        let turn_id = turn.id.clone();
+        let log = match self.turn_log.begin(&turn.id) {
+            Ok(log) => log,
+            Err(full) => {
+                let error = ApiError::rate_limited("Too many answers are being made. Try again soon.", STOP_WAIT);
+                runner::refuse(store, owner, &turn, &error).await;
+                return Err(ApiError { internal: Some(full.to_string()), ..error });
+            }
+        };
+        self.open_turns.open(&turn_id);
+        let run = Run { owner: owner.clone(), store: store.clone(), turn, chat, log, view, ladder, request };
+        self.tracker.spawn(runner::run(Arc::clone(self), run));
+        Ok(turn_id)
+    }
+
+    fn chat_store(&self) -> Result<&Store, ApiError> {
+        self.store.as_ref().ok_or_else(|| ApiError::not_found("path"))
+    }
+}
+
+/// The turns from the root down to and with `parent`, and how many more there are above them.
+async fn path_to(store: &Store, owner: &Owner, parent: Option<&str>) -> Result<(Vec<Turn>, u32), ApiError> {
+    let Some(parent) = parent else { return Ok((Vec::new(), 0)) };
+    let mut path = store.list_path(owner, parent).await?;
+    path.turns.push(find_turn(store, owner, parent).await?);
+    Ok((path.turns, path.older))
+}
+
+async fn find_chat(store: &Store, owner: &Owner, id: &str) -> Result<Chat, ApiError> {
+    store.find_chat(owner, id).await?.ok_or_else(|| ApiError::not_found("chat"))
+}
+
+async fn find_turn(store: &Store, owner: &Owner, id: &str) -> Result<Turn, ApiError> {
+    store.find_turn(owner, id).await?.ok_or_else(|| ApiError::not_found("turn"))
+}

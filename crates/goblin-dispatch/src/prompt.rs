@@ -1,0 +1,118 @@
+//! What a chat's model is shown: system prompt, earlier turns, the new question; and which old turns are left
+//! out when the context is full. Never silently: the number left out is kept with the turn.
+
+use goblin_core::chat::{ChatRequest, Message, Role};
+use goblin_core::conversation::{Chat, Turn};
+use goblin_core::error::ApiError;
+use goblin_core::provider::{ProviderHandle, TokenCount};
+use goblin_core::route::Offer;
+
+/// Tokens kept free for the answer when the chat sets no `max_tokens`.
+const ANSWER_ROOM: u32 = 512;
+
+/// A request that fits, and how many of the oldest turns it does without.
+pub(crate) struct Planned {
+    pub(crate) request: ChatRequest,
+    pub(crate) left_out: u32,
+}
+
+/// The request for `question` after `path` (oldest first), without its oldest `skip` turns.
+pub(crate) fn request_for(chat: &Chat, path: &[Turn], question: &str, skip: usize) -> ChatRequest {
+    let mut messages = Vec::with_capacity(path.len() * 2 + 2);
+    if let Some(system) = chat.system.as_deref().filter(|s| !s.is_empty()) {
+        messages.push(Message::text(Role::System, system));
+    }
+    for turn in path.iter().skip(skip) {
+        messages.push(Message::text(Role::User, &turn.content));
+        if !turn.answer.is_empty() {
+            messages.push(Message::text(Role::Assistant, &turn.answer));
+        }
+    }
+    messages.push(Message::text(Role::User, question));
+    ChatRequest {
+        messages,
+        sampling: chat.parameters.to_sampling(),
+        stream: true,
+        session: Some(chat.id.clone()),
+        ..ChatRequest::default()
+    }
+}
+
+/// Does a prompt of this size leave room for an answer?
+fn fits(count: TokenCount, max_tokens: Option<u32>) -> bool {
+    let room = max_tokens.unwrap_or(ANSWER_ROOM).min(count.context_window / 4).max(1);
+    count.prompt_tokens.saturating_add(room) <= count.context_window
+}
+
+/// Counts a request for a candidate: exactly where the provider can, by bytes where it only says its context,
+/// not at all where it says nothing.
+async fn count(provider: &ProviderHandle, candidate: &Offer, request: &ChatRequest) -> Option<TokenCount> {
+    if let Some(exact) = &provider.count {
+        let mut asked = request.clone();
+        asked.model.clone_from(&candidate.model.name);
+        match exact(asked).await {
+            Ok(count) => return Some(count),
+            Err(error) => tracing::warn!(%error, model = candidate.id(), "tokens could not be counted"),
+        }
+    }
+    let context_window = candidate.model.context_window?;
+    let bytes: usize = request.messages.iter().map(|m| m.joined_text().len() + 16).sum();
+    Some(TokenCount { prompt_tokens: u32::try_from(bytes / 3).unwrap_or(u32::MAX), context_window })
+}
+
+/// Plans the prompt for the first candidate that holds all of it, else for the first of all with the fewest old
+/// turns left out (found by halving, so a long chat costs a handful of counts).
+///
+/// # Errors
+/// `context_length_exceeded` when not even the question alone fits.
+pub(crate) async fn plan(
+    chat: &Chat,
+    path: &[Turn],
+    question: &str,
+    rungs: &mut Vec<(Offer, ProviderHandle)>,
+) -> Result<Planned, ApiError> {
+    let whole = request_for(chat, path, question, 0);
+    for at in 0..rungs.len() {
+        let (candidate, provider) = &rungs[at];
+        if count(provider, candidate, &whole).await.is_none_or(|c| fits(c, chat.parameters.max_tokens)) {
+            rungs[..=at].rotate_right(1);
+            return Ok(Planned { request: whole, left_out: 0 });
+        }
+    }
+    let Some((candidate, provider)) = rungs.first() else {
+        return Ok(Planned { request: whole, left_out: 0 });
+    };
+    let bare = request_for(chat, path, question, path.len());
+    if let Some(least) = count(provider, candidate, &bare).await
+        && least.prompt_tokens >= least.context_window
+    {
+        return Err(ApiError::context_length_exceeded(least.prompt_tokens, least.context_window));
+    }
+    let (mut too_few, mut enough) = (0, path.len());
+    while enough - too_few > 1 {
+        let middle = usize::midpoint(too_few, enough);
+        let tried = request_for(chat, path, question, middle);
+        let ok = count(provider, candidate, &tried).await.is_none_or(|c| fits(c, chat.parameters.max_tokens));
+        if ok {
+            enough = middle;
+        } else {
+            too_few = middle;
+        }
+    }
+    let request = request_for(chat, path, question, enough);
+    Ok(Planned { request, left_out: u32::try_from(enough).unwrap_or(u32::MAX) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_for_an_answer_is_kept_free() {
+        let count = |prompt_tokens| TokenCount { prompt_tokens, context_window: 4096 };
+        assert!(fits(count(3584), None));
+        assert!(!fits(count(3585), None));
+        assert!(fits(count(4000), Some(16)));
+        assert!(!fits(count(3100), Some(100_000)), "at most a quarter is reserved, but that much is");
+    }
+}

@@ -1,0 +1,215 @@
+//! The task that carries a chat turn to its end, whoever is watching, and saves it.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::{FutureExt, StreamExt};
+use goblin_core::clock::Timestamp;
+use goblin_core::conversation::{Chat, Problem, Turn, TurnStatus, TurnTiming, TurnUsage};
+use goblin_core::error::ApiError;
+use goblin_core::event::{FinishReason, Parsed, Usage};
+use goblin_core::limits::MAX_ANSWER_BYTES;
+use goblin_core::owner::Owner;
+use goblin_core::route::Ladder;
+use goblin_core::turn_event::{Delta, Saved, TurnEvent};
+use goblin_core::wire::problem;
+use goblin_store::store::Store;
+use goblin_store::turn_log::TurnWriter;
+use goblin_store::turns::FinishedTurn;
+use goblin_store::usage::NewUsage;
+
+use crate::Dispatch;
+use crate::answer::{AnswerItem, AnswerStream, Climb, climb};
+use crate::meter::Meter;
+use crate::table::View;
+
+/// A turn that has been saved and is about to be answered.
+pub(crate) struct Run {
+    pub(crate) owner: Owner,
+    pub(crate) store: Store,
+    pub(crate) turn: Turn,
+    pub(crate) chat: Chat,
+    pub(crate) log: TurnWriter,
+    pub(crate) view: View,
+    pub(crate) ladder: Ladder,
+    pub(crate) request: goblin_core::chat::ChatRequest,
+}
+
+/// What is known of the answer so far, beside its text.
+#[derive(Default)]
+struct Outcome {
+    model: Option<(String, bool)>,
+    finish_reason: Option<FinishReason>,
+    usage: Option<Usage>,
+    first_token_ms: Option<u64>,
+    bytes: usize,
+}
+
+/// Answers the turn, saves it and closes its log. A panic in between is a failed turn, not a hanging one.
+pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
+    let Run { owner, store, turn, chat, log, view, ladder, request } = run;
+    let turn_id = turn.id.clone();
+    let first = TurnEvent::Turn { turn: Box::new(turn.clone()), chat: Box::new(chat) };
+    append(&log, first);
+    let meter = Meter::new(None, owner.clone(), "chat", &turn_id);
+    let deadline = Some(dispatch.options.turn_deadline);
+    let stream = climb(Climb { dispatch: Arc::clone(&dispatch), view, ladder, request, meter, deadline });
+    let mut outcome = Outcome::default();
+    let followed = AssertUnwindSafe(follow(&dispatch, &turn, &log, stream, &mut outcome)).catch_unwind().await;
+    let ended = followed.unwrap_or_else(|_| Err(ApiError::internal("the task answering a turn panicked")));
+    let (status, error) = match ended {
+        Ok(status) => (status, None),
+        Err(error) => {
+            tracing::warn!(turn = turn_id, error = %error, internal = error.internal, "turn failed");
+            (TurnStatus::Failed, Some(problem::body(&error, Some(&turn_id))))
+        }
+    };
+    let end = ended_turn(&dispatch, &turn, &outcome, status, error);
+    let usage = usage_of(&turn_id, &outcome, status);
+    let saved = match store.finish_turn(&owner, end.clone(), Some(usage)).await {
+        Ok(turn) => turn,
+        Err(error) => {
+            tracing::error!(%error, turn = turn_id, "a finished turn was not saved");
+            merged(turn, end, dispatch.clock.now())
+        }
+    };
+    append(&log, TurnEvent::Done(Saved { turn: Box::new(saved) }));
+}
+
+/// Ends a turn that never began to be answered.
+pub(crate) async fn refuse(store: &Store, owner: &Owner, turn: &Turn, error: &ApiError) {
+    let end = FinishedTurn {
+        turn: turn.id.clone(),
+        answer: String::new(),
+        reasoning: None,
+        status: TurnStatus::Failed,
+        finish_reason: None,
+        model: None,
+        local: None,
+        error: Some(problem::body(error, Some(&turn.id))),
+        usage: None,
+        left_out: turn.left_out,
+        timing: None,
+    };
+    if let Err(error) = store.finish_turn(owner, end, None).await {
+        tracing::error!(%error, turn = turn.id, "a refused turn was not saved");
+    }
+}
+
+fn ended_turn(
+    dispatch: &Dispatch,
+    turn: &Turn,
+    outcome: &Outcome,
+    status: TurnStatus,
+    error: Option<Problem>,
+) -> FinishedTurn {
+    let (answer, reasoning) = dispatch.open_turns.close(&turn.id);
+    let total_ms = dispatch.clock.now().ms_since(turn.created_at);
+    let (model, local) = outcome.model.clone().unzip();
+    FinishedTurn {
+        turn: turn.id.clone(),
+        answer,
+        reasoning: (!reasoning.is_empty()).then_some(reasoning),
+        status,
+        finish_reason: outcome.finish_reason.map(|r| r.as_str().to_owned()),
+        model,
+        local,
+        error,
+        usage: outcome.usage.map(|u| TurnUsage {
+            prompt_tokens: u.prompt_tokens,
+            completion_tokens: u.completion_tokens,
+            total_tokens: u.total(),
+            cached_tokens: u.cached_tokens,
+        }),
+        left_out: turn.left_out,
+        timing: outcome.first_token_ms.map(|first_token_ms| TurnTiming { first_token_ms, total_ms }),
+    }
+}
+
+/// Appends to the log. A full log loses nothing that matters: the answer is bounded before it, and the saved
+/// turn is whole.
+fn append(log: &TurnWriter, event: TurnEvent) {
+    if let Err(error) = log.append(event) {
+        tracing::warn!(%error, "an event was not logged");
+    }
+}
+
+/// Reads the answer to its end, into the log and the open turns. Returns how it ended.
+async fn follow(
+    dispatch: &Dispatch,
+    turn: &Turn,
+    log: &TurnWriter,
+    mut stream: AnswerStream,
+    outcome: &mut Outcome,
+) -> Result<TurnStatus, ApiError> {
+    let stop = log.stopped();
+    loop {
+        let item = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(TurnStatus::Stopped),
+            item = stream.next() => item,
+        };
+        let event = match item {
+            None => return Ok(TurnStatus::Complete),
+            Some(Err(error)) => return Err(error),
+            Some(Ok(AnswerItem::Chosen { model_id, local, .. })) => {
+                outcome.model = Some((model_id, local));
+                continue;
+            }
+            Some(Ok(AnswerItem::Event(event))) => event,
+        };
+        if event.parsed.is_content() && outcome.first_token_ms.is_none() {
+            outcome.first_token_ms = Some(dispatch.clock.now().ms_since(turn.created_at));
+        }
+        match event.parsed {
+            Parsed::Text { text, .. } if !text.is_empty() => {
+                outcome.bytes += text.len();
+                dispatch.open_turns.grow(&turn.id, &text, "");
+                append(log, TurnEvent::Delta(Delta { text }));
+            }
+            Parsed::Reasoning { text } => {
+                outcome.bytes += text.len();
+                dispatch.open_turns.grow(&turn.id, "", &text);
+                append(log, TurnEvent::Reasoning(Delta { text }));
+            }
+            Parsed::Finished { reason } => outcome.finish_reason = Some(reason),
+            Parsed::Usage(usage) => outcome.usage = Some(usage),
+            _ => {}
+        }
+        if outcome.bytes >= MAX_ANSWER_BYTES {
+            outcome.finish_reason = Some(FinishReason::Length);
+            return Ok(TurnStatus::Complete);
+        }
+    }
+}
+
+fn usage_of(turn_id: &str, outcome: &Outcome, status: TurnStatus) -> NewUsage {
+    let (id, local) = outcome.model.clone().unzip();
+    let (provider, model) = id.as_deref().and_then(|id| id.split_once('/')).unzip();
+    NewUsage {
+        request_id: turn_id.to_owned(),
+        door: "chats".to_owned(),
+        provider: provider.map(str::to_owned),
+        model: model.map(str::to_owned),
+        local,
+        tokens: outcome.usage.unwrap_or_default(),
+        outcome: status.as_str().to_owned(),
+    }
+}
+
+/// The turn as it would have been saved.
+fn merged(turn: Turn, end: FinishedTurn, now: Timestamp) -> Turn {
+    Turn {
+        answer: end.answer,
+        reasoning: end.reasoning,
+        status: end.status,
+        finish_reason: end.finish_reason,
+        model: end.model,
+        local: end.local,
+        error: end.error,
+        usage: end.usage,
+        timing: end.timing,
+        finished_at: Some(now),
+        ..turn
+    }
+}

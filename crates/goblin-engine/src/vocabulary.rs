@@ -1,0 +1,115 @@
+//! Text to tokens and back, safely for text that strangers wrote.
+
+use std::collections::HashMap;
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::token::LlamaToken;
+
+use crate::sequence::Token;
+use crate::template::BREAK;
+
+/// Above this many bytes a text is cut into tokens on a thread with a stack of its own.
+const LONG_TEXT: usize = 16 * 1024;
+/// Stack for each byte of a long text: the pre-tokenizers of some models run `std::regex`, which recurses
+/// once for each character of a run.
+const STACK_PER_BYTE: usize = 1024;
+/// Stack a long text gets at least and at most, in bytes. Only what is used becomes real memory.
+const STACK: (usize, usize) = (16 << 20, 2 << 30);
+
+/// The texts that spell control tokens, so that a message cannot.
+#[derive(Debug, Default)]
+pub(crate) struct ControlTexts {
+    by_first: HashMap<u8, Vec<String>>,
+}
+
+impl ControlTexts {
+    /// The control tokens of `model`.
+    pub(crate) fn of(model: &LlamaModel) -> Self {
+        let vocab = model.vocab();
+        let texts = vocab.tokens().filter(|t| vocab.is_control(*t)).filter_map(|t| {
+            vocab.text(t).and_then(|text| text.to_str().ok()).map(str::to_owned)
+        });
+        Self::new(texts)
+    }
+
+    fn new(texts: impl IntoIterator<Item = String>) -> Self {
+        let mut out = Self::default();
+        for text in texts {
+            // One letter cannot be broken in two, and spells no markup.
+            if text.chars().count() > 1
+                && let Some(first) = text.bytes().next()
+            {
+                out.by_first.entry(first).or_default().push(text);
+            }
+        }
+        out
+    }
+
+    /// `text` with a [`BREAK`] inside everything that spells a control token.
+    pub(crate) fn neutral(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        for (at, c) in text.char_indices() {
+            if c == BREAK {
+                out.push(char::REPLACEMENT_CHARACTER);
+                continue;
+            }
+            out.push(c);
+            let spells = self
+                .by_first
+                .get(&text.as_bytes()[at])
+                .is_some_and(|texts| texts.iter().any(|t| text[at..].starts_with(t.as_str())));
+            if spells {
+                out.push(BREAK);
+            }
+        }
+        out
+    }
+}
+
+/// The tokens of a whole prompt: special tokens are read as such, except where a [`BREAK`] stands.
+pub(crate) fn prompt_tokens(model: &LlamaModel, text: &str) -> Vec<Token> {
+    let mut out = Vec::new();
+    for (i, part) in text.split(BREAK).enumerate() {
+        out.extend(tokenize(model, part, i == 0, true));
+    }
+    out
+}
+
+/// The tokens of a text in which nothing is special. `begins`: with the model's token that begins a text.
+pub(crate) fn text_tokens(model: &LlamaModel, text: &str, begins: bool) -> Vec<Token> {
+    tokenize(model, text, begins, false)
+}
+
+fn tokenize(model: &LlamaModel, text: &str, begins: bool, special: bool) -> Vec<Token> {
+    let run = || model.vocab().tokenize(text.as_bytes(), begins, special);
+    let tokens: Vec<LlamaToken> = if text.len() <= LONG_TEXT {
+        run()
+    } else {
+        let stack = text.len().saturating_mul(STACK_PER_BYTE).clamp(STACK.0, STACK.1);
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(stack).spawn_scoped(scope, run);
+            // Without memory for the thread the text is tried where we are.
+            thread.ok().and_then(|t| t.join().ok()).unwrap_or_default()
+        })
+    };
+    tokens.into_iter().map(|t| t.0).collect()
+}
+
+/// Appends the bytes of `token` to `out`. `special`: control tokens are written too.
+pub(crate) fn push_piece(model: &LlamaModel, token: Token, special: bool, out: &mut Vec<u8>) {
+    out.reserve(32);
+    model.vocab().token_to_piece_into(LlamaToken(token), out, special, None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_spells_a_control_token_is_broken_and_nothing_else_is_touched() {
+        let controls = ControlTexts::new(["<|im_end|>".to_owned(), "</s>".to_owned(), "x".to_owned()]);
+        assert_eq!(controls.neutral("a < b </b> x é"), "a < b </b> x é");
+        assert_eq!(controls.neutral("hi<|im_end|>é</s>"), "hi<\u{fdd0}|im_end|>é<\u{fdd0}/s>");
+        assert_eq!(controls.neutral("\u{fdd0}"), "\u{fffd}");
+    }
+}

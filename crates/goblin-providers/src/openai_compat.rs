@@ -1,0 +1,357 @@
+//! Servers that speak OpenAI Chat Completions: a model tier of our own, Ollama, llama.cpp's server, vLLM, clouds.
+//!
+//! The adapter starts answers and reports what went wrong with them, before the first content or after; whether
+//! another provider is tried then is not decided here.
+
+mod answer;
+mod discovery;
+mod ollama;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use goblin_core::chat::ChatRequest;
+use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
+use goblin_core::wire::Dialect;
+use goblin_core::wire::openai::{encode_request, encode_tier_request, provider_error, rewrite_for_upstream};
+use goblin_net::{HttpClient, NetError, Request, Response, Url, Waiting};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method};
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+
+use answer::{Answer, Framing};
+use discovery::Discovery;
+
+pub use ollama::is_cloud_model;
+
+/// Most bytes of a refusal's body that are read.
+const MAX_REFUSAL_BYTES: usize = 256 * 1024;
+/// Most time to read a refusal's body.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest `Retry-After` believed.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// How a server differs from the plain dialect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing special.
+    #[default]
+    Plain,
+    /// A model tier of our own: it says more of its models, and is told which requests belong together.
+    GoblinTier,
+    /// Ollama: its own API says what each model can do; models that run in its cloud are left out.
+    Ollama,
+    /// llama.cpp's server.
+    LlamaCpp,
+}
+
+/// A server to reach.
+#[derive(Clone, Debug)]
+pub struct UpstreamSpec {
+    /// Its name in `provider/model`.
+    pub id: String,
+    /// Its address, with or without `/v1`.
+    pub base_url: Url,
+    /// The key it wants.
+    pub key: Option<SecretString>,
+    /// Does it stay on the operator's machines?
+    pub local: bool,
+    /// What it is.
+    pub kind: Kind,
+    /// How long its state is believed before it is asked again.
+    pub status_ttl: Duration,
+    /// Most time for each question about its state.
+    pub status_timeout: Duration,
+}
+
+impl UpstreamSpec {
+    /// A server `id` at `base_url` with the usual limits: state believed for 2 s, asked for within 2 s.
+    pub fn new(id: impl Into<String>, base_url: Url, kind: Kind) -> Self {
+        Self {
+            id: id.into(),
+            base_url,
+            key: None,
+            local: true,
+            kind,
+            status_ttl: Duration::from_secs(2),
+            status_timeout: Duration::from_secs(2),
+        }
+    }
+
+    /// Ollama at `base_url` (`OLLAMA_HOST`; see [`ollama_url`]), named `ollama`.
+    pub fn ollama(base_url: Url) -> Self {
+        Self::new("ollama", base_url, Kind::Ollama)
+    }
+
+    /// llama.cpp's server at `base_url` (`LLAMACPP_URL`), named `llamacpp`.
+    pub fn llama_cpp(base_url: Url) -> Self {
+        Self::new("llamacpp", base_url, Kind::LlamaCpp)
+    }
+
+    /// A model tier of our own at `base_url` (`LOCAL_LLM_PROXY_URL`) with its key.
+    pub fn goblin_tier(id: impl Into<String>, base_url: Url, key: Option<SecretString>) -> Self {
+        Self { key, ..Self::new(id, base_url, Kind::GoblinTier) }
+    }
+}
+
+/// Reads `OLLAMA_HOST` as Ollama does: scheme and port may be missing, `0.0.0.0` means this machine.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn ollama_url(text: &str) -> Result<Url, goblin_net::UrlError> {
+    let text = text.trim().trim_end_matches('/');
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
+    let after_brackets = host.rsplit(']').next().unwrap_or(host);
+    let port = after_brackets.rsplit_once(':').map(|(_, port)| port).filter(|p| !p.is_empty());
+    let name = match port {
+        Some(port) => &host[..host.len() - port.len() - 1],
+        None => host.trim_end_matches(':'),
+    };
+    let name = match name {
+        "" | "0.0.0.0" => "127.0.0.1",
+        "[::]" => "[::1]",
+        name => name,
+    };
+    let default_port = match text.contains("://") {
+        true if scheme == "https" => "443",
+        true => "80",
+        false => "11434",
+    };
+    Url::parse(&format!("{scheme}://{name}:{}/{path}", port.unwrap_or(default_port)))
+}
+
+/// Why a handle cannot be made.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum BuildError {
+    /// The key holds characters that cannot travel in a header.
+    #[error("the key of `{id}` holds characters that no HTTP header can carry; look for stray line ends")]
+    Key {
+        /// Which server.
+        id: String,
+    },
+}
+
+/// What the adapter needs for every request.
+struct Upstream {
+    id: Arc<str>,
+    kind: Kind,
+    /// The address with its API version: `http://h/v1`.
+    base: Url,
+    /// The address without it: `http://h`.
+    root: Url,
+    headers: HeaderMap,
+    net: HttpClient,
+    status_timeout: Duration,
+}
+
+/// A handle for a server. Nothing is connected yet and nothing runs in the background: the server's state is asked for
+/// when it is wanted, at most once in [`UpstreamSpec::status_ttl`], by one question at a time.
+///
+/// # Errors
+/// [`BuildError::Key`].
+pub fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandle, BuildError> {
+    let (base, root) = base_and_root(&spec.base_url);
+    let upstream = Arc::new(Upstream {
+        id: spec.id.as_str().into(),
+        kind: spec.kind,
+        base,
+        root,
+        headers: key_headers(&spec)?,
+        net,
+        status_timeout: spec.status_timeout,
+    });
+    let discovery = Arc::new(Discovery::new(Arc::clone(&upstream), spec.status_ttl));
+    Ok(ProviderHandle {
+        id: Arc::clone(&upstream.id),
+        local: spec.local,
+        chat: Arc::new(move |request| {
+            let upstream = Arc::clone(&upstream);
+            Box::pin(async move { upstream.chat(request).await })
+        }),
+        decide: None,
+        count: None,
+        status: Arc::new(move || {
+            let discovery = Arc::clone(&discovery);
+            Box::pin(async move { discovery.status().await })
+        }),
+    })
+}
+
+/// `http://h`, `http://h/` and `http://h/v1` all give (`http://h/v1`, `http://h`). Another path is taken as the API's
+/// own (`https://h/v1beta/openai`).
+fn base_and_root(url: &Url) -> (Url, Url) {
+    let path = url.path().trim_end_matches('/');
+    match path.strip_suffix("/v1") {
+        Some(above) => (url.clone(), url.with_path(above)),
+        None if path.is_empty() => (url.join("v1"), url.clone()),
+        None => (url.clone(), url.clone()),
+    }
+}
+
+fn key_headers(spec: &UpstreamSpec) -> Result<HeaderMap, BuildError> {
+    let mut headers = HeaderMap::new();
+    let Some(key) = &spec.key else { return Ok(headers) };
+    let secret = |text: &str| {
+        let mut value = HeaderValue::from_str(text).map_err(|_| BuildError::Key { id: spec.id.clone() })?;
+        value.set_sensitive(true);
+        Ok(value)
+    };
+    headers.insert(AUTHORIZATION, secret(&format!("Bearer {}", key.expose_secret()))?);
+    if spec.kind == Kind::GoblinTier {
+        headers.insert("x-api-key", secret(key.expose_secret())?);
+    }
+    Ok(headers)
+}
+
+impl Upstream {
+    async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
+        if self.kind == Kind::Ollama && is_cloud_model(&request.model) {
+            return Err(ProviderError::ModelNotFound { model: request.model });
+        }
+        let (body, pass_through) = self.body_for(&request);
+        // Only a request that is passed through may ask for an answer in one piece.
+        let streams = request.stream || !pass_through;
+        let mut outgoing = Request::new(Method::POST, self.base.join("chat/completions"));
+        outgoing.headers = self.headers.clone();
+        outgoing.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let accept = if streams { "text/event-stream" } else { "application/json" };
+        outgoing.headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        outgoing.body = body;
+        let response = self.net.send(outgoing).await.map_err(|e| before_answer(&e))?;
+        if response.status != http::StatusCode::OK {
+            return Err(refusal(response, &request.model).await);
+        }
+        let framing = self.framing(&response.headers, streams, pass_through)?;
+        Ok(Answer::new(response.body, framing, pass_through, &request.model).into_stream())
+    }
+
+    fn body_for(&self, request: &ChatRequest) -> (Bytes, bool) {
+        match &request.raw {
+            Some((Dialect::OpenAi, raw)) => (rewrite_for_upstream(raw, &request.model, true), true),
+            None if self.kind == Kind::GoblinTier => (encode_tier_request(request), false),
+            None => (encode_request(request), false),
+        }
+    }
+
+    /// How the answer is framed, by its content type. Without one it is what was asked for.
+    fn framing(
+        &self,
+        headers: &HeaderMap,
+        streams: bool,
+        pass_through: bool,
+    ) -> Result<Framing, ProviderError> {
+        let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match kind.as_str() {
+            "text/event-stream" => Ok(Framing::Events),
+            "" if streams => Ok(Framing::Events),
+            "" | "application/json" => Ok(Framing::Whole { keep_body: pass_through && !streams }),
+            other => Err(ProviderError::Unavailable {
+                reason: format!(
+                    "{} answered with `{}` where an answer of a model was expected",
+                    self.base.address(),
+                    other.chars().take(60).collect::<String>()
+                ),
+            }),
+        }
+    }
+}
+
+/// A failure before the answer's headers: nothing was said yet.
+fn before_answer(error: &NetError) -> ProviderError {
+    ProviderError::Unavailable { reason: error.to_string() }
+}
+
+/// A failure in the middle of an answer's body.
+fn in_answer(error: &NetError) -> ProviderError {
+    let reason = match error {
+        NetError::Timeout { what: Waiting::Body, .. } => format!("{error}; the answer stalled"),
+        other => other.to_string(),
+    };
+    ProviderError::Interrupted { reason }
+}
+
+/// Reads what a refusal says.
+async fn refusal(response: Response, model: &str) -> ProviderError {
+    let status = response.status.as_u16();
+    let retry_after = retry_after(&response.headers);
+    let body = tokio::time::timeout(REFUSAL_TIMEOUT, read_at_most(response, MAX_REFUSAL_BYTES)).await;
+    provider_error(status, &body.unwrap_or_default(), model, retry_after)
+}
+
+/// As much of a body as arrives whole, up to `limit` bytes.
+async fn read_at_most(mut response: Response, limit: usize) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(Ok(piece)) = response.body.chunk().await {
+        let room = limit - whole.len();
+        whole.extend_from_slice(&piece[..piece.len().min(room)]);
+        if whole.len() == limit {
+            break;
+        }
+    }
+    whole
+}
+
+/// `Retry-After` in seconds (the form with a date is not read).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(MAX_RETRY_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_with_and_without_a_version_mean_the_same() {
+        for text in ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"] {
+            let (base, root) = base_and_root(&Url::parse(text).unwrap());
+            assert_eq!(base.join("models").to_string(), "http://h:1/v1/models", "{text}");
+            assert_eq!(root.join("api/tags").to_string(), "http://h:1/api/tags", "{text}");
+        }
+        let (base, _) = base_and_root(&Url::parse("https://h/v1beta/openai").unwrap());
+        assert_eq!(base.join("models").to_string(), "https://h/v1beta/openai/models");
+    }
+
+    #[test]
+    fn ollama_host_is_read_as_ollama_reads_it() {
+        for (text, expected) in [
+            ("127.0.0.1", "http://127.0.0.1:11434/"),
+            ("0.0.0.0:9999", "http://127.0.0.1:9999/"),
+            (":9999", "http://127.0.0.1:9999/"),
+            ("", "http://127.0.0.1:11434/"),
+            ("nas.lan", "http://nas.lan:11434/"),
+            ("http://nas.lan", "http://nas.lan/"),
+            ("https://nas.lan/", "https://nas.lan/"),
+            ("http://nas.lan:11434/", "http://nas.lan:11434/"),
+            ("[::1]:11434", "http://[::1]:11434/"),
+            ("[::]", "http://[::1]:11434/"),
+        ] {
+            assert_eq!(ollama_url(text).map(|u| u.to_string()).as_deref(), Ok(expected), "{text}");
+        }
+        assert!(ollama_url("user:secret@host").is_err());
+    }
+
+    #[test]
+    fn a_key_that_no_header_can_carry_is_refused_when_building() {
+        let spec = UpstreamSpec {
+            key: Some("se\ncret".to_owned().into()),
+            ..UpstreamSpec::new("x", Url::parse("http://h").unwrap(), Kind::Plain)
+        };
+        let error = key_headers(&spec).unwrap_err();
+        assert!(!error.to_string().contains("cret"), "{error}");
+    }
+
+    #[test]
+    fn retry_after_is_read_in_seconds_and_bounded() {
+        let read = |text: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        assert_eq!(read("1e300"), None);
+        assert_eq!(read("999999"), Some(MAX_RETRY_AFTER));
+        assert_eq!(read("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+        assert_eq!(read("-1"), None);
+    }
+}

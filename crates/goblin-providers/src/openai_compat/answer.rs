@@ -1,0 +1,153 @@
+//! An answer on its way: bytes → events.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use goblin_core::event::{ChatEvent, Parsed};
+use goblin_core::provider::{ChatStream, ProviderError};
+use goblin_core::wire::Dialect;
+use goblin_core::wire::openai::{StreamDecoder, decode_completion};
+use goblin_core::wire::sse::SseSplitter;
+use goblin_net::Body;
+
+use super::in_answer;
+
+/// Most bytes of one event of a stream (4 MiB).
+const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
+/// How long the end of the body may follow the end of the answer, so that the connection can be used again.
+const END_GRACE: Duration = Duration::from_millis(50);
+
+/// How an answer is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// Server-sent events.
+    Events,
+    /// One JSON document. With `keep_body` its bytes come first, as an opaque event.
+    Whole {
+        /// Are the bytes wanted?
+        keep_body: bool,
+    },
+}
+
+/// Reads an answer. Dropping it closes the upstream's connection.
+pub(super) struct Answer {
+    /// `None` once the answer is over: then the connection is closed or back in the pool.
+    body: Option<Body>,
+    framing: Framing,
+    splitter: SseSplitter,
+    decoder: StreamDecoder,
+    ready: VecDeque<ChatEvent>,
+    failure: Option<ProviderError>,
+}
+
+impl Answer {
+    pub(super) fn new(body: Body, framing: Framing, keep_raw: bool, model: &str) -> Self {
+        Self {
+            body: Some(body),
+            framing,
+            splitter: SseSplitter::new(MAX_EVENT_BYTES),
+            decoder: StreamDecoder::new(keep_raw).for_model(model),
+            ready: VecDeque::new(),
+            failure: None,
+        }
+    }
+
+    pub(super) fn into_stream(self) -> ChatStream {
+        Box::pin(futures_util::stream::unfold(self, |mut answer| async move {
+            answer.next().await.map(|item| (item, answer))
+        }))
+    }
+
+    async fn next(&mut self) -> Option<Result<ChatEvent, ProviderError>> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(Ok(event));
+            }
+            if let Some(failure) = self.failure.take() {
+                self.body = None;
+                return Some(Err(failure));
+            }
+            let body = self.body.as_mut()?;
+            match self.framing {
+                Framing::Whole { keep_body } => {
+                    if let Some(body) = self.body.take() {
+                        self.read_whole(body, keep_body).await;
+                    }
+                }
+                Framing::Events => match body.chunk().await {
+                    Some(Ok(piece)) => {
+                        self.splitter.push(&piece);
+                        self.take_events();
+                        self.let_end().await;
+                    }
+                    // An answer that was already complete is not spoilt by how its connection ended.
+                    Some(Err(error)) => self.end(Some(in_answer(&error))),
+                    None => self.end(None),
+                },
+            }
+        }
+    }
+
+    fn take_events(&mut self) {
+        while let Some(event) = self.splitter.next_event() {
+            let decoded = match event {
+                Ok(event) if event.data.trim_ascii().is_empty() => continue,
+                Ok(event) => self.decoder.decode(&event.data),
+                Err(error) => Err(ProviderError::Interrupted { reason: error.to_string() }),
+            };
+            match decoded {
+                Ok(events) => self.ready.extend(events),
+                Err(failure) => {
+                    self.failure = Some(failure);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// After `[DONE]` the body's end is awaited briefly: a body read to its end leaves a connection to use again.
+    async fn let_end(&mut self) {
+        if self.failure.is_none()
+            && self.decoder.is_done()
+            && let Some(mut body) = self.body.take()
+        {
+            let rest = async { while let Some(Ok(_)) = body.chunk().await {} };
+            // Whether it ends in time or not, the answer is complete.
+            let _ended_in_time = tokio::time::timeout(END_GRACE, rest).await.is_ok();
+        }
+    }
+
+    fn end(&mut self, failure: Option<ProviderError>) {
+        self.body = None;
+        if let Err(cut) = self.decoder.finish() {
+            self.failure = Some(failure.unwrap_or(cut));
+            return;
+        }
+        self.ready.extend(self.decoder.leftover());
+    }
+
+    async fn read_whole(&mut self, body: Body, keep_body: bool) {
+        let bytes = match body.collect().await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.failure = Some(in_answer(&error));
+                return;
+            }
+        };
+        match decode_completion(&bytes) {
+            Ok(events) => {
+                if keep_body {
+                    self.ready.push_back(whole_body(bytes));
+                }
+                self.ready.extend(events);
+            }
+            Err(failure) => self.failure = Some(failure),
+        }
+    }
+}
+
+/// A whole `chat.completion`, to be forwarded as it is.
+fn whole_body(bytes: Bytes) -> ChatEvent {
+    ChatEvent { parsed: Parsed::Opaque, raw: Some((Dialect::OpenAi, bytes)) }
+}

@@ -1,0 +1,156 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use goblin_auth::keys::TierKeys;
+use goblin_auth::local::LocalMode;
+use goblin_core::checks::{CheckResult, RunChecks};
+use goblin_core::clock::{Clock, Timestamp};
+use goblin_core::error::ApiError;
+use goblin_core::id::Ids;
+use goblin_core::limits::MAX_BODY_BYTES;
+use goblin_core::provider::BoxFuture;
+use goblin_core::status::SystemStatus;
+use goblin_dispatch::Dispatch;
+use goblin_store::Store;
+use crate::page_assets::Asset;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Which set of routes is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// Page, chats and API doors (port 8001).
+    Backend,
+    /// Models behind a key (port 8002).
+    Tier,
+}
+
+/// Who may come in.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Nobody signs in: the request must come from this machine and no web page of another origin.
+    Local(LocalMode),
+    /// A key is required.
+    Tier(TierKeys),
+}
+
+/// Bounds of the HTTP surface. Every one has a default fit for one box.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// Most headers of one request; more is 431.
+    pub max_headers: usize,
+    /// Largest request head, in bytes; more is 431.
+    pub max_header_bytes: usize,
+    /// Longest wait for a request's head. Bounds the idle time of a kept-alive connection as well.
+    pub header_timeout: Duration,
+    /// Longest time a request's body may take to arrive; later is 408.
+    pub body_timeout: Duration,
+    /// Most connections at once; further ones wait in the kernel's backlog.
+    pub max_connections: usize,
+    /// Most requests at once, streams included; further ones are refused with 503. Health is exempt.
+    pub max_requests: usize,
+    /// How long the status line is held for the first content event.
+    pub wait_for_first: Duration,
+    /// How long a stream may be silent before a comment is sent.
+    pub ping_every: Duration,
+    /// How long a non-streaming answer may take; then 504.
+    pub answer_timeout: Duration,
+    /// How old a result of the checks behind `/health/all` may be.
+    pub checks_max_age: Duration,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: MAX_BODY_BYTES,
+            max_headers: 100,
+            max_header_bytes: 64 * 1024,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            max_connections: 4096,
+            max_requests: 1024,
+            wait_for_first: Duration::from_secs(10),
+            ping_every: Duration::from_secs(15),
+            answer_timeout: Duration::from_secs(110),
+            checks_max_age: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Writes every metric in the Prometheus text format.
+pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+/// Says how everything is.
+pub type DescribeSystem = Arc<dyn Fn() -> BoxFuture<SystemStatus> + Send + Sync>;
+
+/// The parts wiring puts together.
+pub struct App {
+    /// Which routes are served.
+    pub surface: Surface,
+    /// Carries turns out.
+    pub dispatch: Arc<Dispatch>,
+    /// Remembers chats; the model tier has none.
+    pub store: Option<Store>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Makes request ids.
+    pub ids: Ids,
+    /// Who may come in.
+    pub access: Access,
+    /// Bounds.
+    pub options: ServerOptions,
+    /// Port: Prometheus text.
+    pub render_metrics: RenderMetrics,
+    /// Port: the checks behind `/health/all`.
+    pub checks: RunChecks,
+    /// Port: what `/api/status` answers.
+    pub system_status: DescribeSystem,
+    /// Cancelled when the process is going down: readiness turns off.
+    pub draining: CancellationToken,
+    /// Owns every task that outlives its request.
+    pub tracker: TaskTracker,
+    /// The page's files: [`crate::page_assets::embedded`].
+    pub page: &'static [Asset],
+    /// The last result of the checks.
+    pub checks_cache: ChecksCache,
+}
+
+impl App {
+    /// The store, on surfaces that have one.
+    pub(crate) fn store(&self) -> Result<&Store, ApiError> {
+        self.store.as_ref().ok_or_else(|| ApiError::not_found("path"))
+    }
+}
+
+/// The last result of the checks and when it was made. The lock is held while checks run, so that many
+/// callers cause one run.
+#[derive(Debug, Default)]
+pub struct ChecksCache(pub(crate) tokio::sync::Mutex<Option<(Timestamp, Vec<CheckResult>)>>);
+
+/// What handlers extract: a shared [`App`].
+#[derive(Clone)]
+pub struct AppState(pub Arc<App>);
+
+impl std::ops::Deref for AppState {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
+
+impl FromRef<AppState> for Arc<App> {
+    fn from_ref(state: &AppState) -> Self {
+        Arc::clone(&state.0)
+    }
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppState").field("surface", &self.surface).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,152 @@
+//! What handlers take out of a request, each part refused with an [`ApiError`] that names the field.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use bytes::Bytes;
+use goblin_core::error::ApiError;
+use goblin_core::id::is_id;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName};
+
+use crate::app::AppState;
+use crate::body::{BodyRefusal, ReadError, read_all};
+use crate::layers::CORRELATION_ID;
+use crate::refusal::Refusal;
+
+/// The whole request body, within the bounds of size and time.
+pub(crate) struct RawBody(pub(crate) Bytes);
+
+impl FromRequest<AppState> for RawBody {
+    type Rejection = Refusal;
+
+    async fn from_request(req: Request, _: &AppState) -> Result<Self, Refusal> {
+        let error = match read_all(req.into_body()).await {
+            Ok(bytes) => return Ok(Self(bytes)),
+            Err(ReadError::Refused(BodyRefusal::TooLarge(limit))) => ApiError::payload_too_large(limit),
+            Err(ReadError::Refused(BodyRefusal::TooSlow(t))) => ApiError::request_timeout(t.as_secs().max(1)),
+            Err(ReadError::Broken) => ApiError::invalid_json("it ended before it was whole"),
+        };
+        Err(error.into())
+    }
+}
+
+/// The id of this request: what the client sent as `X-Correlation-ID`, or ours.
+pub(crate) struct RequestId(pub(crate) String);
+
+impl FromRequestParts<AppState> for RequestId {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Self::Rejection> {
+        Ok(Self(request_id(&parts.headers).to_owned()))
+    }
+}
+
+/// The correlation id the outermost layer has put into the headers.
+pub(crate) fn request_id(headers: &HeaderMap) -> &str {
+    headers.get(CORRELATION_ID).and_then(|v| v.to_str().ok()).unwrap_or("")
+}
+
+/// The caller's own limit for the whole answer, in milliseconds.
+const DEADLINE: HeaderName = HeaderName::from_static("x-goblin-deadline-ms");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What `x-goblin-deadline-ms` says: 1 millisecond to 1 hour.
+pub(crate) fn deadline_header(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
+    Ok(number_header(headers, &DEADLINE, 1, 3_600_000)?.map(Duration::from_millis))
+}
+
+/// What `Last-Event-ID` says: the index of the last event seen.
+pub(crate) fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+    number_header(headers, &LAST_EVENT_ID, 0, u64::MAX)
+}
+
+fn number_header(headers: &HeaderMap, name: &HeaderName, least: u64, most: u64) -> Result<Option<u64>, ApiError> {
+    let Some(value) = headers.get(name).filter(|v| !v.is_empty()) else { return Ok(None) };
+    match value.to_str().ok().and_then(|text| text.trim().parse().ok()) {
+        Some(number) if (least..=most).contains(&number) => Ok(Some(number)),
+        _ => Err(ApiError::invalid(
+            name.as_str(),
+            format!("The header `{name}` must be a whole number from {least} to {most}."),
+        )),
+    }
+}
+
+/// The `{id}` of a path when it can be an id at all. What cannot be one does not exist.
+pub(crate) struct PathId(pub(crate) String);
+
+impl FromRequestParts<AppState> for PathId {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        let thing = if parts.uri.path().starts_with("/api/turns") { "turn" } else { "chat" };
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(id)) if is_id(&id) => Ok(Self(id)),
+            _ => Err(ApiError::not_found(thing).into()),
+        }
+    }
+}
+
+/// The query string, read field by field so that an unknown one can be named.
+pub(crate) struct QueryFields(Vec<(String, String)>);
+
+impl FromRequestParts<AppState> for QueryFields {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Refusal> {
+        match Query::<Vec<(String, String)>>::try_from_uri(&parts.uri) {
+            Ok(Query(pairs)) => Ok(Self(pairs)),
+            Err(_) => Err(ApiError::invalid("query", "The query string cannot be read.").into()),
+        }
+    }
+}
+
+impl QueryFields {
+    /// Refuses every field but `known`, and every field given twice.
+    pub(crate) fn only(self, known: &[&str]) -> Result<Self, ApiError> {
+        for (at, (name, _)) in self.0.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                let shown: String = name.chars().take(100).collect();
+                let known = if known.is_empty() {
+                    Cow::Borrowed("This path takes none.")
+                } else {
+                    Cow::Owned(format!("Known are: {}.", known.join(", ")))
+                };
+                let message = format!("There is no query field `{shown}`. {known}");
+                return Err(ApiError::invalid(shown, message));
+            }
+            if self.0[..at].iter().any(|(earlier, _)| earlier == name) {
+                return Err(ApiError::invalid(name.clone(), format!("`{name}` is given twice.")));
+            }
+        }
+        Ok(self)
+    }
+
+    /// The text of `name`, when it was given.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// The id of `name`, when it was given.
+    pub(crate) fn id(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        match self.text(name) {
+            Some(id) if !is_id(id) => {
+                Err(ApiError::invalid(name, format!("`{name}` must be an id as this server makes them (a UUID).")))
+            }
+            given => Ok(given),
+        }
+    }
+
+    /// The whole number of `name` between `least` and `most`, when it was given.
+    pub(crate) fn number(&self, name: &str, least: u64, most: u64) -> Result<Option<u64>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match text.parse::<u64>() {
+            Ok(n) if (least..=most).contains(&n) => Ok(Some(n)),
+            _ => Err(ApiError::invalid(
+                name,
+                format!("`{name}` must be a whole number from {least} to {most}."),
+            )),
+        }
+    }
+}

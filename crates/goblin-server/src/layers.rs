@@ -1,0 +1,183 @@
+//! What is true of every request, as one list, outermost first.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use goblin_core::error::ApiError;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+use crate::app::AppState;
+use crate::body::{GuardedBody, HeldBody, Place};
+use crate::door::Door;
+use crate::extract::request_id;
+use crate::refusal::Refusal;
+
+/// Carries a request's id, in both directions.
+pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// Longest id taken over from a client, in characters.
+const MAX_CORRELATION_ID: usize = 128;
+
+/// Puts every layer around `router`. Called once, after all routes and fallbacks are there.
+pub(crate) fn apply(router: Router, app: &AppState) -> Router {
+    let places = Arc::new(Semaphore::new(app.options.max_requests));
+    router.layer(
+        ServiceBuilder::new()
+            // First, so that whatever happens below can be found in the log.
+            .layer(from_fn_with_state(app.clone(), correlate))
+            // Sees the final status, and the refusal before it becomes bytes: one log line, one measurement.
+            .layer(from_fn(observe))
+            // Outside everything that answers, so that errors carry these headers too.
+            .layer(from_fn(harden))
+            // Errors become bytes once, in the shape of the door.
+            .layer(from_fn_with_state(app.clone(), render_refusals))
+            // A panic becomes a refusal like any other.
+            .layer(CatchPanicLayer::custom(refuse_panic))
+            // Before the body is read: a full house costs nothing.
+            .layer(from_fn_with_state((app.clone(), places), bound_requests))
+            // Innermost: handlers can only read a bounded body.
+            .layer(from_fn_with_state(app.clone(), bound_body)),
+    )
+}
+
+async fn correlate(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+    let id = match request.headers().get(CORRELATION_ID) {
+        Some(given) if is_fit(given) => given.clone(),
+        _ => HeaderValue::try_from(app.ids.next_id()).unwrap_or(HeaderValue::from_static("-")),
+    };
+    request.headers_mut().insert(CORRELATION_ID, id.clone());
+    let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or("-"));
+    let mut response = next.run(request).instrument(span).await;
+    response.headers_mut().insert(CORRELATION_ID, id);
+    response
+}
+
+/// 1 to 128 printable ASCII characters: fit for a header, a log line and a search box.
+fn is_fit(id: &HeaderValue) -> bool {
+    (1..=MAX_CORRELATION_ID).contains(&id.len()) && id.as_bytes().iter().all(|b| (0x20..0x7f).contains(b))
+}
+
+async fn observe(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = method_label(request.method());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    let (status, elapsed) = (response.status().as_u16(), started.elapsed());
+    let labels = [("method", method.to_owned()), ("route", route.clone()), ("status", status.to_string())];
+    metrics::counter!("goblin_http_requests_total", &labels).increment(1);
+    metrics::histogram!("goblin_http_response_head_duration_seconds", "method" => method, "route" => route.clone())
+        .record(elapsed.as_secs_f64());
+    let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    match response.extensions().get::<Refusal>() {
+        Some(Refusal(error)) if status >= 500 => {
+            let (code, internal) = (error.code.as_str(), error.internal.as_deref());
+            tracing::error!(method, route, status, milliseconds, code, internal, "{}", error.message);
+        }
+        Some(Refusal(error)) => {
+            let (code, param, internal) = (error.code.as_str(), error.param.as_deref(), error.internal.as_deref());
+            tracing::info!(method, route, status, milliseconds, code, param, internal, "refused");
+        }
+        None => tracing::info!(method, route, status, milliseconds, "answered"),
+    }
+    response
+}
+
+/// Clients may invent methods; labels may not grow with them.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+/// What a browser may do with a response that is not a page: nothing.
+const API_POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+async fn harden(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let always = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+        ),
+    ];
+    for (name, value) in always {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    unless_set(headers, header::CONTENT_SECURITY_POLICY, API_POLICY);
+    unless_set(headers, header::CACHE_CONTROL, "no-store");
+    response
+}
+
+fn unless_set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    headers.entry(name).or_insert(HeaderValue::from_static(value));
+}
+
+async fn render_refusals(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let door = Door::of(app.surface, request.uri().path());
+    let id = request_id(request.headers()).to_owned();
+    let response = next.run(request).await;
+    match response.extensions().get::<Refusal>().cloned() {
+        Some(Refusal(error)) => door.render(&error, &id, response),
+        None => response,
+    }
+}
+
+fn refuse_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let said = panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    Refusal(ApiError::internal(format!("panic: {said}"))).into_response()
+}
+
+async fn bound_requests(
+    State((app, places)): State<(AppState, Arc<Semaphore>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    if path == "/health" || path.starts_with("/health/") || path == "/metrics" {
+        return next.run(request).await;
+    }
+    let Ok(permit) = places.try_acquire_owned() else {
+        let most = app.options.max_requests;
+        let message = format!("This server has its limit of {most} requests under way. Try again soon.");
+        let mut error = ApiError::unavailable(message);
+        error.retry_after = Some(std::time::Duration::from_secs(1));
+        return Refusal(error).into_response();
+    };
+    let place = Place::take(permit);
+    next.run(request).await.map(|body| Body::new(HeldBody::new(body, place)))
+}
+
+async fn bound_body(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let (limit, time) = (app.options.max_body_bytes, app.options.body_timeout);
+    next.run(request.map(|body| Body::new(GuardedBody::new(body, limit, time)))).await
+}

@@ -1,0 +1,138 @@
+//! The models on offer, as both surfaces list them.
+//!
+//! The backend lists `provider/model`, after the names that let it choose. The model tier lists bare names, so
+//! that they read `tier/model` where a backend puts the tier's name in front; only a name that two of its
+//! providers share keeps the prefix.
+
+use std::sync::Arc;
+
+use goblin_core::model::{Capability, ModelInfo, ModelState};
+use goblin_core::provider::{Health, ProviderStatus};
+use goblin_core::route::AUTOMATIC;
+use goblin_core::wire::openai::{ListExtras, ModelEntry, model_list, model_object};
+use serde_json::{Value, json};
+
+use crate::app::{App, Surface};
+
+/// One model on offer.
+struct Listed {
+    id: String,
+    provider: Arc<str>,
+    local: bool,
+    info: ModelInfo,
+    slots: Option<u32>,
+    free_slots: Option<u32>,
+}
+
+/// Every model as an OpenAI model object with our `goblin` object.
+pub(crate) async fn objects(app: &App) -> Vec<Value> {
+    listed(app).await.0.iter().map(object).collect()
+}
+
+/// The whole list in OpenAI's shape.
+pub(crate) async fn list(app: &App) -> Value {
+    let (models, extras) = listed(app).await;
+    let entries: Vec<ModelEntry<'_>> = models.iter().map(entry).collect();
+    let mut list = model_list(&entries, extras.as_ref());
+    list["data"] = models.iter().map(object).collect();
+    list
+}
+
+/// Every model's provider and id.
+pub(crate) async fn names(app: &App) -> Vec<(Arc<str>, String)> {
+    listed(app).await.0.into_iter().map(|model| (model.provider, model.id)).collect()
+}
+
+/// Is `name` this model's id, with or without its provider?
+pub(crate) fn is_named(model: &Value, name: &str) -> bool {
+    let (id, provider) = (model["id"].as_str().unwrap_or(""), model["owned_by"].as_str().unwrap_or(""));
+    let bare = |text| str::strip_prefix(text, provider).and_then(|rest: &str| rest.strip_prefix('/')).unwrap_or(text);
+    id == name || (!AUTOMATIC.contains(&id) && bare(id) == bare(name))
+}
+
+fn entry(model: &Listed) -> ModelEntry<'_> {
+    ModelEntry { id: &model.id, provider: &model.provider, local: model.local, info: &model.info }
+}
+
+fn object(model: &Listed) -> Value {
+    let mut object = model_object(&entry(model));
+    object["goblin"]["slots"] = json!(model.slots);
+    object["goblin"]["free_slots"] = json!(model.free_slots);
+    object
+}
+
+async fn listed(app: &App) -> (Vec<Listed>, Option<ListExtras>) {
+    let providers = app.dispatch.providers_status().await;
+    let mut models = Vec::new();
+    for (provider, status) in &providers {
+        if status.health == Health::Ok {
+            models.extend(status.models.iter().map(|info| Listed {
+                id: format!("{}/{}", provider.id, info.name),
+                provider: Arc::clone(&provider.id),
+                local: provider.local,
+                info: info.clone(),
+                slots: status.slots,
+                free_slots: status.free_slots,
+            }));
+        }
+    }
+    match app.surface {
+        Surface::Backend => {
+            let mut all: Vec<Listed> = automatic(&models);
+            all.append(&mut models);
+            (all, None)
+        }
+        Surface::Tier => {
+            shorten(&mut models);
+            (models, Some(extras(providers.iter().map(|(_, status)| status))))
+        }
+    }
+}
+
+/// The names that let goblin choose, when there is something to choose from.
+fn automatic(models: &[Listed]) -> Vec<Listed> {
+    let able = |m: &&Listed| m.info.can(Capability::Chat) && m.info.state != ModelState::Down;
+    let info = |name: &str| ModelInfo {
+        name: name.to_owned(),
+        state: ModelState::Available,
+        context_window: None,
+        capabilities: vec![Capability::Chat],
+        size_bytes: None,
+        parameters: None,
+        starter: false,
+    };
+    AUTOMATIC
+        .into_iter()
+        .filter(|name| models.iter().filter(able).any(|m| m.local || *name == "goblin"))
+        .map(|name| Listed {
+            id: name.to_owned(),
+            provider: Arc::from("goblin"),
+            local: name == "goblin/local",
+            info: info(name),
+            slots: None,
+            free_slots: None,
+        })
+        .collect()
+}
+
+fn shorten(models: &mut [Listed]) {
+    let names: Vec<String> = models.iter().map(|m| m.info.name.clone()).collect();
+    for model in models {
+        if names.iter().filter(|name| **name == model.info.name).count() == 1 {
+            model.id.clone_from(&model.info.name);
+        }
+    }
+}
+
+/// What all providers of a tier can do together. Rates are told only when there is one provider to measure.
+fn extras<'a>(statuses: impl Iterator<Item = &'a ProviderStatus>) -> ListExtras {
+    let up: Vec<&ProviderStatus> = statuses.filter(|s| s.health == Health::Ok).collect();
+    let sum = |of: fn(&ProviderStatus) -> Option<u32>| up.iter().map(|s| of(s)).sum::<Option<u32>>();
+    let one = if let [one] = up[..] { Some(one) } else { None };
+    ListExtras {
+        slots: sum(|s| s.slots).filter(|_| !up.is_empty()),
+        free_slots: sum(|s| s.free_slots).filter(|_| !up.is_empty()),
+        decode_tokens_per_second: one.and_then(|s| s.decode_tokens_per_second),
+        prefill_tokens_per_second: one.and_then(|s| s.prefill_tokens_per_second),
+    }
+}

@@ -1,0 +1,104 @@
+//! Chat completions and models, as OpenAI's clients know them.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use goblin_core::error::ApiError;
+use goblin_core::model::nearest;
+use goblin_core::wire::openai::parse_chat_request;
+use goblin_dispatch::Ask;
+use http::{HeaderMap, Uri};
+use serde_json::{Value, json};
+
+use crate::answer::{self, Shape};
+use crate::app::AppState;
+use crate::caller::Caller;
+use crate::door::Door;
+use crate::extract::{RawBody, RequestId, deadline_header};
+use crate::models;
+use crate::openapi::{ChatCompletion, ChatCompletionBody, ChatCompletionChunk, ModelList, ModelObject, OpenAiError};
+use crate::refusal::Refusal;
+
+/// Answers a conversation.
+///
+/// With `"stream": true` the answer is a stream of `chat.completion.chunk` events that ends with
+/// `data: [DONE]`; a failure after the first byte is an event `{"error": …}` and the stream ends without
+/// `[DONE]`. Closing the connection cancels the answer.
+#[utoipa::path(
+    post, path = "/v1/chat/completions", tag = "OpenAI", security(("local" = [])),
+    request_body = ChatCompletionBody,
+    responses(
+        (status = 200, description = "The answer, or its stream.", content(
+            (ChatCompletion = "application/json"), (ChatCompletionChunk = "text/event-stream"),
+        )),
+        (status = "4XX", description = "Refused; the field at fault is named.", body = OpenAiError),
+        (status = "5XX", description = "Failed; what was tried is said.", body = OpenAiError),
+    ),
+)]
+pub(super) async fn create_chat_completion(
+    State(app): State<AppState>,
+    caller: Caller,
+    RequestId(request_id): RequestId,
+    uri: Uri,
+    headers: HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<Response, Refusal> {
+    let incoming = parse_chat_request(&body)?;
+    let limit = (!incoming.stream).then_some(app.options.answer_timeout);
+    let door = Door::of(app.surface, uri.path());
+    let shape = Shape::new(&app, door, &incoming, &request_id);
+    let ask = Ask {
+        owner: caller.owner(),
+        door: door.name(app.surface),
+        request_id,
+        deadline: [limit, deadline_header(&headers)?].into_iter().flatten().min(),
+        incoming,
+    };
+    let stream = app.dispatch.answer(ask).await?;
+    Ok(answer::respond(shape, stream).await?)
+}
+
+/// Lists the models on offer.
+#[utoipa::path(
+    get, path = "/v1/models", tag = "OpenAI", security(("local" = [])),
+    responses(
+        (status = 200, description = "The models.", body = ModelList),
+        (status = "4XX", description = "Refused.", body = OpenAiError),
+    ),
+)]
+pub(super) async fn list_models(State(app): State<AppState>, _: Caller) -> Json<Value> {
+    Json(models::list(&app).await)
+}
+
+/// Describes one model; its id may hold slashes.
+#[utoipa::path(
+    get, path = "/v1/models/{id}", tag = "OpenAI", security(("local" = [])),
+    params(("id" = String, Path, description = "A model's id, for example `engine/smollm2-135m-instruct`.")),
+    responses(
+        (status = 200, description = "The model.", body = ModelObject),
+        (status = 404, description = "There is none of this name; the nearest is named.", body = OpenAiError),
+    ),
+)]
+pub(super) async fn get_model(
+    State(app): State<AppState>,
+    _: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let mut objects = models::objects(&app).await;
+    match objects.iter().position(|model| models::is_named(model, &id)) {
+        Some(at) => Ok(Json(objects.swap_remove(at))),
+        None => {
+            let known = objects.iter().filter_map(|model| model["id"].as_str());
+            Err(ApiError::model_not_found(&id, nearest(&id, known)).into())
+        }
+    }
+}
+
+/// Lists the model tier's models as old clients know them.
+pub(super) async fn list_legacy_models(State(app): State<AppState>, _: Caller) -> Json<Value> {
+    let (mut ollama, mut llamacpp) = (Vec::new(), Vec::new());
+    for (provider, name) in models::names(&app).await {
+        if &*provider == "ollama" { &mut ollama } else { &mut llamacpp }.push(name);
+    }
+    Json(json!({ "models": { "ollama": ollama, "llamacpp": llamacpp } }))
+}

@@ -1,0 +1,21 @@
+//! How everything is, for the page and the command line.
+
+use axum::Json;
+use axum::extract::State;
+use goblin_core::conversation::Problem;
+use goblin_core::status::SystemStatus;
+
+use crate::app::AppState;
+use crate::caller::Caller;
+
+/// Says how every part is, which models there are, and what to do when something is missing.
+#[utoipa::path(
+    get, path = "/api/status", tag = "Status", security(("local" = [])),
+    responses(
+        (status = 200, description = "The state of everything.", body = SystemStatus),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn get_status(State(app): State<AppState>, _: Caller) -> Json<SystemStatus> {
+    Json((app.system_status)().await)
+}

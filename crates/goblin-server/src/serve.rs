@@ -1,0 +1,142 @@
+//! Accepts connections and serves them, with a bound on everything a client may take, until told to stop.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::{AppState, ServerOptions};
+use crate::routes;
+
+mod patient_io;
+
+use patient_io::PatientIo;
+
+/// How long accepting pauses when the process is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `app` on `listener` until `shutdown` is cancelled, then drains: readiness turns off
+/// (`app.draining` is cancelled), nothing more is accepted, idle connections close, requests and streams under
+/// way finish. What has not finished after `drain` is cut. Returns when the last connection is gone.
+///
+/// # Errors
+///
+/// None at present; connection errors end their connection and are logged.
+pub async fn serve(
+    listener: TcpListener,
+    app: AppState,
+    shutdown: CancellationToken,
+    drain: Duration,
+) -> io::Result<()> {
+    let house = House {
+        router: routes::router(&app),
+        builder: builder(&app.options),
+        stop: shutdown.clone(),
+        cut: CancellationToken::new(),
+    };
+    let places = Arc::new(Semaphore::new(app.options.max_connections));
+    let connections = TaskTracker::new();
+    while let Some((stream, place)) = next_connection(&listener, &places, &shutdown).await {
+        connections.spawn(house.clone().host(stream, place));
+    }
+    app.draining.cancel();
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(drain, connections.wait()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "cut after the drain time");
+        house.cut.cancel();
+        connections.wait().await;
+    }
+    Ok(())
+}
+
+/// What every connection shares.
+#[derive(Clone)]
+struct House {
+    router: Router,
+    builder: http1::Builder,
+    stop: CancellationToken,
+    cut: CancellationToken,
+}
+
+fn builder(options: &ServerOptions) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.header_timeout)
+        .max_headers(options.max_headers)
+        .max_header_size(options.max_header_bytes)
+        .max_buf_size(options.max_header_bytes.max(64 * 1024) * 2);
+    builder
+}
+
+/// The next connection and its place; `None` when it is time to stop.
+async fn next_connection(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    shutdown: &CancellationToken,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let accept = async {
+        // A place first: while the house is full, newcomers wait in the kernel's backlog.
+        let place = Arc::clone(places).acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return Some((stream, place)),
+                Err(e) if is_about_the_client(&e) => {}
+                Err(e) => {
+                    tracing::error!(error = %e, "cannot accept connections");
+                    pause().await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => None,
+        next = accept => next,
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "back-off: out of file descriptors, and nothing tells when one is free")]
+async fn pause() {
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+fn is_about_the_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
+    )
+}
+
+impl House {
+    /// Serves one connection to its end.
+    async fn host(self, stream: TcpStream, _place: OwnedSemaphorePermit) {
+        // Tokens are small and each must leave at once.
+        let _ = stream.set_nodelay(true);
+        let io = PatientIo::new(TokioIo::new(stream));
+        let service = TowerToHyperService::new(self.router);
+        let mut connection = std::pin::pin!(self.builder.serve_connection(io, service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection.as_mut() => ended,
+                    () = self.cut.cancelled() => return,
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended early");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The HTTP surfaces as clients see them, over real connections.
+
+mod openapi;

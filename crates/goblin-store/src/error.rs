@@ -1,0 +1,145 @@
+//! What can go wrong with the database, in sentences for the operator and, through [`ApiError`], for the public.
+
+use goblin_core::error::ApiError;
+
+/// A failure of the database, or a request it cannot fulfil.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file is not a database, or is one no longer. It was left as it is.
+    #[error(
+        "{file} is not a readable database: {reason}. It was not touched. Restore a backup in its place, or move \
+         it away to start with an empty one."
+    )]
+    Corrupt {
+        /// The file.
+        file: String,
+        /// What the database engine found.
+        reason: String,
+    },
+    /// The file is a sound database, but of another program.
+    #[error(
+        "{file} is a database of another program. It was not touched. Name another file for goblin's own database."
+    )]
+    NotOurs {
+        /// The file.
+        file: String,
+    },
+    /// The file cannot be opened, made or written.
+    #[error("The database {file} cannot be opened for writing: {reason}. {fix}")]
+    CannotOpen {
+        /// The file.
+        file: String,
+        /// What the system said.
+        reason: String,
+        /// What to do.
+        fix: String,
+    },
+    /// A database address that this build cannot use.
+    #[error("The database address is not usable: {0}")]
+    Address(String),
+    /// A newer release has changed the schema in a way this one cannot work with.
+    #[error(
+        "{file} was made by a newer release (its schema is at {found}, this release knows up to {known}). Start \
+         the newer release, or run its `goblin migrate down --to {known}` first."
+    )]
+    NewerSchema {
+        /// The file.
+        file: String,
+        /// Newest migration applied.
+        found: i64,
+        /// Newest migration known here.
+        known: i64,
+    },
+    /// A migration failed; it was rolled back as a whole.
+    #[error("The database could not be migrated: {0}")]
+    Migration(String),
+    /// No such thing, or not this owner's.
+    #[error("There is no such {0}.")]
+    NotFound(&'static str),
+    /// The field names a turn that is not in this chat.
+    #[error("`{0}` must name a turn of this chat.")]
+    NotInChat(&'static str),
+    /// The cursor was not made by this server.
+    #[error("The cursor is not one of ours.")]
+    InvalidCursor,
+    /// One question has as many branches as are kept.
+    #[error("This turn already has {0} branches, which is the limit. Start a new chat.")]
+    TooManyBranches(u32),
+    /// The database was busy for longer than we wait.
+    #[error("The database was busy for too long.")]
+    Busy,
+    /// No space is left where the database lives.
+    #[error("No space is left on the disk of the database. Free some, then try again.")]
+    Full,
+    /// A row holds what no release ever wrote.
+    #[error("The database holds a value that cannot be read: {0}")]
+    Unreadable(String),
+    /// Anything else the database said.
+    #[error("The database failed: {0}")]
+    Database(#[source] sqlx::Error),
+}
+
+/// SQLite's primary result code of an error (<https://www.sqlite.org/rescode.html>).
+pub(crate) fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
+    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+pub(crate) const SQLITE_CORRUPT: i32 = 11;
+pub(crate) const SQLITE_NOTADB: i32 = 26;
+const SQLITE_BUSY: i32 = 5;
+const SQLITE_LOCKED: i32 = 6;
+const SQLITE_FULL: i32 = 13;
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match (sqlite_code(&error), &error) {
+            (Some(SQLITE_CORRUPT | SQLITE_NOTADB), _) => Self::Corrupt {
+                file: "The database".to_owned(),
+                reason: error.to_string(),
+            },
+            (Some(SQLITE_BUSY | SQLITE_LOCKED), _) | (None, sqlx::Error::PoolTimedOut) => Self::Busy,
+            (Some(SQLITE_FULL), _) => Self::Full,
+            _ => Self::Database(error),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NotFound(thing) => Self::not_found(thing),
+            StoreError::NotInChat(field) => Self::invalid(*field, error.to_string()),
+            StoreError::InvalidCursor => Self::invalid(
+                "cursor",
+                "The cursor is not one of ours. Leave it away to begin with the first page.",
+            ),
+            StoreError::TooManyBranches(_) => Self::conflict(error.to_string()),
+            StoreError::Busy => Self {
+                retry_after: Some(std::time::Duration::from_secs(1)),
+                ..Self::unavailable("The database is busy. Try again in a moment.")
+            },
+            StoreError::Full => Self {
+                internal: Some(error.to_string()),
+                ..Self::unavailable("Nothing can be saved now: the server's disk is full. Tell its operator.")
+            },
+            _ => Self::internal(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_errors_name_the_field_and_never_the_database() {
+        let e = ApiError::from(StoreError::NotInChat("parent"));
+        assert_eq!((e.param.as_deref(), e.status(true)), (Some("parent"), 422));
+        assert_eq!(ApiError::from(StoreError::NotFound("chat")).status(true), 404);
+        let hidden = ApiError::from(StoreError::Unreadable("chats.parameters_json".into()));
+        assert!(!hidden.message.contains("parameters_json"));
+        assert_eq!(hidden.status(true), 500);
+        assert_eq!(ApiError::from(StoreError::Full).status(true), 503);
+    }
+}

@@ -1,0 +1,39 @@
+//! The configuration: defaults ← file ← environment ← flags, and the only reader of the environment.
+//!
+//! [`Written`] holds what was written and where; [`check()`] turns it into a usable [`Config`] or says everything
+//! that is wrong with it at once.
+
+mod check;
+pub(crate) mod environment;
+mod keys;
+mod show;
+mod written;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use check::{
+    Config, LogFormat, ServerConfig, TierConfig, UpstreamConfig, check, is_public_address, is_public_url,
+};
+pub(crate) use environment::Environment;
+pub(crate) use show::{print, schema};
+pub(crate) use written::{Problem, Request, Written};
+
+/// Reads and checks everything.
+///
+/// # Errors
+///
+/// All problems, each with its key, its place and what to do.
+pub(crate) fn load(environment: &Environment, request: &Request) -> Result<Loaded, Vec<Problem>> {
+    let mut written = Written::read(environment, request);
+    let config = check(&mut written, environment)?;
+    Ok(Loaded { config, notices: written.notices })
+}
+
+/// A usable configuration and what the operator should know about it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// In force.
+    pub(crate) config: Config,
+    /// Old spellings, variables without effect.
+    pub(crate) notices: Vec<String>,
+}

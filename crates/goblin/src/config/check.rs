@@ -1,0 +1,419 @@
+//! From what was written to what can be used: every rule is applied, and all that is broken is reported at once.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use goblin_store::store::Database;
+use secrecy::SecretString;
+use serde_json::Value;
+use url::{Host, Url};
+
+use crate::config::environment::Environment;
+use crate::config::keys::{KEYS, Kind, find};
+use crate::config::written::{Problem, Source, Written};
+
+/// A configuration that can be used.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The backend's surface.
+    pub(crate) server: ServerConfig,
+    /// Logging.
+    pub(crate) log: LogConfig,
+    /// The data directory; it need not exist yet.
+    pub(crate) data_dir: PathBuf,
+    /// Where chats are kept.
+    pub(crate) database: Database,
+    /// The model that answers when none is named.
+    pub(crate) default_model: Option<String>,
+    /// The embedded engine.
+    pub(crate) engine: EngineConfig,
+    /// Models on other servers.
+    pub(crate) upstream: UpstreamConfig,
+    /// The queue and the deadline of turns.
+    pub(crate) queue: QueueConfig,
+    /// The model tier's surface.
+    pub(crate) tier: TierConfig,
+}
+
+/// The backend's surface.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerConfig {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Origins of a page served elsewhere.
+    pub(crate) frontend_url: Vec<String>,
+    /// Proxies whose forwarding headers are believed.
+    pub(crate) trusted_proxies: Vec<String>,
+    /// Proves that a request came through the CDN.
+    pub(crate) origin_secret: Option<SecretString>,
+    /// Longest wait for a request's head.
+    pub(crate) header_timeout: Duration,
+    /// Longest time a body may take.
+    pub(crate) body_timeout: Duration,
+    /// Longest time of an answer that is not streamed.
+    pub(crate) answer_timeout: Duration,
+    /// Largest body, in bytes.
+    pub(crate) max_body_bytes: usize,
+    /// Most connections.
+    pub(crate) max_connections: usize,
+    /// Most requests at once.
+    pub(crate) max_requests: usize,
+    /// How long a stop waits for streams.
+    pub(crate) drain: Duration,
+}
+
+/// Logging.
+#[derive(Clone, Debug)]
+pub(crate) struct LogConfig {
+    /// A level's name, or `off`.
+    pub(crate) level: String,
+    /// The form of a line.
+    pub(crate) format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// Human on a terminal, JSON elsewhere.
+    Auto,
+    /// For eyes.
+    Human,
+    /// For machines.
+    Json,
+}
+
+/// The embedded engine.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "read only by a build with the engine"))]
+pub(crate) struct EngineConfig {
+    /// Whether models run in this process.
+    pub(crate) enabled: bool,
+    /// Name of an added model or path of a GGUF.
+    pub(crate) model: Option<String>,
+    /// `None`: physical cores this process may use.
+    pub(crate) threads: Option<u32>,
+    /// Answers side by side.
+    pub(crate) sequences: u32,
+    /// `None`: the model's own, capped.
+    pub(crate) context_tokens: Option<u32>,
+    /// Layers on a graphics card.
+    pub(crate) gpu_layers: u32,
+}
+
+/// Models on other servers.
+#[derive(Clone, Debug)]
+pub(crate) struct UpstreamConfig {
+    /// A goblin model tier.
+    pub(crate) proxy_url: Option<Url>,
+    /// Its key.
+    pub(crate) proxy_key: Option<SecretString>,
+    /// An Ollama.
+    pub(crate) ollama_url: Option<Url>,
+    /// A llama-server.
+    pub(crate) llamacpp_url: Option<Url>,
+    /// Look for an Ollama on this machine.
+    pub(crate) discover: bool,
+    /// Longest wait for a connection.
+    pub(crate) connect_timeout: Duration,
+    /// Longest wait for the first event.
+    pub(crate) first_event_timeout: Duration,
+    /// Longest silence.
+    pub(crate) idle_timeout: Duration,
+}
+
+/// The queue and the deadline of turns.
+#[derive(Clone, Debug)]
+pub(crate) struct QueueConfig {
+    /// Most requests waiting at one provider.
+    pub(crate) max_waiting: usize,
+    /// Longest a turn may take.
+    pub(crate) turn_deadline: Duration,
+}
+
+/// The model tier's surface.
+#[derive(Clone, Debug)]
+pub(crate) struct TierConfig {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// The key given by the environment.
+    pub(crate) key: Option<SecretString>,
+    /// The keys file; `None`: in the data directory.
+    pub(crate) keys_file: Option<PathBuf>,
+    /// Refuse a public address.
+    pub(crate) require_tls: bool,
+}
+
+/// Turns what was written into a [`Config`].
+///
+/// # Errors
+///
+/// Every problem: those met while reading, then those of values that are out of bounds or contradict each other.
+pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<Config, Vec<Problem>> {
+    check_bounds(written);
+    let mut reader = Reader { written, found: Vec::new() };
+    let server = reader.server();
+    let tier = reader.tier();
+    let config = Config {
+        log: reader.log(),
+        data_dir: reader.data_dir(environment),
+        database: reader.database(environment),
+        default_model: reader.text("models.default"),
+        engine: reader.engine(),
+        upstream: reader.upstream(),
+        queue: QueueConfig {
+            max_waiting: reader.count("queue.max_waiting"),
+            turn_deadline: reader.seconds("queue.turn_deadline_seconds"),
+        },
+        server,
+        tier,
+    };
+    let mut problems = std::mem::take(&mut reader.found);
+    problems.splice(0..0, std::mem::take(&mut written.problems));
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// Numbers within their bounds, words among those known.
+fn check_bounds(written: &mut Written) {
+    for key in KEYS {
+        let Some(entry) = written.entries.get(key.path) else { continue };
+        let fits = match (&key.kind, &entry.value) {
+            (Kind::Number(low, high), Value::Number(n)) => n.as_i64().is_some_and(|n| (*low..=*high).contains(&n)),
+            (Kind::Word(words), Value::String(word)) => words.contains(&word.trim().to_lowercase().as_str()),
+            _ => true,
+        };
+        if !fits {
+            let message = format!("{} is expected, not {}.", key.kind, entry.value);
+            let problem = Problem { key: key.path.to_owned(), source: entry.source.clone(), message };
+            written.problems.push(problem);
+        }
+    }
+}
+
+struct Reader<'a> {
+    written: &'a Written,
+    found: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn value(&self, path: &str) -> &Value {
+        debug_assert!(find(path).is_some(), "{path} is not in the list of settings");
+        self.written.entries.get(path).map_or(&Value::Null, |e| &e.value)
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        self.value(path).as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
+    }
+
+    fn list(&self, path: &str) -> Vec<String> {
+        let items = self.value(path).as_array().map_or(&[][..], Vec::as_slice);
+        items.iter().filter_map(Value::as_str).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()).collect()
+    }
+
+    fn secret(&self, path: &str) -> Option<SecretString> {
+        self.text(path).map(SecretString::from)
+    }
+
+    fn switch(&self, path: &str) -> bool {
+        self.value(path).as_bool().unwrap_or(false)
+    }
+
+    /// A number; one out of bounds has been reported already and stands as 1.
+    fn number(&self, path: &str) -> u64 {
+        self.value(path).as_u64().unwrap_or(1)
+    }
+
+    fn count(&self, path: &str) -> usize {
+        usize::try_from(self.number(path)).unwrap_or(usize::MAX)
+    }
+
+    fn small(&self, path: &str) -> u32 {
+        u32::try_from(self.number(path)).unwrap_or(u32::MAX)
+    }
+
+    fn seconds(&self, path: &str) -> Duration {
+        Duration::from_secs(self.number(path))
+    }
+
+    fn problem(&mut self, path: &str, message: impl Into<String>) {
+        let source = self.written.entries.get(path).map_or(Source::Default, |e| e.source.clone());
+        self.found.push(Problem { key: path.to_owned(), source, message: message.into() });
+    }
+
+    fn address(&mut self, host: &str, port: &str) -> SocketAddr {
+        let text = self.text(host).unwrap_or_default();
+        let bare = text.trim_start_matches('[').trim_end_matches(']');
+        let ip = if bare == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { bare.parse() };
+        let ip = ip.unwrap_or_else(|_| {
+            self.problem(host, format!("`{text}` is not an IP address. Use 127.0.0.1 for this machine only, 0.0.0.0 for all."));
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        });
+        SocketAddr::new(ip, u16::try_from(self.number(port)).unwrap_or(0))
+    }
+
+    fn server(&mut self) -> ServerConfig {
+        let frontend_url = self.list("server.frontend_url");
+        for origin in &frontend_url {
+            if !is_origin(origin) {
+                self.problem("server.frontend_url", format!("`{origin}` is not an origin. Write scheme and host only, like https://chat.example.org."));
+            }
+        }
+        let trusted_proxies = self.list("server.trusted_proxies");
+        for proxy in &trusted_proxies {
+            if !is_network(proxy) {
+                self.problem("server.trusted_proxies", format!("`{proxy}` is neither an IP address nor a network like 10.0.0.0/8."));
+            }
+        }
+        ServerConfig {
+            address: self.address("server.host", "server.port"),
+            frontend_url,
+            trusted_proxies,
+            origin_secret: self.secret("server.origin_secret"),
+            header_timeout: self.seconds("server.header_timeout_seconds"),
+            body_timeout: self.seconds("server.body_timeout_seconds"),
+            answer_timeout: self.seconds("server.answer_timeout_seconds"),
+            max_body_bytes: self.count("server.max_body_bytes"),
+            max_connections: self.count("server.max_connections"),
+            max_requests: self.count("server.max_requests"),
+            drain: self.seconds("server.drain_seconds"),
+        }
+    }
+
+    fn log(&self) -> LogConfig {
+        let format = match self.text("log.format").map(|t| t.to_lowercase()).as_deref() {
+            Some("json") => LogFormat::Json,
+            Some("human") => LogFormat::Human,
+            _ => LogFormat::Auto,
+        };
+        LogConfig { level: self.text("log.level").unwrap_or_default().to_lowercase(), format }
+    }
+
+    fn data_dir(&mut self, environment: &Environment) -> PathBuf {
+        if let Some(dir) = self.text("data.dir") {
+            return PathBuf::from(dir);
+        }
+        environment.data_dir().unwrap_or_else(|| {
+            self.problem("data.dir", "neither HOME nor XDG_DATA_HOME is set, so there is no default. Set data.dir.");
+            PathBuf::new()
+        })
+    }
+
+    fn database(&mut self, environment: &Environment) -> Database {
+        let Some(url) = self.text("database.url") else {
+            let dir = self.text("data.dir").map(PathBuf::from).or_else(|| environment.data_dir());
+            return Database::File(dir.unwrap_or_default().join("goblin.db"));
+        };
+        let postgres = url.starts_with("postgres:") || url.starts_with("postgresql:");
+        let parsed = if postgres {
+            Err("this version stores in SQLite; PostgreSQL is not part of it yet. Unset it to use goblin.db in the data directory, or write sqlite:PATH.".to_owned())
+        } else {
+            Database::parse(&url).map_err(|_| "it must be empty or begin with `sqlite:`, for example sqlite:/var/lib/goblin/goblin.db.".to_owned())
+        };
+        parsed.unwrap_or_else(|message| {
+            self.problem("database.url", message);
+            Database::Memory
+        })
+    }
+
+    fn engine(&mut self) -> EngineConfig {
+        let given = |n: u32| (n > 0).then_some(n);
+        let context_tokens = given(self.small("engine.context_tokens"));
+        if context_tokens.is_some_and(|n| n < 256) {
+            self.problem("engine.context_tokens", "it must be 0 or at least 256.");
+        }
+        EngineConfig {
+            enabled: self.switch("engine.enabled"),
+            model: self.text("engine.model"),
+            threads: given(self.small("engine.threads")),
+            sequences: self.small("engine.sequences"),
+            context_tokens,
+            gpu_layers: self.small("engine.gpu_layers"),
+        }
+    }
+
+    fn upstream(&mut self) -> UpstreamConfig {
+        let config = UpstreamConfig {
+            proxy_url: self.url("upstream.proxy_url", 8002),
+            proxy_key: self.secret("upstream.proxy_key"),
+            ollama_url: self.url("upstream.ollama_url", 11434),
+            llamacpp_url: self.url("upstream.llamacpp_url", 8080),
+            discover: self.switch("upstream.discover"),
+            connect_timeout: self.seconds("upstream.connect_timeout_seconds"),
+            first_event_timeout: self.seconds("upstream.first_event_timeout_seconds"),
+            idle_timeout: self.seconds("upstream.idle_timeout_seconds"),
+        };
+        let plain = config.proxy_url.as_ref().is_some_and(|u| u.scheme() == "http" && is_public_url(u));
+        if plain && self.switch("upstream.proxy_require_tls") {
+            self.problem("upstream.proxy_url", "it would send the key over plain http to a public address, which upstream.proxy_require_tls forbids. Use https.");
+        }
+        config
+    }
+
+    /// An address of a server. Ollama's own habit of leaving out scheme and port, and of naming the address to
+    /// listen on (`0.0.0.0`), is understood.
+    fn url(&mut self, path: &str, default_port: u16) -> Option<Url> {
+        let text = self.text(path)?;
+        let bare = !text.contains("://");
+        let parsed = if bare { Url::parse(&format!("http://{text}")) } else { Url::parse(&text) };
+        let usable = parsed.ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
+        let Some(mut url) = usable else {
+            self.problem(path, "it is not an http or https address, like http://127.0.0.1:11434.");
+            return None;
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            self.problem(path, "it holds a user name or password. Give the key in its own setting.");
+        }
+        // Changing host or port can fail only for addresses without a host, which were refused above.
+        if bare && url.port().is_none() {
+            let _ = url.set_port(Some(default_port));
+        }
+        if url.host() == Some(Host::Ipv4(Ipv4Addr::UNSPECIFIED)) {
+            let _ = url.set_host(Some("127.0.0.1"));
+        }
+        Some(url)
+    }
+
+    fn tier(&mut self) -> TierConfig {
+        let address = self.address("tier.host", "tier.port");
+        let require_tls = self.switch("tier.require_tls");
+        if require_tls && is_public_address(address.ip()) {
+            self.problem("tier.host", "tier.require_tls forbids a public address without TLS. Listen on 127.0.0.1 or a private address and put a proxy with TLS in front.");
+        }
+        let key = self.secret("tier.key");
+        TierConfig { address, key, keys_file: self.text("tier.keys_file").map(PathBuf::from), require_tls }
+    }
+}
+
+/// Can the whole internet meet this address? Listening on all addresses counts as public.
+pub(crate) fn is_public_address(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => !(ip.is_loopback() || ip.is_private() || ip.is_link_local()),
+        IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()),
+    }
+}
+
+/// Does this URL name a public host? Names without a dot and those of private zones stay in the local network.
+pub(crate) fn is_public_url(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => is_public_address(ip.into()),
+        Some(Host::Ipv6(ip)) => is_public_address(ip.into()),
+        Some(Host::Domain(name)) => {
+            let private = ["localhost", ".localhost", ".local", ".internal", ".lan", ".home.arpa"];
+            name.contains('.') && !private.iter().any(|zone| name.ends_with(zone))
+        }
+        None => false,
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|u| {
+        matches!(u.scheme(), "http" | "https") && u.origin().ascii_serialization() == text.trim_end_matches('/')
+    })
+}
+
+fn is_network(text: &str) -> bool {
+    let (ip, bits) = text.split_once('/').map_or((text, None), |(ip, bits)| (ip, Some(bits)));
+    let Ok(ip) = ip.parse::<IpAddr>() else { return false };
+    let most = if ip.is_ipv4() { 32 } else { 128 };
+    bits.is_none_or(|b| b.parse::<u8>().is_ok_and(|b| b <= most))
+}

@@ -1,0 +1,189 @@
+//! The one list of settings: what each may hold and by which short names the environment knows it. Defaults and
+//! descriptions live in `goblin.default.toml`; a test keeps the two in step.
+
+/// What a setting may hold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Kind {
+    /// Any text; empty means "not set".
+    Text,
+    /// `true` or `false`.
+    Switch,
+    /// A whole number within bounds, both included.
+    Number(i64, i64),
+    /// One of these words, in any case.
+    Word(&'static [&'static str]),
+    /// Several texts; a comma list in the environment.
+    List,
+}
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    /// `section.name`.
+    pub(crate) path: &'static str,
+    /// What it may hold.
+    pub(crate) kind: Kind,
+    /// Its short name in the environment.
+    pub(crate) env: Option<ShortName>,
+    /// Never shown, and readable from a file named by `NAME_FILE`.
+    pub(crate) secret: bool,
+}
+
+/// A short name in the environment. Some names mean another setting in the model tier's own process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ShortName {
+    /// The variable.
+    pub(crate) name: &'static str,
+    /// Who reads it.
+    pub(crate) reader: Reader,
+}
+
+/// Which process reads a short name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Reader {
+    /// Every one.
+    All,
+    /// All but `models serve`.
+    Backend,
+    /// Only `models serve`.
+    Tier,
+}
+
+const fn key(path: &'static str, kind: Kind) -> Key {
+    Key { path, kind, env: None, secret: false }
+}
+
+impl Key {
+    const fn env(mut self, name: &'static str) -> Self {
+        self.env = Some(ShortName { name, reader: Reader::All });
+        self
+    }
+
+    const fn backend_env(mut self, name: &'static str) -> Self {
+        self.env = Some(ShortName { name, reader: Reader::Backend });
+        self
+    }
+
+    const fn tier_env(mut self, name: &'static str) -> Self {
+        self.env = Some(ShortName { name, reader: Reader::Tier });
+        self
+    }
+
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    /// Its long name in the environment: `GOBLIN_ENGINE__THREADS` for `engine.threads`.
+    pub(crate) fn long_name(&self) -> String {
+        format!("GOBLIN_{}", self.path.replace('.', "__").to_uppercase())
+    }
+}
+
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+const FORMATS: &[&str] = &["auto", "human", "json"];
+const PORT: Kind = Kind::Number(0, 65_535);
+const HOUR: Kind = Kind::Number(1, 3_600);
+
+/// Every setting, in the order of the manual.
+pub(crate) const KEYS: &[Key] = &[
+    key("server.host", Kind::Text).backend_env("HOST"),
+    key("server.port", PORT).backend_env("PORT"),
+    key("server.frontend_url", Kind::List).env("FRONTEND_URL"),
+    key("server.trusted_proxies", Kind::List).env("TRUSTED_PROXIES"),
+    key("server.origin_secret", Kind::Text).env("ORIGIN_SECRET").secret(),
+    key("server.header_timeout_seconds", HOUR),
+    key("server.body_timeout_seconds", HOUR),
+    key("server.answer_timeout_seconds", HOUR),
+    key("server.max_body_bytes", Kind::Number(1_024, 1 << 30)),
+    key("server.max_connections", Kind::Number(1, 1_000_000)),
+    key("server.max_requests", Kind::Number(1, 1_000_000)),
+    key("server.drain_seconds", Kind::Number(0, 3_600)),
+    key("log.level", Kind::Word(LEVELS)).env("LOG_LEVEL"),
+    key("log.format", Kind::Word(FORMATS)),
+    key("data.dir", Kind::Text),
+    key("database.url", Kind::Text).env("DATABASE_URL").secret(),
+    key("models.default", Kind::Text),
+    key("engine.enabled", Kind::Switch),
+    key("engine.model", Kind::Text),
+    key("engine.threads", Kind::Number(0, 1_024)),
+    key("engine.sequences", Kind::Number(1, 64)),
+    key("engine.context_tokens", Kind::Number(0, 1 << 20)),
+    key("engine.gpu_layers", Kind::Number(0, 10_000)),
+    key("upstream.proxy_url", Kind::Text).env("LOCAL_LLM_PROXY_URL"),
+    key("upstream.proxy_key", Kind::Text).backend_env("LOCAL_LLM_API_KEY").secret(),
+    key("upstream.proxy_require_tls", Kind::Switch),
+    key("upstream.ollama_url", Kind::Text).env("OLLAMA_HOST"),
+    key("upstream.llamacpp_url", Kind::Text).env("LLAMACPP_URL"),
+    key("upstream.discover", Kind::Switch),
+    key("upstream.connect_timeout_seconds", HOUR),
+    key("upstream.first_event_timeout_seconds", HOUR),
+    key("upstream.idle_timeout_seconds", HOUR),
+    key("queue.max_waiting", Kind::Number(0, 100_000)),
+    key("queue.turn_deadline_seconds", Kind::Number(1, 86_400)),
+    key("tier.host", Kind::Text).tier_env("HOST"),
+    key("tier.port", PORT).tier_env("PORT"),
+    key("tier.key", Kind::Text).tier_env("LOCAL_LLM_API_KEY").secret(),
+    key("tier.keys_file", Kind::Text),
+    key("tier.require_tls", Kind::Switch),
+];
+
+/// The setting called `path`.
+pub(crate) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|k| k.path == path)
+}
+
+/// Variables of features this version does not have. Set ones are reported, not silently ignored.
+pub(crate) const NOT_YET: &[&str] = &[
+    "REDIS_URL",
+    "DATABASE_DIRECT_URL",
+    "JWT_SECRET_KEY",
+    "JWT_CURRENT_KEY",
+    "JWT_STANDBY_KEY",
+    "SETTINGS_ENCRYPTION_KEY",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_BASE_URL",
+    "DEEPSEEK_API_KEY",
+    "DEEPSEEK_BASE_URL",
+    "GEMINI_API_KEY",
+    "GEMINI_BASE_URL",
+    "GROK_API_KEY",
+    "GROK_BASE_URL",
+    "GOOGLE_CLIENT_ID",
+    "GOOGLE_CLIENT_SECRET",
+    "GOOGLE_REDIRECT_URI",
+    "OIDC_ISSUER",
+    "OIDC_CLIENT_ID",
+    "OIDC_CLIENT_SECRET",
+    "SUPABASE_URL",
+    "SUPABASE_ANON_KEY",
+    "SUPABASE_SERVICE_ROLE_KEY",
+    "SUPABASE_JWT_SECRET",
+    "SENTRY_DSN",
+    "POSTHOG_API_KEY",
+    "SAFETY_THRESHOLD",
+    "CONFIDENCE_THRESHOLD",
+    "CRITICAL_THRESHOLD",
+    "PREVIEW_ORIGIN_PATTERN",
+    "SMTP_URL",
+    "MAIL_FROM",
+];
+
+/// Families of such variables.
+pub(crate) const NOT_YET_PREFIXES: &[&str] = &["OTEL_EXPORTER_OTLP_"];
+
+/// Old spellings and the names that replace them.
+pub(crate) const OLD: &[(&str, &str)] = &[
+    ("USE_LOCAL_LLM", "LOCAL_LLM_PROXY_URL"),
+    ("KALMATURA_LLM_URL", "LOCAL_LLM_PROXY_URL"),
+    ("KALMATURA_LLM_API_KEY", "LOCAL_LLM_API_KEY"),
+    ("REDIS_HOST", "REDIS_URL"),
+    ("REDIS_PORT", "REDIS_URL"),
+    ("REDIS_DB", "REDIS_URL"),
+    ("REDIS_USERNAME", "REDIS_URL"),
+    ("REDIS_PASSWORD", "REDIS_URL"),
+    ("REDIS_SSL", "REDIS_URL"),
+    ("ROUTING_ENCRYPTION_KEY", "SETTINGS_ENCRYPTION_KEY"),
+];

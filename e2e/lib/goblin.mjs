@@ -1,0 +1,146 @@
+// Starts the real binary for a journey: its own port, its own empty home, the starter model in place.
+//
+//   GOBLIN_BIN           the binary (default ../target/release/goblin, else ../target/debug/goblin)
+//   GOBLIN_STARTER_GGUF  the starter model, put where `goblin up` looks for models
+//   GOBLIN_URL           a server that runs already; then journeys which restart it are skipped
+import { spawn } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+
+export const given = process.env.GOBLIN_URL?.replace(/\/+$/, "");
+const START_MS = Number(process.env.GOBLIN_START_MS ?? 120_000);
+
+function binary() {
+  if (process.env.GOBLIN_BIN) return process.env.GOBLIN_BIN;
+  for (const profile of ["release", "debug"]) {
+    const path = new URL(`../../target/${profile}/goblin`, import.meta.url).pathname;
+    if (existsSync(path)) return path;
+  }
+  throw new Error(
+    "no goblin binary: build it, or set GOBLIN_BIN (or GOBLIN_URL for a running server)",
+  );
+}
+
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function placeModel(models) {
+  const source = process.env.GOBLIN_STARTER_GGUF;
+  mkdirSync(models, { recursive: true });
+  if (!source) return;
+  const target = join(models, basename(source));
+  for (const put of [linkSync, symlinkSync, copyFileSync]) {
+    try {
+      put(source, target);
+      return;
+    } catch {
+      // Another file system, or no right to link: the next way is slower and always works.
+    }
+  }
+}
+
+/** A server with a home of its own. `kill` is kill -9; `start` brings it back on the same port and data. */
+export async function startGoblin() {
+  if (given) return { url: given, api: apiOf(given), owned: false, stop: async () => {} };
+  const home = mkdtempSync(join(tmpdir(), "goblin-e2e-"));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  placeModel(join(home, "data", "goblin", "models"));
+  const env = {
+    ...process.env,
+    PORT: String(port),
+    HOST: "127.0.0.1",
+    HOME: home,
+    XDG_DATA_HOME: join(home, "data"),
+    XDG_CONFIG_HOME: join(home, "config"),
+    XDG_STATE_HOME: join(home, "state"),
+    XDG_CACHE_HOME: join(home, "cache"),
+  };
+  let child = null;
+  let output = "";
+
+  async function start() {
+    child = spawn(binary(), ["up"], { env, cwd: home, stdio: ["ignore", "pipe", "pipe"] });
+    const keep = (text) => {
+      output = (output + text).slice(-8000);
+    };
+    child.stdout.setEncoding("utf8").on("data", keep);
+    child.stderr.setEncoding("utf8").on("data", keep);
+    const started = child;
+    const deadline = Date.now() + START_MS;
+    while (Date.now() < deadline) {
+      if (started.exitCode !== null)
+        throw new Error(`goblin up ended with ${started.exitCode}:\n${output}`);
+      const healthy = await fetch(`${url}/health`).then(
+        (response) => response.ok,
+        () => false,
+      );
+      if (healthy) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`goblin up was not healthy after ${START_MS} ms:\n${output}`);
+  }
+
+  const end = (signal) =>
+    new Promise((resolve) => {
+      if (!child || child.exitCode !== null || child.signalCode !== null) return resolve();
+      const ending = child;
+      const hard = setTimeout(() => ending.kill("SIGKILL"), 15_000);
+      ending.once("exit", () => {
+        clearTimeout(hard);
+        resolve();
+      });
+      ending.kill(signal);
+    });
+
+  await start();
+  return {
+    url,
+    api: apiOf(url),
+    owned: true,
+    start,
+    kill: () => end("SIGKILL"),
+    output: () => output,
+    stop: async () => {
+      await end("SIGTERM");
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The server as seen without the page: what is true, to compare with what is shown. */
+function apiOf(url) {
+  const call = async (method, path, body) => {
+    const response = await fetch(url + path, {
+      method,
+      headers: body ? { "content-type": "application/json" } : {},
+      body: body ? JSON.stringify(body) : undefined,
+    });
+    if (!response.ok)
+      throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    return response.status === 204 ? null : response.json();
+  };
+  return {
+    get: (path) => call("GET", path),
+    post: (path, body) => call("POST", path, body),
+    patch: (path, body) => call("PATCH", path, body),
+  };
+}

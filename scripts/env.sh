@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# Read with `source` by every script here: finds the repository, cargo and node also where they are installed but
+# not on PATH. Sets ROOT.
+
+# shellcheck disable=SC2034  # used by those who read this
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+TOOLS="${XDG_DATA_HOME:-${HOME:-/}/.local/share}/goblin/tools"
+
+for goblin_bin in "${CARGO_HOME:-${HOME:-/}/.cargo}/bin" "$TOOLS/node/bin"; do
+  [ -d "$goblin_bin" ] && PATH="$PATH:$goblin_bin"
+done
+unset goblin_bin
+
+# rustup keeps its toolchains below the home directory. With HOME pointing elsewhere (an empty one, in tests) they
+# are still below the account's own.
+if [ -z "${RUSTUP_HOME:-}" ] && [ ! -d "${HOME:-/}/.rustup" ] && command -v getent >/dev/null; then
+  goblin_home="$(getent passwd "$(id -u)" | cut -d: -f6)"
+  if [ -d "$goblin_home/.rustup" ]; then
+    export RUSTUP_HOME="$goblin_home/.rustup"
+    PATH="$PATH:$goblin_home/.cargo/bin"
+  fi
+  unset goblin_home
+fi
+export PATH
+
+say() { printf '%s\n' "$*"; }

@@ -1,0 +1,70 @@
+import createClient, { type Client } from "openapi-fetch";
+import { ProblemError, problemOf, UnreachableError } from "@/lib/problems";
+import { reportDown, reportUp } from "./connection";
+import { apiAddress, apiOrigin } from "./origin";
+import type { paths } from "./schema";
+import type { Chat, ChatPage, ChatPatch, NewChat, Status, Turn, TurnPage } from "./types";
+
+/** Every request of the page: reports whether the server answers, and turns errors into problems. */
+export async function request(input: string | Request, init?: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(input, {
+      credentials: apiOrigin() ? "include" : "same-origin",
+      ...init,
+    });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    reportDown();
+    throw new UnreachableError(apiAddress());
+  }
+  reportUp();
+  if (response.ok) return response;
+  const body = await response.json().catch(() => null);
+  throw new ProblemError(problemOf(response.status, body, response.headers.get("retry-after")));
+}
+
+let client: Client<paths> | undefined;
+
+function api(): Client<paths> {
+  // Made at the first call, since the origin is known only at run time.
+  client ??= createClient<paths>({ baseUrl: apiOrigin(), fetch: (input) => request(input) });
+  return client;
+}
+
+async function data<T>(call: Promise<{ data?: T }>): Promise<T> {
+  return (await call).data as T;
+}
+
+export const getStatus = (): Promise<Status> => data(api().GET("/api/status"));
+
+export const listChats = (cursor?: string): Promise<ChatPage> =>
+  data(
+    api().GET("/api/chats", { params: { query: cursor ? { cursor, limit: 50 } : { limit: 50 } } }),
+  );
+
+export const createChat = (body: NewChat): Promise<Chat> =>
+  data(api().POST("/api/chats", { body }));
+
+export const getChat = (id: string): Promise<Chat> =>
+  data(api().GET("/api/chats/{id}", { params: { path: { id } } }));
+
+export const updateChat = (id: string, body: ChatPatch): Promise<Chat> =>
+  data(api().PATCH("/api/chats/{id}", { params: { path: { id } }, body }));
+
+export async function deleteChat(id: string): Promise<void> {
+  await api().DELETE("/api/chats/{id}", { params: { path: { id } } });
+}
+
+export const restoreChat = (id: string): Promise<Chat> =>
+  data(api().POST("/api/chats/{id}/restore", { params: { path: { id } } }));
+
+export const listTurns = (id: string, before?: string): Promise<TurnPage> =>
+  data(
+    api().GET("/api/chats/{id}/turns", {
+      params: { path: { id }, query: before ? { before, limit: 30 } : { limit: 30 } },
+    }),
+  );
+
+export const stopTurn = (id: string): Promise<Turn> =>
+  data(api().POST("/api/turns/{id}/stop", { params: { path: { id } } }));

@@ -1,0 +1,104 @@
+import {
+  type InfiniteData,
+  infiniteQueryOptions,
+  type QueryClient,
+  queryOptions,
+} from "@tanstack/react-query";
+import { placeTurn } from "@/lib/turnPath";
+import { getChat, getStatus, listChats, listTurns } from "./client";
+import type { Chat, ChatPage, Status, Turn, TurnPage } from "./types";
+
+// Server state: what is asked for, and the few ways the page changes its copy of it.
+
+export const statusQuery = queryOptions({
+  queryKey: ["status"],
+  queryFn: getStatus,
+  // Asks often only while something is on its way; a page left open must cost next to nothing.
+  refetchInterval: ({ state }) => (isSettling(state.data) ? 3000 : 60_000),
+  staleTime: 2000,
+});
+
+function isSettling(status: Status | undefined): boolean {
+  if (!status) return true;
+  return (
+    status.models.some((model) => model.state === "loading") ||
+    status.tiers.some((tier) => tier.state === "starting")
+  );
+}
+
+export const chatsQuery = infiniteQueryOptions({
+  queryKey: ["chats"],
+  queryFn: ({ pageParam }) => listChats(pageParam),
+  initialPageParam: undefined as string | undefined,
+  getNextPageParam: (page) => page.next_cursor ?? undefined,
+  staleTime: 10_000,
+});
+
+export const chatQuery = (id: string) =>
+  queryOptions({ queryKey: ["chat", id], queryFn: () => getChat(id) });
+
+/** Pages go back in time: the first one holds the newest turns. */
+export const turnsQuery = (chatId: string) =>
+  infiniteQueryOptions({
+    queryKey: ["turns", chatId],
+    queryFn: ({ pageParam }) => listTurns(chatId, pageParam),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => (page.has_more ? page.items[0]?.id : undefined),
+    // A refetch reads one page where the cache may hold many; on focus that would move the reader.
+    refetchOnWindowFocus: false,
+  });
+
+export function turnsInOrder(data: InfiniteData<TurnPage> | undefined): Turn[] {
+  return (data?.pages ?? []).toReversed().flatMap((page) => page.items);
+}
+
+export function putTurn(client: QueryClient, turn: Turn): void {
+  const key = turnsQuery(turn.chat_id).queryKey;
+  // An answer to an older question may be on its way and would put the old state back.
+  client.cancelQueries({ queryKey: key });
+  client.setQueryData(key, (before) => {
+    const items = placeTurn(turnsInOrder(before), turn);
+    const oldest = before?.pages.at(-1);
+    return { pages: [{ items, has_more: oldest?.has_more ?? false }], pageParams: [undefined] };
+  });
+}
+
+/** Reads the active branch again, from its newest page. */
+export async function reloadTurns(client: QueryClient, chatId: string): Promise<void> {
+  const key = turnsQuery(chatId).queryKey;
+  await client.cancelQueries({ queryKey: key });
+  const page = await listTurns(chatId);
+  client.setQueryData(key, { pages: [page], pageParams: [undefined] });
+}
+
+export function putChat(client: QueryClient, chat: Chat, place: "keep" | "first"): void {
+  client.setQueryData(chatQuery(chat.id).queryKey, chat);
+  client.setQueryData(chatsQuery.queryKey, (before) => before && withChat(before, chat, place));
+}
+
+export function dropChat(client: QueryClient, id: string): void {
+  client.setQueryData(
+    chatsQuery.queryKey,
+    (before) => before && eachPage(before, (items) => items.filter((chat) => chat.id !== id)),
+  );
+}
+
+type Chats = InfiniteData<ChatPage>;
+
+function withChat(data: Chats, chat: Chat, place: "keep" | "first"): Chats {
+  const listed = data.pages.some((page) => page.items.some((other) => other.id === chat.id));
+  if (place === "keep" && listed) {
+    return eachPage(data, (items) => items.map((other) => (other.id === chat.id ? chat : other)));
+  }
+  return eachPage(data, (items, index) => {
+    const others = items.filter((other) => other.id !== chat.id);
+    return index === 0 ? [chat, ...others] : others;
+  });
+}
+
+function eachPage(data: Chats, change: (items: Chat[], index: number) => Chat[]): Chats {
+  return {
+    ...data,
+    pages: data.pages.map((page, index) => ({ ...page, items: change(page.items, index) })),
+  };
+}

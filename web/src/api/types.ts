@@ -1,0 +1,18 @@
+// The words of the wire, as this page uses them. Aliases of the generated schema, so a change of
+// the server shows up here as a type error.
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type Chat = Schemas["Chat"];
+export type Turn = Schemas["Turn"];
+export type Parameters = Schemas["Parameters"];
+export type Problem = Schemas["Problem"];
+export type Status = Schemas["Status"];
+export type Tier = Status["tiers"][number];
+export type Model = Status["models"][number];
+export type ChatPage = Schemas["ChatPage"];
+export type TurnPage = Schemas["TurnPage"];
+export type ChatPatch = Schemas["ChatPatch"];
+export type NewChat = Schemas["NewChat"];
+export type NewTurn = Schemas["NewTurn"];

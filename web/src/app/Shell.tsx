@@ -1,0 +1,82 @@
+import { Outlet, useNavigate } from "@tanstack/react-router";
+import { PanelLeft } from "lucide-react";
+import { createContext, lazy, Suspense, use, useCallback, useState } from "react";
+import { useUndo } from "@/features/chats/useDeleteChat";
+import { ConnectionBanner } from "@/features/machine/ConnectionBanner";
+import { useKeyboard } from "@/features/shortcuts/useKeyboard";
+import { useShortcut } from "@/lib/shortcuts";
+import { useMediaQuery } from "@/lib/useMediaQuery";
+import { Announcer } from "@/ui/Announcer";
+import { IconButton } from "@/ui/Button";
+import { Drawer } from "@/ui/Dialog";
+import { Toasts } from "@/ui/Toasts";
+import { Sidebar } from "./Sidebar";
+
+const HelpDialog = lazy(() => import("@/features/shortcuts/HelpDialog"));
+
+/** Null while the sidebar is on screen. */
+const ShowSidebar = createContext<(() => void) | null>(null);
+
+export function SidebarButton() {
+  const show = use(ShowSidebar);
+  if (!show) return null;
+  return (
+    <IconButton label="Show chats" onClick={show}>
+      <PanelLeft size={18} />
+    </IconButton>
+  );
+}
+
+export function Shell() {
+  const navigate = useNavigate();
+  const wide = useMediaQuery("(min-width: 48rem)");
+  const [pinned, setPinned] = useState(true);
+  const [drawer, setDrawer] = useState(false);
+  const [help, setHelp] = useState(false);
+  const undo = useUndo((state) => state.undo);
+  const beside = wide && pinned;
+
+  const show = useCallback(() => (wide ? setPinned(true) : setDrawer(true)), [wide]);
+  const closeDrawer = useCallback(() => setDrawer(false), []);
+  const openHelp = () => {
+    setDrawer(false);
+    setHelp(true);
+  };
+
+  useKeyboard();
+  useShortcut("new-chat", () => navigate({ to: "/" }));
+  useShortcut("sidebar", () => (beside ? setPinned(false) : show()));
+  useShortcut("help", () => setHelp(true));
+  useShortcut("undo", undo);
+
+  return (
+    <div className="shell">
+      <a href="#main" className="skip-link">
+        Skip to the chat
+      </a>
+      {beside && (
+        <aside aria-label="Sidebar" className="shell-aside">
+          <Sidebar onHide={() => setPinned(false)} onHelp={openHelp} />
+        </aside>
+      )}
+      <div id="main" tabIndex={-1} className="shell-main outline-none">
+        <ConnectionBanner />
+        <ShowSidebar value={beside ? null : show}>
+          <Outlet />
+        </ShowSidebar>
+      </div>
+      {drawer && !wide && (
+        <Drawer label="Chats" onClose={closeDrawer}>
+          <Sidebar onHide={closeDrawer} onHelp={openHelp} onChosen={closeDrawer} />
+        </Drawer>
+      )}
+      {help && (
+        <Suspense>
+          <HelpDialog onClose={() => setHelp(false)} />
+        </Suspense>
+      )}
+      <Toasts />
+      <Announcer />
+    </div>
+  );
+}

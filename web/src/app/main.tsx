@@ -1,0 +1,36 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { loadOrigin } from "@/api/origin";
+import { ProblemError } from "@/lib/problems";
+import { preloadChatPage, router } from "./router";
+import "./styles.css";
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // An answer is an answer; and when there is none, the connection banner asks again.
+      retry: (count, error) =>
+        error instanceof ProblemError && error.problem.status >= 500 && count < 2,
+      networkMode: "always", // the server may be on this machine, where "offline" means nothing
+    },
+    mutations: { networkMode: "always" },
+  },
+});
+
+async function start() {
+  await loadOrigin();
+  const element = document.getElementById("root");
+  if (!element) throw new Error("index.html has no #root");
+  createRoot(element).render(
+    <StrictMode>
+      <QueryClientProvider client={client}>
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </StrictMode>,
+  );
+  setTimeout(preloadChatPage, 300);
+}
+
+start();

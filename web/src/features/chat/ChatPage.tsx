@@ -1,0 +1,308 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { SlidersHorizontal } from "lucide-react";
+import {
+  lazy,
+  type ReactNode,
+  Suspense,
+  useCallback,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
+import { stopTurn, updateChat } from "@/api/client";
+import { chatQuery, putChat, putTurn, reloadTurns } from "@/api/queries";
+import type { Chat, Turn } from "@/api/types";
+import { ProblemError } from "@/lib/problems";
+import { useShortcut } from "@/lib/shortcuts";
+import { useDraft, writeDraft } from "@/lib/useDraft";
+import { announce } from "@/ui/announce";
+import { IconButton } from "@/ui/Button";
+import { Composer, type ComposerHandle } from "./Composer";
+import { askTurn } from "./followTurn";
+import { unplaceLiveTurns, useLiveTurns } from "./liveTurns";
+import { ModelPicker } from "./ModelPicker";
+import { takeSendOnOpen } from "./newChat";
+import { RemedyNotice } from "./RemedyNotice";
+import { TurnList } from "./TurnList";
+import type { TurnActions } from "./TurnRow";
+import { useChatModels } from "./useChatModels";
+import { useTurnPath } from "./useTurnPath";
+
+const SettingsDialog = lazy(() => import("./SettingsDialog"));
+
+interface ChatPageProps {
+  chatId: string;
+  /** The button that opens the sidebar, when it is away. */
+  menu: ReactNode;
+}
+
+export default function ChatPage({ chatId, menu }: ChatPageProps) {
+  const chat = useQuery({
+    ...chatQuery(chatId),
+    retry: (count, error) => !(error instanceof ProblemError) && count < 2,
+  });
+  const missing = chat.error instanceof ProblemError && chat.error.problem.status === 404;
+  useTitle(missing ? "Chat not found" : (chat.data?.title ?? "New chat"));
+  if (missing) return <ChatMissing menu={menu} />;
+  return (
+    <main className="page">
+      {chat.data ? (
+        // A chat of its own for each id: nothing of the last one may linger in a field or dialog.
+        <OpenChat key={chatId} chat={chat.data} menu={menu} />
+      ) : (
+        <ChatWaiting menu={menu} error={chat.error} onRetry={() => chat.refetch()} />
+      )}
+    </main>
+  );
+}
+
+interface Failure {
+  error: unknown;
+  retry: () => void;
+}
+
+function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
+  const client = useQueryClient();
+  const { query, turns, pending } = useTurnPath(chat.id);
+  const { status } = useChatModels(chat.model);
+  const [draft, setDraft] = useDraft(chat.id);
+  const [failure, setFailure] = useState<Failure | null>(null);
+  const [editing, setEditing] = useState<string | null>(null);
+  const [settingsOpen, setSettingsOpen] = useState(false);
+  const composer = useRef<ComposerHandle>(null);
+  const last = turns.at(-1);
+  const streaming = useStreamingTurn(last);
+
+  const attempt = useCallback(async (work: () => Promise<unknown>, retry: () => void) => {
+    setFailure(null);
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      setFailure({ error, retry });
+      return false;
+    }
+  }, []);
+
+  async function send(text: string) {
+    // Out of the field at once, but kept as the draft until the server has it.
+    setDraft("");
+    writeDraft(chat.id, text);
+    const asked = { kind: "create" as const, chatId: chat.id, body: { content: text } };
+    const sent = await attempt(
+      () => askTurn(client, { chatId: chat.id, content: text, asked }),
+      () => send(text),
+    );
+    if (sent) writeDraft(chat.id, "");
+    else setDraft(text);
+  }
+
+  async function stop(turn: Turn) {
+    announce("Stopping");
+    await attempt(
+      async () => {
+        const stopped = await stopTurn(turn.id);
+        // The stream says so too; this is for when its line is broken.
+        if (stopped.status !== "streaming" && !useLiveTurns.getState().turns[turn.id]) {
+          putTurn(client, stopped);
+        }
+      },
+      () => stop(turn),
+    );
+    composer.current?.focus();
+  }
+
+  const actions = useTurnActions(chat.id, attempt, setEditing);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the chat opens
+  useEffect(() => {
+    composer.current?.focus();
+    if (takeSendOnOpen(chat.id) && draft.trim() !== "") send(draft);
+  }, []);
+
+  useShortcut("focus", () => composer.current?.focus());
+  useShortcut("settings", () => setSettingsOpen(true));
+  useShortcut("stop", streaming ? () => stop(streaming) : null);
+  useShortcut("edit", last ? () => setEditing(last.id) : null);
+  useShortcut("regenerate", last && !streaming ? () => actions.onRegenerate(last) : null);
+  useShortcut("copy", last ? () => copyAnswer(last) : null);
+
+  const noModel = status !== undefined && status.models.length === 0;
+  return (
+    <>
+      <header className="page-header">
+        {menu}
+        <h1 className="min-w-0 flex-1 truncate font-display text-[1.0625rem] font-semibold">
+          {chat.title ?? "New chat"}
+        </h1>
+        <IconButton label="Settings of this chat" onClick={() => setSettingsOpen(true)}>
+          <SlidersHorizontal size={17} />
+        </IconButton>
+      </header>
+      <TurnList
+        chatId={chat.id}
+        turns={turns}
+        pending={pending}
+        editing={editing}
+        actions={actions}
+        hasOlder={query.hasNextPage}
+        loadingOlder={query.isFetchingNextPage}
+        onOlder={query.fetchNextPage}
+      />
+      <div className="composer-dock">
+        {query.error && turns.length === 0 && (
+          <RemedyNotice
+            error={query.error}
+            retryLabel="Load again"
+            onRetry={() => query.refetch()}
+          />
+        )}
+        {failure && (
+          <RemedyNotice
+            error={failure.error}
+            onRetry={failure.retry}
+            onDismiss={() => setFailure(null)}
+            noModelHelp={status?.no_model_help}
+          />
+        )}
+        <Composer
+          ref={composer}
+          text={draft}
+          onText={setDraft}
+          onSend={() => send(draft)}
+          onStop={streaming ? () => stop(streaming) : null}
+          disabled={noModel || pending !== null}
+          placeholder={noModel ? "No model can answer yet" : "Ask further"}
+          tools={
+            <ModelPicker
+              status={status}
+              chosen={chat.model}
+              onChoose={(model) => {
+                const choose = () =>
+                  attempt(
+                    async () => putChat(client, await updateChat(chat.id, { model }), "keep"),
+                    choose,
+                  );
+                choose();
+              }}
+            />
+          }
+        />
+        <p className="small-print">A small goblin can be wrong. Check what matters.</p>
+      </div>
+      {settingsOpen && (
+        <Suspense>
+          <SettingsDialog
+            settings={chat}
+            onClose={() => setSettingsOpen(false)}
+            onSave={async (settings) =>
+              putChat(client, await updateChat(chat.id, settings), "keep")
+            }
+          />
+        </Suspense>
+      )}
+    </>
+  );
+}
+
+type Attempt = (work: () => Promise<unknown>, retry: () => void) => Promise<boolean>;
+
+function useTurnActions(
+  chatId: string,
+  attempt: Attempt,
+  setEditing: (turnId: string | null) => void,
+): TurnActions {
+  const client = useQueryClient();
+  return useMemo(() => {
+    const onRegenerate = async (turn: Turn): Promise<void> => {
+      const asked = { kind: "regenerate" as const, turnId: turn.id };
+      await attempt(
+        () => askTurn(client, { chatId, content: turn.content, asked }),
+        () => onRegenerate(turn),
+      );
+    };
+    const onEdited = async (turn: Turn, content: string): Promise<void> => {
+      setEditing(null);
+      const asked = { kind: "edit" as const, turnId: turn.id, content };
+      const sent = await attempt(
+        () => askTurn(client, { chatId, content, asked }),
+        () => onEdited(turn, content),
+      );
+      if (sent) writeDraft(`edit:${turn.id}`, "");
+      else setEditing(turn.id);
+    };
+    const onBranch = async (turnId: string): Promise<void> => {
+      await attempt(
+        async () => {
+          putChat(client, await updateChat(chatId, { head: turnId }), "keep");
+          unplaceLiveTurns(chatId);
+          await reloadTurns(client, chatId);
+        },
+        () => onBranch(turnId),
+      );
+    };
+    return { onRegenerate, onEdited, onBranch, onEdit: setEditing };
+  }, [client, chatId, attempt, setEditing]);
+}
+
+/** The last turn, while it is being answered. */
+function useStreamingTurn(last: Turn | undefined): Turn | null {
+  const settled = useLiveTurns((state) => (last ? state.turns[last.id]?.state.settled : undefined));
+  if (!last) return null;
+  const streaming = settled === undefined ? last.status === "streaming" : !settled;
+  return streaming ? last : null;
+}
+
+async function copyAnswer(turn: Turn) {
+  const answer = useLiveTurns.getState().turns[turn.id]?.state.turn?.answer ?? turn.answer;
+  await navigator.clipboard?.writeText(answer);
+  announce("Answer copied");
+}
+
+function useTitle(title: string) {
+  useEffect(() => {
+    document.title = `${title} · Goblin`;
+  }, [title]);
+}
+
+function ChatMissing({ menu }: { menu: ReactNode }) {
+  return (
+    <main className="page">
+      <header className="page-header">{menu}</header>
+      <div className="page-centre">
+        <h1 className="font-display text-2xl font-semibold">This chat is not here</h1>
+        <p className="text-muted">
+          It may have been deleted; a deleted chat can be brought back for ten seconds only.
+        </p>
+        <Link to="/" className="link-button">
+          Start a new chat
+        </Link>
+      </div>
+    </main>
+  );
+}
+
+interface ChatWaitingProps {
+  menu: ReactNode;
+  error: unknown;
+  onRetry: () => void;
+}
+
+function ChatWaiting({ menu, error, onRetry }: ChatWaitingProps) {
+  return (
+    <>
+      <header className="page-header">
+        {menu}
+        <h1 className="sr-only">Chat</h1>
+      </header>
+      <div className="page-centre">
+        {error ? (
+          <RemedyNotice error={error} retryLabel="Load again" onRetry={onRetry} />
+        ) : (
+          <p className="text-muted">Opening the chat…</p>
+        )}
+      </div>
+    </>
+  );
+}

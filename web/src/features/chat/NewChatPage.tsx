@@ -1,0 +1,127 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { SlidersHorizontal } from "lucide-react";
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
+import { createChat } from "@/api/client";
+import { putChat } from "@/api/queries";
+import type { Model, Status } from "@/api/types";
+import { modelName } from "@/lib/format";
+import { useShortcut } from "@/lib/shortcuts";
+import { useDraft, writeDraft } from "@/lib/useDraft";
+import { IconButton } from "@/ui/Button";
+import { GoblinMark } from "@/ui/GoblinMark";
+import { Composer, type ComposerHandle } from "./Composer";
+import { ModelPicker } from "./ModelPicker";
+import { resetNewChat, sendOnOpen, useNewChat } from "./newChat";
+import { RemedyNotice } from "./RemedyNotice";
+import { useChatModels } from "./useChatModels";
+
+const SettingsDialog = lazy(() => import("./SettingsDialog"));
+
+interface NewChatPageProps {
+  menu: ReactNode;
+  /** What the machine has to say: starter model, no model. */
+  notice: ReactNode;
+}
+
+export function NewChatPage({ menu, notice }: NewChatPageProps) {
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const choices = useNewChat();
+  const { status, answering } = useChatModels(choices.model);
+  const [draft, setDraft] = useDraft("new");
+  const [error, setError] = useState<unknown>(null);
+  const [creating, setCreating] = useState(false);
+  const [settingsOpen, setSettingsOpen] = useState(false);
+  const composer = useRef<ComposerHandle>(null);
+  const noModel = status !== undefined && status.models.length === 0;
+
+  useEffect(() => {
+    document.title = "Goblin";
+    composer.current?.focus();
+  }, []);
+  useShortcut("focus", () => composer.current?.focus());
+  useShortcut("settings", () => setSettingsOpen(true));
+
+  async function send() {
+    setError(null);
+    setCreating(true);
+    try {
+      const chat = await createChat({ ...choices });
+      putChat(client, chat, "first");
+      writeDraft(chat.id, draft);
+      setDraft("");
+      resetNewChat();
+      sendOnOpen(chat.id);
+      await navigate({ to: "/c/$chatId", params: { chatId: chat.id } });
+    } catch (failure) {
+      setError(failure);
+      setCreating(false);
+    }
+  }
+
+  return (
+    <main className="page">
+      <header className="page-header">
+        {menu}
+        <span className="flex-1" />
+        <IconButton label="Settings of this chat" onClick={() => setSettingsOpen(true)}>
+          <SlidersHorizontal size={17} />
+        </IconButton>
+      </header>
+      <div className="welcome">
+        <div className="welcome-head">
+          <GoblinMark size={76} />
+          <h1>What shall we dig into?</h1>
+          <p data-testid="who-answers">{whoAnswers(status, answering)}</p>
+        </div>
+        {error !== null && (
+          <RemedyNotice error={error} onRetry={send} noModelHelp={status?.no_model_help} />
+        )}
+        <Composer
+          ref={composer}
+          text={draft}
+          onText={setDraft}
+          onSend={send}
+          onStop={null}
+          disabled={noModel || creating}
+          placeholder={noModel ? "No model can answer yet" : "Ask anything"}
+          tools={
+            <ModelPicker
+              status={status}
+              chosen={choices.model}
+              onChoose={(model) => useNewChat.setState({ model })}
+            />
+          }
+        />
+        {notice}
+      </div>
+      {settingsOpen && (
+        <Suspense>
+          <SettingsDialog
+            settings={choices}
+            onClose={() => setSettingsOpen(false)}
+            onSave={async (settings) => useNewChat.setState(settings)}
+          />
+        </Suspense>
+      )}
+    </main>
+  );
+}
+
+/** One honest sentence: which model, and whether the question leaves the machine. */
+function whoAnswers(status: Status | undefined, answering: Model | undefined): ReactNode {
+  if (!status) return "Looking for the models…";
+  if (!answering)
+    return status.models.length === 0
+      ? "There is no model to answer yet."
+      : "A model is chosen for each question.";
+  return (
+    <>
+      <strong>{modelName(answering.id)}</strong>{" "}
+      {answering.local
+        ? "will answer, on this machine. Nothing you write leaves it."
+        : `will answer. Your question is sent to ${answering.provider}.`}
+    </>
+  );
+}

@@ -1,0 +1,45 @@
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useMemo } from "react";
+import { useShallow } from "zustand/react/shallow";
+import { turnsInOrder, turnsQuery } from "@/api/queries";
+import type { Turn } from "@/api/types";
+import { placeTurn } from "@/lib/turnPath";
+import { attachTurn } from "./followTurn";
+import { useLiveTurns } from "./liveTurns";
+
+/** The turns on screen: what the server has saved, and what is being answered in its place. */
+export function useTurnPath(chatId: string) {
+  const client = useQueryClient();
+  const query = useInfiniteQuery(turnsQuery(chatId));
+  const saved = useMemo(() => turnsInOrder(query.data), [query.data]);
+  // Only who is live matters here; the words arriving re-render one row, not the list.
+  const begun = useLiveTurns(
+    useShallow((state) =>
+      Object.values(state.turns)
+        .filter((live) => live.chatId === chatId && live.placed)
+        .map((live) => live.begun),
+    ),
+  );
+  const pending = useLiveTurns((state) =>
+    state.pending?.chatId === chatId ? state.pending : null,
+  );
+
+  useEffect(() => {
+    for (const turn of saved) if (turn.status === "streaming") attachTurn(client, turn);
+  }, [client, saved]);
+
+  const turns = useMemo(() => {
+    const known = new Set(saved.map((turn) => turn.id));
+    let path: Turn[] = saved;
+    for (const turn of begun) if (!known.has(turn.id)) path = placeTurn(path, turn);
+    return path;
+  }, [saved, begun]);
+
+  return { query, turns, pending };
+}
+
+/** The newest state of a turn, word by word while it is being written. */
+export function useTurn(turn: Turn): { turn: Turn; reconnecting: boolean } {
+  const live = useLiveTurns((state) => state.turns[turn.id]);
+  return { turn: live?.state.turn ?? turn, reconnecting: live?.reconnecting ?? false };
+}

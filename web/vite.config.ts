@@ -1,0 +1,41 @@
+import tailwindcss from "@tailwindcss/vite";
+import react from "@vitejs/plugin-react";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
+
+/** The address of the API is read at run time from /config.json, so that one bundle serves both the
+ * binary (same origin) and a CDN. VITE_API_URL only decides what that file says by default. */
+function configJson(): Plugin {
+  const body = `${JSON.stringify({ api_origin: process.env.VITE_API_URL ?? "" })}\n`;
+  return {
+    name: "goblin-config-json",
+    generateBundle() {
+      this.emitFile({ type: "asset", fileName: "config.json", source: body });
+    },
+    configureServer(server) {
+      server.middlewares.use("/config.json", (_request, response) => {
+        response.setHeader("content-type", "application/json");
+        response.end(body);
+      });
+    },
+  };
+}
+
+const backend = process.env.GOBLIN_URL ?? "http://127.0.0.1:8001";
+
+export default defineConfig({
+  plugins: [react(), tailwindcss(), configJson()],
+  resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
+  worker: { format: "es" },
+  server: { proxy: { "/api": backend, "/v1": backend } },
+  build: {
+    manifest: true,
+    sourcemap: false,
+    target: ["chrome123", "firefox120", "safari17.5"],
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
+    // Nothing may become a data: URL: the page's CSP loads scripts and workers from 'self' only.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  test: { environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"] },
+});
