@@ -3,13 +3,15 @@
 # Builds what is missing: the release binary, llama-server (once, see llama_server.sh) and the starter model.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/env.sh
+source scripts/env.sh
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/goblin"
 model="${GOBLIN_BENCH_MODEL:-$cache/models/SmolLM2-135M-Instruct-Q4_1.gguf}"
 
 if [ ! -f "$model" ]; then
   echo "Fetching the starter model." >&2
-  python3 scripts/fetch_model.py
+  scripts/fetch_model.py --cache-only
 fi
 peer="$(bench/llama_server.sh)"
 echo "Building goblin in the release profile (the development profile would not be a fair comparison)." >&2

@@ -1,174 +1,1672 @@
-// Written by hand from the agreed wire until the server writes openapi.json; then `npm run api`
-// replaces it. Same shape as openapi-typescript's output.
-
-export interface components {
-  schemas: {
-    Chat: {
-      id: string;
-      title: string | null;
-      model: string | null;
-      system: string | null;
-      parameters: components["schemas"]["Parameters"];
-      folder: string | null;
-      head: string | null;
-      created_at: string;
-      updated_at: string;
-    };
-    Parameters: {
-      temperature?: number;
-      top_p?: number;
-      top_k?: number;
-      min_p?: number;
-      max_tokens?: number;
-      seed?: number;
-      stop?: string[];
-      presence_penalty?: number;
-      frequency_penalty?: number;
-    };
-    Problem: {
-      type: string;
-      title: string;
-      status: number;
-      code:
-        | "invalid_json"
-        | "invalid_request"
-        | "unauthorized"
-        | "forbidden"
-        | "not_found"
-        | "model_not_found"
-        | "conflict"
-        | "payload_too_large"
-        | "context_length_exceeded"
-        | "rate_limited"
-        | "insufficient_quota"
-        | "answer_rejected"
-        | "judge_unavailable"
-        | "upstream_failed"
-        | "no_provider"
-        | "deadline_exceeded"
-        | "unavailable"
-        | "upstream_rejected"
-        | "request_timeout"
-        | "internal";
-      detail: string;
-      param?: string | null;
-      request_id: string;
-      retry_after_seconds?: number;
-    };
-    Usage: {
-      prompt_tokens: number;
-      completion_tokens: number;
-      total_tokens: number;
-      cached_tokens: number;
-    };
-    Timing: { first_token_ms: number; total_ms: number };
-    Turn: {
-      id: string;
-      chat_id: string;
-      parent: string | null;
-      content: string;
-      answer: string;
-      reasoning: string | null;
-      status: "streaming" | "complete" | "stopped" | "incomplete" | "failed";
-      finish_reason: "stop" | "length" | "tool_calls" | "content_filter" | null;
-      model: string | null;
-      local: boolean | null;
-      error: components["schemas"]["Problem"] | null;
-      usage: components["schemas"]["Usage"] | null;
-      left_out: number;
-      timing: components["schemas"]["Timing"] | null;
-      siblings: string[];
-      created_at: string;
-      finished_at: string | null;
-    };
-    ChatPage: { items: components["schemas"]["Chat"][]; next_cursor: string | null };
-    TurnPage: { items: components["schemas"]["Turn"][]; has_more: boolean };
-    NewChat: {
-      title?: string | null;
-      model?: string | null;
-      system?: string | null;
-      parameters?: components["schemas"]["Parameters"];
-      folder?: string | null;
-    };
-    ChatPatch: {
-      title?: string | null;
-      model?: string | null;
-      system?: string | null;
-      parameters?: components["schemas"]["Parameters"] | null;
-      folder?: string | null;
-      head?: string;
-    };
-    NewTurn: { content: string; parent?: string | null; model?: string | null };
-    Status: {
-      version: string;
-      mode: "local" | "serve";
-      default_model: string | null;
-      tiers: {
-        name: string;
-        state: "ok" | "starting" | "degraded" | "down";
-        detail: string;
-        fix: string | null;
-      }[];
-      models: {
-        id: string;
-        provider: string;
-        local: boolean;
-        context_window: number | null;
-        state: "loaded" | "loading" | "available" | "down";
-        capabilities: string[];
-        starter: boolean;
-        size_bytes: number | null;
-        parameters: string | null;
-      }[];
-      suggestion: { model: string; reason: string; command: string } | null;
-      no_model_help: string | null;
-    };
-  };
-}
-
-type Json<T> = { content: { "application/json": T } };
-type Failure = { content: { "application/problem+json": components["schemas"]["Problem"] } };
-type Answers<T> = { 200: Json<T>; default: Failure };
-type Id = { path: { id: string } };
-type Bodiless = { requestBody?: never };
+// Generated from openapi.json by `npm run api`. Do not edit.
 
 export interface paths {
-  "/api/chats": {
-    get: {
-      parameters: { query?: { cursor?: string; limit?: number } };
-      responses: Answers<components["schemas"]["ChatPage"]>;
+    "/api/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers a conversation.
+         * @description With `"stream": true` the answer is a stream of `chat.completion.chunk` events that ends with
+         *     `data: [DONE]`; a failure after the first byte is an event `{"error": …}` and the stream ends without
+         *     `[DONE]`. Closing the connection cancels the answer.
+         */
+        post: operations["create_chat_completion_api"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    post: {
-      requestBody: Json<components["schemas"]["NewChat"]>;
-      responses: { 201: Json<components["schemas"]["Chat"]>; default: Failure };
+    "/api/chats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists chats, newest first, a page at a time. */
+        get: operations["list_chats"];
+        put?: never;
+        /** Makes a chat. */
+        post: operations["create_chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-  };
-  "/api/chats/{id}": {
-    get: { parameters: Id; responses: Answers<components["schemas"]["Chat"]> };
-    patch: {
-      parameters: Id;
-      requestBody: Json<components["schemas"]["ChatPatch"]>;
-      responses: Answers<components["schemas"]["Chat"]>;
+    "/api/chats/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a chat. */
+        get: operations["get_chat"];
+        put?: never;
+        post?: never;
+        /** Deletes a chat. For 10 seconds it can be restored. */
+        delete: operations["delete_chat"];
+        options?: never;
+        head?: never;
+        /** Changes a chat. An absent field stays, `null` clears; `head` moves to the newest turn below the one named. */
+        patch: operations["update_chat"];
+        trace?: never;
     };
-    delete: {
-      parameters: Id;
-      responses: { 204: { content?: never }; default: Failure };
+    "/api/chats/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Brings back a chat deleted less than 10 seconds ago. */
+        post: operations["restore_chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-  };
-  "/api/chats/{id}/restore": {
-    post: Bodiless & { parameters: Id; responses: Answers<components["schemas"]["Chat"]> };
-  };
-  "/api/chats/{id}/turns": {
-    get: {
-      parameters: Id & { query?: { before?: string; limit?: number } };
-      responses: Answers<components["schemas"]["TurnPage"]>;
+    "/api/chats/{id}/turns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the turns of the branch a chat shows, oldest first, the last page when `before` is absent. */
+        get: operations["list_turns"];
+        put?: never;
+        /**
+         * Asks a question; the answer is a stream of turn events.
+         * @description `id: N`, `event: turn|delta|reasoning|done|snapshot`, `data:` the event's object. The first event is
+         *     `turn`, the last `done` (or `snapshot`, instead of all others, when the turn ended long ago). Leaving does
+         *     not stop the turn; `GET /api/turns/{id}/events` goes on where a reader left.
+         */
+        post: operations["create_turn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-  };
-  "/api/turns/{id}": {
-    get: { parameters: Id; responses: Answers<components["schemas"]["Turn"]> };
-  };
-  "/api/turns/{id}/stop": {
-    post: Bodiless & { parameters: Id; responses: Answers<components["schemas"]["Turn"]> };
-  };
-  "/api/status": { get: { responses: Answers<components["schemas"]["Status"]> } };
+    "/api/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says how every part is, which models there are, and what to do when something is missing. */
+        get: operations["get_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/turns/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a turn as it is saved. */
+        get: operations["get_turn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/turns/{id}/edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks another question in a turn's place, as a sibling. */
+        post: operations["edit_turn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/turns/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follows a turn: replays what came after the event named, goes on live, then ends. */
+        get: operations["follow_turn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/turns/{id}/regenerate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers a turn's question again, as a sibling. */
+        post: operations["regenerate_turn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/turns/{id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stops a turn; what was answered is kept. A turn that has ended is shown as it is. */
+        post: operations["stop_turn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers a conversation.
+         * @description With `"stream": true` the answer is a stream of `chat.completion.chunk` events that ends with
+         *     `data: [DONE]`; a failure after the first byte is an event `{"error": …}` and the stream ends without
+         *     `[DONE]`. Closing the connection cancels the answer.
+         */
+        post: operations["create_chat_completion_legacy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says whether the server can take requests. */
+        get: operations["get_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/all": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Runs every check. Results are at most 2 seconds old; details only in local mode. */
+        get: operations["get_all_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says whether the process is alive. Touches nothing. */
+        get: operations["get_liveness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every measurement, in the Prometheus text format. */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The description of this API as an OpenAPI 3.1 document. */
+        get: operations["get_openapi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers a conversation.
+         * @description With `"stream": true` the answer is a stream of `chat.completion.chunk` events that ends with
+         *     `data: [DONE]`; a failure after the first byte is an event `{"error": …}` and the stream ends without
+         *     `[DONE]`. Closing the connection cancels the answer.
+         */
+        post: operations["create_chat_completion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the models on offer. */
+        get: operations["list_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Describes one model; its id may hold slashes. */
+        get: operations["get_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description The outcome of every check. */
+        AllHealth: {
+            /** @description `healthy` or `degraded`. */
+            status: string;
+            /**
+             * @description Each check by its name, and `providers` as a list. What was found and what to do is only told in local
+             *     mode.
+             */
+            checks: unknown;
+        };
+        /**
+         * @description Something a model can do now.
+         * @enum {string}
+         */
+        Capability: "chat" | "tools" | "vision" | "logprobs" | "decide" | "embed" | "grammar";
+        /** @description A conversation. */
+        Chat: {
+            /** @description UUIDv7. */
+            id: string;
+            /** @description Made from the first question when absent. */
+            title: string | null;
+            /** @description The model to ask; absent = automatic. */
+            model: string | null;
+            /** @description System prompt. */
+            system: string | null;
+            /** @description Sampling settings. */
+            parameters: components["schemas"]["Parameters"];
+            /** @description A name to group chats by. */
+            folder: string | null;
+            /** @description Newest turn of the branch shown. */
+            head: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updated_at: string;
+        };
+        /** @description A chat to be made. Every field may be absent. */
+        ChatBody: {
+            /** @description 1–200 characters; made from the first question when absent. */
+            title?: string | null;
+            /** @description The model to ask; absent = automatic. */
+            model?: string | null;
+            /** @description System prompt, at most 1 MiB. */
+            system?: string | null;
+            parameters?: components["schemas"]["Parameters"] | null;
+            /** @description A name to group chats by, 1–200 characters. */
+            folder?: string | null;
+        };
+        /** @description Changes to a chat: an absent field stays, null clears. */
+        ChatChange: {
+            /** @description 1–200 characters. */
+            title?: string | null;
+            /** @description The model to ask. */
+            model?: string | null;
+            /** @description System prompt, at most 1 MiB. */
+            system?: string | null;
+            parameters?: components["schemas"]["Parameters"] | null;
+            /** @description A name to group chats by. */
+            folder?: string | null;
+            /** @description Any turn of this chat; the newest leaf below it becomes the head. */
+            head?: string | null;
+        };
+        /** @description An answer, as OpenAI's chat completions give it. */
+        ChatCompletion: {
+            /** @description Names the answer. */
+            id: string;
+            /** @description `chat.completion`. */
+            object: string;
+            /**
+             * Format: int64
+             * @description Seconds since 1970.
+             */
+            created: number;
+            /** @description Who answered, `provider/model`. */
+            model: string;
+            /** @description One choice: `index`, `message`, `finish_reason`, `logprobs`. */
+            choices: unknown[];
+            /** @description `prompt_tokens`, `completion_tokens`, `total_tokens`. */
+            usage?: unknown;
+        };
+        /**
+         * @description A conversation to be answered, as OpenAI's chat completions take it. Fields of that API that are not listed
+         *     here are accepted too.
+         */
+        ChatCompletionBody: {
+            /** @description `provider/model`, a bare model name, or `goblin` for the automatic choice. */
+            model: string;
+            /** @description The conversation, oldest first; 1–10,000 messages of `role` and `content`. */
+            messages: unknown[];
+            /** @description Answer as a stream of events. */
+            stream?: boolean | null;
+            /** @description `{"include_usage": true}`: one more chunk with the usage before the end. */
+            stream_options?: unknown;
+            /**
+             * Format: float
+             * @description 0–2.
+             */
+            temperature?: number | null;
+            /**
+             * Format: float
+             * @description 0–1.
+             */
+            top_p?: number | null;
+            /**
+             * Format: int32
+             * @description Most tokens of the answer, 1–1,000,000.
+             */
+            max_tokens?: number | null;
+            /** @description One text or up to 16 texts that end the answer. */
+            stop?: unknown;
+            /**
+             * Format: int64
+             * @description Makes sampling repeatable.
+             */
+            seed?: number | null;
+            /** @description Report each token's log-probability. */
+            logprobs?: boolean | null;
+            /**
+             * Format: int32
+             * @description With the n likeliest alternatives, 0–20.
+             */
+            top_logprobs?: number | null;
+            /** @description Functions the model may call. */
+            tools?: unknown[] | null;
+            /** @description `auto`, `none`, `required`, or one function. */
+            tool_choice?: unknown;
+            /** @description `text`, `json_object` or `json_schema`. */
+            response_format?: unknown;
+        };
+        /** @description A piece of a streamed answer; the stream ends with `data: [DONE]`. */
+        ChatCompletionChunk: {
+            /** @description Names the answer. */
+            id: string;
+            /** @description `chat.completion.chunk`. */
+            object: string;
+            /**
+             * Format: int64
+             * @description Seconds since 1970.
+             */
+            created: number;
+            /** @description Who answers, `provider/model`. */
+            model: string;
+            /** @description One choice: `index`, `delta`, `finish_reason`, `logprobs`; none in the usage chunk. */
+            choices: unknown[];
+            /** @description Only in the usage chunk. */
+            usage?: unknown;
+        };
+        /** @description A page of chats. */
+        ChatPage: {
+            /** @description Newest first. */
+            items: components["schemas"]["Chat"][];
+            /** @description Give it back as `cursor` for the chats that follow; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description Text to append. */
+        Delta: {
+            /** @description The text. */
+            text: string;
+        };
+        /** @description Whether the server can take requests. */
+        HealthBody: {
+            /** @description `healthy`. */
+            status: string;
+        };
+        /** @description An error on the paths old clients know. */
+        LegacyError: {
+            /** @description A sentence: what, the limit, the fix. */
+            detail: string;
+            /** @description The same as under `/v1`. */
+            error: components["schemas"]["OpenAiErrorBody"];
+        };
+        /** @description Which model to ask. */
+        ModelChoice: {
+            /** @description The model to ask, this time. */
+            model?: string | null;
+        };
+        /** @description The models on offer. */
+        ModelList: {
+            /** @description `list`. */
+            object: string;
+            /** @description The models. */
+            data: components["schemas"]["ModelObject"][];
+        };
+        /** @description A model, as OpenAI's list has it. */
+        ModelObject: {
+            /** @description `provider/model`. */
+            id: string;
+            /** @description `model`. */
+            object: string;
+            /**
+             * Format: int64
+             * @description Seconds since 1970.
+             */
+            created: number;
+            /** @description The provider. */
+            owned_by: string;
+            /** @description What we know beyond that: context window, capabilities, state, size, places. */
+            goblin?: unknown;
+        };
+        /**
+         * @description Is the model ready?
+         * @enum {string}
+         */
+        ModelState: "loaded" | "loading" | "available" | "down";
+        /** @description A model as the picker shows it. */
+        ModelStatus: {
+            /** @description `provider/model`. */
+            id: string;
+            /** @description The provider. */
+            provider: string;
+            /** @description Does it stay on the operator's machines? */
+            local: boolean;
+            /**
+             * Format: int32
+             * @description Tokens of prompt and answer together.
+             */
+            context_window: number | null;
+            /** @description Readiness. */
+            state: components["schemas"]["ModelState"];
+            /** @description What it can do now. */
+            capabilities: components["schemas"]["Capability"][];
+            /** @description A small model that only shows that everything works. */
+            starter: boolean;
+            /**
+             * Format: int64
+             * @description Bytes of the weights.
+             */
+            size_bytes: number | null;
+            /** @description For example `135M`. */
+            parameters: string | null;
+        };
+        /** @description An error under `/v1`. */
+        OpenAiError: {
+            /** @description What went wrong. */
+            error: components["schemas"]["OpenAiErrorBody"];
+        };
+        /** @description What went wrong. */
+        OpenAiErrorBody: {
+            /** @description A sentence: what, the limit, the fix. */
+            message: string;
+            /** @description `invalid_request_error`, `authentication_error`, `server_error` … */
+            type: string;
+            /** @description The field at fault. */
+            param: string | null;
+            /** @description One of a closed set a client may branch on. */
+            code: string;
+        };
+        /** @description Sampling settings of a chat. Absent means the model's default. */
+        Parameters: {
+            /**
+             * Format: float
+             * @description 0–2.
+             */
+            temperature?: number | null;
+            /**
+             * Format: float
+             * @description 0–1.
+             */
+            top_p?: number | null;
+            /**
+             * Format: int32
+             * @description 0–1000; 0 = all.
+             */
+            top_k?: number | null;
+            /**
+             * Format: float
+             * @description 0–1.
+             */
+            min_p?: number | null;
+            /**
+             * Format: int32
+             * @description 1–1,000,000.
+             */
+            max_tokens?: number | null;
+            /**
+             * Format: int64
+             * @description Makes sampling repeatable.
+             */
+            seed?: number | null;
+            /** @description Up to 16 texts that end the answer. */
+            stop?: string[];
+            /**
+             * Format: float
+             * @description -2–2.
+             */
+            presence_penalty?: number | null;
+            /**
+             * Format: float
+             * @description -2–2.
+             */
+            frequency_penalty?: number | null;
+        };
+        /**
+         * @description How a part is.
+         * @enum {string}
+         */
+        PartState: "ok" | "starting" | "degraded" | "down";
+        /** @description One part of the system. */
+        PartStatus: {
+            /** @description `backend`, `database`, `engine`, `model_tier`, `upstream:NAME`. */
+            name: string;
+            /** @description How it is. */
+            state: components["schemas"]["PartState"];
+            /** @description A sentence: which address, what happened. */
+            detail: string;
+            /** @description What to do, when something is to be done. */
+            fix: string | null;
+        };
+        /** @description An error as our own paths show it (RFC 9457, `application/problem+json`). */
+        Problem: {
+            /** @description Always `about:blank`. */
+            type: string;
+            /** @description The status in words. */
+            title: string;
+            /**
+             * Format: int32
+             * @description HTTP status.
+             */
+            status: number;
+            /** @description One of a closed set a client may branch on. */
+            code: string;
+            /** @description A sentence: what, the limit, the fix. */
+            detail: string;
+            /** @description The field at fault. */
+            param: string | null;
+            /** @description Finds the log line. */
+            request_id: string | null;
+            /**
+             * Format: int64
+             * @description When to come back.
+             */
+            retry_after_seconds?: number | null;
+        };
+        /** @description A turn as it was saved. */
+        Saved: {
+            /** @description The turn. */
+            turn: components["schemas"]["Turn"];
+        };
+        /** @description A better model for this machine. */
+        Suggestion: {
+            /** @description Its name. */
+            model: string;
+            /** @description Why it is suggested. */
+            reason: string;
+            /** @description What to run. */
+            command: string;
+        };
+        /** @description The state of everything. */
+        SystemStatus: {
+            /** @description Of this binary. */
+            version: string;
+            /** @description `local` (no sign-in) or `serve`. */
+            mode: string;
+            /** @description The model that answers when none is named. */
+            default_model: string | null;
+            /** @description Every part. */
+            tiers: components["schemas"]["PartStatus"][];
+            /** @description Every model. */
+            models: components["schemas"]["ModelStatus"][];
+            suggestion: components["schemas"]["Suggestion"] | null;
+            /** @description What to do when no model is there: the exact sentence and command. */
+            no_model_help: string | null;
+        };
+        /** @description A question and its answer. */
+        Turn: {
+            /** @description UUIDv7. */
+            id: string;
+            /** @description The chat. */
+            chat_id: string;
+            /** @description The turn before; absent for a first turn. */
+            parent: string | null;
+            /** @description The question. */
+            content: string;
+            /** @description The answer so far. */
+            answer: string;
+            /** @description Reasoning text, when the model shows it. */
+            reasoning: string | null;
+            /** @description How far it is. */
+            status: components["schemas"]["TurnStatus"];
+            /** @description `stop`, `length`, `tool_calls` or `content_filter`. */
+            finish_reason: string | null;
+            /** @description Who answered, `provider/model`. */
+            model: string | null;
+            /** @description Did it stay on the operator's machines? */
+            local: boolean | null;
+            error: components["schemas"]["Problem"] | null;
+            usage: components["schemas"]["TurnUsage"] | null;
+            /**
+             * Format: int32
+             * @description Older turns left out of the prompt because the context was full.
+             */
+            left_out: number;
+            timing: components["schemas"]["TurnTiming"] | null;
+            /** @description Turns with the same parent, oldest first, this one included. */
+            siblings: string[];
+            /**
+             * Format: date-time
+             * @description When it was asked.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finished_at: string | null;
+        };
+        /** @description A question. */
+        TurnBody: {
+            /** @description The question, at most 1 MiB. */
+            content: string;
+            /** @description The turn before; absent = the chat's head, null = a new first turn. */
+            parent?: string | null;
+            /** @description The model to ask, this time. */
+            model?: string | null;
+        };
+        /** @description Another question in a turn's place. */
+        TurnEdit: {
+            /** @description The question, at most 1 MiB. */
+            content: string;
+            /** @description The model to ask, this time. */
+            model?: string | null;
+        };
+        /** @description One event of a turn. Its SSE `event:` name is [`TurnEvent::name`], its `data:` the inner object. */
+        TurnEvent: {
+            /** @description The turn. */
+            turn: components["schemas"]["Turn"];
+            /** @description Its chat. */
+            chat: components["schemas"]["Chat"];
+        } | components["schemas"]["Delta"] | components["schemas"]["Delta"] | components["schemas"]["Saved"] | components["schemas"]["Saved"];
+        /** @description A page of turns. */
+        TurnPage: {
+            /** @description Oldest first. */
+            items: components["schemas"]["Turn"][];
+            /** @description Are there turns above the first one? */
+            has_more: boolean;
+        };
+        /**
+         * @description How far a turn is.
+         * @enum {string}
+         */
+        TurnStatus: "streaming" | "complete" | "stopped" | "incomplete" | "failed";
+        /** @description How long a turn took. */
+        TurnTiming: {
+            /**
+             * Format: int64
+             * @description From the question's arrival to the first text, in milliseconds.
+             */
+            first_token_ms: number;
+            /**
+             * Format: int64
+             * @description From the question's arrival to the end, in milliseconds.
+             */
+            total_ms: number;
+        };
+        /** @description Tokens of a turn. */
+        TurnUsage: {
+            /**
+             * Format: int32
+             * @description Tokens of the prompt.
+             */
+            prompt_tokens: number;
+            /**
+             * Format: int32
+             * @description Tokens of the answer.
+             */
+            completion_tokens: number;
+            /**
+             * Format: int32
+             * @description Both.
+             */
+            total_tokens: number;
+            /**
+             * Format: int32
+             * @description Of the prompt, not evaluated again.
+             */
+            cached_tokens: number;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    create_chat_completion_api: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatCompletionBody"];
+            };
+        };
+        responses: {
+            /** @description The answer, or its stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatCompletion"];
+                    "text/event-stream": components["schemas"]["ChatCompletionChunk"];
+                };
+            };
+            /** @description Refused; the field at fault is named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+            /** @description Failed; what was tried is said. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    list_chats: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1–200 chats; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatPage"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatBody"];
+            };
+        };
+        responses: {
+            /** @description The chat. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chat"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The chat. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The chat. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chat"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The chat. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The chat. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatChange"];
+            };
+        };
+        responses: {
+            /** @description The chat as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chat"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The chat. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The chat. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chat"];
+                };
+            };
+            /** @description Too late, or no such chat. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_turns: {
+        parameters: {
+            query?: {
+                /** @description Only turns above this one. */
+                before?: string;
+                /** @description 1–200 turns; 30 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The chat. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnPage"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_turn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The chat. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TurnBody"];
+            };
+        };
+        responses: {
+            /** @description Turn events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["TurnEvent"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody can answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state of everything. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemStatus"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_turn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The turn. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The turn. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Turn"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    edit_turn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The turn. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TurnEdit"];
+            };
+        };
+        responses: {
+            /** @description Turn events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["TurnEvent"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody can answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    follow_turn: {
+        parameters: {
+            query?: {
+                /** @description Index of the last event seen; 0 or absent = from the start. */
+                after?: number;
+            };
+            header?: {
+                /** @description The same, as browsers send it; goes before `after`. */
+                "Last-Event-ID"?: number | null;
+            };
+            path: {
+                /** @description The turn. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Turn events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["TurnEvent"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    regenerate_turn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The turn. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelChoice"];
+            };
+        };
+        responses: {
+            /** @description Turn events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["TurnEvent"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody can answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stop_turn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The turn. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The turn. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Turn"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_chat_completion_legacy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatCompletionBody"];
+            };
+        };
+        responses: {
+            /** @description The answer, or its stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatCompletion"];
+                    "text/event-stream": components["schemas"]["ChatCompletionChunk"];
+                };
+            };
+            /** @description Refused; the field at fault is named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+            /** @description Failed; what was tried is said. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    get_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ready. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthBody"];
+                };
+            };
+            /** @description Shutting down, or the database is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    get_all_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every check. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllHealth"];
+                };
+            };
+        };
+    };
+    get_liveness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Alive. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthBody"];
+                };
+            };
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus text. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    get_openapi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenAPI 3.1. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    create_chat_completion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatCompletionBody"];
+            };
+        };
+        responses: {
+            /** @description The answer, or its stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatCompletion"];
+                    "text/event-stream": components["schemas"]["ChatCompletionChunk"];
+                };
+            };
+            /** @description Refused; the field at fault is named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Failed; what was tried is said. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    list_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The models. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    get_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A model's id, for example `engine/smollm2-135m-instruct`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The model. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelObject"];
+                };
+            };
+            /** @description There is none of this name; the nearest is named. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
 }

@@ -32,6 +32,7 @@ function problem(code: Problem["code"], more: Partial<Problem> = {}): Problem {
     status: 400,
     code,
     detail: "Because.",
+    param: null,
     request_id: "r",
     ...more,
   };

@@ -123,6 +123,6 @@ export function remedyOfProblem(problem: Problem): Remedy {
 
 function waitRemedy(title: string, problem: Problem): Remedy {
   const seconds = problem.retry_after_seconds;
-  if (seconds === undefined) return { title, detail: problem.detail, action: "retry" };
+  if (seconds == null) return { title, detail: problem.detail, action: "retry" };
   return { title, detail: problem.detail, action: "wait", seconds };
 }
