@@ -83,36 +83,35 @@ pub struct BetterModel {
     pub file: &'static str,
     /// Where it is published (a Hugging Face repository id).
     pub repository: &'static str,
+    /// The licence its makers published it under.
+    pub licence: &'static str,
     /// Memory it wants with a 4K context, in bytes (weights + context + working space).
     pub needs_bytes: u64,
 }
 
 const GIB: u64 = 1 << 30;
 
-/// Candidates, best first. Sizes: file size of the quantisation named, plus a 4K context, rounded up.
-const BETTER: [BetterModel; 4] = [
+/// Candidates, best first, only such that may be used for anything. Sizes: file size of the quantisation named, plus a 4K context, rounded up.
+const BETTER: [BetterModel; 3] = [
     BetterModel {
         name: "Mistral-7B-Instruct-v0.3 Q4_K_M",
         file: "Mistral-7B-Instruct-v0.3-Q4_K_M.gguf",
         repository: "bartowski/Mistral-7B-Instruct-v0.3-GGUF",
+        licence: "Apache-2.0",
         needs_bytes: 6 * GIB,
     },
     BetterModel {
         name: "Phi-3.5-mini-instruct Q4_K_M",
         file: "Phi-3.5-mini-instruct-Q4_K_M.gguf",
         repository: "bartowski/Phi-3.5-mini-instruct-GGUF",
+        licence: "MIT",
         needs_bytes: 4 * GIB,
-    },
-    BetterModel {
-        name: "Qwen2.5-3B-Instruct Q4_K_M",
-        file: "Qwen2.5-3B-Instruct-Q4_K_M.gguf",
-        repository: "bartowski/Qwen2.5-3B-Instruct-GGUF",
-        needs_bytes: 3 * GIB,
     },
     BetterModel {
         name: "Qwen2.5-1.5B-Instruct Q4_K_M",
         file: "Qwen2.5-1.5B-Instruct-Q4_K_M.gguf",
         repository: "bartowski/Qwen2.5-1.5B-Instruct-GGUF",
+        licence: "Apache-2.0",
         needs_bytes: 3 * GIB / 2,
     },
 ];

@@ -87,11 +87,21 @@ impl Dispatch {
         }
         let sink = self.store.clone().map(|store| (store, self.tracker.clone()));
         let meter = Meter::new(sink, ask.owner, ask.door, &ask.request_id);
-        let deadline = match (ask.deadline, ask.incoming.goblin.deadline_ms.map(Duration::from_millis)) {
+        let deadline = match (
+            ask.deadline,
+            ask.incoming.goblin.deadline_ms.map(Duration::from_millis),
+        ) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        Ok(climb(Climb { dispatch: Arc::clone(self), view, ladder, request, meter, deadline }))
+        Ok(climb(Climb {
+            dispatch: Arc::clone(self),
+            view,
+            ladder,
+            request,
+            meter,
+            deadline,
+        }))
     }
 
     pub(crate) fn resolve(&self, view: &View, wanted: &str, needs: &Needs) -> Result<Ladder, ApiError> {
@@ -110,7 +120,14 @@ impl Dispatch {
 
 /// The answer, candidate after candidate.
 pub(crate) fn climb(climb: Climb) -> AnswerStream {
-    let Climb { dispatch, view, ladder, request, mut meter, deadline } = climb;
+    let Climb {
+        dispatch,
+        view,
+        ladder,
+        request,
+        mut meter,
+        deadline,
+    } = climb;
     let until = deadline.map(|d| Instant::now() + d);
     let budget = deadline;
     Box::pin(try_stream! {
@@ -229,7 +246,9 @@ async fn open(
     until: Option<Instant>,
 ) -> Result<Opened, Attempt> {
     let Some(provider) = view.provider(&candidate.provider) else {
-        let gone = ProviderError::Unavailable { reason: "removed from the table".to_owned() };
+        let gone = ProviderError::Unavailable {
+            reason: "removed from the table".to_owned(),
+        };
         return Err(Attempt::from_provider(candidate, &gone));
     };
     let place = match dispatch.table.gate(view, &candidate.provider) {
@@ -254,8 +273,9 @@ async fn open(
     let mut wanted = request.clone();
     wanted.model.clone_from(&candidate.model.name);
     let pass_through = wanted.raw.is_some();
-    let mut stream =
-        start(provider, wanted, place.is_some()).await.map_err(|e| Attempt::from_provider(candidate, &e))?;
+    let mut stream = start(provider, wanted, place.is_some())
+        .await
+        .map_err(|e| Attempt::from_provider(candidate, &e))?;
     let mut held = Vec::new();
     loop {
         match stream.next().await {
@@ -263,12 +283,19 @@ async fn open(
                 let begun = event.parsed.is_content() || matches!(event.parsed, Parsed::Finished { .. });
                 held.push(event);
                 if begun {
-                    return Ok(Opened { held, stream, _place: place, pass_through });
+                    return Ok(Opened {
+                        held,
+                        stream,
+                        _place: place,
+                        pass_through,
+                    });
                 }
             }
             Some(Err(error)) => return Err(Attempt::from_provider(candidate, &error)),
             None => {
-                let empty = ProviderError::Interrupted { reason: "the stream ended before it began".to_owned() };
+                let empty = ProviderError::Interrupted {
+                    reason: "the stream ended before it began".to_owned(),
+                };
                 return Err(Attempt::from_provider(candidate, &empty));
             }
         }
@@ -277,8 +304,15 @@ async fn open(
 
 /// Starts the answer. A provider whose place we hold may still be clearing it away (the engine notices a dropped
 /// stream within one decode step), so being told "full" is asked again for a moment.
-#[allow(clippy::disallowed_methods, reason = "a short back-off: the provider has no notification for a freed place")]
-async fn start(provider: &ProviderHandle, request: ChatRequest, has_place: bool) -> Result<ChatStream, ProviderError> {
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a short back-off: the provider has no notification for a freed place"
+)]
+async fn start(
+    provider: &ProviderHandle,
+    request: ChatRequest,
+    has_place: bool,
+) -> Result<ChatStream, ProviderError> {
     let give_up = Instant::now() + SETTLE;
     let mut pause = Duration::from_millis(1);
     loop {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_stream::stream;
 use futures_util::StreamExt;
 use goblin_core::conversation::{Chat, Turn, TurnStatus};
 use goblin_core::error::ApiError;
@@ -52,7 +53,10 @@ impl Dispatch {
         if let Some(id) = &parent {
             let turn = find_turn(store, owner, id).await?;
             if turn.chat_id != chat.id {
-                return Err(ApiError::invalid("parent", "The turn named as `parent` is in another chat."));
+                return Err(ApiError::invalid(
+                    "parent",
+                    "The turn named as `parent` is in another chat.",
+                ));
             }
         }
         self.begin(owner, chat, parent, new.content, new.model).await
@@ -114,21 +118,29 @@ impl Dispatch {
     ///
     /// # Errors
     /// `not_found`.
-    pub async fn turn_events(
-        &self,
-        owner: &Owner,
-        turn_id: &str,
-        after: u64,
-    ) -> Result<Events, ApiError> {
+    pub async fn turn_events(&self, owner: &Owner, turn_id: &str, after: u64) -> Result<Events, ApiError> {
         let store = self.chat_store()?;
         let turn = find_turn(store, owner, turn_id).await?;
-        if let Some(events) = self.turn_log.subscribe(turn_id, after).await {
-            return Ok(events);
-        }
-        // The log may have gone between the two looks: what is saved now is the whole turn.
-        let turn = find_turn(store, owner, &turn.id).await?;
-        let snapshot = Arc::new(TurnEvent::Snapshot(Saved { turn: Box::new(turn) }));
-        Ok(Box::pin(futures_util::stream::once(async move { (1, snapshot) })))
+        let events = self.turn_log.subscribe(turn_id, after).await;
+        let (store, owner) = (store.clone(), owner.clone());
+        Ok(Box::pin(stream! {
+            let mut seen = after;
+            if let Some(mut events) = events {
+                while let Some((index, event)) = events.next().await {
+                    seen = index;
+                    let last = event.is_last();
+                    yield (index, event);
+                    if last {
+                        return;
+                    }
+                }
+            }
+            // The log is gone, or ended without a last event: what is saved now is the whole turn.
+            match find_turn(&store, &owner, &turn.id).await {
+                Ok(turn) => yield (seen + 1, Arc::new(TurnEvent::Snapshot(Saved { turn: Box::new(turn) }))),
+                Err(error) => tracing::warn!(%error, turn = turn.id, "a turn could not be read for a snapshot"),
+            }
+        }))
     }
 
     async fn begin(
@@ -140,36 +152,65 @@ impl Dispatch {
         model: Option<String>,
     ) -> Result<String, ApiError> {
         if self.draining.is_cancelled() {
-            return Err(ApiError::unavailable("The server is shutting down. Ask again in a moment."));
+            return Err(ApiError::unavailable(
+                "The server is shutting down. Ask again in a moment.",
+            ));
         }
         let store = self.chat_store()?;
-        let wanted = model.or_else(|| chat.model.clone()).unwrap_or_else(|| "goblin".to_owned());
+        let wanted = model
+            .or_else(|| chat.model.clone())
+            .unwrap_or_else(|| "goblin".to_owned());
         let view = self.table.view().await;
         let ladder = self.resolve(&view, &wanted, &Needs::default())?;
         let (path, older) = path_to(store, owner, parent.as_deref()).await?;
         let mut rungs: Vec<_> = ladder
             .candidates
             .into_iter()
-            .filter_map(|offer| view.provider(&offer.provider).cloned().map(|handle| (offer, handle)))
+            .filter_map(|offer| {
+                view.provider(&offer.provider)
+                    .cloned()
+                    .map(|handle| (offer, handle))
+            })
             .collect();
         let Planned { request, left_out } = prompt::plan(&chat, &path, &content, &mut rungs).await?;
         let left_out = left_out.saturating_add(older);
-        let ladder = Ladder { candidates: rungs.into_iter().map(|(o, _)| o).collect(), explicit: ladder.explicit };
+        let ladder = Ladder {
+            candidates: rungs.into_iter().map(|(o, _)| o).collect(),
+            explicit: ladder.explicit,
+        };
         let parent = parent.map_or(Parent::Root, Parent::Turn);
-        let new = turns::NewTurn { chat: chat.id, parent, content, model: None };
+        let new = turns::NewTurn {
+            chat: chat.id,
+            parent,
+            content,
+            model: None,
+        };
         let (turn, chat) = store.insert_turn(owner, new).await?;
         let turn = Turn { left_out, ..turn };
         let turn_id = turn.id.clone();
         let log = match self.turn_log.begin(&turn.id) {
             Ok(log) => log,
             Err(full) => {
-                let error = ApiError::rate_limited("Too many answers are being made. Try again soon.", STOP_WAIT);
+                let error =
+                    ApiError::rate_limited("Too many answers are being made. Try again soon.", STOP_WAIT);
                 runner::refuse(store, owner, &turn, &error).await;
-                return Err(ApiError { internal: Some(full.to_string()), ..error });
+                return Err(ApiError {
+                    internal: Some(full.to_string()),
+                    ..error
+                });
             }
         };
         self.open_turns.open(&turn_id);
-        let run = Run { owner: owner.clone(), store: store.clone(), turn, chat, log, view, ladder, request };
+        let run = Run {
+            owner: owner.clone(),
+            store: store.clone(),
+            turn,
+            chat,
+            log,
+            view,
+            ladder,
+            request,
+        };
         self.tracker.spawn(runner::run(Arc::clone(self), run));
         Ok(turn_id)
     }
@@ -181,16 +222,24 @@ impl Dispatch {
 
 /// The turns from the root down to and with `parent`, and how many more there are above them.
 async fn path_to(store: &Store, owner: &Owner, parent: Option<&str>) -> Result<(Vec<Turn>, u32), ApiError> {
-    let Some(parent) = parent else { return Ok((Vec::new(), 0)) };
+    let Some(parent) = parent else {
+        return Ok((Vec::new(), 0));
+    };
     let mut path = store.list_path(owner, parent).await?;
     path.turns.push(find_turn(store, owner, parent).await?);
     Ok((path.turns, path.older))
 }
 
 async fn find_chat(store: &Store, owner: &Owner, id: &str) -> Result<Chat, ApiError> {
-    store.find_chat(owner, id).await?.ok_or_else(|| ApiError::not_found("chat"))
+    store
+        .find_chat(owner, id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("chat"))
 }
 
 async fn find_turn(store: &Store, owner: &Owner, id: &str) -> Result<Turn, ApiError> {
-    store.find_turn(owner, id).await?.ok_or_else(|| ApiError::not_found("turn"))
+    store
+        .find_turn(owner, id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("turn"))
 }

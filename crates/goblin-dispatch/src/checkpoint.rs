@@ -24,11 +24,19 @@ struct Progress {
 
 impl OpenTurns {
     pub(crate) fn open(&self, turn_id: &str) {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner).insert(turn_id.to_owned(), Progress::default());
+        self.turns
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(turn_id.to_owned(), Progress::default());
     }
 
     pub(crate) fn grow(&self, turn_id: &str, answer: &str, reasoning: &str) {
-        if let Some(p) = self.turns.lock().unwrap_or_else(PoisonError::into_inner).get_mut(turn_id) {
+        if let Some(p) = self
+            .turns
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_mut(turn_id)
+        {
             p.answer.push_str(answer);
             p.reasoning.push_str(reasoning);
             p.grew = true;
@@ -37,12 +45,19 @@ impl OpenTurns {
 
     /// Ends a turn and hands back its text: (answer, reasoning).
     pub(crate) fn close(&self, turn_id: &str) -> (String, String) {
-        let closed = self.turns.lock().unwrap_or_else(PoisonError::into_inner).remove(turn_id);
+        let closed = self
+            .turns
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(turn_id);
         closed.map(|p| (p.answer, p.reasoning)).unwrap_or_default()
     }
 
     fn is_empty(&self) -> bool {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.turns
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
     }
 
     fn take_grown(&self) -> Vec<Checkpoint> {
@@ -52,7 +67,11 @@ impl OpenTurns {
             .map(|(turn_id, p)| {
                 p.grew = false;
                 let reasoning = (!p.reasoning.is_empty()).then(|| p.reasoning.clone());
-                Checkpoint { turn: turn_id.clone(), answer: p.answer.clone(), reasoning }
+                Checkpoint {
+                    turn: turn_id.clone(),
+                    answer: p.answer.clone(),
+                    reasoning,
+                }
             })
             .collect()
     }

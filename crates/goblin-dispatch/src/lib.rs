@@ -26,7 +26,6 @@ use goblin_store::turn_log::TurnLog;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-
 /// What the operator may set.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -100,7 +99,7 @@ impl Dispatch {
         });
         if let Some(store) = dispatch.store.clone() {
             let saver = Arc::clone(&dispatch);
-            dispatch.tracker.spawn(async move { checkpoint::save_while_open(saver, store).await });
+            dispatch.tracker.spawn(checkpoint::save_while_open(saver, store));
         }
         dispatch
     }

@@ -20,14 +20,26 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// `sink` is absent where the answer's owner saves the usage itself (chat turns) or nothing is stored.
-    pub(crate) fn new(sink: Option<(Store, TaskTracker)>, owner: Owner, door: &str, request_id: &str) -> Self {
+    pub(crate) fn new(
+        sink: Option<(Store, TaskTracker)>,
+        owner: Owner,
+        door: &str,
+        request_id: &str,
+    ) -> Self {
         let row = NewUsage {
             request_id: request_id.to_owned(),
             door: door.to_owned(),
             outcome: "cancelled".to_owned(),
             ..NewUsage::default()
         };
-        Self { sink, row, owner, started: Instant::now(), pieces: 0, counted: false }
+        Self {
+            sink,
+            row,
+            owner,
+            started: Instant::now(),
+            pieces: 0,
+            counted: false,
+        }
     }
 
     /// The answer is committed to this model.
@@ -70,7 +82,9 @@ impl Drop for Meter {
         metrics::counter!("goblin_tokens_total", "provider" => provider, "kind" => "completion")
             .increment(u64::from(row.tokens.completion_tokens));
         metrics::histogram!("goblin_turn_duration_seconds").record(self.started.elapsed().as_secs_f64());
-        let Some((store, tracker)) = self.sink.take() else { return };
+        let Some((store, tracker)) = self.sink.take() else {
+            return;
+        };
         let owner = self.owner.clone();
         tracker.spawn(async move {
             let request_id = row.request_id.clone();

@@ -40,7 +40,10 @@ pub(crate) fn request_for(chat: &Chat, path: &[Turn], question: &str, skip: usiz
 
 /// Does a prompt of this size leave room for an answer?
 fn fits(count: TokenCount, max_tokens: Option<u32>) -> bool {
-    let room = max_tokens.unwrap_or(ANSWER_ROOM).min(count.context_window / 4).max(1);
+    let room = max_tokens
+        .unwrap_or(ANSWER_ROOM)
+        .min(count.context_window / 4)
+        .max(1);
     count.prompt_tokens.saturating_add(room) <= count.context_window
 }
 
@@ -57,7 +60,10 @@ async fn count(provider: &ProviderHandle, candidate: &Offer, request: &ChatReque
     }
     let context_window = candidate.model.context_window?;
     let bytes: usize = request.messages.iter().map(|m| m.joined_text().len() + 16).sum();
-    Some(TokenCount { prompt_tokens: u32::try_from(bytes / 3).unwrap_or(u32::MAX), context_window })
+    Some(TokenCount {
+        prompt_tokens: u32::try_from(bytes / 3).unwrap_or(u32::MAX),
+        context_window,
+    })
 }
 
 /// Plans the prompt for the first candidate that holds all of it, else for the first of all with the fewest old
@@ -74,25 +80,39 @@ pub(crate) async fn plan(
     let whole = request_for(chat, path, question, 0);
     for at in 0..rungs.len() {
         let (candidate, provider) = &rungs[at];
-        if count(provider, candidate, &whole).await.is_none_or(|c| fits(c, chat.parameters.max_tokens)) {
+        if count(provider, candidate, &whole)
+            .await
+            .is_none_or(|c| fits(c, chat.parameters.max_tokens))
+        {
             rungs[..=at].rotate_right(1);
-            return Ok(Planned { request: whole, left_out: 0 });
+            return Ok(Planned {
+                request: whole,
+                left_out: 0,
+            });
         }
     }
     let Some((candidate, provider)) = rungs.first() else {
-        return Ok(Planned { request: whole, left_out: 0 });
+        return Ok(Planned {
+            request: whole,
+            left_out: 0,
+        });
     };
     let bare = request_for(chat, path, question, path.len());
     if let Some(least) = count(provider, candidate, &bare).await
         && least.prompt_tokens >= least.context_window
     {
-        return Err(ApiError::context_length_exceeded(least.prompt_tokens, least.context_window));
+        return Err(ApiError::context_length_exceeded(
+            least.prompt_tokens,
+            least.context_window,
+        ));
     }
     let (mut too_few, mut enough) = (0, path.len());
     while enough - too_few > 1 {
         let middle = usize::midpoint(too_few, enough);
         let tried = request_for(chat, path, question, middle);
-        let ok = count(provider, candidate, &tried).await.is_none_or(|c| fits(c, chat.parameters.max_tokens));
+        let ok = count(provider, candidate, &tried)
+            .await
+            .is_none_or(|c| fits(c, chat.parameters.max_tokens));
         if ok {
             enough = middle;
         } else {
@@ -100,7 +120,10 @@ pub(crate) async fn plan(
         }
     }
     let request = request_for(chat, path, question, enough);
-    Ok(Planned { request, left_out: u32::try_from(enough).unwrap_or(u32::MAX) })
+    Ok(Planned {
+        request,
+        left_out: u32::try_from(enough).unwrap_or(u32::MAX),
+    })
 }
 
 #[cfg(test)]
@@ -109,10 +132,16 @@ mod tests {
 
     #[test]
     fn room_for_an_answer_is_kept_free() {
-        let count = |prompt_tokens| TokenCount { prompt_tokens, context_window: 4096 };
+        let count = |prompt_tokens| TokenCount {
+            prompt_tokens,
+            context_window: 4096,
+        };
         assert!(fits(count(3584), None));
         assert!(!fits(count(3585), None));
         assert!(fits(count(4000), Some(16)));
-        assert!(!fits(count(3100), Some(100_000)), "at most a quarter is reserved, but that much is");
+        assert!(
+            !fits(count(3100), Some(100_000)),
+            "at most a quarter is reserved, but that much is"
+        );
     }
 }

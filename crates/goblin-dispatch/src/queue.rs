@@ -26,7 +26,11 @@ pub(crate) struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let held = self.since.elapsed();
-        self.gate.hold.lock().unwrap_or_else(PoisonError::into_inner).observe(held);
+        self.gate
+            .hold
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .observe(held);
     }
 }
 
@@ -75,7 +79,11 @@ impl Gate {
     }
 
     fn place(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Place {
-        Place { gate: Arc::clone(self), since: Instant::now(), _permit: permit }
+        Place {
+            gate: Arc::clone(self),
+            since: Instant::now(),
+            _permit: permit,
+        }
     }
 }
 

@@ -47,15 +47,36 @@ struct Outcome {
 
 /// Answers the turn, saves it and closes its log. A panic in between is a failed turn, not a hanging one.
 pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
-    let Run { owner, store, turn, chat, log, view, ladder, request } = run;
+    let Run {
+        owner,
+        store,
+        turn,
+        chat,
+        log,
+        view,
+        ladder,
+        request,
+    } = run;
     let turn_id = turn.id.clone();
-    let first = TurnEvent::Turn { turn: Box::new(turn.clone()), chat: Box::new(chat) };
+    let first = TurnEvent::Turn {
+        turn: Box::new(turn.clone()),
+        chat: Box::new(chat),
+    };
     append(&log, first);
     let meter = Meter::new(None, owner.clone(), "chat", &turn_id);
     let deadline = Some(dispatch.options.turn_deadline);
-    let stream = climb(Climb { dispatch: Arc::clone(&dispatch), view, ladder, request, meter, deadline });
+    let stream = climb(Climb {
+        dispatch: Arc::clone(&dispatch),
+        view,
+        ladder,
+        request,
+        meter,
+        deadline,
+    });
     let mut outcome = Outcome::default();
-    let followed = AssertUnwindSafe(follow(&dispatch, &turn, &log, stream, &mut outcome)).catch_unwind().await;
+    let followed = AssertUnwindSafe(follow(&dispatch, &turn, &log, stream, &mut outcome))
+        .catch_unwind()
+        .await;
     let ended = followed.unwrap_or_else(|_| Err(ApiError::internal("the task answering a turn panicked")));
     let (status, error) = match ended {
         Ok(status) => (status, None),
@@ -73,7 +94,12 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
             merged(turn, end, dispatch.clock.now())
         }
     };
-    append(&log, TurnEvent::Done(Saved { turn: Box::new(saved) }));
+    append(
+        &log,
+        TurnEvent::Done(Saved {
+            turn: Box::new(saved),
+        }),
+    );
 }
 
 /// Ends a turn that never began to be answered.
@@ -122,7 +148,10 @@ fn ended_turn(
             cached_tokens: u.cached_tokens,
         }),
         left_out: turn.left_out,
-        timing: outcome.first_token_ms.map(|first_token_ms| TurnTiming { first_token_ms, total_ms }),
+        timing: outcome.first_token_ms.map(|first_token_ms| TurnTiming {
+            first_token_ms,
+            total_ms,
+        }),
     }
 }
 

@@ -38,20 +38,32 @@ impl Table {
 
     pub(crate) async fn statuses(&self) -> Vec<(ProviderHandle, ProviderStatus)> {
         let providers = self.providers.load_full();
-        let asked = providers.iter().map(|p| async { (p.clone(), (p.status)().await) });
+        let asked = providers
+            .iter()
+            .map(|p| async { (p.clone(), (p.status)().await) });
         join_all(asked).await
     }
 
     pub(crate) async fn view(&self) -> View {
         let providers = self.providers.load_full();
         let statuses = join_all(providers.iter().map(|p| (p.status)())).await;
-        let mut view =
-            View { offers: Vec::new(), absent: Vec::new(), slots: HashMap::new(), providers: Arc::clone(&providers) };
+        let mut view = View {
+            offers: Vec::new(),
+            absent: Vec::new(),
+            slots: HashMap::new(),
+            providers: Arc::clone(&providers),
+        };
         for (provider, status) in providers.iter().zip(statuses) {
             match &status.health {
                 Health::Ok => {}
-                Health::Starting(_) => view.absent.push(Absent { provider: Arc::clone(&provider.id), starting: true }),
-                Health::Down(_) => view.absent.push(Absent { provider: Arc::clone(&provider.id), starting: false }),
+                Health::Starting(_) => view.absent.push(Absent {
+                    provider: Arc::clone(&provider.id),
+                    starting: true,
+                }),
+                Health::Down(_) => view.absent.push(Absent {
+                    provider: Arc::clone(&provider.id),
+                    starting: false,
+                }),
             }
             if let Some(slots) = status.slots {
                 view.slots.insert(Arc::clone(&provider.id), slots);

@@ -9,7 +9,9 @@ use goblin_dispatch::answer::{AnswerItem, Ask};
 use crate::house::{House, read, scripted, soon};
 
 fn unavailable() -> ProviderError {
-    ProviderError::Unavailable { reason: "refused".into() }
+    ProviderError::Unavailable {
+        reason: "refused".into(),
+    }
 }
 
 #[tokio::test]
@@ -22,7 +24,10 @@ async fn a_failure_before_the_first_content_is_tried_on_the_next_candidate() {
     let call = soon(calls.recv()).await.unwrap();
     call.text("hello");
     call.finish();
-    assert_eq!(reader.await.unwrap(), (Some("second/small".into()), "hello".into(), None));
+    assert_eq!(
+        reader.await.unwrap(),
+        (Some("second/small".into()), "hello".into(), None)
+    );
 }
 
 #[tokio::test]
@@ -85,7 +90,14 @@ async fn leaving_drops_the_providers_stream_before_its_next_token() {
 #[tokio::test]
 async fn a_full_queue_refuses_with_a_time_to_come_back_and_a_freed_place_is_taken() {
     let (provider, mut calls) = scripted("first", Some(1));
-    let house = House::with(vec![provider.handle()], Options { max_waiting: 1, ..Options::default() }).await;
+    let house = House::with(
+        vec![provider.handle()],
+        Options {
+            max_waiting: 1,
+            ..Options::default()
+        },
+    )
+    .await;
     let running = tokio::spawn(read(house.ask("goblin").await.unwrap()));
     let call = soon(calls.recv()).await.unwrap();
     let mut waiting = house.ask("goblin").await.unwrap();
@@ -121,15 +133,24 @@ async fn a_provider_still_clearing_a_place_is_asked_again_for_a_moment() {
 async fn the_deadline_covers_the_whole_answer() {
     let (provider, mut calls) = scripted("first", None);
     let house = House::with(vec![provider.handle()], Options::default()).await;
-    let body = br#"{"model":"goblin","messages":[{"role":"user","content":"hi"}],"goblin":{"deadline_ms":500}}"#;
-    let incoming =
-        goblin_core::wire::openai::parse_chat_request(&bytes::Bytes::from_static(body)).unwrap();
+    let body =
+        br#"{"model":"goblin","messages":[{"role":"user","content":"hi"}],"goblin":{"deadline_ms":500}}"#;
+    let incoming = goblin_core::wire::openai::parse_chat_request(&bytes::Bytes::from_static(body)).unwrap();
     let owner = goblin_core::owner::Owner::local();
-    let ask = Ask { owner, door: "openai", request_id: "r".into(), incoming, deadline: None };
+    let ask = Ask {
+        owner,
+        door: "openai",
+        request_id: "r".into(),
+        incoming,
+        deadline: None,
+    };
     let reader = tokio::spawn(read(house.dispatch.answer(ask).await.unwrap()));
     let call = soon(calls.recv()).await.unwrap();
     call.text("slow");
     let (_, text, error) = reader.await.unwrap();
-    assert_eq!((text.as_str(), error.unwrap().code), ("slow", ErrorCode::DeadlineExceeded));
+    assert_eq!(
+        (text.as_str(), error.unwrap().code),
+        ("slow", ErrorCode::DeadlineExceeded)
+    );
     assert_eq!(provider.dropped.load(Ordering::SeqCst), 1);
 }

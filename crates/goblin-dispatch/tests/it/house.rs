@@ -45,7 +45,11 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn text(&self, text: &str) {
-        let _ = self.answer.send(Ok(Parsed::Text { text: text.to_owned(), logprobs: vec![] }.into()));
+        let _ = self.answer.send(Ok(Parsed::Text {
+            text: text.to_owned(),
+            logprobs: vec![],
+        }
+        .into()));
     }
 
     pub(crate) fn fail(&self, error: ProviderError) {
@@ -53,8 +57,16 @@ impl Call {
     }
 
     pub(crate) fn finish(self) {
-        let usage = Usage { prompt_tokens: 7, completion_tokens: 2, cached_tokens: 3, reasoning_tokens: 0 };
-        let _ = self.answer.send(Ok(Parsed::Finished { reason: FinishReason::Stop }.into()));
+        let usage = Usage {
+            prompt_tokens: 7,
+            completion_tokens: 2,
+            cached_tokens: 3,
+            reasoning_tokens: 0,
+        };
+        let _ = self.answer.send(Ok(Parsed::Finished {
+            reason: FinishReason::Stop,
+        }
+        .into()));
         let _ = self.answer.send(Ok(Parsed::Usage(usage).into()));
     }
 }
@@ -70,7 +82,17 @@ impl Drop for CountDrop {
 pub(crate) fn scripted(id: &'static str, slots: Option<u32>) -> (Scripted, mpsc::UnboundedReceiver<Call>) {
     let (calls, received) = mpsc::unbounded_channel();
     let dropped = Arc::default();
-    (Scripted { id, slots, window: 4096, calls, dropped, refuse: Arc::default() }, received)
+    (
+        Scripted {
+            id,
+            slots,
+            window: 4096,
+            calls,
+            dropped,
+            refuse: Arc::default(),
+        },
+        received,
+    )
 }
 
 impl Scripted {
@@ -120,8 +142,15 @@ impl Scripted {
 
     /// Tokens are counted as words.
     fn count(&self, request: &ChatRequest) -> TokenCount {
-        let words = request.messages.iter().map(|m| m.joined_text().split_whitespace().count()).sum::<usize>();
-        TokenCount { prompt_tokens: words as u32, context_window: self.window }
+        let words = request
+            .messages
+            .iter()
+            .map(|m| m.joined_text().split_whitespace().count())
+            .sum::<usize>();
+        TokenCount {
+            prompt_tokens: words as u32,
+            context_window: self.window,
+        }
     }
 
     pub(crate) fn handle(&self) -> ProviderHandle {
@@ -175,13 +204,26 @@ impl House {
             options,
         });
         dispatch.replace_providers(providers);
-        Self { dispatch, store, tracker, draining, _folder: folder }
+        Self {
+            dispatch,
+            store,
+            tracker,
+            draining,
+            _folder: folder,
+        }
     }
 
     pub(crate) async fn ask(&self, model: &str) -> Result<AnswerStream, ApiError> {
-        let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}],"stream":true}}"#);
+        let body =
+            format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}],"stream":true}}"#);
         let incoming = parse_chat_request(&Bytes::from(body)).unwrap();
-        let ask = Ask { owner: Owner::local(), door: "openai", request_id: "r1".into(), incoming, deadline: None };
+        let ask = Ask {
+            owner: Owner::local(),
+            door: "openai",
+            request_id: "r1".into(),
+            incoming,
+            deadline: None,
+        };
         self.dispatch.answer(ask).await
     }
 }

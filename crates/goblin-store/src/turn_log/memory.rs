@@ -233,10 +233,8 @@ impl Reader {
             }
             self.changes.mark_unchanged();
             let ended = self.take_batch();
-            if self.ready.is_empty() {
-                if ended || self.changes.changed().await.is_err() {
-                    return None;
-                }
+            if self.ready.is_empty() && (ended || self.changes.changed().await.is_err()) {
+                return None;
             }
         }
     }

@@ -44,7 +44,7 @@ fn a_file_elsewhere_is_listed_where_it_is_and_stays_when_forgotten() {
         .unwrap();
     assert_eq!((added.name.as_str(), &added.path), ("my-model", &path));
     assert_eq!((added.added_at, added.size_bytes), (Some(Timestamp(7)), Some(4)));
-    assert_eq!(shelf.models.list().unwrap(), [added.clone()]);
+    assert_eq!(shelf.models.list().unwrap(), std::slice::from_ref(&added));
     assert_eq!(shelf.models.find("my-model").unwrap(), Some(added.clone()));
     let removed = shelf.models.remove("my-model").unwrap();
     assert_eq!((removed.model, removed.file_deleted), (added, false));

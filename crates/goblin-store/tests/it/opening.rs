@@ -20,7 +20,7 @@ fn options(path: &Path) -> StoreOptions {
 }
 
 async fn refusal(path: &Path) -> StoreError {
-    Store::open(options(path)).await.err().expect("refused")
+    Store::open(options(path)).await.expect_err("refused")
 }
 
 fn snapshot(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {

@@ -214,7 +214,7 @@ impl StreamDecoder {
     pub fn leftover(&mut self) -> Vec<ChatEvent> {
         match self.early_usage.take() {
             Some(usage) if self.finished && !std::mem::replace(&mut self.usage_said, true) => {
-                vec![Parsed::Usage(usage).into()]
+                vec![self.inferred(Parsed::Usage(usage))]
             }
             _ => Vec::new(),
         }
@@ -241,10 +241,15 @@ impl StreamDecoder {
             }
             // Some servers leave the reason out; [DONE] proves that nothing was cut.
             self.finished = true;
-            events.push(Parsed::Finished { reason: FinishReason::Stop }.into());
+            events.push(self.inferred(Parsed::Finished { reason: FinishReason::Stop }));
         }
         events.extend(self.leftover());
         Ok(events)
+    }
+
+    /// An event no payload of its own said; nothing is to be forwarded for it.
+    fn inferred(&self, parsed: Parsed) -> ChatEvent {
+        ChatEvent { parsed, raw: self.keep_raw.then(|| (Dialect::OpenAi, Bytes::new())) }
     }
 
     fn with_raw(&self, parsed: Vec<Parsed>, data: &Bytes) -> Vec<ChatEvent> {
