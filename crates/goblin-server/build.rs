@@ -12,7 +12,10 @@ const BROTLI_QUALITY: i32 = 9;
 /// Files that are packed already gain nothing.
 const PACKED: [&str; 6] = ["woff2", "png", "jpg", "jpeg", "webp", "avif"];
 
-#[allow(clippy::disallowed_methods, reason = "cargo talks to build scripts through the environment")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "cargo talks to build scripts through the environment"
+)]
 fn main() -> io::Result<()> {
     let var = |name: &str| env::var_os(name).map(PathBuf::from);
     let missing = |name: &str| io::Error::other(format!("cargo did not set {name}"));
@@ -31,7 +34,11 @@ fn main() -> io::Result<()> {
     }
     let mut code = String::from("pub(super) static ASSETS: &[Asset] = &[\n");
     for (number, file) in files.iter().enumerate() {
-        let name = file.strip_prefix(&dist).unwrap_or(file).to_string_lossy().replace('\\', "/");
+        let name = file
+            .strip_prefix(&dist)
+            .unwrap_or(file)
+            .to_string_lossy()
+            .replace('\\', "/");
         let bytes = fs::read(file)?;
         let brotli = packed(file, &bytes)?.map(|small| (out.join(format!("asset-{number}.br")), small));
         let small = match &brotli {
@@ -88,5 +95,7 @@ fn packed(file: &Path, bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
 
 /// FNV-1a, 64 bits: names a content for caches. Not a guard against anybody.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| {
+        (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

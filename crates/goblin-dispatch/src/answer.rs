@@ -82,7 +82,10 @@ impl Dispatch {
         let needs = Needs::of(&ask.incoming.request, local_only);
         let ladder = self.resolve(&view, &ask.incoming.model, &needs)?;
         let mut request = ask.incoming.request;
-        if !ladder.explicit {
+        // Untouched bytes are for callers who named the model on a door that speaks the same dialect, and whose
+        // body holds nothing meant for us.
+        let same_dialect = ask.door == "openai" || ask.door == "tier";
+        if !ladder.explicit || ask.incoming.goblin_given || !same_dialect {
             request.raw = None;
         }
         let sink = self.store.clone().map(|store| (store, self.tracker.clone()));

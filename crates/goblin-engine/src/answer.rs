@@ -87,7 +87,11 @@ impl Answer {
         self.certain.clear();
         self.stop.finish(&mut self.certain);
         self.release(true);
-        let reason = if self.calls > 0 && reason == FinishReason::Stop { FinishReason::ToolCalls } else { reason };
+        let reason = if self.calls > 0 && reason == FinishReason::Stop {
+            FinishReason::ToolCalls
+        } else {
+            reason
+        };
         usage.reasoning_tokens = self.reasoning_tokens;
         self.send(Parsed::Finished { reason });
         self.send(Parsed::Usage(usage));
@@ -103,13 +107,20 @@ impl Answer {
     fn release(&mut self, last: bool) {
         self.released += self.certain.len();
         let mut ready = Vec::new();
-        while self.likelihoods.front().is_some_and(|(end, _)| *end <= self.released) {
+        while self
+            .likelihoods
+            .front()
+            .is_some_and(|(end, _)| *end <= self.released)
+        {
             ready.extend(self.likelihoods.pop_front().map(|(_, entry)| entry));
         }
         if self.parser.is_plain() {
             if !self.certain.is_empty() || !ready.is_empty() {
                 let text = self.certain.clone();
-                self.send(Parsed::Text { text, logprobs: ready });
+                self.send(Parsed::Text {
+                    text,
+                    logprobs: ready,
+                });
             }
             return;
         }
@@ -120,13 +131,21 @@ impl Answer {
         }
         for piece in pieces.drain(..) {
             match piece {
-                Piece::Text(text) => self.send(Parsed::Text { text, logprobs: std::mem::take(&mut ready) }),
+                Piece::Text(text) => self.send(Parsed::Text {
+                    text,
+                    logprobs: std::mem::take(&mut ready),
+                }),
                 Piece::Reasoning(text) => self.send(Parsed::Reasoning { text }),
                 Piece::Call { name, arguments } => {
                     let id = Some(format!("call_{}", self.ids.next_id()));
                     let index = self.calls;
                     self.calls += 1;
-                    self.send(Parsed::ToolCall { index, id, name: Some(name), arguments });
+                    self.send(Parsed::ToolCall {
+                        index,
+                        id,
+                        name: Some(name),
+                        arguments,
+                    });
                 }
             }
         }
@@ -150,16 +169,33 @@ mod tests {
     fn answer(stops: &[&str]) -> (Answer, mpsc::Receiver<Event>) {
         let (sender, receiver) = mpsc::channel(100);
         let stop = StopFilter::new(stops.iter().map(|s| (*s).to_owned()));
-        (Answer::new(sender, stop, OutputParser::new(None, false, false), Ids::counting()), receiver)
+        (
+            Answer::new(
+                sender,
+                stop,
+                OutputParser::new(None, false, false),
+                Ids::counting(),
+            ),
+            receiver,
+        )
     }
 
     fn entry(token: &str) -> Option<TokenLogprob> {
-        let chosen = TopLogprob { token: token.to_owned(), logprob: -0.5, bytes: None };
-        Some(TokenLogprob { chosen, top_logprobs: Vec::new() })
+        let chosen = TopLogprob {
+            token: token.to_owned(),
+            logprob: -0.5,
+            bytes: None,
+        };
+        Some(TokenLogprob {
+            chosen,
+            top_logprobs: Vec::new(),
+        })
     }
 
     fn events(mut receiver: mpsc::Receiver<Event>) -> Vec<Parsed> {
-        std::iter::from_fn(|| receiver.try_recv().ok()).map(|e| e.unwrap().parsed).collect()
+        std::iter::from_fn(|| receiver.try_recv().ok())
+            .map(|e| e.unwrap().parsed)
+            .collect()
     }
 
     #[test]
@@ -175,7 +211,13 @@ mod tests {
         a.finish(FinishReason::Stop, Usage::default());
         let texts: Vec<(String, usize)> = events(receiver)
             .into_iter()
-            .filter_map(|p| if let Parsed::Text { text, logprobs } = p { Some((text, logprobs.len())) } else { None })
+            .filter_map(|p| {
+                if let Parsed::Text { text, logprobs } = p {
+                    Some((text, logprobs.len()))
+                } else {
+                    None
+                }
+            })
             .collect();
         let expected = [("one", 1), ("Ex", 2), ("é", 2)];
         assert_eq!(texts, expected.map(|(t, n)| (t.to_owned(), n)));
@@ -186,11 +228,25 @@ mod tests {
         let (mut a, receiver) = answer(&["END"]);
         a.start();
         a.token(b"so E", None);
-        a.finish(FinishReason::Length, Usage { prompt_tokens: 3, ..Usage::default() });
+        a.finish(
+            FinishReason::Length,
+            Usage {
+                prompt_tokens: 3,
+                ..Usage::default()
+            },
+        );
         let events = events(receiver);
         assert_eq!(events.len(), 5);
-        assert!(matches!(&events[2], Parsed::Text { text, .. } if text == "E"), "{events:?}");
-        assert_eq!(events[3], Parsed::Finished { reason: FinishReason::Length });
+        assert!(
+            matches!(&events[2], Parsed::Text { text, .. } if text == "E"),
+            "{events:?}"
+        );
+        assert_eq!(
+            events[3],
+            Parsed::Finished {
+                reason: FinishReason::Length
+            }
+        );
         assert!(matches!(events[4], Parsed::Usage(Usage { prompt_tokens: 3, .. })));
     }
 }

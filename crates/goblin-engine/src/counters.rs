@@ -53,7 +53,8 @@ impl Counting {
     /// A step that took `took` evaluated `prompt` prompt tokens and one token for each of `answers` streams.
     pub(crate) fn step(&self, prompt: usize, answers: usize, took: Duration) {
         self.decode_steps.fetch_add(1, Ordering::SeqCst);
-        self.evaluated_tokens.fetch_add((prompt + answers) as u64, Ordering::SeqCst);
+        self.evaluated_tokens
+            .fetch_add((prompt + answers) as u64, Ordering::SeqCst);
         self.prefill_tokens.fetch_add(prompt as u64, Ordering::SeqCst);
         self.widest_step.fetch_max(answers as u64, Ordering::SeqCst);
         let seconds = took.as_secs_f64().max(1e-6);
@@ -103,6 +104,9 @@ mod tests {
         counting.step(0, 1, Duration::from_millis(50));
         assert!((counting.decode_rate().unwrap() - 12.0).abs() < 1e-9);
         let all = counting.read();
-        assert_eq!((all.decode_steps, all.evaluated_tokens, all.widest_step), (3, 107, 3));
+        assert_eq!(
+            (all.decode_steps, all.evaluated_tokens, all.widest_step),
+            (3, 107, 3)
+        );
     }
 }

@@ -5,9 +5,7 @@
 //! branches off it by sharing its cells, and all questions of a wave are evaluated in one batch. Running
 //! answers go on generating in the same steps.
 
-use goblin_core::decide::{
-    Decision, DecideCost, DecideRequest, DecideResponse, OptionProbability,
-};
+use goblin_core::decide::{DecideCost, DecideRequest, DecideResponse, Decision, OptionProbability};
 use goblin_core::provider::ProviderError;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -49,7 +47,9 @@ impl AskedQuestion {
     pub(crate) fn answer(&self, logits: &[f32]) -> Decision {
         let total = log_sum(logits);
         let probability = |token: &Token| {
-            logits.get(*token as usize).map_or(0.0, |l| (f64::from(*l) - total).exp())
+            logits
+                .get(*token as usize)
+                .map_or(0.0, |l| (f64::from(*l) - total).exp())
         };
         let options: Vec<OptionProbability> = self
             .options
@@ -60,7 +60,11 @@ impl AskedQuestion {
             })
             .collect();
         let mass = options.iter().map(|o| o.probability).sum::<f64>().min(1.0);
-        Decision { id: self.id.clone(), options, mass }
+        Decision {
+            id: self.id.clone(),
+            options,
+            mass,
+        }
     }
 }
 
@@ -73,7 +77,10 @@ pub(crate) fn prepare(
     permit: OwnedSemaphorePermit,
 ) -> Result<DecideJob, ProviderError> {
     if request.questions.is_empty() || request.questions.len() > MAX_QUESTIONS {
-        return Err(rejected("questions", format!("1 to {MAX_QUESTIONS} questions are possible.")));
+        return Err(rejected(
+            "questions",
+            format!("1 to {MAX_QUESTIONS} questions are possible."),
+        ));
     }
     let shared = vocabulary::text_tokens(&loaded.model, &request.shared, true);
     let context_window = loaded.plan.context_tokens;
@@ -88,18 +95,34 @@ pub(crate) fn prepare(
             tokens.extend(shared.last());
         }
         if tokens.is_empty() || tokens.len() > WAVE_TOKENS {
-            let message = format!("A question has 1 to {WAVE_TOKENS} tokens; this one has {}.", tokens.len());
+            let message = format!(
+                "A question has 1 to {WAVE_TOKENS} tokens; this one has {}.",
+                tokens.len()
+            );
             return Err(rejected(&param, message));
         }
         let needed = branch_at + tokens.len();
         if needed > context_window as usize {
             let prompt_tokens = u32::try_from(needed).unwrap_or(u32::MAX);
-            return Err(ProviderError::ContextExceeded { prompt_tokens, context_window });
+            return Err(ProviderError::ContextExceeded {
+                prompt_tokens,
+                context_window,
+            });
         }
         let options = options(loaded, &param, question)?;
-        questions.push(AskedQuestion { id: question.id.clone(), tokens, branch_at, options });
+        questions.push(AskedQuestion {
+            id: question.id.clone(),
+            tokens,
+            branch_at,
+            options,
+        });
     }
-    Ok(DecideJob { shared, questions, reply, _permit: permit })
+    Ok(DecideJob {
+        shared,
+        questions,
+        reply,
+        _permit: permit,
+    })
 }
 
 /// The first tokens of each option's spellings.
@@ -110,17 +133,25 @@ fn options(
 ) -> Result<Vec<(String, Vec<Token>)>, ProviderError> {
     let param = format!("{param}.options");
     if question.options.is_empty() || question.options.len() > MAX_OPTIONS {
-        return Err(rejected(&param, format!("1 to {MAX_OPTIONS} options are possible.")));
+        return Err(rejected(
+            &param,
+            format!("1 to {MAX_OPTIONS} options are possible."),
+        ));
     }
     let mut taken: Vec<Token> = Vec::new();
     let mut out = Vec::with_capacity(question.options.len());
     for option in &question.options {
         if option.spellings.is_empty() || option.spellings.len() > MAX_OPTIONS {
-            return Err(rejected(&param, format!("An option has 1 to {MAX_OPTIONS} spellings.")));
+            return Err(rejected(
+                &param,
+                format!("An option has 1 to {MAX_OPTIONS} spellings."),
+            ));
         }
         let mut tokens: Vec<Token> = Vec::new();
         for spelling in &option.spellings {
-            let first = vocabulary::text_tokens(&loaded.model, spelling, false).first().copied();
+            let first = vocabulary::text_tokens(&loaded.model, spelling, false)
+                .first()
+                .copied();
             let Some(first) = first else {
                 return Err(rejected(&param, "A spelling is empty."));
             };
@@ -130,7 +161,10 @@ fn options(
             }
         }
         if tokens.iter().any(|t| taken.contains(t)) {
-            return Err(rejected(&param, "Two options begin with the same token, so they cannot be told apart."));
+            return Err(rejected(
+                &param,
+                "Two options begin with the same token, so they cannot be told apart.",
+            ));
         }
         taken.extend(&tokens);
         out.push((option.name.clone(), tokens));
@@ -150,8 +184,16 @@ pub(crate) struct DecideRun {
 
 impl DecideRun {
     pub(crate) fn new(job: DecideJob, cached: usize) -> Self {
-        let cost = DecideCost { shared_cached: u32::try_from(cached).unwrap_or(u32::MAX), ..DecideCost::default() };
-        Self { job, fed: cached, decisions: Vec::new(), cost }
+        let cost = DecideCost {
+            shared_cached: u32::try_from(cached).unwrap_or(u32::MAX),
+            ..DecideCost::default()
+        };
+        Self {
+            job,
+            fed: cached,
+            decisions: Vec::new(),
+            cost,
+        }
     }
 
     /// Is the shared text evaluated?
@@ -177,7 +219,10 @@ impl DecideRun {
 
     /// Sends the answers.
     pub(crate) fn reply(self) {
-        let response = DecideResponse { decisions: self.decisions, cost: self.cost };
+        let response = DecideResponse {
+            decisions: self.decisions,
+            cost: self.cost,
+        };
         // Nobody waits any more when this fails.
         let _ = self.job.reply.send(Ok(response));
     }

@@ -121,7 +121,10 @@ impl Engine {
             .name("goblin-engine".to_owned())
             .spawn(move || run(&for_thread, &work, &mut progress))
             .map_err(|e| EngineError::Load(format!("no thread could be started: {e}")))?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// Waits until the model is in memory.
@@ -267,11 +270,15 @@ fn load_model(
 ) -> Result<LlamaModel, EngineError> {
     let (sender, steps) = std::sync::mpsc::channel::<f32>();
     let for_callback = Arc::clone(shared);
-    let mut params = LlamaModelParams::default().with_use_mmap(true).with_progress_callback(move |done| {
-        for_callback.state.send_replace(State::Loading(done.clamp(0.0, 1.0)));
-        let _ = sender.send(done);
-        !for_callback.stopping.load(Ordering::SeqCst)
-    });
+    let mut params = LlamaModelParams::default()
+        .with_use_mmap(true)
+        .with_progress_callback(move |done| {
+            for_callback
+                .state
+                .send_replace(State::Loading(done.clamp(0.0, 1.0)));
+            let _ = sender.send(done);
+            !for_callback.stopping.load(Ordering::SeqCst)
+        });
     if let Some(layers) = shared.options.gpu_layers {
         params = params.with_n_gpu_layers(layers);
     }
@@ -285,7 +292,9 @@ fn load_model(
     }
     loaded.map_err(|_| {
         let architecture = &shared.info.architecture;
-        EngineError::Load(format!("it refused the file (architecture {architecture}); its log says why"))
+        EngineError::Load(format!(
+            "it refused the file (architecture {architecture}); its log says why"
+        ))
     })
 }
 
@@ -313,7 +322,11 @@ fn new_context<'m>(
 }
 
 fn template(shared: &Shared, model: &LlamaModel) -> Result<ChatTemplate, EngineError> {
-    let source = shared.options.chat_template.as_deref().or(shared.info.chat_template.as_deref());
+    let source = shared
+        .options
+        .chat_template
+        .as_deref()
+        .or(shared.info.chat_template.as_deref());
     let text_of = |token: llama_cpp_2::token::LlamaToken| {
         let mut bytes = Vec::new();
         if (0..model.n_vocab()).contains(&token.0) {

@@ -85,7 +85,9 @@ pub struct GgufInfo {
 /// [`GgufError`], whose text says what is wrong. Never panics, whatever the bytes are.
 pub fn inspect(path: &Path) -> Result<GgufInfo, GgufError> {
     let file = File::open(path).map_err(|e| GgufError::Unreadable(e.to_string()))?;
-    let meta = file.metadata().map_err(|e| GgufError::Unreadable(e.to_string()))?;
+    let meta = file
+        .metadata()
+        .map_err(|e| GgufError::Unreadable(e.to_string()))?;
     if !meta.is_file() {
         return Err(GgufError::Unreadable("it is not a regular file".to_owned()));
     }
@@ -94,7 +96,11 @@ pub fn inspect(path: &Path) -> Result<GgufInfo, GgufError> {
 
 /// The header in `source`, which belongs to a file of `file_bytes` bytes.
 fn read_header(source: impl Read, file_bytes: u64) -> Result<GgufInfo, GgufError> {
-    let mut reader = Reader { source, at: 0, file_bytes };
+    let mut reader = Reader {
+        source,
+        at: 0,
+        file_bytes,
+    };
     if reader.bytes::<4>().map_err(|_| GgufError::NotGguf)? != *b"GGUF" {
         return Err(GgufError::NotGguf);
     }
@@ -105,10 +111,14 @@ fn read_header(source: impl Read, file_bytes: u64) -> Result<GgufInfo, GgufError
     let tensor_count = reader.u64()?;
     let entry_count = reader.u64()?;
     if tensor_count == 0 || tensor_count > MAX_TENSORS {
-        return Err(damaged(format!("it declares {tensor_count} tensors; 1 to {MAX_TENSORS} are possible")));
+        return Err(damaged(format!(
+            "it declares {tensor_count} tensors; 1 to {MAX_TENSORS} are possible"
+        )));
     }
     if entry_count > MAX_ENTRIES {
-        return Err(damaged(format!("it declares {entry_count} metadata entries; {MAX_ENTRIES} are possible")));
+        return Err(damaged(format!(
+            "it declares {entry_count} metadata entries; {MAX_ENTRIES} are possible"
+        )));
     }
     let mut entries = BTreeMap::new();
     for _ in 0..entry_count {
@@ -117,14 +127,20 @@ fn read_header(source: impl Read, file_bytes: u64) -> Result<GgufInfo, GgufError
         entries.insert(key, value);
     }
     let tensors = reader.tensors(tensor_count)?;
-    let alignment = entries.get("general.alignment").and_then(Entry::number).unwrap_or(DEFAULT_ALIGNMENT);
+    let alignment = entries
+        .get("general.alignment")
+        .and_then(Entry::number)
+        .unwrap_or(DEFAULT_ALIGNMENT);
     if alignment == 0 || !alignment.is_power_of_two() || alignment > 1 << 20 {
         return Err(damaged(format!("its alignment is {alignment}")));
     }
     let data_start = reader.at.next_multiple_of(alignment);
     let needed = data_start.saturating_add(tensors.data_end);
     if needed > file_bytes {
-        return Err(GgufError::Truncated { needed, actual: file_bytes });
+        return Err(GgufError::Truncated {
+            needed,
+            actual: file_bytes,
+        });
     }
     describe(version, file_bytes, tensor_count, tensors.elements, &entries)
 }
@@ -140,14 +156,23 @@ fn describe(
     let text = |key: &str| entries.get(key).and_then(Entry::text).filter(|t| !t.is_empty());
     let architecture = text("general.architecture")
         .ok_or_else(|| damaged("it does not name the model's architecture".to_owned()))?;
-    let number = |key: &str| entries.get(&format!("{architecture}.{key}")).and_then(Entry::number);
+    let number = |key: &str| {
+        entries
+            .get(&format!("{architecture}.{key}"))
+            .and_then(Entry::number)
+    };
     Ok(GgufInfo {
         version,
         name: text("general.name"),
         parameters: text("general.size_label").unwrap_or_else(|| short_count(parameter_count)),
         parameter_count,
-        quantisation: entries.get("general.file_type").and_then(Entry::number).and_then(file_type_name),
-        context_length: number("context_length").and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0),
+        quantisation: entries
+            .get("general.file_type")
+            .and_then(Entry::number)
+            .and_then(file_type_name),
+        context_length: number("context_length")
+            .and_then(|n| u32::try_from(n).ok())
+            .filter(|n| *n > 0),
         chat_template: text("tokenizer.chat_template"),
         vocabulary: entries.get("tokenizer.ggml.tokens").map_or(0, Entry::length),
         tensor_count,
@@ -172,7 +197,9 @@ fn kv_bytes(architecture: &str, entries: &BTreeMap<String, Entry>) -> u64 {
         Some(other) => other.number().unwrap_or(heads).saturating_mul(layers),
         None => heads.saturating_mul(layers),
     };
-    kv_heads_of_all_layers.saturating_mul(key.saturating_add(value)).saturating_mul(2)
+    kv_heads_of_all_layers
+        .saturating_mul(key.saturating_add(value))
+        .saturating_mul(2)
 }
 
 /// `134515008` → `135M`.
@@ -275,15 +302,27 @@ enum Entry {
 
 impl Entry {
     fn number(&self) -> Option<u64> {
-        if let Self::Number(n) = self { Some(*n) } else { None }
+        if let Self::Number(n) = self {
+            Some(*n)
+        } else {
+            None
+        }
     }
 
     fn text(&self) -> Option<String> {
-        if let Self::Text(t) = self { Some(t.clone()) } else { None }
+        if let Self::Text(t) = self {
+            Some(t.clone())
+        } else {
+            None
+        }
     }
 
     fn length(&self) -> u64 {
-        if let Self::Array { length, .. } = self { *length } else { 0 }
+        if let Self::Array { length, .. } = self {
+            *length
+        } else {
+            0
+        }
     }
 }
 
@@ -310,7 +349,10 @@ impl<R: Read> Reader<R> {
 
     fn ended(&self, error: &std::io::Error) -> GgufError {
         if error.kind() == std::io::ErrorKind::UnexpectedEof {
-            GgufError::Truncated { needed: self.at.saturating_add(1), actual: self.file_bytes }
+            GgufError::Truncated {
+                needed: self.at.saturating_add(1),
+                actual: self.file_bytes,
+            }
         } else {
             GgufError::Unreadable(error.to_string())
         }
@@ -328,7 +370,10 @@ impl<R: Read> Reader<R> {
     fn room_for(&self, bytes: u64, what: &str) -> Result<(), GgufError> {
         let end = self.at.saturating_add(bytes);
         if end > self.file_bytes {
-            return Err(damaged(format!("{what} would end at byte {end}, the file has {}", self.file_bytes)));
+            return Err(damaged(format!(
+                "{what} would end at byte {end}, the file has {}",
+                self.file_bytes
+            )));
         }
         Ok(())
     }
@@ -351,7 +396,10 @@ impl<R: Read> Reader<R> {
             .map_err(|e| GgufError::Unreadable(e.to_string()))?;
         self.at += skipped;
         if skipped < bytes {
-            return Err(GgufError::Truncated { needed: self.at + bytes - skipped, actual: self.file_bytes });
+            return Err(GgufError::Truncated {
+                needed: self.at + bytes - skipped,
+                actual: self.file_bytes,
+            });
         }
         Ok(())
     }
@@ -373,9 +421,7 @@ impl<R: Read> Reader<R> {
             }
             2 => Entry::Number(u64::from(u16::from_le_bytes(self.bytes()?))),
             4 => Entry::Number(u64::from(self.u32()?)),
-            5 => {
-                u64::try_from(i32::from_le_bytes(self.bytes()?)).map_or(Entry::Other, Entry::Number)
-            }
+            5 => u64::try_from(i32::from_le_bytes(self.bytes()?)).map_or(Entry::Other, Entry::Number),
             10 => Entry::Number(self.u64()?),
             11 => u64::try_from(i64::from_le_bytes(self.bytes()?)).map_or(Entry::Other, Entry::Number),
             3 => {
@@ -424,7 +470,10 @@ impl<R: Read> Reader<R> {
     }
 
     fn tensors(&mut self, count: u64) -> Result<Tensors, GgufError> {
-        let mut out = Tensors { elements: 0, data_end: 0 };
+        let mut out = Tensors {
+            elements: 0,
+            data_end: 0,
+        };
         for _ in 0..count {
             let name = self.text()?;
             let dims = self.u32()?;

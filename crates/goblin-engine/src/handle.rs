@@ -9,9 +9,7 @@ use goblin_core::chat::ChatRequest;
 use goblin_core::decide::{DecideRequest, DecideResponse};
 use goblin_core::event::Parsed;
 use goblin_core::model::{Capability, ModelInfo, ModelState};
-use goblin_core::provider::{
-    ChatStream, Health, ProviderError, ProviderHandle, ProviderStatus, TokenCount,
-};
+use goblin_core::provider::{ChatStream, Health, ProviderError, ProviderHandle, ProviderStatus, TokenCount};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::answer::Event;
@@ -29,14 +27,22 @@ pub(crate) enum Job {
 
 /// The handle of the engine behind `shared`.
 pub(crate) fn handle(shared: &Arc<Shared>) -> ProviderHandle {
-    let (for_chat, for_decide, for_count, for_status) =
-        (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
+    let (for_chat, for_decide, for_count, for_status) = (
+        Arc::clone(shared),
+        Arc::clone(shared),
+        Arc::clone(shared),
+        Arc::clone(shared),
+    );
     ProviderHandle {
         id: Arc::from(PROVIDER_ID),
         local: true,
         chat: Arc::new(move |request| Box::pin(chat(Arc::clone(&for_chat), request))),
-        decide: Some(Arc::new(move |request| Box::pin(decide_request(Arc::clone(&for_decide), request)))),
-        count: Some(Arc::new(move |request| Box::pin(count(Arc::clone(&for_count), request)))),
+        decide: Some(Arc::new(move |request| {
+            Box::pin(decide_request(Arc::clone(&for_decide), request))
+        })),
+        count: Some(Arc::new(move |request| {
+            Box::pin(count(Arc::clone(&for_count), request))
+        })),
         status: Arc::new(move || {
             let status = status(&for_status);
             Box::pin(async move { status })
@@ -53,10 +59,16 @@ async fn chat(shared: Arc<Shared>, request: ChatRequest) -> Result<ChatStream, P
     let ids = shared.ids.clone();
     let (job, receiver) = blocking(move || prepare::chat(&loaded, &request, ids, permit)).await?;
     submit(&shared, Job::Chat(Box::new(job)))?;
-    Ok(Box::pin(Answering { receiver, over: false }))
+    Ok(Box::pin(Answering {
+        receiver,
+        over: false,
+    }))
 }
 
-async fn decide_request(shared: Arc<Shared>, request: DecideRequest) -> Result<DecideResponse, ProviderError> {
+async fn decide_request(
+    shared: Arc<Shared>,
+    request: DecideRequest,
+) -> Result<DecideResponse, ProviderError> {
     let loaded = ready(&shared, &request.model)?;
     let permit = Arc::clone(&shared.decide_places)
         .try_acquire_owned()
@@ -78,7 +90,9 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, ProviderError> {
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|_| ProviderError::Unavailable { reason: "preparing the request failed".to_owned() })?
+        .map_err(|_| ProviderError::Unavailable {
+            reason: "preparing the request failed".to_owned(),
+        })?
 }
 
 fn submit(shared: &Shared, job: Job) -> Result<(), ProviderError> {
@@ -91,13 +105,17 @@ fn submit(shared: &Shared, job: Job) -> Result<(), ProviderError> {
 }
 
 pub(crate) fn stopped() -> ProviderError {
-    ProviderError::Interrupted { reason: "the engine stopped".to_owned() }
+    ProviderError::Interrupted {
+        reason: "the engine stopped".to_owned(),
+    }
 }
 
 /// The loaded model, if it is the one named.
 fn ready(shared: &Shared, model: &str) -> Result<Arc<Loaded>, ProviderError> {
     if model != shared.options.name {
-        return Err(ProviderError::ModelNotFound { model: model.to_owned() });
+        return Err(ProviderError::ModelNotFound {
+            model: model.to_owned(),
+        });
     }
     let unavailable = |reason: String| Err(ProviderError::Unavailable { reason });
     match &*shared.state.borrow() {
@@ -122,8 +140,12 @@ fn status(shared: &Shared) -> ProviderStatus {
         State::Loading(_) => (Health::Starting(loading(shared)), ModelState::Loading, false),
         State::Failed(error) => (Health::Down(error.to_string()), ModelState::Down, false),
     };
-    let mut capabilities =
-        vec![Capability::Chat, Capability::Logprobs, Capability::Decide, Capability::Grammar];
+    let mut capabilities = vec![
+        Capability::Chat,
+        Capability::Logprobs,
+        Capability::Decide,
+        Capability::Grammar,
+    ];
     if tools {
         capabilities.push(Capability::Tools);
     }
@@ -140,7 +162,11 @@ fn status(shared: &Shared) -> ProviderStatus {
             starter: shared.options.starter,
         }],
         slots: Some(shared.plan.sequences),
-        free_slots: Some(if is_ready { u32::try_from(shared.chat_places.available_permits()).unwrap_or(0) } else { 0 }),
+        free_slots: Some(if is_ready {
+            u32::try_from(shared.chat_places.available_permits()).unwrap_or(0)
+        } else {
+            0
+        }),
         decode_tokens_per_second: shared.counting.decode_rate(),
         prefill_tokens_per_second: shared.counting.prefill_rate(),
     }

@@ -3,7 +3,9 @@
 /// Bytes this process may still allocate: the machine's available memory, or what the cgroup leaves of its
 /// limit, whichever is less. `None` where neither is known (then nothing is refused).
 pub(crate) fn available_bytes() -> Option<u64> {
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| parse_meminfo(&text));
+    let machine = std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| parse_meminfo(&text));
     let limit = read_number("/sys/fs/cgroup/memory.max");
     let used = read_number("/sys/fs/cgroup/memory.current");
     let cgroup = limit.zip(used).map(|(limit, used)| limit.saturating_sub(used));

@@ -145,12 +145,25 @@ pub(crate) fn plan(options: &EngineOptions, info: &GgufInfo) -> Result<EnginePla
             context_tokens,
         });
     }
-    let total_cells = context_tokens.checked_mul(sequences + 1).filter(|n| *n <= i32::MAX as u32);
+    let total_cells = context_tokens
+        .checked_mul(sequences + 1)
+        .filter(|n| *n <= i32::MAX as u32);
     let Some(total_cells) = total_cells else {
-        return Err(EngineError::Option(format!("{sequences} sequences of {context_tokens} tokens are too many")));
+        return Err(EngineError::Option(format!(
+            "{sequences} sequences of {context_tokens} tokens are too many"
+        )));
     };
-    let threads = options.threads.unwrap_or_else(threads::default_threads).clamp(1, threads::most_threads());
-    Ok(EnginePlan { threads, sequences, context_tokens, total_cells, context_bytes })
+    let threads = options
+        .threads
+        .unwrap_or_else(threads::default_threads)
+        .clamp(1, threads::most_threads());
+    Ok(EnginePlan {
+        threads,
+        sequences,
+        context_tokens,
+        total_cells,
+        context_bytes,
+    })
 }
 
 fn context_bytes(context_tokens: u32, sequences: u32, info: &GgufInfo) -> u64 {
@@ -227,31 +240,67 @@ mod tests {
 
     #[test]
     fn the_default_context_shrinks_on_a_small_machine() {
-        assert_eq!(plan(&options(2_000_000_000), &info()).unwrap().context_tokens, 4096);
+        assert_eq!(
+            plan(&options(2_000_000_000), &info()).unwrap().context_tokens,
+            4096
+        );
         assert_eq!(plan(&options(600_000_000), &info()).unwrap().context_tokens, 2048);
     }
 
     #[test]
     fn a_context_larger_than_memory_is_refused_with_numbers() {
-        let wanted = EngineOptions { context_tokens: Some(8192), ..options(500_000_000) };
+        let wanted = EngineOptions {
+            context_tokens: Some(8192),
+            ..options(500_000_000)
+        };
         let text = plan(&wanted, &info()).unwrap_err().to_string();
         assert!(text.contains("819200000") && text.contains("500000000"), "{text}");
-        assert!(matches!(plan(&options(10_000), &info()), Err(EngineError::OutOfMemory { .. })));
+        assert!(matches!(
+            plan(&options(10_000), &info()),
+            Err(EngineError::OutOfMemory { .. })
+        ));
     }
 
     #[test]
     fn nonsense_is_refused() {
         let of = |o: EngineOptions| plan(&o, &info()).unwrap_err().to_string();
         let fits = options(8_000_000_000);
-        assert!(of(EngineOptions { sequences: Some(0), ..fits.clone() }).contains("1 to 128"));
-        assert!(of(EngineOptions { context_tokens: Some(10), ..fits.clone() }).contains("256"));
-        assert!(of(EngineOptions { context_tokens: Some(9000), ..fits.clone() }).contains("8192"));
-        assert!(of(EngineOptions { name: String::new(), ..fits }).contains("name"));
+        assert!(
+            of(EngineOptions {
+                sequences: Some(0),
+                ..fits.clone()
+            })
+            .contains("1 to 128")
+        );
+        assert!(
+            of(EngineOptions {
+                context_tokens: Some(10),
+                ..fits.clone()
+            })
+            .contains("256")
+        );
+        assert!(
+            of(EngineOptions {
+                context_tokens: Some(9000),
+                ..fits.clone()
+            })
+            .contains("8192")
+        );
+        assert!(
+            of(EngineOptions {
+                name: String::new(),
+                ..fits
+            })
+            .contains("name")
+        );
     }
 
     #[test]
     fn more_threads_than_allowed_are_never_used() {
-        let many = EngineOptions { threads: Some(10_000), ..options(8_000_000_000) };
+        let many = EngineOptions {
+            threads: Some(10_000),
+            ..options(8_000_000_000)
+        };
         assert!(plan(&many, &info()).unwrap().threads <= threads::most_threads());
     }
 }

@@ -23,11 +23,15 @@ impl ToolStyle {
     pub(crate) fn of_template(template: &str) -> Option<Self> {
         if !template.contains("tools") {
             None
-        } else if template.contains("<tool_call>") && template.contains("\"arguments\"") {
-            Some(Self::Hermes)
+        } else if template.contains("<tool_call>") {
+            // Some models write XML between the same markers (Qwen3-Coder, GLM); that is another form.
+            let json = template.contains("arguments")
+                && !template.contains("<function=")
+                && !template.contains("<arg_key>");
+            json.then_some(Self::Hermes)
         } else if template.contains("[TOOL_CALLS]") {
             Some(Self::Mistral)
-        } else if template.contains("\"parameters\"") && template.contains("<|start_header_id|>") {
+        } else if template.contains("parameters") && template.contains("<|start_header_id|>") {
             Some(Self::Llama3)
         } else {
             None
@@ -80,14 +84,27 @@ pub(crate) struct OutputParser {
     held: String,
     /// Nothing but white space was given out yet.
     at_start: bool,
+    /// A marker just ended: the white space after it belongs to it.
+    trimming: bool,
 }
 
 impl OutputParser {
     /// `tools`: the caller offered tools. `thinks`: the template knows `<think>`. `thinking`: the prompt
     /// itself opened `<think>`.
     pub(crate) fn new(tools: Option<ToolStyle>, thinks: bool, thinking: bool) -> Self {
-        let state = if thinks && thinking { State::Thinking } else { State::Answer };
-        Self { tools, thinks, state, held: String::new(), at_start: true }
+        let state = if thinks && thinking {
+            State::Thinking
+        } else {
+            State::Answer
+        };
+        Self {
+            tools,
+            thinks,
+            state,
+            held: String::new(),
+            at_start: true,
+            trimming: false,
+        }
     }
 
     /// Is everything just text? Then the parser can be left out.
@@ -132,6 +149,13 @@ impl OutputParser {
     }
 
     fn answer(&mut self, out: &mut VecDeque<Piece>) -> bool {
+        if self.trimming {
+            self.held = self.held.trim_start().to_owned();
+            if self.held.is_empty() {
+                return false;
+            }
+            self.trimming = false;
+        }
         // Reasoning comes first or not at all: a `<think>` in the middle of an answer is text about it.
         if self.thinks && self.at_start {
             let start = self.held.trim_start();
@@ -178,7 +202,7 @@ impl OutputParser {
             let text: String = self.held.drain(..at).collect();
             give(out, Piece::Reasoning(text));
             self.held.drain(..THINK_END.len());
-            self.held = self.held.trim_start().to_owned();
+            self.trimming = true;
             self.thinks = false;
             self.state = State::Answer;
             return true;
@@ -195,7 +219,7 @@ impl OutputParser {
         {
             let call: String = self.held.drain(..at).collect();
             self.held.drain(..end.len());
-            self.held = self.held.trim_start().to_owned();
+            self.trimming = true;
             self.calls(&call, out);
             self.state = State::Answer;
             return true;
@@ -269,7 +293,10 @@ mod tests {
     }
 
     fn call(name: &str, arguments: &str) -> Piece {
-        Piece::Call { name: name.to_owned(), arguments: arguments.to_owned() }
+        Piece::Call {
+            name: name.to_owned(),
+            arguments: arguments.to_owned(),
+        }
     }
 
     fn text(t: &str) -> Piece {
@@ -284,7 +311,11 @@ mod tests {
             let parser = OutputParser::new(Some(ToolStyle::Hermes), false, false);
             assert_eq!(
                 parse(parser, written, size),
-                [text("Let me see."), call("weather", "{\"city\":\"Köln\"}"), call("time", "{}")],
+                [
+                    text("Let me see."),
+                    call("weather", "{\"city\":\"Köln\"}"),
+                    call("time", "{}")
+                ],
                 "pieces of {size}"
             );
         }
@@ -294,8 +325,14 @@ mod tests {
     fn mistral_and_llama_calls_are_read() {
         let mistral = OutputParser::new(Some(ToolStyle::Mistral), false, false);
         let written = "[TOOL_CALLS] [{\"name\": \"a\", \"arguments\": {\"x\": 1}}, {\"name\": \"b\", \"arguments\": {}}]";
-        assert_eq!(parse(mistral, written, 3), [call("a", "{\"x\":1}"), call("b", "{}")]);
-        for written in ["{\"name\": \"a\", \"parameters\": {\"x\": 1}}", "<|python_tag|>{\"name\": \"a\", \"parameters\": {\"x\": 1}}"] {
+        assert_eq!(
+            parse(mistral, written, 3),
+            [call("a", "{\"x\":1}"), call("b", "{}")]
+        );
+        for written in [
+            "{\"name\": \"a\", \"parameters\": {\"x\": 1}}",
+            "<|python_tag|>{\"name\": \"a\", \"parameters\": {\"x\": 1}}",
+        ] {
             let llama = OutputParser::new(Some(ToolStyle::Llama3), false, false);
             assert_eq!(parse(llama, written, 4), [call("a", "{\"x\":1}")]);
         }
@@ -305,7 +342,10 @@ mod tests {
     fn what_only_looks_like_a_call_stays_text() {
         let parser = || OutputParser::new(Some(ToolStyle::Hermes), false, false);
         assert_eq!(parse(parser(), "a <tool_box> b", 2), [text("a <tool_box> b")]);
-        assert_eq!(parse(parser(), "<tool_call>not json</tool_call>", 5), [text("not json")]);
+        assert_eq!(
+            parse(parser(), "<tool_call>not json</tool_call>", 5),
+            [text("not json")]
+        );
         let llama = OutputParser::new(Some(ToolStyle::Llama3), false, false);
         assert_eq!(parse(llama, "{\"answer\": 42}", 3), [text("{\"answer\": 42}")]);
     }
@@ -317,12 +357,18 @@ mod tests {
             let parser = OutputParser::new(None, true, false);
             assert_eq!(
                 parse(parser, written, size),
-                [Piece::Reasoning("\nhm, 2+2\n".to_owned()), text("Four <think> is a tag.")],
+                [
+                    Piece::Reasoning("\nhm, 2+2\n".to_owned()),
+                    text("Four <think> is a tag.")
+                ],
                 "pieces of {size}"
             );
         }
         let opened = OutputParser::new(None, true, true);
-        assert_eq!(parse(opened, "hm</think>4", 2), [Piece::Reasoning("hm".to_owned()), text("4")]);
+        assert_eq!(
+            parse(opened, "hm</think>4", 2),
+            [Piece::Reasoning("hm".to_owned()), text("4")]
+        );
         let none = OutputParser::new(None, true, false);
         assert_eq!(parse(none, "Four.", 1), [text("Four.")]);
     }
@@ -330,8 +376,18 @@ mod tests {
     #[test]
     fn the_style_is_read_from_the_template() {
         assert_eq!(ToolStyle::of_template("{% for m in messages %}"), None);
-        assert_eq!(ToolStyle::of_template("{% if tools %}<tool_call>{\"name\": x, \"arguments\": y}"), Some(ToolStyle::Hermes));
-        assert_eq!(ToolStyle::of_template("{% if tools %}[TOOL_CALLS]"), Some(ToolStyle::Mistral));
+        assert_eq!(
+            ToolStyle::of_template("{% if tools %}<tool_call>{\"name\": x, \"arguments\": y}"),
+            Some(ToolStyle::Hermes)
+        );
+        assert_eq!(
+            ToolStyle::of_template("{% if tools %}<tool_call><function=arguments"),
+            None
+        );
+        assert_eq!(
+            ToolStyle::of_template("{% if tools %}[TOOL_CALLS]"),
+            Some(ToolStyle::Mistral)
+        );
         assert_eq!(ToolStyle::of_template("{% if tools %}<some|other|form>"), None);
     }
 }

@@ -55,7 +55,10 @@ pub(crate) fn rejected(param: &str, message: impl Into<String>) -> ProviderError
 /// Counts the tokens of `request`'s prompt.
 pub(crate) fn count(loaded: &Loaded, request: &ChatRequest) -> Result<TokenCount, ProviderError> {
     let (_, tokens) = prompt(loaded, request)?;
-    Ok(TokenCount { prompt_tokens: number(tokens.len()), context_window: loaded.plan.context_tokens })
+    Ok(TokenCount {
+        prompt_tokens: number(tokens.len()),
+        context_window: loaded.plan.context_tokens,
+    })
 }
 
 /// Prepares an answer and the channel it is read from.
@@ -71,7 +74,10 @@ pub(crate) fn chat(
     let prompt_tokens = number(tokens.len());
     let context_window = loaded.plan.context_tokens;
     if prompt_tokens >= context_window {
-        return Err(ProviderError::ContextExceeded { prompt_tokens, context_window });
+        return Err(ProviderError::ContextExceeded {
+            prompt_tokens,
+            context_window,
+        });
     }
     let grammar = grammar(&loaded.model, request, tools)?;
     let room = context_window - prompt_tokens;
@@ -102,17 +108,27 @@ fn prompt(loaded: &Loaded, request: &ChatRequest) -> Result<(Prompt, Vec<Token>)
         return Err(rejected("messages", "There are no messages."));
     }
     if let Some(i) = request.messages.iter().position(|m| m.has_image()) {
-        return Err(rejected(&format!("messages[{i}].content"), "This model reads text only; it cannot look at images."));
+        return Err(rejected(
+            &format!("messages[{i}].content"),
+            "This model reads text only; it cannot look at images.",
+        ));
     }
-    let written = loaded.template.render(request, |text| loaded.controls.neutral(text)).map_err(|error| match error {
-        TemplateError::Refused(why) => {
-            rejected("messages", format!("The model's chat template refuses these messages: {why}."))
-        }
-        TemplateError::Broken(why) => {
-            tracing::warn!(%why, "the chat template failed");
-            rejected("messages", "The model's chat template cannot write these messages.")
-        }
-    })?;
+    let written = loaded
+        .template
+        .render(request, |text| loaded.controls.neutral(text))
+        .map_err(|error| match error {
+            TemplateError::Refused(why) => rejected(
+                "messages",
+                format!("The model's chat template refuses these messages: {why}."),
+            ),
+            TemplateError::Broken(why) => {
+                tracing::warn!(%why, "the chat template failed");
+                rejected(
+                    "messages",
+                    "The model's chat template cannot write these messages.",
+                )
+            }
+        })?;
     let tokens = vocabulary::prompt_tokens(&loaded.model, &written.text);
     if tokens.is_empty() {
         return Err(rejected("messages", "The prompt is empty."));
@@ -122,19 +138,38 @@ fn prompt(loaded: &Loaded, request: &ChatRequest) -> Result<(Prompt, Vec<Token>)
 
 /// How to read tool calls in this answer; `None` when no tools are on offer.
 fn offered_tools(loaded: &Loaded, request: &ChatRequest) -> Result<Option<ToolStyle>, ProviderError> {
-    let mentioned = request.messages.iter().any(|m| m.role == Role::Tool || !m.tool_calls.is_empty());
+    let mentioned = request
+        .messages
+        .iter()
+        .any(|m| m.role == Role::Tool || !m.tool_calls.is_empty());
     if loaded.template.tools().is_none() && (mentioned || !request.tools.is_empty()) {
-        let param = if request.tools.is_empty() { "messages" } else { "tools" };
-        return Err(rejected(param, format!("The model `{}` cannot call tools: its chat template has no form for them.", loaded.name)));
+        let param = if request.tools.is_empty() {
+            "messages"
+        } else {
+            "tools"
+        };
+        return Err(rejected(
+            param,
+            format!(
+                "The model `{}` cannot call tools: its chat template has no form for them.",
+                loaded.name
+            ),
+        ));
     }
     let offered = !request.tools.is_empty() && request.tool_choice != ToolChoice::None;
     if !offered && matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_)) {
-        return Err(rejected("tool_choice", "A tool is required, but none is offered."));
+        return Err(rejected(
+            "tool_choice",
+            "A tool is required, but none is offered.",
+        ));
     }
     if let ToolChoice::Named(name) = &request.tool_choice
         && !request.tools.iter().any(|t| t.name == *name)
     {
-        return Err(rejected("tool_choice", "The required tool is not among the tools offered."));
+        return Err(rejected(
+            "tool_choice",
+            "The required tool is not among the tools offered.",
+        ));
     }
     Ok(loaded.template.tools().filter(|_| offered))
 }
@@ -152,14 +187,27 @@ fn check_sampling(sampling: &Sampling, vocabulary: u32) -> Result<(), ProviderEr
         if let Some(value) = value
             && !(least..=most).contains(&value)
         {
-            return Err(rejected(name, format!("{name} is {value}; {least} to {most} are possible.")));
+            return Err(rejected(
+                name,
+                format!("{name} is {value}; {least} to {most} are possible."),
+            ));
         }
     }
-    if let Some((token, _)) = sampling.logit_bias.iter().find(|(t, b)| *t >= vocabulary || !b.is_finite()) {
-        return Err(rejected("logit_bias", format!("There is no token {token}; this model has {vocabulary}.")));
+    if let Some((token, _)) = sampling
+        .logit_bias
+        .iter()
+        .find(|(t, b)| *t >= vocabulary || !b.is_finite())
+    {
+        return Err(rejected(
+            "logit_bias",
+            format!("There is no token {token}; this model has {vocabulary}."),
+        ));
     }
     if sampling.logprobs.is_some_and(|n| n > MAX_TOP_LOGPROBS) {
-        return Err(rejected("top_logprobs", format!("top_logprobs is at most {MAX_TOP_LOGPROBS}.")));
+        return Err(rejected(
+            "top_logprobs",
+            format!("top_logprobs is at most {MAX_TOP_LOGPROBS}."),
+        ));
     }
     Ok(())
 }
@@ -177,7 +225,10 @@ fn grammar(
     };
     if let Some((style, only)) = required {
         if request.format != ResponseFormat::Text {
-            return Err(rejected("response_format", "A required tool call and response_format exclude each other."));
+            return Err(rejected(
+                "response_format",
+                "A required tool call and response_format exclude each other.",
+            ));
         }
         return compile(model, &tool_grammar(request, style, only)?, "tools").map(Some);
     }
@@ -187,9 +238,12 @@ fn grammar(
             let text = schema_grammar(&json!({"type": "object"}), "response_format")?;
             compile(model, &text, "response_format").map(Some)
         }
-        ResponseFormat::JsonSchema { schema, .. } => {
-            compile(model, &schema_grammar(schema, "response_format")?, "response_format").map(Some)
-        }
+        ResponseFormat::JsonSchema { schema, .. } => compile(
+            model,
+            &schema_grammar(schema, "response_format")?,
+            "response_format",
+        )
+        .map(Some),
         ResponseFormat::Grammar(text) => {
             check_grammar(text)?;
             compile(model, text, "grammar").map(Some)
@@ -198,18 +252,37 @@ fn grammar(
 }
 
 /// A grammar that allows exactly one call of one of the tools, in the model's own form.
-fn tool_grammar(request: &ChatRequest, style: ToolStyle, only: Option<&str>) -> Result<String, ProviderError> {
-    let field = if style == ToolStyle::Llama3 { "parameters" } else { "arguments" };
-    let calls = request.tools.iter().filter(|t| only.is_none_or(|name| t.name == name)).map(|tool| {
-        let parameters = if tool.parameters.is_object() { tool.parameters.clone() } else { json!({"type": "object"}) };
-        json!({"type": "object", "properties": {"name": {"const": tool.name}, field: parameters},
+fn tool_grammar(
+    request: &ChatRequest,
+    style: ToolStyle,
+    only: Option<&str>,
+) -> Result<String, ProviderError> {
+    let field = if style == ToolStyle::Llama3 {
+        "parameters"
+    } else {
+        "arguments"
+    };
+    let calls = request
+        .tools
+        .iter()
+        .filter(|t| only.is_none_or(|name| t.name == name))
+        .map(|tool| {
+            let parameters = if tool.parameters.is_object() {
+                tool.parameters.clone()
+            } else {
+                json!({"type": "object"})
+            };
+            json!({"type": "object", "properties": {"name": {"const": tool.name}, field: parameters},
                "required": ["name", field]})
-    });
+        });
     let schema = json!({"anyOf": calls.collect::<Vec<Value>>()});
     let inner = schema_grammar(&schema, "tools")?;
     let inner: String = inner
         .lines()
-        .map(|line| line.strip_prefix("root ::=").map_or_else(|| line.to_owned(), |rest| format!("one-call ::={rest}")))
+        .map(|line| {
+            line.strip_prefix("root ::=")
+                .map_or_else(|| line.to_owned(), |rest| format!("one-call ::={rest}"))
+        })
         .collect::<Vec<_>>()
         .join("\n");
     let root = match style {
@@ -225,14 +298,51 @@ fn schema_grammar(schema: &Value, param: &str) -> Result<String, ProviderError> 
         return Err(rejected(param, "The JSON schema must be an object."));
     }
     if depth(schema, 0) > MAX_DEPTH {
-        return Err(rejected(param, format!("The JSON schema is nested deeper than {MAX_DEPTH} levels.")));
+        return Err(rejected(
+            param,
+            format!("The JSON schema is nested deeper than {MAX_DEPTH} levels."),
+        ));
+    }
+    if has_loose_pattern(schema) {
+        return Err(rejected(
+            param,
+            "A `pattern` in the JSON schema must begin with ^, end with $ and use no look-around, back reference or named class; this engine cannot hold an answer to others.",
+        ));
     }
     let text = schema.to_string();
     if text.len() > MAX_SCHEMA_BYTES {
-        return Err(rejected(param, format!("The JSON schema is longer than {MAX_SCHEMA_BYTES} bytes.")));
+        return Err(rejected(
+            param,
+            format!("The JSON schema is longer than {MAX_SCHEMA_BYTES} bytes."),
+        ));
     }
-    json_schema_to_grammar(&text)
-        .map_err(|_| rejected(param, "The JSON schema is not valid, or uses what this engine cannot hold an answer to."))
+    json_schema_to_grammar(&text).map_err(|_| {
+        rejected(
+            param,
+            "The JSON schema is not valid, or uses what this engine cannot hold an answer to.",
+        )
+    })
+}
+
+/// Is there a `pattern` that llama.cpp would drop with a warning, accepting any text? Only called on values
+/// of bounded depth.
+fn has_loose_pattern(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(has_loose_pattern),
+        Value::Object(fields) => {
+            let pattern = fields.get("pattern").and_then(Value::as_str);
+            pattern.is_some_and(|p| !is_exact(p)) || fields.values().any(has_loose_pattern)
+        }
+        _ => false,
+    }
+}
+
+/// Can an answer be held to `pattern`? Alone it must become more than the rule for any string.
+fn is_exact(pattern: &str) -> bool {
+    pattern.starts_with('^')
+        && pattern.ends_with('$')
+        && json_schema_to_grammar(&json!({"type": "string", "pattern": pattern}).to_string())
+            .is_ok_and(|grammar| !grammar.lines().any(|line| line.trim() == "root ::= string"))
 }
 
 /// How deep `value` is nested; looks no deeper than one level past the limit.
@@ -241,8 +351,16 @@ fn depth(value: &Value, above: usize) -> usize {
         return above;
     }
     match value {
-        Value::Array(items) => items.iter().map(|v| depth(v, above + 1)).max().unwrap_or(above + 1),
-        Value::Object(fields) => fields.values().map(|v| depth(v, above + 1)).max().unwrap_or(above + 1),
+        Value::Array(items) => items
+            .iter()
+            .map(|v| depth(v, above + 1))
+            .max()
+            .unwrap_or(above + 1),
+        Value::Object(fields) => fields
+            .values()
+            .map(|v| depth(v, above + 1))
+            .max()
+            .unwrap_or(above + 1),
         _ => above,
     }
 }
@@ -250,7 +368,10 @@ fn depth(value: &Value, above: usize) -> usize {
 /// What would make llama.cpp's grammar parser recurse without bound is refused before it sees it.
 fn check_grammar(text: &str) -> Result<(), ProviderError> {
     if text.len() > MAX_GRAMMAR_BYTES {
-        return Err(rejected("grammar", format!("The grammar is longer than {MAX_GRAMMAR_BYTES} bytes.")));
+        return Err(rejected(
+            "grammar",
+            format!("The grammar is longer than {MAX_GRAMMAR_BYTES} bytes."),
+        ));
     }
     if text.contains('\0') {
         return Err(rejected("grammar", "The grammar contains a NUL byte."));
@@ -263,7 +384,10 @@ fn check_grammar(text: &str) -> Result<(), ProviderError> {
             _ => {}
         }
         if open > MAX_DEPTH {
-            return Err(rejected("grammar", format!("The grammar is nested deeper than {MAX_DEPTH} levels.")));
+            return Err(rejected(
+                "grammar",
+                format!("The grammar is nested deeper than {MAX_DEPTH} levels."),
+            ));
         }
     }
     Ok(())
@@ -281,7 +405,11 @@ mod tests {
 
     fn param_of(result: Result<impl Sized, ProviderError>) -> String {
         match result {
-            Err(ProviderError::Rejected { status: 400, param: Some(param), .. }) => param,
+            Err(ProviderError::Rejected {
+                status: 400,
+                param: Some(param),
+                ..
+            }) => param,
             Err(other) => panic!("{other:?}"),
             Ok(_) => panic!("accepted"),
         }
@@ -290,31 +418,106 @@ mod tests {
     #[test]
     fn sampling_out_of_range_is_refused_by_name() {
         let all = [
-            (Sampling { temperature: Some(f32::NAN), ..Sampling::default() }, "temperature"),
-            (Sampling { temperature: Some(99.0), ..Sampling::default() }, "temperature"),
-            (Sampling { top_p: Some(-0.1), ..Sampling::default() }, "top_p"),
-            (Sampling { repeat_penalty: Some(0.0), ..Sampling::default() }, "repeat_penalty"),
-            (Sampling { logit_bias: vec![(100, 1.0)], ..Sampling::default() }, "logit_bias"),
-            (Sampling { logprobs: Some(21), ..Sampling::default() }, "top_logprobs"),
+            (
+                Sampling {
+                    temperature: Some(f32::NAN),
+                    ..Sampling::default()
+                },
+                "temperature",
+            ),
+            (
+                Sampling {
+                    temperature: Some(99.0),
+                    ..Sampling::default()
+                },
+                "temperature",
+            ),
+            (
+                Sampling {
+                    top_p: Some(-0.1),
+                    ..Sampling::default()
+                },
+                "top_p",
+            ),
+            (
+                Sampling {
+                    repeat_penalty: Some(0.0),
+                    ..Sampling::default()
+                },
+                "repeat_penalty",
+            ),
+            (
+                Sampling {
+                    logit_bias: vec![(100, 1.0)],
+                    ..Sampling::default()
+                },
+                "logit_bias",
+            ),
+            (
+                Sampling {
+                    logprobs: Some(21),
+                    ..Sampling::default()
+                },
+                "top_logprobs",
+            ),
         ];
         for (sampling, name) in all {
             assert_eq!(param_of(check_sampling(&sampling, 100)), name);
         }
-        assert!(check_sampling(&Sampling { logit_bias: vec![(99, 1.0)], ..Sampling::default() }, 100).is_ok());
+        assert!(
+            check_sampling(
+                &Sampling {
+                    logit_bias: vec![(99, 1.0)],
+                    ..Sampling::default()
+                },
+                100
+            )
+            .is_ok()
+        );
     }
 
     #[test]
     fn grammars_and_schemas_that_would_recurse_without_bound_are_refused() {
-        assert_eq!(param_of(check_grammar(&format!("root ::= {}", "(".repeat(5000)))), "grammar");
-        assert_eq!(param_of(check_grammar(&"x".repeat(MAX_GRAMMAR_BYTES + 1))), "grammar");
+        assert_eq!(
+            param_of(check_grammar(&format!("root ::= {}", "(".repeat(5000)))),
+            "grammar"
+        );
+        assert_eq!(
+            param_of(check_grammar(&"x".repeat(MAX_GRAMMAR_BYTES + 1))),
+            "grammar"
+        );
         let mut deep = json!({});
         for _ in 0..90 {
             deep = json!({"type": "object", "properties": {"a": deep}});
         }
-        assert_eq!(param_of(schema_grammar(&deep, "response_format")), "response_format");
-        assert_eq!(param_of(schema_grammar(&json!([]), "response_format")), "response_format");
-        assert_eq!(param_of(schema_grammar(&json!({"type": "nonsense"}), "response_format")), "response_format");
-        assert!(schema_grammar(&json!({"type": "object"}), "response_format").unwrap().contains("root ::="));
+        assert_eq!(
+            param_of(schema_grammar(&deep, "response_format")),
+            "response_format"
+        );
+        assert_eq!(
+            param_of(schema_grammar(&json!([]), "response_format")),
+            "response_format"
+        );
+        assert_eq!(
+            param_of(schema_grammar(&json!({"type": "nonsense"}), "response_format")),
+            "response_format"
+        );
+        for pattern in ["a+", "^a(?=b)c$", "^\\bx$", "^((((($"] {
+            let schema =
+                json!({"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}});
+            assert_eq!(
+                param_of(schema_grammar(&schema, "response_format")),
+                "response_format",
+                "{pattern}"
+            );
+        }
+        let exact = json!({"type": "string", "pattern": "^[a-c]{2,3}(x|y)$"});
+        assert!(schema_grammar(&exact, "response_format").is_ok());
+        assert!(
+            schema_grammar(&json!({"type": "object"}), "response_format")
+                .unwrap()
+                .contains("root ::=")
+        );
     }
 
     #[test]
@@ -330,6 +533,9 @@ mod tests {
         };
         let text = tool_grammar(&request, ToolStyle::Hermes, Some("weather")).unwrap();
         assert_eq!(text.lines().filter(|l| l.starts_with("root ::=")).count(), 1);
-        assert!(text.contains("one-call ::=") && text.contains("weather"), "{text}");
+        assert!(
+            text.contains("one-call ::=") && text.contains("weather"),
+            "{text}"
+        );
     }
 }

@@ -77,7 +77,10 @@ pub(crate) struct Sampler {
 impl Sampler {
     /// As `sampling` asks, holding to `grammar` if there is one. `prompt` feeds the repeat penalty.
     pub(crate) fn new(sampling: &Sampling, grammar: Option<LlamaSampler>, prompt: &[Token]) -> Self {
-        let recent = prompt[prompt.len().saturating_sub(REPEAT_WINDOW)..].iter().copied().collect();
+        let recent = prompt[prompt.len().saturating_sub(REPEAT_WINDOW)..]
+            .iter()
+            .copied()
+            .collect();
         Self {
             temperature: sampling.temperature.unwrap_or(DEFAULT_TEMPERATURE),
             top_k: sampling.top_k.unwrap_or(DEFAULT_TOP_K) as usize,
@@ -86,7 +89,11 @@ impl Sampler {
             presence: sampling.presence_penalty.unwrap_or(0.0),
             frequency: sampling.frequency_penalty.unwrap_or(0.0),
             repeat: sampling.repeat_penalty.unwrap_or(1.0),
-            bias: sampling.logit_bias.iter().map(|(t, b)| (*t as usize, *b)).collect(),
+            bias: sampling
+                .logit_bias
+                .iter()
+                .map(|(t, b)| (*t as usize, *b))
+                .collect(),
             grammar,
             logprobs: sampling.logprobs.map(usize::from),
             random: SplitMix64::new(sampling.seed.unwrap_or_else(random_seed)),
@@ -142,7 +149,11 @@ impl Sampler {
             for token in seen {
                 if let Some(logit) = logits.get_mut(token as usize) {
                     // As in the CTRL paper: division would make a negative logit likelier.
-                    *logit = if *logit > 0.0 { *logit / self.repeat } else { *logit * self.repeat };
+                    *logit = if *logit > 0.0 {
+                        *logit / self.repeat
+                    } else {
+                        *logit * self.repeat
+                    };
                 }
             }
         }
@@ -197,7 +208,10 @@ impl Sampler {
     /// Top-p, min-p, temperature and the draw, over `candidates` (likeliest first where top-p or min-p are
     /// on; never empty).
     fn draw_from(&mut self, candidates: &mut Vec<Candidate>) -> Token {
-        let most = candidates.iter().map(|c| c.logit).fold(f32::NEG_INFINITY, f32::max);
+        let most = candidates
+            .iter()
+            .map(|c| c.logit)
+            .fold(f32::NEG_INFINITY, f32::max);
         if self.top_p < 1.0 {
             let total: f64 = candidates.iter().map(|c| f64::from(c.logit - most).exp()).sum();
             let mut sum = 0.0;
@@ -228,7 +242,9 @@ impl Sampler {
     }
 
     fn allows(&mut self, token: Token) -> bool {
-        let Some(grammar) = &mut self.grammar else { return true };
+        let Some(grammar) = &mut self.grammar else {
+            return true;
+        };
         let one = LlamaTokenData::new(LlamaToken(token), 0.0, 0.0);
         let mut array = LlamaTokenDataArray::new(vec![one], false);
         grammar.apply(&mut array);
@@ -237,7 +253,9 @@ impl Sampler {
 
     fn keep_allowed(&mut self, candidates: &mut Vec<Candidate>) {
         let Some(grammar) = &mut self.grammar else { return };
-        let data = candidates.iter().map(|c| LlamaTokenData::new(LlamaToken(c.token), c.logit, 0.0));
+        let data = candidates
+            .iter()
+            .map(|c| LlamaTokenData::new(LlamaToken(c.token), c.logit, 0.0));
         let mut array = LlamaTokenDataArray::from_iter(data, false);
         grammar.apply(&mut array);
         candidates.clear();
@@ -246,7 +264,10 @@ impl Sampler {
                 .data
                 .iter()
                 .filter(|d| d.logit() > f32::NEG_INFINITY)
-                .map(|d| Candidate { token: d.id().0, logit: d.logit() }),
+                .map(|d| Candidate {
+                    token: d.id().0,
+                    logit: d.logit(),
+                }),
         );
     }
 
@@ -278,7 +299,11 @@ fn argmax(logits: &[f32]) -> Token {
             *lane = if *logit > *lane { *logit } else { *lane };
         }
     }
-    let most = lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+    let most = lanes
+        .iter()
+        .chain(rest)
+        .copied()
+        .fold(f32::NEG_INFINITY, f32::max);
     let at = logits.iter().position(|l| *l == most).unwrap_or(0);
     Token::try_from(at).unwrap_or(0)
 }
@@ -313,7 +338,11 @@ fn cut(out: &mut Vec<Candidate>, k: usize) {
 
 fn everything(logits: &[f32], out: &mut Vec<Candidate>) {
     out.clear();
-    out.extend((0..).zip(logits).map(|(token, logit)| Candidate { token, logit: *logit }));
+    out.extend(
+        (0..)
+            .zip(logits)
+            .map(|(token, logit)| Candidate { token, logit: *logit }),
+    );
 }
 
 fn sort(candidates: &mut [Candidate]) {
@@ -341,13 +370,18 @@ fn likelihood(raw: &[f32], token: Token, rivals: usize) -> Likelihood {
     if rivals > 0 {
         top_k(raw, rivals, &mut top);
     }
-    Likelihood { chosen, top: top.iter().map(|c| (c.token, of(c.logit))).collect() }
+    Likelihood {
+        chosen,
+        top: top.iter().map(|c| (c.token, of(c.logit))).collect(),
+    }
 }
 
 /// A seed nobody chose: the standard library's hasher is seeded from the system's randomness.
 fn random_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, fast and good enough to draw tokens; the same seed gives the
@@ -383,7 +417,10 @@ mod tests {
     }
 
     fn greedy() -> Sampling {
-        Sampling { temperature: Some(0.0), ..Sampling::default() }
+        Sampling {
+            temperature: Some(0.0),
+            ..Sampling::default()
+        }
     }
 
     /// 1,000 logits without order; the largest is at 617.
@@ -395,7 +432,10 @@ mod tests {
     }
 
     fn token(sampling: Sampling, logits: &[f32]) -> Token {
-        sampler(sampling).pick(logits, &mut Scratch::default()).unwrap().token
+        sampler(sampling)
+            .pick(logits, &mut Scratch::default())
+            .unwrap()
+            .token
     }
 
     #[test]
@@ -422,9 +462,15 @@ mod tests {
     #[test]
     fn the_same_seed_draws_the_same_tokens() {
         let draw = |seed| {
-            let mut s = sampler(Sampling { seed: Some(seed), temperature: Some(1.5), ..Sampling::default() });
+            let mut s = sampler(Sampling {
+                seed: Some(seed),
+                temperature: Some(1.5),
+                ..Sampling::default()
+            });
             let mut scratch = Scratch::default();
-            (0..20).map(|_| s.pick(&logits(), &mut scratch).unwrap().token).collect::<Vec<_>>()
+            (0..20)
+                .map(|_| s.pick(&logits(), &mut scratch).unwrap().token)
+                .collect::<Vec<_>>()
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
@@ -442,18 +488,37 @@ mod tests {
             ..Sampling::default()
         });
         let mut scratch = Scratch::default();
-        let ones = (0..3000).filter(|_| s.pick(&logits, &mut scratch).unwrap().token == 1).count();
-        assert!((1850..2150).contains(&ones), "{ones} of 3000, expected about 2000");
+        let ones = (0..3000)
+            .filter(|_| s.pick(&logits, &mut scratch).unwrap().token == 1)
+            .count();
+        assert!(
+            (1850..2150).contains(&ones),
+            "{ones} of 3000, expected about 2000"
+        );
     }
 
     #[test]
     fn top_p_and_min_p_leave_only_the_likely() {
         let logits = [5.0, 4.9, 0.0, -1.0];
         for sampling in [
-            Sampling { top_p: Some(0.5), top_k: Some(0), min_p: Some(0.0), ..Sampling::default() },
-            Sampling { top_p: Some(1.0), top_k: Some(0), min_p: Some(0.95), ..Sampling::default() },
+            Sampling {
+                top_p: Some(0.5),
+                top_k: Some(0),
+                min_p: Some(0.0),
+                ..Sampling::default()
+            },
+            Sampling {
+                top_p: Some(1.0),
+                top_k: Some(0),
+                min_p: Some(0.95),
+                ..Sampling::default()
+            },
         ] {
-            let sampling = Sampling { temperature: Some(2.0), seed: Some(1), ..sampling };
+            let sampling = Sampling {
+                temperature: Some(2.0),
+                seed: Some(1),
+                ..sampling
+            };
             let mut s = sampler(sampling);
             let mut scratch = Scratch::default();
             assert!((0..200).all(|_| s.pick(&logits, &mut scratch).unwrap().token == 0));
@@ -462,9 +527,15 @@ mod tests {
 
     #[test]
     fn bias_forbids_and_forces() {
-        let ban = Sampling { logit_bias: vec![(617, -100.0)], ..greedy() };
+        let ban = Sampling {
+            logit_bias: vec![(617, -100.0)],
+            ..greedy()
+        };
         assert_ne!(token(ban, &logits()), 617);
-        let force = Sampling { logit_bias: vec![(3, 100.0)], ..greedy() };
+        let force = Sampling {
+            logit_bias: vec![(3, 100.0)],
+            ..greedy()
+        };
         assert_eq!(token(force, &logits()), 3);
     }
 
@@ -472,29 +543,58 @@ mod tests {
     fn penalties_lower_what_was_said() {
         let logits = [2.0, 1.9];
         for sampling in [
-            Sampling { presence_penalty: Some(1.0), ..greedy() },
-            Sampling { frequency_penalty: Some(1.0), ..greedy() },
-            Sampling { repeat_penalty: Some(1.5), ..greedy() },
+            Sampling {
+                presence_penalty: Some(1.0),
+                ..greedy()
+            },
+            Sampling {
+                frequency_penalty: Some(1.0),
+                ..greedy()
+            },
+            Sampling {
+                repeat_penalty: Some(1.5),
+                ..greedy()
+            },
         ] {
             let mut s = sampler(sampling);
             let mut scratch = Scratch::default();
             assert_eq!(s.pick(&logits, &mut scratch).unwrap().token, 0);
             assert_eq!(s.pick(&logits, &mut scratch).unwrap().token, 1);
         }
-        let mut from_prompt = Sampler::new(&Sampling { repeat_penalty: Some(1.5), ..greedy() }, None, &[0]);
-        assert_eq!(from_prompt.pick(&logits, &mut Scratch::default()).unwrap().token, 1);
+        let mut from_prompt = Sampler::new(
+            &Sampling {
+                repeat_penalty: Some(1.5),
+                ..greedy()
+            },
+            None,
+            &[0],
+        );
+        assert_eq!(
+            from_prompt.pick(&logits, &mut Scratch::default()).unwrap().token,
+            1
+        );
     }
 
     #[test]
     fn log_probabilities_are_raw_and_sum_to_one() {
         let logits = logits();
-        let sampling = Sampling { logprobs: Some(20), logit_bias: vec![(5, 100.0)], ..greedy() };
+        let sampling = Sampling {
+            logprobs: Some(20),
+            logit_bias: vec![(5, 100.0)],
+            ..greedy()
+        };
         let pick = sampler(sampling).pick(&logits, &mut Scratch::default()).unwrap();
         let likelihood = pick.likelihood.unwrap();
         assert_eq!(pick.token, 5);
-        assert_eq!(likelihood.top[0].0, 617, "bias must not show in the probabilities");
+        assert_eq!(
+            likelihood.top[0].0, 617,
+            "bias must not show in the probabilities"
+        );
         assert!(likelihood.top.is_sorted_by(|a, b| a.1 >= b.1));
-        let all: f64 = logits.iter().map(|l| (f64::from(*l) - log_sum(&logits)).exp()).sum();
+        let all: f64 = logits
+            .iter()
+            .map(|l| (f64::from(*l) - log_sum(&logits)).exp())
+            .sum();
         assert!((all - 1.0).abs() < 1e-5);
     }
 }

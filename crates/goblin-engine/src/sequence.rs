@@ -41,7 +41,12 @@ impl Sequences {
     /// `chats` sequences for chats and `reserved` more that are only taken by number.
     pub(crate) fn new(chats: usize, reserved: usize, reuse: bool) -> Self {
         let held = (0..chats + reserved).map(|_| Held::default()).collect();
-        Self { held, chats, clock: 0, reuse }
+        Self {
+            held,
+            chats,
+            clock: 0,
+            reuse,
+        }
     }
 
     /// Takes a free chat sequence for `prompt`. `None` when all are busy.
@@ -65,7 +70,11 @@ impl Sequences {
         held.used_at = self.clock;
         held.tokens.clear();
         held.tokens.extend_from_slice(&wanted[..cached]);
-        Placement { sequence, cached, copy_from }
+        Placement {
+            sequence,
+            cached,
+            copy_from,
+        }
     }
 
     /// Sequence `sequence` now also holds `tokens`.
@@ -92,6 +101,7 @@ impl Sequences {
         self.longest_prefix(wanted).map_or(0, |(_, n)| n)
     }
 
+    #[cfg(test)]
     /// Tokens sequence `sequence` holds.
     pub(crate) fn length(&self, sequence: usize) -> usize {
         self.held[sequence].tokens.len()
@@ -99,7 +109,11 @@ impl Sequences {
 
     /// How much of `wanted` a sequence holds and may keep.
     fn prefix_of(&self, sequence: usize, wanted: &[Token]) -> usize {
-        if self.reuse { common_prefix(&self.held[sequence].tokens, wanted) } else { 0 }
+        if self.reuse {
+            common_prefix(&self.held[sequence].tokens, wanted)
+        } else {
+            0
+        }
     }
 
     /// The sequence, busy or not, with the longest prefix of `wanted`.
@@ -155,7 +169,14 @@ mod tests {
         finish(&mut seqs, at, &first, &[100, 101]);
         let second: Vec<Token> = [first, vec![100, 101, 200, 201]].concat();
         let again = seqs.take(&second).unwrap();
-        assert_eq!(again, Placement { sequence: at.sequence, cached: 12, copy_from: None });
+        assert_eq!(
+            again,
+            Placement {
+                sequence: at.sequence,
+                cached: 12,
+                copy_from: None
+            }
+        );
     }
 
     #[test]
@@ -175,7 +196,14 @@ mod tests {
         let at_a = seqs.take(&a).unwrap();
         seqs.extend(at_a.sequence, &a);
         let at_b = seqs.take(&b).unwrap();
-        assert_eq!(at_b, Placement { sequence: 1, cached: 50, copy_from: Some(at_a.sequence) });
+        assert_eq!(
+            at_b,
+            Placement {
+                sequence: 1,
+                cached: 50,
+                copy_from: Some(at_a.sequence)
+            }
+        );
     }
 
     #[test]

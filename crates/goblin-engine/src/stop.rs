@@ -19,7 +19,10 @@ pub(crate) struct StopFilter {
 impl StopFilter {
     /// Watches for `stops`; empty ones are ignored.
     pub(crate) fn new(stops: impl IntoIterator<Item = String>) -> Self {
-        Self { stops: stops.into_iter().filter(|s| !s.is_empty()).collect(), held: String::new() }
+        Self {
+            stops: stops.into_iter().filter(|s| !s.is_empty()).collect(),
+            held: String::new(),
+        }
     }
 
     /// Adds `text` and moves what may be sent to `out`. `true`: a stop text was found, the answer is over.
@@ -50,11 +53,20 @@ impl StopFilter {
     }
 
     fn look(&self) -> Released {
-        let found = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min();
+        let found = self
+            .stops
+            .iter()
+            .filter_map(|stop| self.held.find(stop.as_str()))
+            .min();
         if let Some(at) = found {
             return Released::Stopped(at);
         }
-        let held = self.stops.iter().map(|stop| overlap(&self.held, stop)).max().unwrap_or(0);
+        let held = self
+            .stops
+            .iter()
+            .map(|stop| overlap(&self.held, stop))
+            .max()
+            .unwrap_or(0);
         Released::Upto(self.held.len() - held)
     }
 }
@@ -63,7 +75,10 @@ impl StopFilter {
 pub(crate) fn overlap(text: &str, marker: &str) -> usize {
     let (text, marker) = (text.as_bytes(), marker.as_bytes());
     let most = text.len().min(marker.len().saturating_sub(1));
-    (1..=most).rev().find(|n| text[text.len() - n..] == marker[..*n]).unwrap_or(0)
+    (1..=most)
+        .rev()
+        .find(|n| text[text.len() - n..] == marker[..*n])
+        .unwrap_or(0)
 }
 
 #[cfg(test)]

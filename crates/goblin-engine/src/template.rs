@@ -63,10 +63,20 @@ impl ChatTemplate {
     ) -> Result<Self, TemplateError> {
         let (bos, strip, eos) = (bos.to_owned(), strip.to_owned(), eos.to_owned());
         let Some(source) = source else {
-            return Ok(Self { jinja: None, tools: None, thinks: false, bos, strip, eos });
+            return Ok(Self {
+                jinja: None,
+                tools: None,
+                thinks: false,
+                bos,
+                strip,
+                eos,
+            });
         };
         let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
         environment.set_syntax(syntax.map_err(|e| TemplateError::Broken(e.to_string()))?);
         environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
@@ -103,21 +113,34 @@ impl ChatTemplate {
         request: &ChatRequest,
         neutral: impl Fn(&str) -> String,
     ) -> Result<Prompt, TemplateError> {
-        let Some(environment) = &self.jinja else { return Ok(plain(&request.messages, neutral)) };
-        let messages: Vec<serde_json::Value> =
-            request.messages.iter().map(|m| message_value(m, &neutral)).collect();
+        let Some(environment) = &self.jinja else {
+            return Ok(plain(&request.messages, neutral));
+        };
+        let messages: Vec<serde_json::Value> = request
+            .messages
+            .iter()
+            .map(|m| message_value(m, &neutral))
+            .collect();
         let tools = self.tool_values(request);
         let text = match self.run(environment, &messages, tools.as_ref()) {
             Err(TemplateError::Refused(_)) if folded(&messages).is_some() => {
                 // Some templates (Gemma's, early Mistral's) know no system role: the instructions then
                 // stand in front of the first question.
-                self.run(environment, &folded(&messages).unwrap_or_default(), tools.as_ref())?
+                self.run(
+                    environment,
+                    &folded(&messages).unwrap_or_default(),
+                    tools.as_ref(),
+                )?
             }
             other => other?,
         };
         let text = text.strip_prefix(&self.strip).unwrap_or(&text).to_owned();
         let thinking = self.thinks && text.trim_end().ends_with("<think>");
-        Ok(Prompt { text, stops: Vec::new(), thinking })
+        Ok(Prompt {
+            text,
+            stops: Vec::new(),
+            thinking,
+        })
     }
 
     fn tool_values(&self, request: &ChatRequest) -> Option<serde_json::Value> {
@@ -139,7 +162,9 @@ impl ChatTemplate {
         messages: &[serde_json::Value],
         tools: Option<&serde_json::Value>,
     ) -> Result<String, TemplateError> {
-        let template = environment.get_template(NAME).map_err(|e| TemplateError::Broken(e.to_string()))?;
+        let template = environment
+            .get_template(NAME)
+            .map_err(|e| TemplateError::Broken(e.to_string()))?;
         let mut context = json!({
             "messages": messages,
             "add_generation_prompt": true,
@@ -176,7 +201,11 @@ fn plain(messages: &[Message], neutral: impl Fn(&str) -> String) -> Prompt {
         text.push_str("\n\n");
     }
     text.push_str("Assistant:");
-    Prompt { text, stops: vec!["\nUser:".to_owned(), "\nSystem:".to_owned()], thinking: false }
+    Prompt {
+        text,
+        stops: vec!["\nUser:".to_owned(), "\nSystem:".to_owned()],
+        thinking: false,
+    }
 }
 
 fn message_value(message: &Message, neutral: &impl Fn(&str) -> String) -> serde_json::Value {
@@ -210,7 +239,9 @@ fn message_value(message: &Message, neutral: &impl Fn(&str) -> String) -> serde_
 
 /// The messages with a leading system message put in front of the first user message.
 fn folded(messages: &[serde_json::Value]) -> Option<Vec<serde_json::Value>> {
-    let [system, user, rest @ ..] = messages else { return None };
+    let [system, user, rest @ ..] = messages else {
+        return None;
+    };
     if system["role"] != "system" || user["role"] != "user" {
         return None;
     }
@@ -229,7 +260,10 @@ fn python_json(value: Value, kwargs: Kwargs) -> Result<Value, Error> {
         Some(n) => {
             let spaces = b" ".repeat(n.min(16));
             let pretty = serde_json::ser::PrettyFormatter::with_indent(&spaces);
-            serde::Serialize::serialize(&value, &mut serde_json::Serializer::with_formatter(&mut out, pretty))
+            serde::Serialize::serialize(
+                &value,
+                &mut serde_json::Serializer::with_formatter(&mut out, pretty),
+            )
         }
         None => serde::Serialize::serialize(
             &value,
@@ -237,18 +271,28 @@ fn python_json(value: Value, kwargs: Kwargs) -> Result<Value, Error> {
         ),
     };
     result.map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))?;
-    Ok(Value::from_safe_string(String::from_utf8_lossy(&out).into_owned()))
+    Ok(Value::from_safe_string(
+        String::from_utf8_lossy(&out).into_owned(),
+    ))
 }
 
 /// JSON with Python's spaces: `{"a": 1, "b": [1, 2]}`.
 struct PythonFormatter;
 
 impl serde_json::ser::Formatter for PythonFormatter {
-    fn begin_array_value<W: ?Sized + std::io::Write>(&mut self, w: &mut W, first: bool) -> std::io::Result<()> {
+    fn begin_array_value<W: ?Sized + std::io::Write>(
+        &mut self,
+        w: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
         if first { Ok(()) } else { w.write_all(b", ") }
     }
 
-    fn begin_object_key<W: ?Sized + std::io::Write>(&mut self, w: &mut W, first: bool) -> std::io::Result<()> {
+    fn begin_object_key<W: ?Sized + std::io::Write>(
+        &mut self,
+        w: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
         if first { Ok(()) } else { w.write_all(b", ") }
     }
 
@@ -277,11 +321,16 @@ mod tests {
         message.content.strip() + '\\n' }}\n    {%- endif %}\n{%- endfor %}";
 
     fn request(messages: Vec<Message>) -> ChatRequest {
-        ChatRequest { messages, ..ChatRequest::default() }
+        ChatRequest {
+            messages,
+            ..ChatRequest::default()
+        }
     }
 
     fn render(template: &str, request: &ChatRequest) -> Result<String, TemplateError> {
-        ChatTemplate::new(Some(template), "<s>", "<s>", "</s>")?.render(request, str::to_owned).map(|p| p.text)
+        ChatTemplate::new(Some(template), "<s>", "<s>", "</s>")?
+            .render(request, str::to_owned)
+            .map(|p| p.text)
     }
 
     #[test]
@@ -313,9 +362,15 @@ mod tests {
             strict: None,
         }];
         let text = render(HERMES, &r).unwrap();
-        assert!(text.contains("{\"type\": \"function\", \"function\": {\"name\": \"weather\""), "{text}");
+        assert!(
+            text.contains("{\"type\": \"function\", \"function\": {\"name\": \"weather\""),
+            "{text}"
+        );
         assert!(text.contains("user: Weather?\n"), "{text}");
-        assert!(text.contains("<tool_call>{\"city\": \"Köln\", \"days\": [1, 2]}"), "{text}");
+        assert!(
+            text.contains("<tool_call>{\"city\": \"Köln\", \"days\": [1, 2]}"),
+            "{text}"
+        );
         r.tool_choice = ToolChoice::None;
         assert!(!render(HERMES, &r).unwrap().contains("# Tools"));
     }
@@ -324,17 +379,29 @@ mod tests {
     fn a_template_that_knows_no_system_role_gets_it_in_the_first_question() {
         let template = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}\
                         {% endif %}{{ m.role }}={{ m.content }};{% endfor %}";
-        let r = request(vec![Message::text(Role::System, "Be brief."), Message::text(Role::User, "Hi")]);
+        let r = request(vec![
+            Message::text(Role::System, "Be brief."),
+            Message::text(Role::User, "Hi"),
+        ]);
         assert_eq!(render(template, &r).unwrap(), "user=Be brief.\n\nHi;");
         let only = request(vec![Message::text(Role::System, "Be brief.")]);
-        assert_eq!(render(template, &only), Err(TemplateError::Refused("no system role".to_owned())));
+        assert_eq!(
+            render(template, &only),
+            Err(TemplateError::Refused("no system role".to_owned()))
+        );
     }
 
     #[test]
     fn a_broken_or_endless_template_is_an_error() {
-        assert!(matches!(ChatTemplate::new(Some("{% if %}"), "", "", ""), Err(TemplateError::Broken(_))));
+        assert!(matches!(
+            ChatTemplate::new(Some("{% if %}"), "", "", ""),
+            Err(TemplateError::Broken(_))
+        ));
         let endless = "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}";
-        assert!(matches!(render(endless, &request(Vec::new())), Err(TemplateError::Broken(_))));
+        assert!(matches!(
+            render(endless, &request(Vec::new())),
+            Err(TemplateError::Broken(_))
+        ));
     }
 
     #[test]
@@ -345,7 +412,10 @@ mod tests {
     #[test]
     fn without_a_template_a_plain_dialogue_is_written() {
         let template = ChatTemplate::new(None, "", "", "").unwrap();
-        let r = request(vec![Message::text(Role::System, "Be kind."), Message::text(Role::User, "Hi")]);
+        let r = request(vec![
+            Message::text(Role::System, "Be kind."),
+            Message::text(Role::User, "Hi"),
+        ]);
         let prompt = template.render(&r, str::to_owned).unwrap();
         assert_eq!(prompt.text, "System: Be kind.\n\nUser: Hi\n\nAssistant:");
         assert_eq!(prompt.stops[0], "\nUser:");

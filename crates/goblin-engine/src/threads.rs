@@ -23,7 +23,9 @@ pub fn most_threads() -> u32 {
 /// The CPUs this process may run on (`Cpus_allowed_list` of proc(5)); `None` where that is not known.
 fn allowed_cpus() -> Option<BTreeSet<u32>> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let list = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
     Some(parse_list(list))
 }
 

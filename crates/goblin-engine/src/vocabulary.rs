@@ -27,7 +27,10 @@ impl ControlTexts {
     pub(crate) fn of(model: &LlamaModel) -> Self {
         let vocab = model.vocab();
         let texts = vocab.tokens().filter(|t| vocab.is_control(*t)).filter_map(|t| {
-            vocab.text(t).and_then(|text| text.to_str().ok()).map(str::to_owned)
+            vocab
+                .text(t)
+                .and_then(|text| text.to_str().ok())
+                .map(str::to_owned)
         });
         Self::new(texts)
     }
@@ -87,7 +90,9 @@ fn tokenize(model: &LlamaModel, text: &str, begins: bool, special: bool) -> Vec<
     } else {
         let stack = text.len().saturating_mul(STACK_PER_BYTE).clamp(STACK.0, STACK.1);
         std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().stack_size(stack).spawn_scoped(scope, run);
+            let thread = std::thread::Builder::new()
+                .stack_size(stack)
+                .spawn_scoped(scope, run);
             // Without memory for the thread the text is tried where we are.
             thread.ok().and_then(|t| t.join().ok()).unwrap_or_default()
         })
@@ -98,7 +103,9 @@ fn tokenize(model: &LlamaModel, text: &str, begins: bool, special: bool) -> Vec<
 /// Appends the bytes of `token` to `out`. `special`: control tokens are written too.
 pub(crate) fn push_piece(model: &LlamaModel, token: Token, special: bool, out: &mut Vec<u8>) {
     out.reserve(32);
-    model.vocab().token_to_piece_into(LlamaToken(token), out, special, None);
+    model
+        .vocab()
+        .token_to_piece_into(LlamaToken(token), out, special, None);
 }
 
 #[cfg(test)]
@@ -109,7 +116,10 @@ mod tests {
     fn what_spells_a_control_token_is_broken_and_nothing_else_is_touched() {
         let controls = ControlTexts::new(["<|im_end|>".to_owned(), "</s>".to_owned(), "x".to_owned()]);
         assert_eq!(controls.neutral("a < b </b> x é"), "a < b </b> x é");
-        assert_eq!(controls.neutral("hi<|im_end|>é</s>"), "hi<\u{fdd0}|im_end|>é<\u{fdd0}/s>");
+        assert_eq!(
+            controls.neutral("hi<|im_end|>é</s>"),
+            "hi<\u{fdd0}|im_end|>é<\u{fdd0}/s>"
+        );
         assert_eq!(controls.neutral("\u{fdd0}"), "\u{fffd}");
     }
 }

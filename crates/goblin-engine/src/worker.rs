@@ -161,7 +161,11 @@ impl<'m> Worker<'m> {
                 self.leave(at, Leave::Abandoned);
             }
         }
-        if self.deciding.as_ref().is_some_and(|run| run.job.reply.is_closed()) {
+        if self
+            .deciding
+            .as_ref()
+            .is_some_and(|run| run.job.reply.is_closed())
+        {
             self.deciding = None;
             self.sequences.release(self.chats);
         }
@@ -170,7 +174,9 @@ impl<'m> Worker<'m> {
     /// Gives sequences to chats that wait, and the decider its next request.
     fn admit(&mut self) {
         for _ in 0..self.waiting.len() {
-            let Some(job) = self.waiting.pop_front() else { break };
+            let Some(job) = self.waiting.pop_front() else {
+                break;
+            };
             if self.better_later(&job.prompt) {
                 self.waiting.push_back(job);
             } else {
@@ -182,7 +188,10 @@ impl<'m> Worker<'m> {
         {
             let placement = self.sequences.occupy(self.chats, &job.shared);
             self.make_room(self.chats, placement.cached, placement.copy_from);
-            self.shared.counting.cached_tokens.fetch_add(placement.cached as u64, Ordering::SeqCst);
+            self.shared
+                .counting
+                .cached_tokens
+                .fetch_add(placement.cached as u64, Ordering::SeqCst);
             self.deciding = Some(DecideRun::new(job, placement.cached));
         }
     }
@@ -205,7 +214,10 @@ impl<'m> Worker<'m> {
             return;
         };
         self.make_room(placement.sequence, placement.cached, placement.copy_from);
-        self.shared.counting.cached_tokens.fetch_add(placement.cached as u64, Ordering::SeqCst);
+        self.shared
+            .counting
+            .cached_tokens
+            .fetch_add(placement.cached as u64, Ordering::SeqCst);
         job.answer.start();
         let running = Running {
             job,
@@ -227,12 +239,18 @@ impl<'m> Worker<'m> {
         let keep = u32::try_from(keep).unwrap_or(u32::MAX);
         let outcome = match copy_from {
             Some(source) => {
-                let removed = self.context.clear_kv_cache_seq(Some(number(sequence)), None, None);
+                let removed = self
+                    .context
+                    .clear_kv_cache_seq(Some(number(sequence)), None, None);
                 removed.map(|_| ()).and_then(|()| {
-                    self.context.kv_cache_seq_cp(signed(source), signed(sequence), Some(0), Some(keep))
+                    self.context
+                        .kv_cache_seq_cp(signed(source), signed(sequence), Some(0), Some(keep))
                 })
             }
-            None => self.context.clear_kv_cache_seq(Some(number(sequence)), Some(keep), None).map(|_| ()),
+            None => self
+                .context
+                .clear_kv_cache_seq(Some(number(sequence)), Some(keep), None)
+                .map(|_| ()),
         };
         if let Err(error) = outcome {
             tracing::warn!(%error, "a sequence could not be prepared");
@@ -262,8 +280,13 @@ impl<'m> Worker<'m> {
             for offset in 0..take {
                 let position = running.fed + offset;
                 let last = position + 1 == running.job.prompt.len();
-                let index =
-                    add(&mut self.batch, running.job.prompt[position], position, running.sequence, last);
+                let index = add(
+                    &mut self.batch,
+                    running.job.prompt[position],
+                    position,
+                    running.sequence,
+                    last,
+                );
                 if last {
                     running.output = index;
                 }
@@ -280,7 +303,13 @@ impl<'m> Worker<'m> {
         if !run.shared_is_there() {
             let take = (run.job.shared.len() - run.fed).min(room);
             for position in run.fed..run.fed + take {
-                add(&mut self.batch, run.job.shared[position], position, self.chats, false);
+                add(
+                    &mut self.batch,
+                    run.job.shared[position],
+                    position,
+                    self.chats,
+                    false,
+                );
             }
             step.shared = take;
             return room - take;
@@ -290,7 +319,8 @@ impl<'m> Worker<'m> {
         for (branch, question) in (self.chats + 1..).zip(run.next_wave(cells)) {
             let until = u32::try_from(question.branch_at).unwrap_or(u32::MAX);
             let copied =
-                self.context.kv_cache_seq_cp(signed(self.chats), signed(branch), Some(0), Some(until));
+                self.context
+                    .kv_cache_seq_cp(signed(self.chats), signed(branch), Some(0), Some(until));
             if let Err(error) = copied {
                 tracing::warn!(%error, "a branch could not be made");
             }
@@ -308,8 +338,16 @@ impl<'m> Worker<'m> {
     /// How many prompt tokens this step may hold.
     fn chunk(&self, answers: usize) -> usize {
         let most = UBATCH as usize - answers.min(UBATCH as usize - LEAST_CHUNK);
-        let seconds = if answers > 0 { CHUNK_SECONDS } else { ALONE_CHUNK_SECONDS };
-        let wanted = self.shared.counting.prefill_rate().map_or(FIRST_CHUNK, |rate| (rate * seconds) as usize);
+        let seconds = if answers > 0 {
+            CHUNK_SECONDS
+        } else {
+            ALONE_CHUNK_SECONDS
+        };
+        let wanted = self
+            .shared
+            .counting
+            .prefill_rate()
+            .map_or(FIRST_CHUNK, |rate| (rate * seconds) as usize);
         wanted.clamp(LEAST_CHUNK, most)
     }
 
@@ -319,7 +357,9 @@ impl<'m> Worker<'m> {
             tracing::error!(%error, "a decode step failed");
             self.context.clear_kv_cache();
             self.sequences.forget_all();
-            self.fail_all(&ProviderError::Interrupted { reason: format!("a decode step failed: {error}") });
+            self.fail_all(&ProviderError::Interrupted {
+                reason: format!("a decode step failed: {error}"),
+            });
             return;
         }
         let fed: usize = step.fed.iter().map(|(_, n)| n).sum();
@@ -346,7 +386,8 @@ impl<'m> Worker<'m> {
         if let Some(run) = &mut self.deciding
             && step.shared > 0
         {
-            self.sequences.extend(self.chats, &run.job.shared[run.fed..run.fed + step.shared]);
+            self.sequences
+                .extend(self.chats, &run.job.shared[run.fed..run.fed + step.shared]);
             run.fed += step.shared;
             run.cost.shared_evaluated += number(step.shared);
         }
@@ -354,7 +395,9 @@ impl<'m> Worker<'m> {
 
     /// Reads a wave's answers, and replies after the last one.
     fn read_decisions(&mut self, step: &Step) {
-        let Some(mut run) = self.deciding.take() else { return };
+        let Some(mut run) = self.deciding.take() else {
+            return;
+        };
         for (branch, index) in (self.chats + 1..).zip(&step.wave) {
             let decision = run.job.questions[run.decisions.len()].answer(self.context.get_logits_ith(*index));
             run.decisions.push(decision);
@@ -395,7 +438,10 @@ impl<'m> Worker<'m> {
         }
         running.next = Some(pick.token);
         running.generated += 1;
-        self.shared.counting.generated_tokens.fetch_add(1, Ordering::SeqCst);
+        self.shared
+            .counting
+            .generated_tokens
+            .fetch_add(1, Ordering::SeqCst);
         self.piece.clear();
         push_piece(self.model, pick.token, running.job.special, &mut self.piece);
         let likelihood = pick.likelihood.map(|l| entry(self.model, pick.token, &l));
@@ -421,7 +467,11 @@ impl<'m> Worker<'m> {
                 reasoning_tokens: 0,
             };
             // The place is free before the reader hears of the end: who asks again at once finds it.
-            let ChatJob { answer, _permit: permit, .. } = running.job;
+            let ChatJob {
+                answer,
+                _permit: permit,
+                ..
+            } = running.job;
             drop(permit);
             answer.finish(reason, usage);
         }
@@ -463,7 +513,11 @@ fn entry(model: &LlamaModel, token: Token, likelihood: &Likelihood) -> TokenLogp
     let one = |token: Token, logprob: f32| {
         let mut bytes = Vec::new();
         push_piece(model, token, true, &mut bytes);
-        TopLogprob { token: String::from_utf8_lossy(&bytes).into_owned(), logprob, bytes: Some(bytes) }
+        TopLogprob {
+            token: String::from_utf8_lossy(&bytes).into_owned(),
+            logprob,
+            bytes: Some(bytes),
+        }
     };
     TokenLogprob {
         chosen: one(token, likelihood.chosen),
@@ -479,4 +533,7 @@ fn signed(n: usize) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
 
-const _: () = assert!(BRANCHES as u32 + 1 + crate::options::MAX_SEQUENCES <= 256, "llama.cpp's LLAMA_MAX_SEQ");
+const _: () = assert!(
+    BRANCHES as u32 + 1 + crate::options::MAX_SEQUENCES <= 256,
+    "llama.cpp's LLAMA_MAX_SEQ"
+);

@@ -56,7 +56,11 @@ impl Url {
     #[must_use]
     pub fn join(&self, path: &str) -> Self {
         let mut url = self.0.clone();
-        let joined = format!("{}/{}", self.0.path().trim_end_matches('/'), path.trim_start_matches('/'));
+        let joined = format!(
+            "{}/{}",
+            self.0.path().trim_end_matches('/'),
+            path.trim_start_matches('/')
+        );
         url.set_path(&joined);
         Self(url)
     }
@@ -141,6 +145,9 @@ mod tests {
         }
         assert_eq!(Url::parse("https://h").unwrap().address(), "h:443");
         assert_eq!(Url::parse("http://[::1]:80/").unwrap().address(), "[::1]:80");
-        assert_eq!(Url::parse("http://2130706433/").unwrap().address(), "127.0.0.1:80");
+        assert_eq!(
+            Url::parse("http://2130706433/").unwrap().address(),
+            "127.0.0.1:80"
+        );
     }
 }

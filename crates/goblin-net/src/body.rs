@@ -24,7 +24,14 @@ pub struct Body {
 
 impl Body {
     pub(crate) fn new(incoming: Incoming, address: String, idle: Duration, cap: usize) -> Self {
-        Self { incoming, address, idle, cap, taken: 0, over: false }
+        Self {
+            incoming,
+            address,
+            idle,
+            cap,
+            taken: 0,
+            over: false,
+        }
     }
 
     /// The server's `host:port`, for operators.
@@ -51,7 +58,11 @@ impl Body {
                 Ok(frame) => frame?,
                 Err(_) => {
                     let (address, seconds) = (self.address.clone(), seconds(self.idle));
-                    return Some(Err(NetError::Timeout { address, what: Waiting::Body, seconds }));
+                    return Some(Err(NetError::Timeout {
+                        address,
+                        what: Waiting::Body,
+                        seconds,
+                    }));
                 }
             };
             let data = match frame.map(http_body::Frame::into_data) {
@@ -63,7 +74,10 @@ impl Body {
             };
             self.taken = self.taken.saturating_add(data.len());
             if self.taken > self.cap {
-                return Some(Err(NetError::TooLarge { address: self.address.clone(), limit: self.cap }));
+                return Some(Err(NetError::TooLarge {
+                    address: self.address.clone(),
+                    limit: self.cap,
+                }));
             }
             return Some(Ok(data));
         }
@@ -73,7 +87,9 @@ impl Body {
     fn broken(&self, error: &hyper::Error) -> NetError {
         match classify(error, self.address.clone(), String::new()) {
             NetError::Protocol { address, reason } => NetError::Protocol { address, reason },
-            _ => NetError::Reset { address: self.address.clone() },
+            _ => NetError::Reset {
+                address: self.address.clone(),
+            },
         }
     }
 
@@ -82,8 +98,12 @@ impl Body {
     /// # Errors
     /// As [`Self::chunk`].
     pub async fn collect(mut self) -> Result<Bytes, NetError> {
-        let Some(first) = self.chunk().await.transpose()? else { return Ok(Bytes::new()) };
-        let Some(second) = self.chunk().await.transpose()? else { return Ok(first) };
+        let Some(first) = self.chunk().await.transpose()? else {
+            return Ok(Bytes::new());
+        };
+        let Some(second) = self.chunk().await.transpose()? else {
+            return Ok(first);
+        };
         let mut whole = BytesMut::from(first);
         whole.extend_from_slice(&second);
         while let Some(piece) = self.chunk().await.transpose()? {
@@ -94,6 +114,8 @@ impl Body {
 
     /// The pieces as a stream; an error is its last item.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, NetError>> + Send {
-        futures_util::stream::unfold(self, |mut body| async move { body.chunk().await.map(|piece| (piece, body)) })
+        futures_util::stream::unfold(self, |mut body| async move {
+            body.chunk().await.map(|piece| (piece, body))
+        })
     }
 }

@@ -110,7 +110,9 @@ pub struct HttpClient {
 
 impl std::fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HttpClient").field("guard", &self.options.guard).finish_non_exhaustive()
+        f.debug_struct("HttpClient")
+            .field("guard", &self.options.guard)
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,7 +129,10 @@ impl HttpClient {
             .pool_idle_timeout(options.pool_idle_timeout)
             .pool_max_idle_per_host(options.max_idle_per_host)
             .build(connector);
-        Ok(Self { client, options: Arc::new(options) })
+        Ok(Self {
+            client,
+            options: Arc::new(options),
+        })
     }
 
     /// The client's limits.
@@ -145,7 +150,10 @@ impl HttpClient {
         self.options
             .guard
             .check_url(&request.url)
-            .map_err(|refusal| NetError::Blocked { address: address.clone(), refusal })?;
+            .map_err(|refusal| NetError::Blocked {
+                address: address.clone(),
+                refusal,
+            })?;
         let mut outgoing = http::Request::new(Full::new(request.body));
         *outgoing.method_mut() = request.method;
         *outgoing.uri_mut() = request.url.as_str().parse().map_err(|_| NetError::Protocol {
@@ -153,16 +161,26 @@ impl HttpClient {
             reason: "the address cannot be written in a request".to_owned(),
         })?;
         *outgoing.headers_mut() = request.headers;
-        let limit = request.first_byte_timeout.unwrap_or(self.options.first_byte_timeout);
-        let answer = tokio::time::timeout(limit, self.client.request(outgoing)).await.map_err(|_| {
-            NetError::Timeout { address: address.clone(), what: Waiting::FirstByte, seconds: seconds(limit) }
-        })?;
+        let limit = request
+            .first_byte_timeout
+            .unwrap_or(self.options.first_byte_timeout);
+        let answer = tokio::time::timeout(limit, self.client.request(outgoing))
+            .await
+            .map_err(|_| NetError::Timeout {
+                address: address.clone(),
+                what: Waiting::FirstByte,
+                seconds: seconds(limit),
+            })?;
         let answer =
             answer.map_err(|e| classify(&e, address.clone(), seconds(self.options.connect_timeout)))?;
         let (head, incoming) = answer.into_parts();
         let idle = request.idle_timeout.unwrap_or(self.options.idle_timeout);
         let cap = request.max_body_bytes.unwrap_or(self.options.max_body_bytes);
-        Ok(Response { status: head.status, headers: head.headers, body: Body::new(incoming, address, idle, cap) })
+        Ok(Response {
+            status: head.status,
+            headers: head.headers,
+            body: Body::new(incoming, address, idle, cap),
+        })
     }
 }
 

@@ -46,11 +46,15 @@ impl Service<Name> for GuardedResolver {
     fn call(&mut self, name: Name) -> Self::Future {
         let guard = self.guard;
         let pinned = self.pinned.get(name.as_str()).cloned();
-        let resolving = self.system.call(name);
+        let mut system = self.system.clone();
         Box::pin(async move {
             let found: Vec<SocketAddr> = match pinned {
                 Some(addresses) => addresses.into_iter().map(|ip| SocketAddr::new(ip, 0)).collect(),
-                None => resolving.await.map_err(|e| Unresolved(e.to_string()))?.collect(),
+                None => system
+                    .call(name)
+                    .await
+                    .map_err(|e| Unresolved(e.to_string()))?
+                    .collect(),
             };
             if found.is_empty() {
                 return Err(Unresolved("the name has no address".to_owned()).into());
@@ -89,18 +93,26 @@ impl TimedConnector {
             Guard::Public => builder.https_only().enable_http1().wrap_connector(http),
             Guard::Operator => builder.https_or_http().enable_http1().wrap_connector(http),
         };
-        Ok(Self { inner, limit: options.connect_timeout })
+        Ok(Self {
+            inner,
+            limit: options.connect_timeout,
+        })
     }
 }
 
 fn tls_config(options: &NetOptions) -> Result<rustls::ClientConfig, NetError> {
     let setup = |reason: String| NetError::Setup { reason };
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut roots = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
     if let Some(pem) = &options.extra_roots_pem {
         let mut added = 0;
         for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|e| setup(format!("the extra certificates are not PEM: {e}")))?;
-            roots.add(certificate).map_err(|e| setup(format!("an extra certificate is no authority: {e}")))?;
+            let certificate =
+                certificate.map_err(|e| setup(format!("the extra certificates are not PEM: {e}")))?;
+            roots
+                .add(certificate)
+                .map_err(|e| setup(format!("an extra certificate is no authority: {e}")))?;
             added += 1;
         }
         if added == 0 {
@@ -126,7 +138,11 @@ impl Service<Uri> for TimedConnector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.inner.call(uri);
         let limit = self.limit;
-        Box::pin(async move { tokio::time::timeout(limit, connecting).await.map_err(|_| ConnectTimeout)? })
+        Box::pin(async move {
+            tokio::time::timeout(limit, connecting)
+                .await
+                .map_err(|_| ConnectTimeout)?
+        })
     }
 }
 
@@ -137,7 +153,9 @@ mod tests {
     #[tokio::test]
     async fn connections_do_not_wait_for_nagle() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let uri: Uri = format!("http://{}/", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
         let mut connector = TimedConnector::build(&NetOptions::default()).unwrap();
         match connector.call(uri).await.unwrap() {
             MaybeHttpsStream::Http(stream) => assert!(stream.inner().nodelay().unwrap()),

@@ -132,47 +132,71 @@ pub(crate) fn classify(
     let mut unreachable = None;
     while let Some(e) = cause {
         if let Some(refused) = e.downcast_ref::<RefusedAddress>() {
-            return NetError::Blocked { address, refusal: refused.0 };
+            return NetError::Blocked {
+                address,
+                refusal: refused.0,
+            };
         }
         if let Some(unresolved) = e.downcast_ref::<Unresolved>() {
-            return NetError::Dns { address, reason: unresolved.0.clone() };
+            return NetError::Dns {
+                address,
+                reason: unresolved.0.clone(),
+            };
         }
         if e.downcast_ref::<ConnectTimeout>().is_some() {
-            return NetError::Timeout { address, what: Waiting::Connect, seconds: connect_seconds };
+            return NetError::Timeout {
+                address,
+                what: Waiting::Connect,
+                seconds: connect_seconds,
+            };
         }
         if let Some(tls) = e.downcast_ref::<rustls::Error>() {
-            return NetError::Tls { address, reason: tls.to_string() };
+            return NetError::Tls {
+                address,
+                reason: tls.to_string(),
+            };
         }
         if let Some(hyper) = e.downcast_ref::<hyper::Error>() {
             if hyper.is_incomplete_message() || hyper.is_canceled() || hyper.is_closed() {
                 return NetError::Reset { address };
             }
             if hyper.is_parse() {
-                return NetError::Protocol { address, reason: hyper.to_string() };
+                return NetError::Protocol {
+                    address,
+                    reason: hyper.to_string(),
+                };
             }
         }
         if let Some(io) = e.downcast_ref::<std::io::Error>() {
-            // The custom error inside is not among its sources, so it is looked at here.
-            if let Some(inner) = io.get_ref() {
-                cause = Some(inner);
-                continue;
-            }
             match io.kind() {
                 std::io::ErrorKind::ConnectionRefused => return NetError::ConnectRefused { address },
                 std::io::ErrorKind::TimedOut => {
-                    return NetError::Timeout { address, what: Waiting::Connect, seconds: connect_seconds };
+                    return NetError::Timeout {
+                        address,
+                        what: Waiting::Connect,
+                        seconds: connect_seconds,
+                    };
                 }
                 std::io::ErrorKind::ConnectionReset
                 | std::io::ErrorKind::ConnectionAborted
                 | std::io::ErrorKind::BrokenPipe
                 | std::io::ErrorKind::UnexpectedEof => return NetError::Reset { address },
-                _ => unreachable = Some(io.to_string()),
+                _ => {}
             }
+            // The custom error inside is not among its sources, so it is looked at here.
+            if let Some(inner) = io.get_ref() {
+                cause = Some(inner);
+                continue;
+            }
+            unreachable = Some(io.to_string());
         }
         cause = e.source();
     }
     match unreachable {
         Some(reason) => NetError::Unreachable { address, reason },
-        None => NetError::Protocol { address, reason: error.to_string() },
+        None => NetError::Protocol {
+            address,
+            reason: error.to_string(),
+        },
     }
 }

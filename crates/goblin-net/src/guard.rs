@@ -84,7 +84,13 @@ impl Guard {
 /// Names that lead to metadata services whatever they resolve to.
 fn check_name(name: &str) -> Result<(), Refusal> {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    let names = ["metadata.google.internal", "metadata.goog", "metadata", "instance-data", "instance-data.ec2.internal"];
+    let names = [
+        "metadata.google.internal",
+        "metadata.goog",
+        "metadata",
+        "instance-data",
+        "instance-data.ec2.internal",
+    ];
     match names.contains(&name.as_str()) {
         true => Err(Refusal::Metadata),
         false => Ok(()),
@@ -95,7 +101,8 @@ fn is_metadata(ip: IpAddr) -> bool {
     match ip {
         // Link-local: AWS, Azure, Google, OpenStack, DigitalOcean. Then Alibaba, Oracle, and Azure's host.
         IpAddr::V4(v4) => {
-            v4.is_link_local() || [[100, 100, 100, 200], [192, 0, 0, 192], [168, 63, 129, 16]].contains(&v4.octets())
+            v4.is_link_local()
+                || [[100, 100, 100, 200], [192, 0, 0, 192], [168, 63, 129, 16]].contains(&v4.octets())
         }
         // AWS's, Google's and OpenStack's.
         IpAddr::V6(v6) => [
@@ -151,7 +158,10 @@ fn is_public_v6(v6: Ipv6Addr) -> bool {
     // Only 2000::/3 is handed out; out of it the tunnels, documentation and test networks are taken. 64:ff9b::/96 and
     // 2002::/16 reach IPv4 networks by another way and are refused whatever is inside.
     let global = s[0] & 0xe000 == 0x2000;
-    let special = matches!(s, [0x2001, 0..=0x01ff, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..=0x0fff, ..]);
+    let special = matches!(
+        s,
+        [0x2001, 0..=0x01ff, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..=0x0fff, ..]
+    );
     global && !special
 }
 
@@ -166,10 +176,25 @@ mod tests {
     #[test]
     fn metadata_services_are_refused_to_everyone_in_every_notation() {
         for host in [
-            "169.254.169.254", "2852039166", "0xA9FEA9FE", "0xa9.0xfe.0xa9.0xfe", "0251.0376.0251.0376",
-            "169.254.43518", "169.254.170.2", "[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]", "[::169.254.169.254]",
-            "[64:ff9b::a9fe:a9fe]", "[2002:a9fe:a9fe::1]", "[fd00:ec2::254]", "[fe80::a9fe:a9fe]",
-            "metadata.google.internal", "METADATA.google.internal.", "metadata", "100.100.100.200", "192.0.0.192",
+            "169.254.169.254",
+            "2852039166",
+            "0xA9FEA9FE",
+            "0xa9.0xfe.0xa9.0xfe",
+            "0251.0376.0251.0376",
+            "169.254.43518",
+            "169.254.170.2",
+            "[::ffff:169.254.169.254]",
+            "[::ffff:a9fe:a9fe]",
+            "[::169.254.169.254]",
+            "[64:ff9b::a9fe:a9fe]",
+            "[2002:a9fe:a9fe::1]",
+            "[fd00:ec2::254]",
+            "[fe80::a9fe:a9fe]",
+            "metadata.google.internal",
+            "METADATA.google.internal.",
+            "metadata",
+            "100.100.100.200",
+            "192.0.0.192",
             "168.63.129.16",
         ] {
             let url = format!("http://{host}/latest");
@@ -180,7 +205,13 @@ mod tests {
 
     #[test]
     fn operators_may_reach_their_own_networks() {
-        for url in ["http://127.0.0.1:11434", "http://[::1]:8002", "http://10.1.2.3", "http://nas.lan", "https://a.com:8443"] {
+        for url in [
+            "http://127.0.0.1:11434",
+            "http://[::1]:8002",
+            "http://10.1.2.3",
+            "http://nas.lan",
+            "https://a.com:8443",
+        ] {
             assert_eq!(verdict(Guard::Operator, url), Ok(()), "{url}");
         }
     }
@@ -188,20 +219,66 @@ mod tests {
     #[test]
     fn users_may_reach_only_public_https() {
         assert_eq!(verdict(Guard::Public, "https://api.example.com/v1"), Ok(()));
-        assert_eq!(verdict(Guard::Public, "http://api.example.com/v1"), Err(Refusal::NotHttps));
-        assert_eq!(verdict(Guard::Public, "https://api.example.com:8443/"), Err(Refusal::Port));
-        assert_eq!(verdict(Guard::Public, "https://93.184.216.34/"), Err(Refusal::Literal));
+        assert_eq!(
+            verdict(Guard::Public, "http://api.example.com/v1"),
+            Err(Refusal::NotHttps)
+        );
+        assert_eq!(
+            verdict(Guard::Public, "https://api.example.com:8443/"),
+            Err(Refusal::Port)
+        );
+        assert_eq!(
+            verdict(Guard::Public, "https://93.184.216.34/"),
+            Err(Refusal::Literal)
+        );
         for ip in [
-            "0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1",
-            "192.88.99.1", "192.168.1.1", "198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.1",
-            "240.0.0.1", "255.255.255.255", "::", "::1", "::ffff:10.0.0.1", "::7f00:1", "64:ff9b::808:808",
-            "64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1", "2002:808:808::1", "3fff::1", "fc00::1", "fd12::1",
-            "fe80::1", "fec0::1", "ff02::1", "::ffff:0:8.8.8.8",
+            "0.0.0.0",
+            "10.0.0.1",
+            "100.64.0.1",
+            "127.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:10.0.0.1",
+            "::7f00:1",
+            "64:ff9b::808:808",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:808:808::1",
+            "3fff::1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "::ffff:0:8.8.8.8",
         ] {
             let ip: IpAddr = ip.parse().unwrap();
             assert_eq!(Guard::Public.check_ip(ip), Err(Refusal::NotPublic), "{ip}");
         }
-        for ip in ["8.8.8.8", "93.184.216.34", "172.32.0.1", "100.128.0.1", "192.0.1.1", "2606:4700::1111", "2a00:1450::1"] {
+        for ip in [
+            "8.8.8.8",
+            "93.184.216.34",
+            "172.32.0.1",
+            "100.128.0.1",
+            "192.0.1.1",
+            "2606:4700::1111",
+            "2a00:1450::1",
+        ] {
             let ip: IpAddr = ip.parse().unwrap();
             assert_eq!(Guard::Public.check_ip(ip), Ok(()), "{ip}");
         }

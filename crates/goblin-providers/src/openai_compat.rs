@@ -92,7 +92,10 @@ impl UpstreamSpec {
 
     /// A model tier of our own at `base_url` (`LOCAL_LLM_PROXY_URL`) with its key.
     pub fn goblin_tier(id: impl Into<String>, base_url: Url, key: Option<SecretString>) -> Self {
-        Self { key, ..Self::new(id, base_url, Kind::GoblinTier) }
+        Self {
+            key,
+            ..Self::new(id, base_url, Kind::GoblinTier)
+        }
     }
 }
 
@@ -103,9 +106,14 @@ impl UpstreamSpec {
 pub fn ollama_url(text: &str) -> Result<Url, goblin_net::UrlError> {
     let text = text.trim().trim_end_matches('/');
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-    let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
+    let (host, path) = rest
+        .split_once('/')
+        .map_or((rest, ""), |(host, path)| (host, path));
     let after_brackets = host.rsplit(']').next().unwrap_or(host);
-    let port = after_brackets.rsplit_once(':').map(|(_, port)| port).filter(|p| !p.is_empty());
+    let port = after_brackets
+        .rsplit_once(':')
+        .map(|(_, port)| port)
+        .filter(|p| !p.is_empty());
     let name = match port {
         Some(port) => &host[..host.len() - port.len() - 1],
         None => host.trim_end_matches(':'),
@@ -120,7 +128,10 @@ pub fn ollama_url(text: &str) -> Result<Url, goblin_net::UrlError> {
         true => "80",
         false => "11434",
     };
-    Url::parse(&format!("{scheme}://{name}:{}/{path}", port.unwrap_or(default_port)))
+    Url::parse(&format!(
+        "{scheme}://{name}:{}/{path}",
+        port.unwrap_or(default_port)
+    ))
 }
 
 /// Why a handle cannot be made.
@@ -216,8 +227,14 @@ impl Upstream {
         let streams = request.stream || !pass_through;
         let mut outgoing = Request::new(Method::POST, self.base.join("chat/completions"));
         outgoing.headers = self.headers.clone();
-        outgoing.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let accept = if streams { "text/event-stream" } else { "application/json" };
+        outgoing
+            .headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let accept = if streams {
+            "text/event-stream"
+        } else {
+            "application/json"
+        };
         outgoing.headers.insert(ACCEPT, HeaderValue::from_static(accept));
         outgoing.body = body;
         let response = self.net.send(outgoing).await.map_err(|e| before_answer(&e))?;
@@ -243,12 +260,22 @@ impl Upstream {
         streams: bool,
         pass_through: bool,
     ) -> Result<Framing, ProviderError> {
-        let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let kind = headers
+            .get(CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
+        let kind = kind
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
         match kind.as_str() {
             "text/event-stream" => Ok(Framing::Events),
             "" if streams => Ok(Framing::Events),
-            "" | "application/json" => Ok(Framing::Whole { keep_body: pass_through && !streams }),
+            "" | "application/json" => Ok(Framing::Whole {
+                keep_body: pass_through && !streams,
+            }),
             other => Err(ProviderError::Unavailable {
                 reason: format!(
                     "{} answered with `{}` where an answer of a model was expected",
@@ -262,13 +289,17 @@ impl Upstream {
 
 /// A failure before the answer's headers: nothing was said yet.
 fn before_answer(error: &NetError) -> ProviderError {
-    ProviderError::Unavailable { reason: error.to_string() }
+    ProviderError::Unavailable {
+        reason: error.to_string(),
+    }
 }
 
 /// A failure in the middle of an answer's body.
 fn in_answer(error: &NetError) -> ProviderError {
     let reason = match error {
-        NetError::Timeout { what: Waiting::Body, .. } => format!("{error}; the answer stalled"),
+        NetError::Timeout {
+            what: Waiting::Body, ..
+        } => format!("{error}; the answer stalled"),
         other => other.to_string(),
     };
     ProviderError::Interrupted { reason }
@@ -298,7 +329,9 @@ async fn read_at_most(mut response: Response, limit: usize) -> Vec<u8> {
 /// `Retry-After` in seconds (the form with a date is not read).
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(MAX_RETRY_AFTER))
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .map(|wait| wait.min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]
@@ -330,7 +363,11 @@ mod tests {
             ("[::1]:11434", "http://[::1]:11434/"),
             ("[::]", "http://[::1]:11434/"),
         ] {
-            assert_eq!(ollama_url(text).map(|u| u.to_string()).as_deref(), Ok(expected), "{text}");
+            assert_eq!(
+                ollama_url(text).map(|u| u.to_string()).as_deref(),
+                Ok(expected),
+                "{text}"
+            );
         }
         assert!(ollama_url("user:secret@host").is_err());
     }

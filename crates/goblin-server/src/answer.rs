@@ -12,7 +12,7 @@ use futures_util::stream::{iter, once};
 use goblin_core::error::ApiError;
 use goblin_core::wire::openai::{ChunkEncoder, Collector, DONE, IncomingChat};
 use goblin_core::wire::sse::encode_event;
-use goblin_dispatch::{AnswerItem, AnswerStream};
+use goblin_dispatch::answer::{AnswerItem, AnswerStream};
 use http::header;
 use tokio::time::timeout;
 
@@ -56,7 +56,11 @@ impl Shape {
 ///
 /// What failed before the first byte. Later failures are part of the stream.
 pub(crate) async fn respond(shape: Shape, answer: AnswerStream) -> Result<Response, ApiError> {
-    if shape.stream { stream(shape, answer).await } else { collect(shape, answer).await }
+    if shape.stream {
+        stream(shape, answer).await
+    } else {
+        collect(shape, answer).await
+    }
 }
 
 async fn collect(shape: Shape, mut answer: AnswerStream) -> Result<Response, ApiError> {
@@ -103,8 +107,15 @@ fn events(
     items: impl Stream<Item = Result<AnswerItem, ApiError>> + Send + 'static,
 ) -> impl Stream<Item = Bytes> + Send + 'static {
     let encoder = ChunkEncoder::new(&shape.id, "", shape.created, shape.include_usage);
-    let mut writer = Writer { shape, encoder, failed: false };
-    items.map(Some).chain(once(ready(None))).filter_map(move |item| ready(writer.write(item)))
+    let mut writer = Writer {
+        shape,
+        encoder,
+        failed: false,
+    };
+    items
+        .map(Some)
+        .chain(once(ready(None)))
+        .filter_map(move |item| ready(writer.write(item)))
 }
 
 struct Writer {
@@ -116,10 +127,23 @@ struct Writer {
 impl Writer {
     fn write(&mut self, item: Option<Result<AnswerItem, ApiError>>) -> Option<Bytes> {
         let data = match item {
-            Some(Ok(AnswerItem::Chosen { model_id, pass_through, .. })) => {
-                let Shape { id, created, include_usage, .. } = &self.shape;
+            Some(Ok(AnswerItem::Chosen {
+                model_id,
+                pass_through,
+                ..
+            })) => {
+                let Shape {
+                    id,
+                    created,
+                    include_usage,
+                    ..
+                } = &self.shape;
                 let encoder = ChunkEncoder::new(id, &model_id, *created, *include_usage);
-                self.encoder = if pass_through { encoder.preferring_raw() } else { encoder };
+                self.encoder = if pass_through {
+                    encoder.preferring_raw()
+                } else {
+                    encoder
+                };
                 return None;
             }
             Some(Ok(AnswerItem::Event(event))) => self.encoder.encode(&event)?,
@@ -136,7 +160,12 @@ impl Writer {
     /// The status line is gone, so the failure is an event, and this is where it is logged.
     fn in_band(&self, error: &ApiError) -> Bytes {
         let (code, internal) = (error.code.as_str(), error.internal.as_deref());
-        tracing::warn!(request_id = self.shape.request_id, code, internal, "an answer failed in its stream");
+        tracing::warn!(
+            request_id = self.shape.request_id,
+            code,
+            internal,
+            "an answer failed in its stream"
+        );
         self.shape.door.body(error, &self.shape.request_id).0.into()
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::page_assets::Asset;
 use axum::extract::FromRef;
 use goblin_auth::keys::TierKeys;
 use goblin_auth::local::LocalMode;
@@ -14,8 +15,7 @@ use goblin_core::limits::MAX_BODY_BYTES;
 use goblin_core::provider::BoxFuture;
 use goblin_core::status::SystemStatus;
 use goblin_dispatch::Dispatch;
-use goblin_store::Store;
-use crate::page_assets::Asset;
+use goblin_store::store::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -151,6 +151,8 @@ impl FromRef<AppState> for Arc<App> {
 
 impl std::fmt::Debug for AppState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AppState").field("surface", &self.surface).finish_non_exhaustive()
+        f.debug_struct("AppState")
+            .field("surface", &self.surface)
+            .finish_non_exhaustive()
     }
 }

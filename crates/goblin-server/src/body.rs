@@ -48,7 +48,14 @@ pub(crate) struct GuardedBody {
 impl GuardedBody {
     /// Bounds `inner` to `limit` bytes and to `time` from the first read to the end.
     pub(crate) fn new(inner: Body, limit: usize, time: Duration) -> Self {
-        Self { inner, limit, time, seen: 0, ended: false, deadline: None }
+        Self {
+            inner,
+            limit,
+            time,
+            seen: 0,
+            ended: false,
+            deadline: None,
+        }
     }
 
     fn refuse(&mut self, refusal: BodyRefusal) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -58,7 +65,10 @@ impl GuardedBody {
 
     fn declared_too_large(&self) -> bool {
         let limit = u64::try_from(self.limit).unwrap_or(u64::MAX);
-        self.inner.size_hint().exact().is_some_and(|declared| declared > limit)
+        self.inner
+            .size_hint()
+            .exact()
+            .is_some_and(|declared| declared > limit)
     }
 }
 
@@ -194,9 +204,15 @@ mod tests {
 
     fn guarded(chunks: Vec<&'static [u8]>, limit: usize) -> Body {
         let stream = futures_util::stream::iter(
-            chunks.into_iter().map(|c| Ok::<_, std::convert::Infallible>(Bytes::from_static(c))),
+            chunks
+                .into_iter()
+                .map(|c| Ok::<_, std::convert::Infallible>(Bytes::from_static(c))),
         );
-        Body::new(GuardedBody::new(Body::from_stream(stream), limit, Duration::from_secs(60)))
+        Body::new(GuardedBody::new(
+            Body::from_stream(stream),
+            limit,
+            Duration::from_secs(60),
+        ))
     }
 
     #[tokio::test]

@@ -25,7 +25,12 @@ impl Caller {
 pub(crate) struct Visitor;
 
 fn identify(parts: &Parts, app: &AppState, part: Part) -> Result<Principal, ApiError> {
-    let facts = RequestFacts { method: &parts.method, uri: &parts.uri, headers: &parts.headers, surface: part };
+    let facts = RequestFacts {
+        method: &parts.method,
+        uri: &parts.uri,
+        headers: &parts.headers,
+        surface: part,
+    };
     match &app.access {
         Access::Local(mode) => mode.check_request(&facts).map(|()| Principal::local()),
         Access::Tier(keys) => keys.authenticate(&parts.headers),
@@ -35,7 +40,9 @@ fn identify(parts: &Parts, app: &AppState, part: Part) -> Result<Principal, ApiE
 fn admit(parts: &Parts, app: &AppState) -> Result<Caller, ApiError> {
     let principal = identify(parts, app, Part::Api)?;
     if !principal.may(Scope::Infer) {
-        return Err(ApiError::forbidden("This key may not ask models. Its operator can give it the scope `infer`."));
+        return Err(ApiError::forbidden(
+            "This key may not ask models. Its operator can give it the scope `infer`.",
+        ));
     }
     Ok(Caller(principal))
 }

@@ -23,7 +23,8 @@ impl Door {
     /// The door of `path` on `surface`. Paths that do not exist have a door too.
     pub fn of(surface: Surface, path: &str) -> Self {
         let below = |prefix: &str| {
-            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            path.strip_prefix(prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         if below("/v1") {
             return Self::OpenAi;
@@ -55,7 +56,10 @@ impl Door {
         match self {
             Self::OpenAi => (to_bytes(&wire::openai::error_body(error)), json),
             Self::Legacy => (to_bytes(&wire::legacy::error_body(error)), json),
-            Self::Ours => (to_bytes(&wire::problem::body(error, Some(request_id))), "application/problem+json"),
+            Self::Ours => (
+                to_bytes(&wire::problem::body(error, Some(request_id))),
+                "application/problem+json",
+            ),
         }
     }
 

@@ -45,7 +45,10 @@ impl FromRequestParts<AppState> for RequestId {
 
 /// The correlation id the outermost layer has put into the headers.
 pub(crate) fn request_id(headers: &HeaderMap) -> &str {
-    headers.get(CORRELATION_ID).and_then(|v| v.to_str().ok()).unwrap_or("")
+    headers
+        .get(CORRELATION_ID)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("")
 }
 
 /// The caller's own limit for the whole answer, in milliseconds.
@@ -62,8 +65,15 @@ pub(crate) fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError
     number_header(headers, &LAST_EVENT_ID, 0, u64::MAX)
 }
 
-fn number_header(headers: &HeaderMap, name: &HeaderName, least: u64, most: u64) -> Result<Option<u64>, ApiError> {
-    let Some(value) = headers.get(name).filter(|v| !v.is_empty()) else { return Ok(None) };
+fn number_header(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    least: u64,
+    most: u64,
+) -> Result<Option<u64>, ApiError> {
+    let Some(value) = headers.get(name).filter(|v| !v.is_empty()) else {
+        return Ok(None);
+    };
     match value.to_str().ok().and_then(|text| text.trim().parse().ok()) {
         Some(number) if (least..=most).contains(&number) => Ok(Some(number)),
         _ => Err(ApiError::invalid(
@@ -80,7 +90,11 @@ impl FromRequestParts<AppState> for PathId {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        let thing = if parts.uri.path().starts_with("/api/turns") { "turn" } else { "chat" };
+        let thing = if parts.uri.path().starts_with("/api/turns") {
+            "turn"
+        } else {
+            "chat"
+        };
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(id)) if is_id(&id) => Ok(Self(id)),
             _ => Err(ApiError::not_found(thing).into()),
@@ -117,7 +131,10 @@ impl QueryFields {
                 return Err(ApiError::invalid(shown, message));
             }
             if self.0[..at].iter().any(|(earlier, _)| earlier == name) {
-                return Err(ApiError::invalid(name.clone(), format!("`{name}` is given twice.")));
+                return Err(ApiError::invalid(
+                    name.clone(),
+                    format!("`{name}` is given twice."),
+                ));
             }
         }
         Ok(self)
@@ -131,16 +148,19 @@ impl QueryFields {
     /// The id of `name`, when it was given.
     pub(crate) fn id(&self, name: &str) -> Result<Option<&str>, ApiError> {
         match self.text(name) {
-            Some(id) if !is_id(id) => {
-                Err(ApiError::invalid(name, format!("`{name}` must be an id as this server makes them (a UUID).")))
-            }
+            Some(id) if !is_id(id) => Err(ApiError::invalid(
+                name,
+                format!("`{name}` must be an id as this server makes them (a UUID)."),
+            )),
             given => Ok(given),
         }
     }
 
     /// The whole number of `name` between `least` and `most`, when it was given.
     pub(crate) fn number(&self, name: &str, least: u64, most: u64) -> Result<Option<u64>, ApiError> {
-        let Some(text) = self.text(name) else { return Ok(None) };
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
         match text.parse::<u64>() {
             Ok(n) if (least..=most).contains(&n) => Ok(Some(n)),
             _ => Err(ApiError::invalid(

@@ -4,7 +4,8 @@
 use goblin_core::conversation::Parameters;
 use goblin_core::error::ApiError;
 use goblin_core::id::is_id;
-use goblin_core::limits::{MAX_MAX_TOKENS, MAX_STOP_BYTES, MAX_STOPS};
+use goblin_core::limits::{MAX_JSON_DEPTH, MAX_MAX_TOKENS, MAX_STOP_BYTES, MAX_STOPS};
+use goblin_core::wire::json::depth_within;
 use serde_json::{Map, Value};
 
 /// Most characters of a model's name.
@@ -25,11 +26,22 @@ impl Fields {
     /// Parses a request body. An empty body counts as `{}`.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         if body.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Self { object: Map::new(), prefix: "" });
+            return Ok(Self {
+                object: Map::new(),
+                prefix: "",
+            });
+        }
+        if !depth_within(body, MAX_JSON_DEPTH) {
+            let message =
+                format!("The body is nested deeper than {MAX_JSON_DEPTH} arrays and objects. Flatten it.");
+            return Err(ApiError::invalid("body", message));
         }
         match serde_json::from_slice(body) {
             Ok(Value::Object(object)) => Ok(Self { object, prefix: "" }),
-            Ok(_) => Err(ApiError::invalid("body", "The request body must be a JSON object.")),
+            Ok(_) => Err(ApiError::invalid(
+                "body",
+                "The request body must be a JSON object.",
+            )),
             Err(e) => Err(ApiError::invalid_json(e)),
         }
     }
@@ -58,7 +70,13 @@ impl Fields {
     }
 
     /// Takes a text of `least` to `most` in `unit`, or `null`.
-    fn text(&mut self, field: &str, least: usize, most: usize, unit: Unit) -> Result<Change<String>, ApiError> {
+    fn text(
+        &mut self,
+        field: &str,
+        least: usize,
+        most: usize,
+        unit: Unit,
+    ) -> Result<Change<String>, ApiError> {
         let text = match self.object.shift_remove(field) {
             None => return Ok(None),
             Some(Value::Null) => return Ok(Some(None)),
@@ -70,7 +88,10 @@ impl Fields {
             Unit::Bytes => text.len(),
         };
         if size > most {
-            return Err(self.wrong(field, &format!("at most {most} {} long; it has {size}", unit.word())));
+            return Err(self.wrong(
+                field,
+                &format!("at most {most} {} long; it has {size}", unit.word()),
+            ));
         }
         if text.trim().is_empty() && least > 0 {
             return Err(self.wrong(field, "a text that is not empty"));
@@ -117,13 +138,18 @@ impl Fields {
             Some(Value::Object(object)) => object,
             Some(_) => return Err(self.wrong("parameters", "an object")),
         };
-        let mut inner = Fields { object, prefix: "parameters." };
+        let mut inner = Fields {
+            object,
+            prefix: "parameters.",
+        };
         let parameters = Parameters {
             temperature: inner.float("temperature", 0.0, 2.0)?,
             top_p: inner.float("top_p", 0.0, 1.0)?,
             top_k: inner.whole("top_k", 0, 1000)?.and_then(|n| u32::try_from(n).ok()),
             min_p: inner.float("min_p", 0.0, 1.0)?,
-            max_tokens: inner.whole("max_tokens", 1, u64::from(MAX_MAX_TOKENS))?.and_then(|n| u32::try_from(n).ok()),
+            max_tokens: inner
+                .whole("max_tokens", 1, u64::from(MAX_MAX_TOKENS))?
+                .and_then(|n| u32::try_from(n).ok()),
             // The store keeps whole numbers in 64 bits with a sign.
             seed: inner.whole("seed", 0, i64::MAX.unsigned_abs())?,
             stop: inner.stops()?,
@@ -138,7 +164,10 @@ impl Fields {
         match self.object.shift_remove(field) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match value.as_f64() {
-                #[allow(clippy::cast_possible_truncation, reason = "the range is a few units around zero")]
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    reason = "the range is a few units around zero"
+                )]
                 Some(n) if n >= f64::from(least) && n <= f64::from(most) => Ok(Some(n as f32)),
                 _ => Err(self.wrong(field, &format!("a number from {least} to {most}"))),
             },
@@ -166,7 +195,11 @@ impl Fields {
             Value::String(s) if !s.is_empty() && s.len() <= MAX_STOP_BYTES && !s.contains('\0') => Some(s),
             _ => None,
         };
-        items.into_iter().map(text).collect::<Option<_>>().ok_or_else(|| self.wrong("stop", &must))
+        items
+            .into_iter()
+            .map(text)
+            .collect::<Option<_>>()
+            .ok_or_else(|| self.wrong("stop", &must))
     }
 }
 
@@ -191,7 +224,10 @@ mod tests {
 
     fn param_of(body: &str, read: impl FnOnce(&mut Fields) -> Result<(), ApiError>) -> Option<String> {
         let mut fields = Fields::parse(body.as_bytes()).unwrap();
-        read(&mut fields).and_then(|()| fields.finish()).err().and_then(|e| e.param)
+        read(&mut fields)
+            .and_then(|()| fields.finish())
+            .err()
+            .and_then(|e| e.param)
     }
 
     #[test]
@@ -222,7 +258,10 @@ mod tests {
     fn absent_null_and_set_are_three_things() {
         let mut fields = Fields::parse(br#"{"title":null,"folder":"work"}"#).unwrap();
         assert_eq!(fields.label("title", 200).unwrap(), Some(None));
-        assert_eq!(fields.label("folder", 200).unwrap(), Some(Some("work".to_owned())));
+        assert_eq!(
+            fields.label("folder", 200).unwrap(),
+            Some(Some("work".to_owned()))
+        );
         assert_eq!(fields.label("model", 200).unwrap(), None);
         assert!(fields.finish().is_ok());
     }
@@ -230,10 +269,19 @@ mod tests {
     #[test]
     fn texts_are_bounded_and_free_of_nul() {
         let long = format!(r#"{{"title":"{}"}}"#, "ü".repeat(201));
-        assert_eq!(param_of(&long, |f| f.label("title", 200).map(|_| ())).as_deref(), Some("title"));
+        assert_eq!(
+            param_of(&long, |f| f.label("title", 200).map(|_| ())).as_deref(),
+            Some("title")
+        );
         let nul = r#"{"content":"a\u0000b"}"#;
-        assert_eq!(param_of(nul, |f| f.required_text("content", 9).map(|_| ())).as_deref(), Some("content"));
+        assert_eq!(
+            param_of(nul, |f| f.required_text("content", 9).map(|_| ())).as_deref(),
+            Some("content")
+        );
         let blank = r#"{"content":"  "}"#;
-        assert_eq!(param_of(blank, |f| f.required_text("content", 9).map(|_| ())).as_deref(), Some("content"));
+        assert_eq!(
+            param_of(blank, |f| f.required_text("content", 9).map(|_| ())).as_deref(),
+            Some("content")
+        );
     }
 }

@@ -76,7 +76,11 @@ async fn observe(request: Request, next: Next) -> Response {
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
     let response = next.run(request).await;
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
-    let labels = [("method", method.to_owned()), ("route", route.clone()), ("status", status.to_string())];
+    let labels = [
+        ("method", method.to_owned()),
+        ("route", route.clone()),
+        ("status", status.to_string()),
+    ];
     metrics::counter!("goblin_http_requests_total", &labels).increment(1);
     metrics::histogram!("goblin_http_response_head_duration_seconds", "method" => method, "route" => route.clone())
         .record(elapsed.as_secs_f64());
@@ -84,11 +88,33 @@ async fn observe(request: Request, next: Next) -> Response {
     match response.extensions().get::<Refusal>() {
         Some(Refusal(error)) if status >= 500 => {
             let (code, internal) = (error.code.as_str(), error.internal.as_deref());
-            tracing::error!(method, route, status, milliseconds, code, internal, "{}", error.message);
+            tracing::error!(
+                method,
+                route,
+                status,
+                milliseconds,
+                code,
+                internal,
+                "{}",
+                error.message
+            );
         }
         Some(Refusal(error)) => {
-            let (code, param, internal) = (error.code.as_str(), error.param.as_deref(), error.internal.as_deref());
-            tracing::info!(method, route, status, milliseconds, code, param, internal, "refused");
+            let (code, param, internal) = (
+                error.code.as_str(),
+                error.param.as_deref(),
+                error.internal.as_deref(),
+            );
+            tracing::info!(
+                method,
+                route,
+                status,
+                milliseconds,
+                code,
+                param,
+                internal,
+                "refused"
+            );
         }
         None => tracing::info!(method, route, status, milliseconds, "answered"),
     }
@@ -119,8 +145,14 @@ async fn harden(request: Request, next: Next) -> Response {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
         (
             HeaderName::from_static("permissions-policy"),
             "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -174,10 +206,13 @@ async fn bound_requests(
         return Refusal(error).into_response();
     };
     let place = Place::take(permit);
-    next.run(request).await.map(|body| Body::new(HeldBody::new(body, place)))
+    next.run(request)
+        .await
+        .map(|body| Body::new(HeldBody::new(body, place)))
 }
 
 async fn bound_body(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let (limit, time) = (app.options.max_body_bytes, app.options.body_timeout);
-    next.run(request.map(|body| Body::new(GuardedBody::new(body, limit, time)))).await
+    next.run(request.map(|body| Body::new(GuardedBody::new(body, limit, time))))
+        .await
 }

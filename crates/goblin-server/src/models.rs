@@ -40,18 +40,35 @@ pub(crate) async fn list(app: &App) -> Value {
 
 /// Every model's provider and id.
 pub(crate) async fn names(app: &App) -> Vec<(Arc<str>, String)> {
-    listed(app).await.0.into_iter().map(|model| (model.provider, model.id)).collect()
+    listed(app)
+        .await
+        .0
+        .into_iter()
+        .map(|model| (model.provider, model.id))
+        .collect()
 }
 
 /// Is `name` this model's id, with or without its provider?
 pub(crate) fn is_named(model: &Value, name: &str) -> bool {
-    let (id, provider) = (model["id"].as_str().unwrap_or(""), model["owned_by"].as_str().unwrap_or(""));
-    let bare = |text| str::strip_prefix(text, provider).and_then(|rest: &str| rest.strip_prefix('/')).unwrap_or(text);
+    let (id, provider) = (
+        model["id"].as_str().unwrap_or(""),
+        model["owned_by"].as_str().unwrap_or(""),
+    );
+    let bare = |text| {
+        str::strip_prefix(text, provider)
+            .and_then(|rest: &str| rest.strip_prefix('/'))
+            .unwrap_or(text)
+    };
     id == name || (!AUTOMATIC.contains(&id) && bare(id) == bare(name))
 }
 
 fn entry(model: &Listed) -> ModelEntry<'_> {
-    ModelEntry { id: &model.id, provider: &model.provider, local: model.local, info: &model.info }
+    ModelEntry {
+        id: &model.id,
+        provider: &model.provider,
+        local: model.local,
+        info: &model.info,
+    }
 }
 
 fn object(model: &Listed) -> Value {

@@ -248,9 +248,13 @@ pub(crate) fn frame() -> OpenApi {
              request is taken over.",
         ))
         .build();
-    let components =
-        ComponentsBuilder::new().security_scheme("local", SecurityScheme::ApiKey(ApiKey::Header(local))).build();
-    OpenApiBuilder::new().info(info).components(Some(components)).build()
+    let components = ComponentsBuilder::new()
+        .security_scheme("local", SecurityScheme::ApiKey(ApiKey::Header(local)))
+        .build();
+    OpenApiBuilder::new()
+        .info(info)
+        .components(Some(components))
+        .build()
 }
 
 /// The backend's document.
@@ -271,7 +275,12 @@ pub(crate) fn add_doors(document: &mut OpenApi) {
         ("/api/chat/completions", "create_chat_completion_api"),
         ("/chat/completions", "create_chat_completion_legacy"),
     ];
-    let Some(original) = document.paths.paths.get("/v1/chat/completions").and_then(|item| item.post.clone()) else {
+    let Some(original) = document
+        .paths
+        .paths
+        .get("/v1/chat/completions")
+        .and_then(|item| item.post.clone())
+    else {
         return;
     };
     for (path, operation_id) in doors {
@@ -287,7 +296,9 @@ fn as_legacy(mut operation: Operation, operation_id: &str) -> Operation {
     for (status, response) in &mut operation.responses.responses {
         if let (false, RefOr::T(response)) = (status.starts_with('2'), response) {
             let schema = Ref::from_schema_name("LegacyError");
-            response.content.insert("application/json".to_owned(), Content::new(Some(schema)).into());
+            response
+                .content
+                .insert("application/json".to_owned(), Content::new(Some(schema)).into());
         }
     }
     operation
@@ -295,7 +306,15 @@ fn as_legacy(mut operation: Operation, operation_id: &str) -> Operation {
 
 /// What our own answers always hold, null or not: clients need not ask whether a field is there.
 const ALWAYS_WHOLE: [&str; 10] = [
-    "Chat", "ChatPage", "ModelStatus", "PartStatus", "Problem", "Suggestion", "SystemStatus", "Turn", "TurnPage",
+    "Chat",
+    "ChatPage",
+    "ModelStatus",
+    "PartStatus",
+    "Problem",
+    "Suggestion",
+    "SystemStatus",
+    "Turn",
+    "TurnPage",
     "OpenAiErrorBody",
 ];
 
@@ -304,10 +323,15 @@ const MAY_BE_ABSENT: [&str; 1] = ["retry_after_seconds"];
 
 /// Marks as required what is always there.
 pub(crate) fn require_what_is_always_there(document: &mut OpenApi) {
-    let Some(components) = &mut document.components else { return };
+    let Some(components) = &mut document.components else {
+        return;
+    };
     for name in ALWAYS_WHOLE {
         if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(name) {
-            let all = object.properties.keys().filter(|field| !MAY_BE_ABSENT.contains(&field.as_str()));
+            let all = object
+                .properties
+                .keys()
+                .filter(|field| !MAY_BE_ABSENT.contains(&field.as_str()));
             object.required = all.cloned().collect();
         }
     }

@@ -29,7 +29,12 @@ pub(crate) fn router(app: &AppState) -> Router {
         Surface::Backend => backend().0,
         Surface::Tier => tier(),
     };
-    layers::apply(routes.method_not_allowed_fallback(refuse_method).with_state(app.clone()), app)
+    layers::apply(
+        routes
+            .method_not_allowed_fallback(refuse_method)
+            .with_state(app.clone()),
+        app,
+    )
 }
 
 /// The backend's routes, and the document that describes them.
@@ -54,13 +59,23 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(docs::get_openapi))
         .split_for_parts();
     // A model's id holds slashes, which a template of OpenAPI cannot say: described apart, routed below.
-    document.merge(OpenApiRouter::<AppState>::new().routes(routes!(openai::get_model)).into_openapi());
+    document.merge(
+        OpenApiRouter::<AppState>::new()
+            .routes(routes!(openai::get_model))
+            .into_openapi(),
+    );
     openapi::add_doors(&mut document);
     openapi::require_what_is_always_there(&mut document);
     let router = described
         .route("/v1/models/{*id}", get(openai::get_model))
-        .route("/api/chat/completions", axum::routing::post(openai::create_chat_completion))
-        .route("/chat/completions", axum::routing::post(openai::create_chat_completion))
+        .route(
+            "/api/chat/completions",
+            axum::routing::post(openai::create_chat_completion),
+        )
+        .route(
+            "/chat/completions",
+            axum::routing::post(openai::create_chat_completion),
+        )
         .route("/docs", get(docs::show_docs))
         .route("/docs/style.css", get(docs::show_docs_style))
         .route("/config.json", get(page::show_config))
@@ -71,8 +86,14 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
 /// The model tier's routes.
 fn tier() -> Router<AppState> {
     Router::new()
-        .route("/v1/chat/completions", axum::routing::post(openai::create_chat_completion))
-        .route("/chat/completions", axum::routing::post(openai::create_chat_completion))
+        .route(
+            "/v1/chat/completions",
+            axum::routing::post(openai::create_chat_completion),
+        )
+        .route(
+            "/chat/completions",
+            axum::routing::post(openai::create_chat_completion),
+        )
         .route("/v1/models", get(openai::list_models))
         .route("/v1/models/{*id}", get(openai::get_model))
         .route("/models", get(openai::list_legacy_models))

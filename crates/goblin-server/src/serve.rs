@@ -105,7 +105,10 @@ async fn next_connection(
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "back-off: out of file descriptors, and nothing tells when one is free")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "back-off: out of file descriptors, and nothing tells when one is free"
+)]
 async fn pause() {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }

@@ -54,7 +54,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_is_filled_with_comments_and_ready_events_share_a_write() {
         let (tell, hear) = tokio::sync::mpsc::unbounded_channel::<Bytes>();
-        let source = futures_util::stream::unfold(hear, |mut hear| async { Some((hear.recv().await?, hear)) });
+        let source =
+            futures_util::stream::unfold(hear, |mut hear| async { Some((hear.recv().await?, hear)) });
         let mut writes = Box::pin(writes(source, Duration::from_secs(15)));
         assert_eq!(writes.next().await.unwrap().unwrap(), ": ping\n\n");
         tell.send("data: 1\n\n".into()).unwrap();

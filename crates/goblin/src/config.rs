@@ -7,13 +7,11 @@ mod check;
 pub(crate) mod environment;
 mod keys;
 mod show;
-mod written;
 #[cfg(test)]
 mod tests;
+mod written;
 
-pub(crate) use check::{
-    Config, LogFormat, ServerConfig, TierConfig, UpstreamConfig, check, is_public_address, is_public_url,
-};
+pub(crate) use check::{Config, LogFormat, check, is_public_address, is_public_url};
 pub(crate) use environment::Environment;
 pub(crate) use show::{print, schema};
 pub(crate) use written::{Problem, Request, Written};
@@ -26,7 +24,10 @@ pub(crate) use written::{Problem, Request, Written};
 pub(crate) fn load(environment: &Environment, request: &Request) -> Result<Loaded, Vec<Problem>> {
     let mut written = Written::read(environment, request);
     let config = check(&mut written, environment)?;
-    Ok(Loaded { config, notices: written.notices })
+    Ok(Loaded {
+        config,
+        notices: written.notices,
+    })
 }
 
 /// A usable configuration and what the operator should know about it.

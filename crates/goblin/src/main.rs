@@ -1,3 +1,93 @@
-//! goblin
+//! The binary: command line, configuration, wiring. Sees every room; nothing sees it.
+
+mod checks;
+mod cli;
+mod client;
+mod command;
 mod config;
-fn main() {}
+mod embedded;
+mod machine;
+mod model_choice;
+mod output;
+mod system;
+mod telemetry;
+mod up;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command, Models};
+use crate::config::{Config, Environment, Loaded};
+use crate::output::{Output, complain};
+use crate::up::Mode;
+
+/// Exit code: the command line or the configuration is wrong. clap uses the same.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let environment = Environment::read();
+    let output = Output::new(&environment);
+    let request = cli.request();
+    match &cli.command {
+        Command::Config(command) => return command::config::run(command, &environment, &request, output),
+        Command::Version { json } => {
+            command::look::version(*json, output);
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
+    }
+    let loaded = match config::load(&environment, &request) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            for problem in problems {
+                complain(format_args!("error: {problem}"));
+            }
+            return ExitCode::from(USAGE);
+        }
+    };
+    match run(&cli.command, loaded, &environment, output) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command. `Ok(false)`: it worked, and what it found is not well.
+fn run(command: &Command, loaded: Loaded, environment: &Environment, output: Output) -> anyhow::Result<bool> {
+    let Loaded { config, notices } = loaded;
+    let mode = match command {
+        Command::Up(_) => Some(Mode::Up),
+        Command::Serve(_) => Some(Mode::Serve),
+        Command::Models(Models::Serve(_)) => Some(Mode::Tier),
+        _ => None,
+    };
+    if let Some(mode) = mode {
+        telemetry::start_logging(&config, environment)?;
+        for notice in notices {
+            tracing::warn!("{notice}");
+        }
+        return up::run(config, mode, output).map(|()| true);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(look(command, &config, output))
+}
+
+async fn look(command: &Command, config: &Config, output: Output) -> anyhow::Result<bool> {
+    match command {
+        Command::Status { json, url } => command::look::status(config, url.as_deref(), *json, output).await,
+        Command::Doctor { json } => command::look::doctor(config, *json, output).await,
+        Command::Migrate(command) => command::migrate::run(command, config, output)
+            .await
+            .map(|()| true),
+        Command::Models(command) => command::models::run(command, config, output).map(|()| true),
+        Command::Up(_) | Command::Serve(_) | Command::Config(_) | Command::Version { .. } => Ok(true),
+    }
+}

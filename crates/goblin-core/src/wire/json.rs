@@ -32,7 +32,10 @@ pub fn depth_within(text: &[u8], max_depth: usize) -> bool {
 /// Index of the quote that ends the string whose opening quote is at `at`, or the end of the text.
 fn end_of_string(text: &[u8], at: usize) -> usize {
     let mut next = at + 1;
-    while let Some(found) = text.get(next..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+    while let Some(found) = text
+        .get(next..)
+        .and_then(|rest| memchr::memchr2(b'"', b'\\', rest))
+    {
         next += found;
         if text[next] == b'"' {
             return next;
@@ -60,7 +63,9 @@ impl<'de: 'a, 'a, const LIMIT: usize> Deserialize<'de> for Fields<'a, LIMIT> {
                 let mut fields = Vec::new();
                 while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
                     if fields.len() == LIMIT {
-                        return Err(A::Error::custom(format!("an object has more than {LIMIT} fields")));
+                        return Err(A::Error::custom(format!(
+                            "an object has more than {LIMIT} fields"
+                        )));
                     }
                     fields.push((key.0, value));
                 }

@@ -46,9 +46,18 @@ mod tests {
     #[test]
     fn a_problem_says_status_code_field_and_when_to_come_back() {
         let problem = body(&ApiError::invalid("temperature", "Too hot."), Some("r1"));
-        assert_eq!((problem.status, problem.title.as_str()), (422, "Unprocessable Content"));
+        assert_eq!(
+            (problem.status, problem.title.as_str()),
+            (422, "Unprocessable Content")
+        );
         assert_eq!(problem.param.as_deref(), Some("temperature"));
-        let wait = body(&ApiError::rate_limited("Full.", Duration::from_millis(1500)), None);
-        assert_eq!((wait.status, wait.retry_after_seconds, wait.code.as_str()), (429, Some(2), "rate_limited"));
+        let wait = body(
+            &ApiError::rate_limited("Full.", Duration::from_millis(1500)),
+            None,
+        );
+        assert_eq!(
+            (wait.status, wait.retry_after_seconds, wait.code.as_str()),
+            (429, Some(2), "rate_limited")
+        );
     }
 }

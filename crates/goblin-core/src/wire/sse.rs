@@ -112,7 +112,9 @@ impl SseSplitter {
         self.broken = true;
         self.line = Vec::new();
         self.data = BytesMut::new();
-        self.ready.push_back(Err(SseError::TooLarge { limit: self.max_event_bytes }));
+        self.ready.push_back(Err(SseError::TooLarge {
+            limit: self.max_event_bytes,
+        }));
     }
 
     fn take_line(&mut self, line: &[u8]) {
@@ -159,7 +161,11 @@ impl SseSplitter {
         let (event, id) = (self.event.take(), self.id.take());
         if std::mem::take(&mut self.has_data) {
             let data = self.data.split().freeze();
-            self.ready.push_back(Ok(SseEvent { event: event.filter(|e| !e.is_empty()), data, id }));
+            self.ready.push_back(Ok(SseEvent {
+                event: event.filter(|e| !e.is_empty()),
+                data,
+                id,
+            }));
         }
     }
 }
@@ -208,7 +214,11 @@ mod tests {
     }
 
     fn data(text: &str) -> Result<SseEvent, SseError> {
-        Ok(SseEvent { event: None, data: Bytes::copy_from_slice(text.as_bytes()), id: None })
+        Ok(SseEvent {
+            event: None,
+            data: Bytes::copy_from_slice(text.as_bytes()),
+            id: None,
+        })
     }
 
     #[test]
@@ -222,7 +232,11 @@ mod tests {
             assert_eq!(whole.len(), 3, "{end:?} {whole:?}");
             assert_eq!(
                 whole[0],
-                Ok(SseEvent { event: Some("e".into()), data: "ä1\n2".into(), id: Some("7".into()) })
+                Ok(SseEvent {
+                    event: Some("e".into()),
+                    data: "ä1\n2".into(),
+                    id: Some("7".into())
+                })
             );
             assert_eq!(whole[1..], [data(""), data("x")]);
             for cut in 0..=bytes.len() {
@@ -253,7 +267,11 @@ mod tests {
         for text in ["", "x", "a\nb", "a\n\nb", "end\n", "\n"] {
             let wire = encode_event(Some(9), Some("delta"), text.as_bytes());
             let got = split(&[&wire]);
-            let expected = SseEvent { event: Some("delta".into()), data: text.to_owned().into(), id: Some("9".into()) };
+            let expected = SseEvent {
+                event: Some("delta".into()),
+                data: text.to_owned().into(),
+                id: Some("9".into()),
+            };
             assert_eq!(got, [Ok(expected)], "{text:?}");
         }
         assert_eq!(split(&[PING]), []);

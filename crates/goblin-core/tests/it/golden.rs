@@ -11,7 +11,9 @@ use goblin_core::wire::sse::SseSplitter;
 use serde_json::Value;
 
 fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/openai").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures/openai")
+        .join(name)
 }
 
 fn read(name: &str) -> Vec<u8> {
@@ -24,18 +26,25 @@ fn golden(name: &str, actual: &str) {
     match std::fs::read_to_string(&file) {
         Ok(expected) => assert_eq!(expected.trim_end(), actual.trim_end(), "{name} differs"),
         Err(_) => {
-            std::fs::write(&file, format!("{}\n", actual.trim_end())).unwrap();
+            std::fs::write(&file, format!("{}\n", actual.trim_end())).expect("written");
             panic!("{name} was missing and has been written: read it before committing it");
         }
     }
 }
 
 fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap()
+    serde_json::to_string_pretty(value).expect("JSON")
 }
 
 const REQUESTS: [&str; 5] = ["plain", "sampling", "conversation", "tools", "goblin"];
-const STREAMS: [&str; 6] = ["text", "tools", "tools_without_index", "logprobs", "reasoning", "running_usage"];
+const STREAMS: [&str; 6] = [
+    "text",
+    "tools",
+    "tools_without_index",
+    "logprobs",
+    "reasoning",
+    "running_usage",
+];
 
 #[test]
 fn every_request_means_what_its_golden_file_says() {
@@ -53,7 +62,9 @@ fn every_request_means_what_its_golden_file_says() {
 #[test]
 fn what_an_upstream_is_asked_means_the_same_to_it() {
     for name in REQUESTS {
-        let first = parse_chat_request(&Bytes::from(read(&format!("requests/{name}.json")))).unwrap().request;
+        let first = parse_chat_request(&Bytes::from(read(&format!("requests/{name}.json"))))
+            .unwrap()
+            .request;
         let second = parse_chat_request(&encode_request(&first)).unwrap().request;
         assert_eq!(second.messages, first.messages, "{name}");
         assert_eq!(second.tools, first.tools, "{name}");
@@ -71,11 +82,11 @@ fn decode(pieces: &[&[u8]], keep_raw: bool) -> Vec<ChatEvent> {
     for piece in pieces {
         splitter.push(piece);
         while let Some(event) = splitter.next_event() {
-            events.extend(decoder.decode(&event.unwrap().data).unwrap());
+            events.extend(decoder.decode(&event.expect("an event").data).expect("events"));
         }
     }
     events.extend(decoder.leftover());
-    decoder.finish().unwrap();
+    decoder.finish().expect("a whole answer");
     events
 }
 
@@ -92,7 +103,10 @@ fn every_stream_becomes_the_events_and_the_answer_of_its_golden_files() {
         let events = decode(&[&bytes], false);
         let lines: Vec<String> = events.iter().map(|e| format!("{:?}", e.parsed)).collect();
         golden(&format!("streams/{name}.events.txt"), &lines.join("\n"));
-        golden(&format!("streams/{name}.completion.json"), &pretty(&collect(&events)));
+        golden(
+            &format!("streams/{name}.completion.json"),
+            &pretty(&collect(&events)),
+        );
     }
 }
 
@@ -102,7 +116,11 @@ fn a_stream_cut_anywhere_gives_the_same_events() {
         let bytes = read(&format!("streams/{name}.sse"));
         let whole = decode(&[&bytes], true);
         for cut in 0..=bytes.len() {
-            assert_eq!(decode(&[&bytes[..cut], &bytes[cut..]], true), whole, "{name} cut at {cut}");
+            assert_eq!(
+                decode(&[&bytes[..cut], &bytes[cut..]], true),
+                whole,
+                "{name} cut at {cut}"
+            );
         }
         let singles: Vec<&[u8]> = bytes.chunks(1).collect();
         assert_eq!(decode(&singles, true), whole, "{name} byte by byte");
@@ -114,11 +132,20 @@ fn a_stream_forwarded_raw_is_byte_for_byte_what_came() {
     for name in STREAMS {
         let bytes = read(&format!("streams/{name}.sse"));
         let mut encoder = ChunkEncoder::pass_through(true);
-        let sent: Vec<Bytes> = decode(&[&bytes], true).iter().filter_map(|e| encoder.encode(e)).collect();
+        let sent: Vec<Bytes> = decode(&[&bytes], true)
+            .iter()
+            .filter_map(|e| encoder.encode(e))
+            .collect();
         let mut splitter = SseSplitter::new(1 << 20);
         splitter.push(&bytes);
-        let came: Vec<Bytes> = std::iter::from_fn(|| splitter.next_event()).map(|e| e.unwrap().data).collect();
-        assert_eq!(sent, came[..came.len() - 1], "{name}: all but [DONE], which the server writes");
+        let came: Vec<Bytes> = std::iter::from_fn(|| splitter.next_event())
+            .map(|e| e.unwrap().data)
+            .collect();
+        assert_eq!(
+            sent,
+            came[..came.len() - 1],
+            "{name}: all but [DONE], which the server writes"
+        );
     }
 }
 

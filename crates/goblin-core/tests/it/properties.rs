@@ -11,7 +11,9 @@ use serde_json::Value;
 fn split(pieces: &[&[u8]]) -> Vec<SseEvent> {
     let mut splitter = SseSplitter::new(1 << 20);
     pieces.iter().for_each(|p| splitter.push(p));
-    std::iter::from_fn(|| splitter.next_event()).map(Result::unwrap).collect()
+    std::iter::from_fn(|| splitter.next_event())
+        .map(Result::unwrap)
+        .collect()
 }
 
 /// Cuts `bytes` at the given places, taken modulo its length.

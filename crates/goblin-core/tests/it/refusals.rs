@@ -22,11 +22,23 @@ fn with_message(message: &str) -> String {
 
 #[test]
 fn what_is_not_json_is_called_so() {
-    for body in [&b""[..], b"{", b"hello", b"{\"model\":\"m\",}", b"{\"model\": \"\xff\"}", b"\x00", b"{} {}"] {
+    for body in [
+        &b""[..],
+        b"{",
+        b"hello",
+        b"{\"model\":\"m\",}",
+        b"{\"model\": \"\xff\"}",
+        b"\x00",
+        b"{} {}",
+    ] {
         let error = refused(body);
         assert_eq!(error.code, ErrorCode::InvalidJson, "{body:?}: {error}");
     }
-    assert!(refused(b"{\"model\": \"\xff\"}").message.contains("byte 11 is not UTF-8"));
+    assert!(
+        refused(b"{\"model\": \"\xff\"}")
+            .message
+            .contains("byte 11 is not UTF-8")
+    );
 }
 
 #[test]
@@ -36,43 +48,101 @@ fn every_wrong_field_is_named_with_its_limit() {
         ("[]".into(), "body", "must be a JSON object, not an array"),
         ("null".into(), "body", "not null"),
         (r#"{"messages":[]}"#.into(), "model", "missing"),
-        (r#"{"model":7,"messages":[]}"#.into(), "model", "must be a string, not a number"),
+        (
+            r#"{"model":7,"messages":[]}"#.into(),
+            "model",
+            "must be a string, not a number",
+        ),
         (r#"{"model":"","messages":[]}"#.into(), "model", "1 to 256 bytes"),
         (format!(r#"{{"model":"{long_name}"}}"#), "model", "1 to 256 bytes"),
         (r#"{"model":"m"}"#.into(), "messages", "missing"),
         (r#"{"model":"m","messages":[]}"#.into(), "messages", "empty"),
-        (r#"{"model":"m","messages":"hi"}"#.into(), "messages", "must be an array, not a string"),
-        (r#"{"model":"m","messages":[7]}"#.into(), "messages[0]", "must be an object, not a number"),
+        (
+            r#"{"model":"m","messages":"hi"}"#.into(),
+            "messages",
+            "must be an array, not a string",
+        ),
+        (
+            r#"{"model":"m","messages":[7]}"#.into(),
+            "messages[0]",
+            "must be an object, not a number",
+        ),
         (with(r#""model":"n""#), "model", "twice"),
         (with(r#""mod\u0065l":"n""#), "model", "twice"),
         (with_message(r#"{"content":"x"}"#), "messages[1].role", "role"),
-        (with_message(r#"{"role":"wizard","content":"x"}"#), "messages[1].role", "`tool`, not `wizard`"),
-        (with_message(r#"{"role":"user"}"#), "messages[1].content", "no content"),
-        (with_message(r#"{"role":"user","content":[]}"#), "messages[1].content", "empty"),
-        (with_message(r#"{"role":"user","content":7}"#), "messages[1].content", "not a number"),
-        (with_message(r#"{"role":"user","content":"a\u0000b"}"#), "messages[1].content", "NUL"),
-        (with_message(r#"{"role":"user","content":"\ud800"}"#), "messages[1].content", "escape"),
-        (with_message(r#"{"role":"user","content":[{"text":"x"}]}"#), "messages[1].content[0].type", "type"),
-        (with_message(r#"{"role":"user","content":[{"type":"video"}]}"#), "messages[1].content[0].type", "`video`"),
-        (with_message(r#"{"role":"user","content":[{"type":"text"}]}"#), "messages[1].content[0].text", "no `text`"),
+        (
+            with_message(r#"{"role":"wizard","content":"x"}"#),
+            "messages[1].role",
+            "`tool`, not `wizard`",
+        ),
+        (
+            with_message(r#"{"role":"user"}"#),
+            "messages[1].content",
+            "no content",
+        ),
+        (
+            with_message(r#"{"role":"user","content":[]}"#),
+            "messages[1].content",
+            "empty",
+        ),
+        (
+            with_message(r#"{"role":"user","content":7}"#),
+            "messages[1].content",
+            "not a number",
+        ),
+        (
+            with_message(r#"{"role":"user","content":"a\u0000b"}"#),
+            "messages[1].content",
+            "NUL",
+        ),
+        (
+            with_message(r#"{"role":"user","content":"\ud800"}"#),
+            "messages[1].content",
+            "escape",
+        ),
+        (
+            with_message(r#"{"role":"user","content":[{"text":"x"}]}"#),
+            "messages[1].content[0].type",
+            "type",
+        ),
+        (
+            with_message(r#"{"role":"user","content":[{"type":"video"}]}"#),
+            "messages[1].content[0].type",
+            "`video`",
+        ),
+        (
+            with_message(r#"{"role":"user","content":[{"type":"text"}]}"#),
+            "messages[1].content[0].text",
+            "no `text`",
+        ),
         (
             with_message(r#"{"role":"user","content":[{"type":"input_audio","input_audio":{}}]}"#),
             "messages[1].content[0].type",
             "text and images only",
         ),
         (
-            with_message(r#"{"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]}"#),
+            with_message(
+                r#"{"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]}"#,
+            ),
             "messages[1].content[0].image_url.url",
             "https://",
         ),
         (
-            with_message(r#"{"role":"system","content":[{"type":"image_url","image_url":{"url":"https://x/y.png"}}]}"#),
+            with_message(
+                r#"{"role":"system","content":[{"type":"image_url","image_url":{"url":"https://x/y.png"}}]}"#,
+            ),
             "messages[1].content[0].type",
             "`user`",
         ),
-        (with_message(r#"{"role":"tool","content":"x"}"#), "messages[1].tool_call_id", "tool_call_id"),
         (
-            with_message(r#"{"role":"user","content":"x","tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]}"#),
+            with_message(r#"{"role":"tool","content":"x"}"#),
+            "messages[1].tool_call_id",
+            "tool_call_id",
+        ),
+        (
+            with_message(
+                r#"{"role":"user","content":"x","tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]}"#,
+            ),
             "messages[1].tool_calls",
             "assistant",
         ),
@@ -82,45 +152,107 @@ fn every_wrong_field_is_named_with_its_limit() {
             "arguments",
         ),
         (with(r#""temperature":99"#), "temperature", "from 0 to 2, not 99"),
-        (with(r#""temperature":"hot""#), "temperature", "must be a number, not a string"),
+        (
+            with(r#""temperature":"hot""#),
+            "temperature",
+            "must be a number, not a string",
+        ),
         (with(r#""temperature":-0.1"#), "temperature", "from 0 to 2"),
         (with(r#""top_p":1.1"#), "top_p", "from 0 to 1"),
         (with(r#""top_k":-1"#), "top_k", "from 0 to 1000"),
         (with(r#""min_p":2"#), "min_p", "from 0 to 1"),
-        (with(r#""presence_penalty":3"#), "presence_penalty", "from -2 to 2"),
-        (with(r#""frequency_penalty":-3"#), "frequency_penalty", "from -2 to 2"),
+        (
+            with(r#""presence_penalty":3"#),
+            "presence_penalty",
+            "from -2 to 2",
+        ),
+        (
+            with(r#""frequency_penalty":-3"#),
+            "frequency_penalty",
+            "from -2 to 2",
+        ),
         (with(r#""repeat_penalty":0"#), "repeat_penalty", "from 0.01 to 10"),
         (with(r#""seed":1.5"#), "seed", "whole number"),
-        (with(r#""max_tokens":-1"#), "max_tokens", "from 1 to 1000000, not -1"),
+        (
+            with(r#""max_tokens":-1"#),
+            "max_tokens",
+            "from 1 to 1000000, not -1",
+        ),
         (with(r#""max_tokens":0"#), "max_tokens", "from 1 to 1000000"),
-        (with(r#""max_completion_tokens":99999999999999999999"#), "max_completion_tokens", "from 1 to 1000000"),
-        (with(r#""max_tokens":5,"max_completion_tokens":6"#), "max_tokens", "differ"),
+        (
+            with(r#""max_completion_tokens":99999999999999999999"#),
+            "max_completion_tokens",
+            "from 1 to 1000000",
+        ),
+        (
+            with(r#""max_tokens":5,"max_completion_tokens":6"#),
+            "max_tokens",
+            "differ",
+        ),
         (with(r#""stop":7"#), "stop", "string or an array of up to 16"),
         (with(r#""stop":["a",""]"#), "stop[1]", "1 to 1024 bytes"),
-        (with(&format!(r#""stop":[{}"x"]"#, r#""x","#.repeat(16))), "stop", "more than 16"),
+        (
+            with(&format!(r#""stop":[{}"x"]"#, r#""x","#.repeat(16))),
+            "stop",
+            "more than 16",
+        ),
         (with(r#""logit_bias":[1]"#), "logit_bias", "must be an object"),
-        (with(r#""logit_bias":{"hello":1}"#), "logit_bias.hello", "token ids"),
-        (with(r#""logit_bias":{"5":101}"#), "logit_bias.5", "from -100 to 100"),
+        (
+            with(r#""logit_bias":{"hello":1}"#),
+            "logit_bias.hello",
+            "token ids",
+        ),
+        (
+            with(r#""logit_bias":{"5":101}"#),
+            "logit_bias.5",
+            "from -100 to 100",
+        ),
         (with(r#""top_logprobs":3"#), "top_logprobs", "needs `logprobs`"),
-        (with(r#""logprobs":true,"top_logprobs":21"#), "top_logprobs", "from 0 to 20"),
+        (
+            with(r#""logprobs":true,"top_logprobs":21"#),
+            "top_logprobs",
+            "from 0 to 20",
+        ),
         (with(r#""logprobs":1"#), "logprobs", "boolean"),
         (with(r#""n":2"#), "n", "must be 1"),
         (with(r#""n":0"#), "n", "from 1"),
         (with(r#""stream":"yes""#), "stream", "boolean"),
-        (with(r#""stream":true,"stream_options":{"include_usage":1}"#), "stream_options.include_usage", "boolean"),
+        (
+            with(r#""stream":true,"stream_options":{"include_usage":1}"#),
+            "stream_options.include_usage",
+            "boolean",
+        ),
         (with(r#""functions":[]"#), "functions", "Use `tools`"),
-        (with(r#""modalities":["text","audio"]"#), "modalities[1]", "`text`"),
+        (
+            with(r#""modalities":["text","audio"]"#),
+            "modalities[1]",
+            "`text`",
+        ),
         (with(r#""tools":{}"#), "tools", "array"),
-        (with(r#""tools":[{"type":"retrieval"}]"#), "tools[0].type", "`function`"),
-        (with(r#""tools":[{"type":"function","function":{}}]"#), "tools[0].function.name", "missing"),
-        (with(r#""tools":[{"type":"function","function":{"name":"a b"}}]"#), "tools[0].function.name", "letters"),
+        (
+            with(r#""tools":[{"type":"retrieval"}]"#),
+            "tools[0].type",
+            "`function`",
+        ),
+        (
+            with(r#""tools":[{"type":"function","function":{}}]"#),
+            "tools[0].function.name",
+            "missing",
+        ),
+        (
+            with(r#""tools":[{"type":"function","function":{"name":"a b"}}]"#),
+            "tools[0].function.name",
+            "letters",
+        ),
         (
             with(r#""tools":[{"type":"function","function":{"name":"a","parameters":"x"}}]"#),
             "tools[0].function.parameters",
             "object",
         ),
         (
-            with(r#""tools":[{"type":"function","function":{"name":"a"}},{"type":"function","function":{"name":"a"}}]"#),
+            with(
+                r#""tools":[{"type":"function","function":{"name":"a"}},{"type":"function","function":{"name":"a"}}]"#,
+            ),
             "tools[1].function.name",
             "own",
         ),
@@ -130,17 +262,49 @@ fn every_wrong_field_is_named_with_its_limit() {
             "tool_choice.function.name",
             "not among",
         ),
-        (with(r#""response_format":{"type":"xml"}"#), "response_format.type", "`json_schema`, not `xml`"),
-        (with(r#""response_format":{"type":"json_schema"}"#), "response_format.json_schema", "missing"),
-        (with(r#""grammar":"root ::= x","response_format":{"type":"json_object"}"#), "grammar", "exclude"),
-        (with(r#""latency_target":"warp""#), "latency_target", "`high`, not `warp`"),
+        (
+            with(r#""response_format":{"type":"xml"}"#),
+            "response_format.type",
+            "`json_schema`, not `xml`",
+        ),
+        (
+            with(r#""response_format":{"type":"json_schema"}"#),
+            "response_format.json_schema",
+            "missing",
+        ),
+        (
+            with(r#""grammar":"root ::= x","response_format":{"type":"json_object"}"#),
+            "grammar",
+            "exclude",
+        ),
+        (
+            with(r#""latency_target":"warp""#),
+            "latency_target",
+            "`high`, not `warp`",
+        ),
         (with(r#""intent":"poetry""#), "intent", "`poetry`"),
         (with(r#""context":5"#), "context", "string"),
         (with(r#""cost_priority":"high""#), "cost_priority", "boolean"),
-        (with(r#""goblin":{"speed":1}"#), "goblin.speed", "There is no option"),
-        (with(r#""goblin":{"verify":"maybe"}"#), "goblin.verify", "`optimistic`, not `maybe`"),
-        (with(r#""goblin":{"max_cost_usd":-1}"#), "goblin.max_cost_usd", "from 0"),
-        (with(r#""goblin":{"deadline_ms":0}"#), "goblin.deadline_ms", "from 1"),
+        (
+            with(r#""goblin":{"speed":1}"#),
+            "goblin.speed",
+            "There is no option",
+        ),
+        (
+            with(r#""goblin":{"verify":"maybe"}"#),
+            "goblin.verify",
+            "`optimistic`, not `maybe`",
+        ),
+        (
+            with(r#""goblin":{"max_cost_usd":-1}"#),
+            "goblin.max_cost_usd",
+            "from 0",
+        ),
+        (
+            with(r#""goblin":{"deadline_ms":0}"#),
+            "goblin.deadline_ms",
+            "from 1",
+        ),
         (with(r#""goblin":true"#), "goblin", "must be an object"),
     ];
     for (body, param, word) in table {
@@ -157,9 +321,20 @@ fn hostile_sizes_are_refused_by_name() {
         r#"{{"model":"m","messages":[{}{{"role":"user","content":"x"}}]}}"#,
         r#"{"role":"user","content":"x"},"#.repeat(100_000)
     );
-    let deep = format!(r#"{{"model":"m","messages":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-    let deep_inside = with(&format!(r#""metadata":{}{}"#, r#"{"a":"#.repeat(150), "}".repeat(150)));
-    let many_fields = format!("{{{}\"model\":\"m\"}}", (0..300).map(|i| format!("\"f{i}\":1,")).collect::<String>());
+    let deep = format!(
+        r#"{{"model":"m","messages":{}{}}}"#,
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    let deep_inside = with(&format!(
+        r#""metadata":{}{}"#,
+        r#"{"a":"#.repeat(150),
+        "}".repeat(150)
+    ));
+    let many_fields = format!(
+        "{{{}\"model\":\"m\"}}",
+        (0..300).map(|i| format!("\"f{i}\":1,")).collect::<String>()
+    );
     let many_tools = with(&format!(
         r#""tools":[{}1]"#,
         r#"{"type":"function","function":{"name":"a"}},"#.repeat(200)
@@ -177,18 +352,28 @@ fn hostile_sizes_are_refused_by_name() {
         (big_schema, "tools", "262144"),
     ] {
         let error = refused(body.as_bytes());
-        assert_eq!((error.code, error.param.as_deref()), (ErrorCode::InvalidRequest, Some(param)), "{error}");
+        assert_eq!(
+            (error.code, error.param.as_deref()),
+            (ErrorCode::InvalidRequest, Some(param)),
+            "{error}"
+        );
         assert!(error.message.contains(limit), "{}", error.message);
     }
 }
 
 #[test]
 fn unknown_fields_and_nulls_are_no_reason_to_refuse() {
-    let body = with(r#""temperature":null,"tools":null,"goblin":{"verify":null},"stop":null,"n":null,"x_unknown":[1,{"y":2}]"#);
+    let body = with(
+        r#""temperature":null,"tools":null,"goblin":{"verify":null},"stop":null,"n":null,"x_unknown":[1,{"y":2}]"#,
+    );
     let incoming = parse_chat_request(&Bytes::from(body)).unwrap();
     assert_eq!(incoming.request.sampling, goblin_core::chat::Sampling::default());
     assert!(incoming.goblin_given);
-    assert!(!parse_chat_request(&Bytes::from(with(r#""goblin":null"#))).unwrap().goblin_given);
+    assert!(
+        !parse_chat_request(&Bytes::from(with(r#""goblin":null"#)))
+            .unwrap()
+            .goblin_given
+    );
 }
 
 #[test]
@@ -199,10 +384,18 @@ fn the_document_to_use_reaches_the_model_after_the_callers_own_instructions() {
     let messages = parse_chat_request(&body).unwrap().request.messages;
     assert_eq!(messages.len(), 2);
     let instructions = messages[0].joined_text();
-    assert!(instructions.starts_with("S\n\n") && instructions.contains("Paris is in Texas."), "{instructions}");
-    let alone = Bytes::from_static(br#"{"model":"m","context":"Paris is in Texas.","messages":[{"role":"user","content":"Q"}]}"#);
+    assert!(
+        instructions.starts_with("S\n\n") && instructions.contains("Paris is in Texas."),
+        "{instructions}"
+    );
+    let alone = Bytes::from_static(
+        br#"{"model":"m","context":"Paris is in Texas.","messages":[{"role":"user","content":"Q"}]}"#,
+    );
     let messages = parse_chat_request(&alone).unwrap().request.messages;
-    assert_eq!((messages.len(), messages[0].role), (2, goblin_core::chat::Role::System));
+    assert_eq!(
+        (messages.len(), messages[0].role),
+        (2, goblin_core::chat::Role::System)
+    );
     assert!(messages[0].joined_text().contains("Paris is in Texas."));
 }
 

@@ -94,7 +94,9 @@ impl Answer {
             let decoded = match event {
                 Ok(event) if event.data.trim_ascii().is_empty() => continue,
                 Ok(event) => self.decoder.decode(&event.data),
-                Err(error) => Err(ProviderError::Interrupted { reason: error.to_string() }),
+                Err(error) => Err(ProviderError::Interrupted {
+                    reason: error.to_string(),
+                }),
             };
             match decoded {
                 Ok(events) => self.ready.extend(events),
@@ -149,5 +151,8 @@ impl Answer {
 
 /// A whole `chat.completion`, to be forwarded as it is.
 fn whole_body(bytes: Bytes) -> ChatEvent {
-    ChatEvent { parsed: Parsed::Opaque, raw: Some((Dialect::OpenAi, bytes)) }
+    ChatEvent {
+        parsed: Parsed::Opaque,
+        raw: Some((Dialect::OpenAi, bytes)),
+    }
 }

@@ -32,7 +32,11 @@ struct Known {
 
 impl Discovery {
     pub(super) fn new(upstream: Arc<Upstream>, ttl: Duration) -> Self {
-        Self { upstream, ttl, known: Mutex::new(Known::default()) }
+        Self {
+            upstream,
+            ttl,
+            known: Mutex::new(Known::default()),
+        }
     }
 
     pub(super) async fn status(&self) -> ProviderStatus {
@@ -44,7 +48,10 @@ impl Discovery {
         }
         let status = match self.upstream.kind {
             Kind::Ollama => match known.ollama.list(&self.upstream).await {
-                Ok(models) => answering(ListedModels { models, ..ListedModels::default() }),
+                Ok(models) => answering(ListedModels {
+                    models,
+                    ..ListedModels::default()
+                }),
                 Err(health) => not_answering(health),
             },
             _ => match self.upstream.list_models().await {
@@ -69,13 +76,19 @@ fn answering(listed: ListedModels) -> ProviderStatus {
 }
 
 fn not_answering(health: Health) -> ProviderStatus {
-    ProviderStatus { health, ..answering(ListedModels::default()) }
+    ProviderStatus {
+        health,
+        ..answering(ListedModels::default())
+    }
 }
 
 impl Upstream {
     async fn list_models(&self) -> Result<ListedModels, Health> {
-        let body = self.ask(Method::GET, self.base.join("models"), Bytes::new()).await?;
-        parse_model_list(&body).map_err(|why| Health::Down(format!("{} answers, but {why}", self.base.address())))
+        let body = self
+            .ask(Method::GET, self.base.join("models"), Bytes::new())
+            .await?;
+        parse_model_list(&body)
+            .map_err(|why| Health::Down(format!("{} answers, but {why}", self.base.address())))
     }
 
     /// Asks a question about the server itself. What it says when it does not answer is for operators: it names the
@@ -97,11 +110,17 @@ impl Upstream {
         match status {
             StatusCode::OK => response.body.collect().await.map_err(down),
             // llama.cpp's server and our own tier say so while a model loads.
-            StatusCode::SERVICE_UNAVAILABLE => Err(Health::Starting(format!("{address} is still loading its model"))),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(Health::Down(format!("{address} refused this server's key (HTTP {})", status.as_u16())))
+            StatusCode::SERVICE_UNAVAILABLE => {
+                Err(Health::Starting(format!("{address} is still loading its model")))
             }
-            _ => Err(Health::Down(format!("{address} answered HTTP {} when asked for its models", status.as_u16()))),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Health::Down(format!(
+                "{address} refused this server's key (HTTP {})",
+                status.as_u16()
+            ))),
+            _ => Err(Health::Down(format!(
+                "{address} answered HTTP {} when asked for its models",
+                status.as_u16()
+            ))),
         }
     }
 }

@@ -20,7 +20,10 @@ const MAX_ASKED_AT_ONCE: usize = 16;
 
 /// Does a model's name say that it runs in Ollama's cloud (`x:cloud`, `x:120b-cloud`)?
 pub fn is_cloud_model(name: &str) -> bool {
-    name.ends_with(":cloud") || name.rsplit_once(':').is_some_and(|(_, tag)| tag.ends_with("-cloud"))
+    name.ends_with(":cloud")
+        || name
+            .rsplit_once(':')
+            .is_some_and(|(_, tag)| tag.ends_with("-cloud"))
 }
 
 /// What is known of an Ollama's models, by the digest of each, so that each is asked about once.
@@ -72,7 +75,9 @@ struct Show {
 
 impl OllamaModels {
     pub(super) async fn list(&mut self, upstream: &Upstream) -> Result<Vec<ModelInfo>, Health> {
-        let body = upstream.ask(Method::GET, upstream.root.join("api/tags"), Bytes::new()).await?;
+        let body = upstream
+            .ask(Method::GET, upstream.root.join("api/tags"), Bytes::new())
+            .await?;
         let unreadable = |e| Health::Down(format!("{} is no Ollama: {e}", upstream.root.address()));
         let tags: Tags = serde_json::from_slice(&body).map_err(unreadable)?;
         let mut asked = 0;
@@ -97,10 +102,13 @@ impl OllamaModels {
 }
 
 fn model_info(tag: Tag, described: &HashMap<String, Description>) -> ModelInfo {
-    let description = described.get(&tag.digest).cloned().unwrap_or_else(|| Description {
-        capabilities: vec![Capability::Chat],
-        context_window: None,
-    });
+    let description = described
+        .get(&tag.digest)
+        .cloned()
+        .unwrap_or_else(|| Description {
+            capabilities: vec![Capability::Chat],
+            context_window: None,
+        });
     ModelInfo {
         name: tag.name,
         state: ModelState::Available,
@@ -114,7 +122,10 @@ fn model_info(tag: Tag, described: &HashMap<String, Description>) -> ModelInfo {
 
 async fn describe(upstream: &Upstream, name: &str) -> Option<Description> {
     let question = json!({ "model": name }).to_string().into();
-    let body = upstream.ask(Method::POST, upstream.root.join("api/show"), question).await.ok()?;
+    let body = upstream
+        .ask(Method::POST, upstream.root.join("api/show"), question)
+        .await
+        .ok()?;
     let show: Show = serde_json::from_slice(&body).ok()?;
     let mut capabilities: Vec<Capability> = show.capabilities.iter().filter_map(|c| capability(c)).collect();
     if show.capabilities.is_empty() {
@@ -125,7 +136,10 @@ async fn describe(upstream: &Upstream, name: &str) -> Option<Description> {
         // Every chat model of every version is held to a schema by a grammar.
         capabilities.push(Capability::Grammar);
     }
-    Some(Description { capabilities, context_window: context_window(&show) })
+    Some(Description {
+        capabilities,
+        context_window: context_window(&show),
+    })
 }
 
 fn capability(word: &str) -> Option<Capability> {
@@ -141,9 +155,17 @@ fn capability(word: &str) -> Option<Capability> {
 /// The context the model is run with when its file sets one (`num_ctx`). Otherwise unknown: what Ollama takes then
 /// depends on the machine and its settings, and the length the model was trained with would promise too much.
 fn context_window(show: &Show) -> Option<u32> {
-    let set = show.parameters.lines().find_map(|line| line.trim().strip_prefix("num_ctx")?.trim().parse().ok());
-    let trained = show.model_info.iter().find(|(name, _)| name.ends_with(".context_length"));
-    let trained = trained.and_then(|(_, value)| value.as_u64()).and_then(|n| u32::try_from(n).ok());
+    let set = show
+        .parameters
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("num_ctx")?.trim().parse().ok());
+    let trained = show
+        .model_info
+        .iter()
+        .find(|(name, _)| name.ends_with(".context_length"));
+    let trained = trained
+        .and_then(|(_, value)| value.as_u64())
+        .and_then(|n| u32::try_from(n).ok());
     match (set, trained) {
         (Some(set), Some(trained)) => Some(trained.min(set)),
         (set, _) => set,

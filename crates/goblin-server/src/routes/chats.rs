@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use goblin_core::conversation::{Chat, Problem};
-use goblin_core::limits::{MAX_PAGE, MAX_TEXT_BYTES, MAX_TITLE_CHARS};
 use goblin_core::error::ApiError;
+use goblin_core::limits::{MAX_PAGE, MAX_TEXT_BYTES, MAX_TITLE_CHARS};
 use goblin_store::chats::{ChatPatch, NewChat};
 use http::StatusCode;
 
@@ -35,8 +35,15 @@ pub(super) async fn list_chats(
     let query = query.only(&["cursor", "limit"])?;
     let limit = query.number("limit", 1, u64::from(MAX_PAGE))?.unwrap_or(50);
     let limit = u32::try_from(limit).unwrap_or(MAX_PAGE);
-    let page = app.store()?.list_chats(&caller.owner(), query.text("cursor"), limit).await.map_err(ApiError::from)?;
-    Ok(Json(ChatPage { items: page.items, next_cursor: page.next_cursor }))
+    let page = app
+        .store()?
+        .list_chats(&caller.owner(), query.text("cursor"), limit)
+        .await
+        .map_err(ApiError::from)?;
+    Ok(Json(ChatPage {
+        items: page.items,
+        next_cursor: page.next_cursor,
+    }))
 }
 
 /// Makes a chat.
@@ -62,7 +69,11 @@ pub(super) async fn create_chat(
         folder: fields.label("folder", MAX_TITLE_CHARS)?.flatten(),
     };
     fields.finish()?;
-    let chat = app.store()?.insert_chat(&caller.owner(), new).await.map_err(ApiError::from)?;
+    let chat = app
+        .store()?
+        .insert_chat(&caller.owner(), new)
+        .await
+        .map_err(ApiError::from)?;
     Ok((StatusCode::CREATED, Json(chat)))
 }
 
@@ -80,7 +91,11 @@ pub(super) async fn get_chat(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<Json<Chat>, Refusal> {
-    let found = app.store()?.find_chat(&caller.owner(), &id).await.map_err(ApiError::from)?;
+    let found = app
+        .store()?
+        .find_chat(&caller.owner(), &id)
+        .await
+        .map_err(ApiError::from)?;
     Ok(Json(found.ok_or_else(|| ApiError::not_found("chat"))?))
 }
 
@@ -110,7 +125,11 @@ pub(super) async fn update_chat(
         head: fields.id("head")?.flatten(),
     };
     fields.finish()?;
-    let chat = app.store()?.update_chat(&caller.owner(), &id, change).await.map_err(ApiError::from)?;
+    let chat = app
+        .store()?
+        .update_chat(&caller.owner(), &id, change)
+        .await
+        .map_err(ApiError::from)?;
     Ok(Json(chat))
 }
 
@@ -128,7 +147,10 @@ pub(super) async fn delete_chat(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<StatusCode, Refusal> {
-    app.store()?.delete_chat(&caller.owner(), &id).await.map_err(ApiError::from)?;
+    app.store()?
+        .delete_chat(&caller.owner(), &id)
+        .await
+        .map_err(ApiError::from)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -146,6 +168,10 @@ pub(super) async fn restore_chat(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<Json<Chat>, Refusal> {
-    let chat = app.store()?.restore_chat(&caller.owner(), &id).await.map_err(ApiError::from)?;
+    let chat = app
+        .store()?
+        .restore_chat(&caller.owner(), &id)
+        .await
+        .map_err(ApiError::from)?;
     Ok(Json(chat))
 }

@@ -34,7 +34,10 @@ pub(super) async fn show_docs() -> impl IntoResponse {
 
 /// How it looks.
 pub(super) async fn show_docs_style() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("docs/style.css"))
+    (
+        [(header::CONTENT_TYPE, "text/css; charset=utf-8")],
+        include_str!("docs/style.css"),
+    )
 }
 
 fn page(document: &Value) -> String {
@@ -44,7 +47,13 @@ fn page(document: &Value) -> String {
          <link rel=\"stylesheet\" href=\"/docs/style.css\"></head><body><main>",
     );
     let info = &document["info"];
-    let _ = write!(html, "<h1>{} API</h1><p>Version {}. {}</p>", text(&info["title"]), text(&info["version"]), text(&info["description"]));
+    let _ = write!(
+        html,
+        "<h1>{} API</h1><p>Version {}. {}</p>",
+        text(&info["title"]),
+        text(&info["version"]),
+        text(&info["description"])
+    );
     html.push_str("<p>The same for programs: <a href=\"/openapi.json\">/openapi.json</a></p>");
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
         for (method, operation) in item.as_object().into_iter().flatten() {
@@ -52,8 +61,17 @@ fn page(document: &Value) -> String {
         }
     }
     html.push_str("<h2>Shapes</h2>");
-    for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
-        let _ = write!(html, "<section id=\"{0}\"><h3>{0}</h3><p>{1}</p>", escape(name), text(&schema["description"]));
+    for (name, schema) in document["components"]["schemas"]
+        .as_object()
+        .into_iter()
+        .flatten()
+    {
+        let _ = write!(
+            html,
+            "<section id=\"{0}\"><h3>{0}</h3><p>{1}</p>",
+            escape(name),
+            text(&schema["description"])
+        );
         properties(&mut html, schema);
         html.push_str("</section>");
     }
@@ -62,7 +80,9 @@ fn page(document: &Value) -> String {
 }
 
 fn describe(html: &mut String, path: &str, method: &str, operation: &Value) {
-    let public = operation["security"].as_array().is_some_and(|all| all.iter().all(|one| one == &serde_json::json!({})));
+    let public = operation["security"]
+        .as_array()
+        .is_some_and(|all| all.iter().all(|one| one == &serde_json::json!({})));
     let _ = write!(
         html,
         "<section><h2><code class=\"method\">{}</code> <code>{}</code></h2><p>{}{}</p><p>{}</p>",
@@ -93,8 +113,16 @@ fn describe(html: &mut String, path: &str, method: &str, operation: &Value) {
     html.push_str("<table><tr><th>Status</th><th>What</th><th>Body</th></tr>");
     for (status, response) in operation["responses"].as_object().into_iter().flatten() {
         let bodies = response["content"].as_object().into_iter().flatten();
-        let bodies: Vec<String> = bodies.map(|(media, content)| format!("{} <small>{}</small>", kind(&content["schema"]), escape(media))).collect();
-        let _ = write!(html, "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", escape(status), text(&response["description"]), bodies.join("<br>"));
+        let bodies: Vec<String> = bodies
+            .map(|(media, content)| format!("{} <small>{}</small>", kind(&content["schema"]), escape(media)))
+            .collect();
+        let _ = write!(
+            html,
+            "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
+            escape(status),
+            text(&response["description"]),
+            bodies.join("<br>")
+        );
     }
     html.push_str("</table></section>");
 }
@@ -106,14 +134,23 @@ fn properties(html: &mut String, schema: &Value) {
     };
     html.push_str("<table><tr><th>Field</th><th>Kind</th><th>What</th></tr>");
     for (name, property) in properties {
-        let _ = write!(html, "<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>", escape(name), kind(property), text(&property["description"]));
+        let _ = write!(
+            html,
+            "<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>",
+            escape(name),
+            kind(property),
+            text(&property["description"])
+        );
     }
     html.push_str("</table>");
 }
 
 /// A schema in a few words: a link to its shape, or its type.
 fn kind(schema: &Value) -> String {
-    if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
+    if let Some(name) = schema["$ref"]
+        .as_str()
+        .and_then(|reference| reference.rsplit('/').next())
+    {
         return format!("<a href=\"#{0}\">{0}</a>", escape(name));
     }
     for choice in ["oneOf", "anyOf", "allOf"] {
@@ -122,11 +159,17 @@ fn kind(schema: &Value) -> String {
         }
     }
     if let Some(words) = schema["enum"].as_array() {
-        return words.iter().map(|w| format!("<code>{}</code>", text(w))).collect::<Vec<_>>().join(", ");
+        return words
+            .iter()
+            .map(|w| format!("<code>{}</code>", text(w)))
+            .collect::<Vec<_>>()
+            .join(", ");
     }
     match &schema["type"] {
         Value::String(one) if one == "array" => format!("list of {}", kind(&schema["items"])),
-        Value::Array(all) if all.contains(&Value::from("array")) => format!("list of {} or null", kind(&schema["items"])),
+        Value::Array(all) if all.contains(&Value::from("array")) => {
+            format!("list of {} or null", kind(&schema["items"]))
+        }
         Value::Array(all) => all.iter().map(text).collect::<Vec<_>>().join(" or "),
         Value::String(one) => escape(one),
         _ => "anything".to_owned(),
@@ -138,7 +181,11 @@ fn text(value: &Value) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 #[cfg(test)]

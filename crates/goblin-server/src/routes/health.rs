@@ -60,11 +60,16 @@ pub(super) async fn get_all_health(State(app): State<AppState>, caller: Option<C
     let results = recent_checks(&app).await;
     let bad = app.draining.is_cancelled() || results.iter().any(|r| r.state != PartState::Ok);
     let status = if bad { "degraded" } else { "healthy" };
-    Json(AllHealth { status: status.to_owned(), checks: rendered(&results, caller.is_some()) })
+    Json(AllHealth {
+        status: status.to_owned(),
+        checks: rendered(&results, caller.is_some()),
+    })
 }
 
 fn healthy() -> Json<HealthBody> {
-    Json(HealthBody { status: "healthy".to_owned() })
+    Json(HealthBody {
+        status: "healthy".to_owned(),
+    })
 }
 
 fn refuse_when_draining(app: &AppState) -> Result<(), ApiError> {

@@ -17,5 +17,8 @@ use crate::openapi::LegacyError;
     ),
 )]
 pub(super) async fn get_metrics(State(app): State<AppState>, _: Caller) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (app.render_metrics)())
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        (app.render_metrics)(),
+    )
 }

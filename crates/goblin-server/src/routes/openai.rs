@@ -6,7 +6,7 @@ use axum::response::Response;
 use goblin_core::error::ApiError;
 use goblin_core::model::nearest;
 use goblin_core::wire::openai::parse_chat_request;
-use goblin_dispatch::Ask;
+use goblin_dispatch::answer::Ask;
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 
@@ -16,7 +16,9 @@ use crate::caller::Caller;
 use crate::door::Door;
 use crate::extract::{RawBody, RequestId, deadline_header};
 use crate::models;
-use crate::openapi::{ChatCompletion, ChatCompletionBody, ChatCompletionChunk, ModelList, ModelObject, OpenAiError};
+use crate::openapi::{
+    ChatCompletion, ChatCompletionBody, ChatCompletionChunk, ModelList, ModelObject, OpenAiError,
+};
 use crate::refusal::Refusal;
 
 /// Answers a conversation.
@@ -98,7 +100,12 @@ pub(super) async fn get_model(
 pub(super) async fn list_legacy_models(State(app): State<AppState>, _: Caller) -> Json<Value> {
     let (mut ollama, mut llamacpp) = (Vec::new(), Vec::new());
     for (provider, name) in models::names(&app).await {
-        if &*provider == "ollama" { &mut ollama } else { &mut llamacpp }.push(name);
+        if &*provider == "ollama" {
+            &mut ollama
+        } else {
+            &mut llamacpp
+        }
+        .push(name);
     }
     Json(json!({ "models": { "ollama": ollama, "llamacpp": llamacpp } }))
 }

@@ -18,8 +18,17 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
      form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
 /// Prefixes that never show the page, so that a mistyped API path is an error and not a page.
-const API_PREFIXES: [&str; 9] =
-    ["/api", "/v1", "/auth", "/health", "/metrics", "/chat", "/config.json", "/openapi.json", "/models"];
+const API_PREFIXES: [&str; 9] = [
+    "/api",
+    "/v1",
+    "/auth",
+    "/health",
+    "/metrics",
+    "/chat",
+    "/config.json",
+    "/openapi.json",
+    "/models",
+];
 
 const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Goblin</title>\
      <h1>The page was not built</h1><p>This binary was built without its page. The API works. To build the \
@@ -39,7 +48,10 @@ pub(super) async fn show_page(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let path = uri.path();
-    let below = |prefix: &str| path.strip_prefix(prefix).is_some_and(|r| r.is_empty() || r.starts_with('/'));
+    let below = |prefix: &str| {
+        path.strip_prefix(prefix)
+            .is_some_and(|r| r.is_empty() || r.starts_with('/'))
+    };
     if API_PREFIXES.into_iter().any(below) || !matches!(method, Method::GET | Method::HEAD) {
         return Err(no_such_path(path).into());
     }
@@ -70,19 +82,32 @@ fn is_navigation(name: &str, headers: &HeaderMap) -> bool {
 }
 
 fn policy() -> (HeaderName, HeaderValue) {
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY))
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(PAGE_POLICY),
+    )
 }
 
 fn file(asset: &Asset, headers: &HeaderMap) -> Response {
-    let caching = if asset.is_immutable() { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let caching = if asset.is_immutable() {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     let common = [
         (header::ETAG, HeaderValue::from_static(asset.tag)),
         (header::CACHE_CONTROL, HeaderValue::from_static(caching)),
         (header::VARY, HeaderValue::from_static("accept-encoding")),
         policy(),
     ];
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).unwrap_or("");
-    if known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.tag) {
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("");
+    if known
+        .split(',')
+        .any(|tag| tag.trim().trim_start_matches("W/") == asset.tag)
+    {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     let kind = [(header::CONTENT_TYPE, asset.media_type())];
@@ -93,7 +118,10 @@ fn file(asset: &Asset, headers: &HeaderMap) -> Response {
 }
 
 fn takes_brotli(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let accepted = headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("");
     accepted.split(',').any(|coding| {
         let mut parts = coding.split(';').map(str::trim);
         parts.next() == Some("br") && !parts.any(|p| matches!(p, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))

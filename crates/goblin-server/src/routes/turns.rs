@@ -12,7 +12,7 @@ use goblin_core::limits::{MAX_PAGE, MAX_TEXT_BYTES};
 use goblin_core::owner::Owner;
 use goblin_core::turn_event::TurnEvent;
 use goblin_core::wire::sse::encode_event;
-use goblin_dispatch::NewTurn;
+use goblin_dispatch::chat_turn::NewTurn;
 use http::HeaderMap;
 
 use crate::app::AppState;
@@ -46,8 +46,15 @@ pub(super) async fn list_turns(
     let limit = query.number("limit", 1, u64::from(MAX_PAGE))?.unwrap_or(30);
     let limit = u32::try_from(limit).unwrap_or(MAX_PAGE);
     let before = query.id("before")?;
-    let page = app.store()?.list_branch(&caller.owner(), &id, before, limit).await.map_err(ApiError::from)?;
-    Ok(Json(TurnPage { items: page.items, has_more: page.has_more }))
+    let page = app
+        .store()?
+        .list_branch(&caller.owner(), &id, before, limit)
+        .await
+        .map_err(ApiError::from)?;
+    Ok(Json(TurnPage {
+        items: page.items,
+        has_more: page.has_more,
+    }))
 }
 
 /// Asks a question; the answer is a stream of turn events.
@@ -127,7 +134,10 @@ pub(super) async fn edit_turn(
     let content = fields.required_text("content", MAX_TEXT_BYTES)?;
     let model = fields.label("model", MAX_MODEL_CHARS)?.flatten();
     fields.finish()?;
-    let turn = app.dispatch.edit_turn(&caller.owner(), &id, content, model).await?;
+    let turn = app
+        .dispatch
+        .edit_turn(&caller.owner(), &id, content, model)
+        .await?;
     Ok(events_of(&app, &caller.owner(), &turn, 0).await?)
 }
 
@@ -162,7 +172,11 @@ pub(super) async fn get_turn(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<Json<Turn>, Refusal> {
-    let found = app.store()?.find_turn(&caller.owner(), &id).await.map_err(ApiError::from)?;
+    let found = app
+        .store()?
+        .find_turn(&caller.owner(), &id)
+        .await
+        .map_err(ApiError::from)?;
     Ok(Json(found.ok_or_else(|| ApiError::not_found("turn"))?))
 }
 

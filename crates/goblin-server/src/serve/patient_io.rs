@@ -34,7 +34,11 @@ struct Linger {
 
 impl<I> PatientIo<I> {
     pub(super) fn new(inner: I) -> Self {
-        Self { inner, stalled: None, lingering: None }
+        Self {
+            inner,
+            stalled: None,
+            lingering: None,
+        }
     }
 
     /// Turns a write that is pending for too long into an error.
@@ -95,7 +99,10 @@ impl<I: Read + Write + Unpin> Write for PatientIo<I> {
                     if now >= linger.until {
                         return Poll::Ready(Ok(()));
                     }
-                    linger.quiet.as_mut().reset((now + LINGER_QUIET).min(linger.until));
+                    linger
+                        .quiet
+                        .as_mut()
+                        .reset((now + LINGER_QUIET).min(linger.until));
                 }
                 Poll::Pending => return linger.quiet.as_mut().poll(cx).map(Ok),
             }

@@ -1,3 +1,20 @@
 //! The HTTP surfaces as clients see them, over real connections.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a helper cannot do is a failure of its test"
+)]
+
+mod bad_input;
+mod chat_completions;
+mod chats;
+mod client;
+mod connections;
+mod health;
+mod local_mode;
 mod openapi;
+mod page;
+mod provider;
+mod test_app;
+mod tier;
+mod turns;

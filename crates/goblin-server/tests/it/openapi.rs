@@ -16,13 +16,17 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
         .iter()
         .flat_map(|(path, item)| {
             let item = item.as_object().unwrap();
-            item.iter().map(move |(method, operation)| (path.clone(), method.clone(), operation.clone()))
+            item.iter()
+                .map(move |(method, operation)| (path.clone(), method.clone(), operation.clone()))
         })
         .collect()
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "the switch that rewrites the snapshot is for people")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the switch that rewrites the snapshot is for people"
+)]
 fn the_committed_document_is_the_one_served() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi.json");
     let now = openapi::document_text();
@@ -30,14 +34,19 @@ fn the_committed_document_is_the_one_served() {
         std::fs::write(&file, &now).unwrap();
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(committed == now, "openapi.json is out of date: run this test with UPDATE=1 and review the change");
+    assert!(
+        committed == now,
+        "openapi.json is out of date: run this test with UPDATE=1 and review the change"
+    );
 }
 
 #[test]
 fn every_operation_declares_who_may_call_it() {
     let public = ["/health", "/health/live", "/health/all", "/openapi.json"];
     for (path, method, operation) in operations(&document()) {
-        let security = operation["security"].as_array().unwrap_or_else(|| panic!("{method} {path} declares none"));
+        let security = operation["security"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{method} {path} declares none"));
         let is_public = security.iter().all(|one| one.as_object().unwrap().is_empty());
         assert_eq!(is_public, public.contains(&path.as_str()), "{method} {path}");
     }
@@ -48,7 +57,10 @@ fn operation_ids_are_unique_verbs_and_nouns() {
     let mut seen = HashSet::new();
     for (path, _, operation) in operations(&document()) {
         let id = operation["operationId"].as_str().unwrap().to_owned();
-        assert!(id.contains('_') && id.chars().all(|c| c == '_' || c.is_ascii_lowercase()), "{id}");
+        assert!(
+            id.contains('_') && id.chars().all(|c| c == '_' || c.is_ascii_lowercase()),
+            "{id}"
+        );
         assert!(seen.insert(id), "{path}");
     }
 }

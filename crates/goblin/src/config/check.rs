@@ -85,7 +85,10 @@ pub(crate) enum LogFormat {
 
 /// The embedded engine.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "read only by a build with the engine"))]
+#[cfg_attr(
+    not(feature = "engine"),
+    allow(dead_code, reason = "read only by a build with the engine")
+)]
 pub(crate) struct EngineConfig {
     /// Whether models run in this process.
     pub(crate) enabled: bool,
@@ -97,8 +100,8 @@ pub(crate) struct EngineConfig {
     pub(crate) sequences: u32,
     /// `None`: the model's own, capped.
     pub(crate) context_tokens: Option<u32>,
-    /// Layers on a graphics card.
-    pub(crate) gpu_layers: u32,
+    /// Layers on a graphics card; `None`: as many as fit.
+    pub(crate) gpu_layers: Option<u32>,
 }
 
 /// Models on other servers.
@@ -140,8 +143,6 @@ pub(crate) struct TierConfig {
     pub(crate) key: Option<SecretString>,
     /// The keys file; `None`: in the data directory.
     pub(crate) keys_file: Option<PathBuf>,
-    /// Refuse a public address.
-    pub(crate) require_tls: bool,
 }
 
 /// Turns what was written into a [`Config`].
@@ -151,7 +152,10 @@ pub(crate) struct TierConfig {
 /// Every problem: those met while reading, then those of values that are out of bounds or contradict each other.
 pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<Config, Vec<Problem>> {
     check_bounds(written);
-    let mut reader = Reader { written, found: Vec::new() };
+    let mut reader = Reader {
+        written,
+        found: Vec::new(),
+    };
     let server = reader.server();
     let tier = reader.tier();
     let config = Config {
@@ -170,21 +174,33 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
     };
     let mut problems = std::mem::take(&mut reader.found);
     problems.splice(0..0, std::mem::take(&mut written.problems));
-    if problems.is_empty() { Ok(config) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(problems)
+    }
 }
 
 /// Numbers within their bounds, words among those known.
 fn check_bounds(written: &mut Written) {
     for key in KEYS {
-        let Some(entry) = written.entries.get(key.path) else { continue };
+        let Some(entry) = written.entries.get(key.path) else {
+            continue;
+        };
         let fits = match (&key.kind, &entry.value) {
-            (Kind::Number(low, high), Value::Number(n)) => n.as_i64().is_some_and(|n| (*low..=*high).contains(&n)),
+            (Kind::Number(low, high), Value::Number(n)) => {
+                n.as_i64().is_some_and(|n| (*low..=*high).contains(&n))
+            }
             (Kind::Word(words), Value::String(word)) => words.contains(&word.trim().to_lowercase().as_str()),
             _ => true,
         };
         if !fits {
             let message = format!("{} is expected, not {}.", key.kind, entry.value);
-            let problem = Problem { key: key.path.to_owned(), source: entry.source.clone(), message };
+            let problem = Problem {
+                key: key.path.to_owned(),
+                source: entry.source.clone(),
+                message,
+            };
             written.problems.push(problem);
         }
     }
@@ -202,12 +218,21 @@ impl Reader<'_> {
     }
 
     fn text(&self, path: &str) -> Option<String> {
-        self.value(path).as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
+        self.value(path)
+            .as_str()
+            .map(str::trim)
+            .filter(|t| !t.is_empty())
+            .map(str::to_owned)
     }
 
     fn list(&self, path: &str) -> Vec<String> {
         let items = self.value(path).as_array().map_or(&[][..], Vec::as_slice);
-        items.iter().filter_map(Value::as_str).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()).collect()
+        items
+            .iter()
+            .filter_map(Value::as_str)
+            .map(|t| t.trim().to_owned())
+            .filter(|t| !t.is_empty())
+            .collect()
     }
 
     fn secret(&self, path: &str) -> Option<SecretString> {
@@ -236,16 +261,33 @@ impl Reader<'_> {
     }
 
     fn problem(&mut self, path: &str, message: impl Into<String>) {
-        let source = self.written.entries.get(path).map_or(Source::Default, |e| e.source.clone());
-        self.found.push(Problem { key: path.to_owned(), source, message: message.into() });
+        let source = self
+            .written
+            .entries
+            .get(path)
+            .map_or(Source::Default, |e| e.source.clone());
+        self.found.push(Problem {
+            key: path.to_owned(),
+            source,
+            message: message.into(),
+        });
     }
 
     fn address(&mut self, host: &str, port: &str) -> SocketAddr {
         let text = self.text(host).unwrap_or_default();
         let bare = text.trim_start_matches('[').trim_end_matches(']');
-        let ip = if bare == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { bare.parse() };
+        let ip = if bare == "localhost" {
+            Ok(IpAddr::V4(Ipv4Addr::LOCALHOST))
+        } else {
+            bare.parse()
+        };
         let ip = ip.unwrap_or_else(|_| {
-            self.problem(host, format!("`{text}` is not an IP address. Use 127.0.0.1 for this machine only, 0.0.0.0 for all."));
+            self.problem(
+                host,
+                format!(
+                    "`{text}` is not an IP address. Use 127.0.0.1 for this machine only, 0.0.0.0 for all."
+                ),
+            );
             IpAddr::V4(Ipv4Addr::LOCALHOST)
         });
         SocketAddr::new(ip, u16::try_from(self.number(port)).unwrap_or(0))
@@ -261,7 +303,10 @@ impl Reader<'_> {
         let trusted_proxies = self.list("server.trusted_proxies");
         for proxy in &trusted_proxies {
             if !is_network(proxy) {
-                self.problem("server.trusted_proxies", format!("`{proxy}` is neither an IP address nor a network like 10.0.0.0/8."));
+                self.problem(
+                    "server.trusted_proxies",
+                    format!("`{proxy}` is neither an IP address nor a network like 10.0.0.0/8."),
+                );
             }
         }
         ServerConfig {
@@ -285,7 +330,10 @@ impl Reader<'_> {
             Some("human") => LogFormat::Human,
             _ => LogFormat::Auto,
         };
-        LogConfig { level: self.text("log.level").unwrap_or_default().to_lowercase(), format }
+        LogConfig {
+            level: self.text("log.level").unwrap_or_default().to_lowercase(),
+            format,
+        }
     }
 
     fn data_dir(&mut self, environment: &Environment) -> PathBuf {
@@ -293,21 +341,30 @@ impl Reader<'_> {
             return PathBuf::from(dir);
         }
         environment.data_dir().unwrap_or_else(|| {
-            self.problem("data.dir", "neither HOME nor XDG_DATA_HOME is set, so there is no default. Set data.dir.");
+            self.problem(
+                "data.dir",
+                "neither HOME nor XDG_DATA_HOME is set, so there is no default. Set data.dir.",
+            );
             PathBuf::new()
         })
     }
 
     fn database(&mut self, environment: &Environment) -> Database {
         let Some(url) = self.text("database.url") else {
-            let dir = self.text("data.dir").map(PathBuf::from).or_else(|| environment.data_dir());
+            let dir = self
+                .text("data.dir")
+                .map(PathBuf::from)
+                .or_else(|| environment.data_dir());
             return Database::File(dir.unwrap_or_default().join("goblin.db"));
         };
         let postgres = url.starts_with("postgres:") || url.starts_with("postgresql:");
         let parsed = if postgres {
             Err("this version stores in SQLite; PostgreSQL is not part of it yet. Unset it to use goblin.db in the data directory, or write sqlite:PATH.".to_owned())
         } else {
-            Database::parse(&url).map_err(|_| "it must be empty or begin with `sqlite:`, for example sqlite:/var/lib/goblin/goblin.db.".to_owned())
+            Database::parse(&url).map_err(|_| {
+                "it must be empty or begin with `sqlite:`, for example sqlite:/var/lib/goblin/goblin.db."
+                    .to_owned()
+            })
         };
         parsed.unwrap_or_else(|message| {
             self.problem("database.url", message);
@@ -327,7 +384,10 @@ impl Reader<'_> {
             threads: given(self.small("engine.threads")),
             sequences: self.small("engine.sequences"),
             context_tokens,
-            gpu_layers: self.small("engine.gpu_layers"),
+            gpu_layers: self
+                .value("engine.gpu_layers")
+                .as_u64()
+                .and_then(|n| u32::try_from(n).ok()),
         }
     }
 
@@ -342,7 +402,10 @@ impl Reader<'_> {
             first_event_timeout: self.seconds("upstream.first_event_timeout_seconds"),
             idle_timeout: self.seconds("upstream.idle_timeout_seconds"),
         };
-        let plain = config.proxy_url.as_ref().is_some_and(|u| u.scheme() == "http" && is_public_url(u));
+        let plain = config
+            .proxy_url
+            .as_ref()
+            .is_some_and(|u| u.scheme() == "http" && is_public_url(u));
         if plain && self.switch("upstream.proxy_require_tls") {
             self.problem("upstream.proxy_url", "it would send the key over plain http to a public address, which upstream.proxy_require_tls forbids. Use https.");
         }
@@ -354,21 +417,30 @@ impl Reader<'_> {
     fn url(&mut self, path: &str, default_port: u16) -> Option<Url> {
         let text = self.text(path)?;
         let bare = !text.contains("://");
-        let parsed = if bare { Url::parse(&format!("http://{text}")) } else { Url::parse(&text) };
-        let usable = parsed.ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
+        let parsed = if bare {
+            Url::parse(&format!("http://{text}"))
+        } else {
+            Url::parse(&text)
+        };
+        let usable = parsed
+            .ok()
+            .filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
         let Some(mut url) = usable else {
-            self.problem(path, "it is not an http or https address, like http://127.0.0.1:11434.");
+            self.problem(
+                path,
+                "it is not an http or https address, like http://127.0.0.1:11434.",
+            );
             return None;
         };
-        if !url.username().is_empty() || url.password().is_some() {
-            self.problem(path, "it holds a user name or password. Give the key in its own setting.");
-        }
         // Changing host or port can fail only for addresses without a host, which were refused above.
         if bare && url.port().is_none() {
             let _ = url.set_port(Some(default_port));
         }
         if url.host() == Some(Host::Ipv4(Ipv4Addr::UNSPECIFIED)) {
             let _ = url.set_host(Some("127.0.0.1"));
+        }
+        if let Err(error) = goblin_net::Url::parse(url.as_str()) {
+            self.problem(path, format!("{error}."));
         }
         Some(url)
     }
@@ -380,7 +452,11 @@ impl Reader<'_> {
             self.problem("tier.host", "tier.require_tls forbids a public address without TLS. Listen on 127.0.0.1 or a private address and put a proxy with TLS in front.");
         }
         let key = self.secret("tier.key");
-        TierConfig { address, key, keys_file: self.text("tier.keys_file").map(PathBuf::from), require_tls }
+        TierConfig {
+            address,
+            key,
+            keys_file: self.text("tier.keys_file").map(PathBuf::from),
+        }
     }
 }
 
@@ -398,7 +474,14 @@ pub(crate) fn is_public_url(url: &Url) -> bool {
         Some(Host::Ipv4(ip)) => is_public_address(ip.into()),
         Some(Host::Ipv6(ip)) => is_public_address(ip.into()),
         Some(Host::Domain(name)) => {
-            let private = ["localhost", ".localhost", ".local", ".internal", ".lan", ".home.arpa"];
+            let private = [
+                "localhost",
+                ".localhost",
+                ".local",
+                ".internal",
+                ".lan",
+                ".home.arpa",
+            ];
             name.contains('.') && !private.iter().any(|zone| name.ends_with(zone))
         }
         None => false,
@@ -407,13 +490,18 @@ pub(crate) fn is_public_url(url: &Url) -> bool {
 
 fn is_origin(text: &str) -> bool {
     Url::parse(text).is_ok_and(|u| {
-        matches!(u.scheme(), "http" | "https") && u.origin().ascii_serialization() == text.trim_end_matches('/')
+        matches!(u.scheme(), "http" | "https")
+            && u.origin().ascii_serialization() == text.trim_end_matches('/')
     })
 }
 
 fn is_network(text: &str) -> bool {
-    let (ip, bits) = text.split_once('/').map_or((text, None), |(ip, bits)| (ip, Some(bits)));
-    let Ok(ip) = ip.parse::<IpAddr>() else { return false };
+    let (ip, bits) = text
+        .split_once('/')
+        .map_or((text, None), |(ip, bits)| (ip, Some(bits)));
+    let Ok(ip) = ip.parse::<IpAddr>() else {
+        return false;
+    };
     let most = if ip.is_ipv4() { 32 } else { 128 };
     bits.is_none_or(|b| b.parse::<u8>().is_ok_and(|b| b <= most))
 }

@@ -12,10 +12,18 @@ pub(crate) struct Environment {
 impl Environment {
     /// Reads the process's environment. Variables that are not UTF-8 are kept with replacement characters, so
     /// that a setting among them is refused by its check instead of being overlooked.
-    #[allow(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the one reader of the environment"
+    )]
     pub(crate) fn read() -> Self {
         let variables = std::env::vars_os()
-            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+            .map(|(name, value)| {
+                (
+                    name.to_string_lossy().into_owned(),
+                    value.to_string_lossy().into_owned(),
+                )
+            })
             .collect();
         Self { variables }
     }
@@ -23,24 +31,36 @@ impl Environment {
     /// An environment of these variables only.
     #[cfg(test)]
     pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
-        Self { variables: variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect() }
+        Self {
+            variables: variables
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+                .collect(),
+        }
     }
 
     /// A variable that is set and not empty: an empty one counts as absent, as hosting panels leave them.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str).filter(|v| !v.trim().is_empty())
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|v| !v.trim().is_empty())
     }
 
     /// The names that are set and not empty.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.variables.iter().filter(|(_, v)| !v.trim().is_empty()).map(|(n, _)| n.as_str())
+        self.variables
+            .iter()
+            .filter(|(_, v)| !v.trim().is_empty())
+            .map(|(n, _)| n.as_str())
     }
 
     /// goblin's folder in the XDG base directory `variable`, or below the home directory. Relative values are
     /// ignored, as the XDG Base Directory Specification says.
     fn xdg(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
         let base = self.get(variable).map(PathBuf::from).filter(|p| p.is_absolute());
-        base.or_else(|| self.get("HOME").map(|home| PathBuf::from(home).join(below_home))).map(|p| p.join("goblin"))
+        base.or_else(|| self.get("HOME").map(|home| PathBuf::from(home).join(below_home)))
+            .map(|p| p.join("goblin"))
     }
 
     /// Where `goblin.toml` is looked for.
@@ -66,8 +86,14 @@ mod tests {
     #[test]
     fn the_data_directory_follows_xdg_and_falls_back_to_home() {
         let at = |vars: &[(&str, &str)]| Environment::of(vars).data_dir();
-        assert_eq!(at(&[("XDG_DATA_HOME", "/d"), ("HOME", "/h")]), Some("/d/goblin".into()));
-        assert_eq!(at(&[("XDG_DATA_HOME", "relative"), ("HOME", "/h")]), Some("/h/.local/share/goblin".into()));
+        assert_eq!(
+            at(&[("XDG_DATA_HOME", "/d"), ("HOME", "/h")]),
+            Some("/d/goblin".into())
+        );
+        assert_eq!(
+            at(&[("XDG_DATA_HOME", "relative"), ("HOME", "/h")]),
+            Some("/h/.local/share/goblin".into())
+        );
         assert_eq!(at(&[]), None);
     }
 

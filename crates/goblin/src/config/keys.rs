@@ -50,22 +50,36 @@ pub(crate) enum Reader {
 }
 
 const fn key(path: &'static str, kind: Kind) -> Key {
-    Key { path, kind, env: None, secret: false }
+    Key {
+        path,
+        kind,
+        env: None,
+        secret: false,
+    }
 }
 
 impl Key {
     const fn env(mut self, name: &'static str) -> Self {
-        self.env = Some(ShortName { name, reader: Reader::All });
+        self.env = Some(ShortName {
+            name,
+            reader: Reader::All,
+        });
         self
     }
 
     const fn backend_env(mut self, name: &'static str) -> Self {
-        self.env = Some(ShortName { name, reader: Reader::Backend });
+        self.env = Some(ShortName {
+            name,
+            reader: Reader::Backend,
+        });
         self
     }
 
     const fn tier_env(mut self, name: &'static str) -> Self {
-        self.env = Some(ShortName { name, reader: Reader::Tier });
+        self.env = Some(ShortName {
+            name,
+            reader: Reader::Tier,
+        });
         self
     }
 
@@ -91,7 +105,9 @@ pub(crate) const KEYS: &[Key] = &[
     key("server.port", PORT).backend_env("PORT"),
     key("server.frontend_url", Kind::List).env("FRONTEND_URL"),
     key("server.trusted_proxies", Kind::List).env("TRUSTED_PROXIES"),
-    key("server.origin_secret", Kind::Text).env("ORIGIN_SECRET").secret(),
+    key("server.origin_secret", Kind::Text)
+        .env("ORIGIN_SECRET")
+        .secret(),
     key("server.header_timeout_seconds", HOUR),
     key("server.body_timeout_seconds", HOUR),
     key("server.answer_timeout_seconds", HOUR),
@@ -107,11 +123,13 @@ pub(crate) const KEYS: &[Key] = &[
     key("engine.enabled", Kind::Switch),
     key("engine.model", Kind::Text),
     key("engine.threads", Kind::Number(0, 1_024)),
-    key("engine.sequences", Kind::Number(1, 64)),
+    key("engine.sequences", Kind::Number(1, 128)),
     key("engine.context_tokens", Kind::Number(0, 1 << 20)),
-    key("engine.gpu_layers", Kind::Number(0, 10_000)),
+    key("engine.gpu_layers", Kind::Number(-1, 10_000)),
     key("upstream.proxy_url", Kind::Text).env("LOCAL_LLM_PROXY_URL"),
-    key("upstream.proxy_key", Kind::Text).backend_env("LOCAL_LLM_API_KEY").secret(),
+    key("upstream.proxy_key", Kind::Text)
+        .backend_env("LOCAL_LLM_API_KEY")
+        .secret(),
     key("upstream.proxy_require_tls", Kind::Switch),
     key("upstream.ollama_url", Kind::Text).env("OLLAMA_HOST"),
     key("upstream.llamacpp_url", Kind::Text).env("LLAMACPP_URL"),

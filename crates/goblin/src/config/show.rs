@@ -14,12 +14,20 @@ const HIDDEN: &str = "(hidden)";
 fn shown(key: &Key, entry: &Entry) -> Value {
     let text = entry.value.as_str().unwrap_or_default();
     // The address of an SQLite file holds no password, and operators look for it.
-    if key.secret && !text.is_empty() && !text.starts_with("sqlite:") { HIDDEN.into() } else { entry.value.clone() }
+    if key.secret && !text.is_empty() && !text.starts_with("sqlite:") {
+        HIDDEN.into()
+    } else {
+        entry.value.clone()
+    }
 }
 
 /// Every setting in force. As TOML, or as JSON; with `sources`, where each value comes from.
 pub(crate) fn print(written: &Written, as_json: bool, sources: bool) -> String {
-    if as_json { print_json(written, sources) } else { print_toml(written, sources) }
+    if as_json {
+        print_json(written, sources)
+    } else {
+        print_toml(written, sources)
+    }
 }
 
 fn settings(written: &Written) -> impl Iterator<Item = (&'static Key, &'static str, &'static str, &Entry)> {
@@ -33,7 +41,11 @@ fn print_json(written: &Written, sources: bool) -> String {
     let mut out = Map::new();
     for (key, section, name, entry) in settings(written) {
         let value = shown(key, entry);
-        let item = if sources { json!({"value": value, "source": entry.source.to_string()}) } else { value };
+        let item = if sources {
+            json!({"value": value, "source": entry.source.to_string()})
+        } else {
+            value
+        };
         let inner = out.entry(section).or_insert_with(|| Value::Object(Map::new()));
         if let Some(inner) = inner.as_object_mut() {
             inner.insert(name.to_owned(), item);
@@ -52,8 +64,13 @@ fn print_toml(written: &Written, sources: bool) -> String {
             let _ = writeln!(out, "{gap}[{section}]");
             open = section;
         }
-        let value = toml::Value::try_from(shown(key, entry)).map_or_else(|_| "\"\"".to_owned(), |v| v.to_string());
-        let source = if sources { format!("  # {}", entry.source) } else { String::new() };
+        let value =
+            toml::Value::try_from(shown(key, entry)).map_or_else(|_| "\"\"".to_owned(), |v| v.to_string());
+        let source = if sources {
+            format!("  # {}", entry.source)
+        } else {
+            String::new()
+        };
         let _ = writeln!(out, "{name} = {value}{source}");
     }
     out
@@ -64,7 +81,9 @@ pub(crate) fn schema() -> Value {
     let defaults = toml::from_str::<Value>(DEFAULTS).unwrap_or_default();
     let mut sections = Map::new();
     for key in KEYS {
-        let Some((section, name)) = key.path.split_once('.') else { continue };
+        let Some((section, name)) = key.path.split_once('.') else {
+            continue;
+        };
         let mut property = match key.kind {
             Kind::Text => json!({"type": "string"}),
             Kind::Switch => json!({"type": "boolean"}),

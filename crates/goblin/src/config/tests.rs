@@ -23,8 +23,15 @@ fn home(extra: &[(&str, &str)]) -> Environment {
 
 fn problems(text: &str, environment: &Environment) -> Vec<String> {
     let (_dir, path) = file(text);
-    let request = Request { file: Some(path), ..Request::default() };
-    load(environment, &request).unwrap_err().iter().map(ToString::to_string).collect()
+    let request = Request {
+        file: Some(path),
+        ..Request::default()
+    };
+    load(environment, &request)
+        .unwrap_err()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[test]
@@ -32,7 +39,10 @@ fn the_defaults_alone_are_a_usable_configuration() {
     let loaded = load(&home(&[]), &Request::default()).unwrap();
     assert_eq!(loaded.config.server.address.to_string(), "127.0.0.1:8001");
     assert_eq!(loaded.config.tier.address.to_string(), "127.0.0.1:8002");
-    assert_eq!(loaded.config.data_dir, PathBuf::from("/home/someone/.local/share/goblin"));
+    assert_eq!(
+        loaded.config.data_dir,
+        PathBuf::from("/home/someone/.local/share/goblin")
+    );
     assert!(loaded.notices.is_empty(), "{:?}", loaded.notices);
 }
 
@@ -43,18 +53,35 @@ fn every_setting_has_a_default_and_a_sentence_and_there_are_no_others() {
         let (section, name) = key.path.split_once('.').unwrap();
         assert!(!defaults[section][name].is_null(), "{} has no default", key.path);
         let text = description(key.path);
-        assert!(text.len() > 10 && text.contains(['.', ']']), "{} has no sentence", key.path);
+        assert!(
+            text.len() > 10 && text.contains(['.', ']']),
+            "{} has no sentence",
+            key.path
+        );
         if let Some(short) = key.env {
-            assert!(text.contains(&format!("[{}]", short.name)), "{} does not name {}", key.path, short.name);
+            assert!(
+                text.contains(&format!("[{}]", short.name)),
+                "{} does not name {}",
+                key.path,
+                short.name
+            );
         }
     }
-    let written: usize = defaults.as_object().unwrap().values().map(|s| s.as_object().unwrap().len()).sum();
+    let written: usize = defaults
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|s| s.as_object().unwrap().len())
+        .sum();
     assert_eq!(written, KEYS.len());
 }
 
 #[test]
 fn units_are_in_the_names_of_times_and_sizes() {
-    for key in KEYS.iter().filter(|k| k.path.contains("timeout") || k.path.contains("deadline")) {
+    for key in KEYS
+        .iter()
+        .filter(|k| k.path.contains("timeout") || k.path.contains("deadline"))
+    {
         assert!(key.path.ends_with("_seconds"), "{}", key.path);
     }
 }
@@ -65,25 +92,54 @@ fn the_schema_is_in_step_with_the_settings() {
     for key in KEYS {
         let (section, name) = key.path.split_once('.').unwrap();
         let property = &schema["properties"][section]["properties"][name];
-        assert!(property["description"].as_str().is_some_and(|d| !d.is_empty()), "{}", key.path);
+        assert!(
+            property["description"].as_str().is_some_and(|d| !d.is_empty()),
+            "{}",
+            key.path
+        );
         assert!(!property["default"].is_null(), "{}", key.path);
     }
 }
 
 #[test]
 fn all_problems_are_reported_at_once_with_key_place_and_fix() {
-    let environment = home(&[("PORT", "eighty"), ("DATABASE_URL", "postgres://u:secret@h/d"), ("GOBLIN_ENGINE__THREDS", "2")]);
+    let environment = home(&[
+        ("PORT", "eighty"),
+        ("DATABASE_URL", "postgres://u:secret@h/d"),
+        ("GOBLIN_ENGINE__THREDS", "2"),
+    ]);
     let text = "[server]\nhost = \"nowhere\"\nprot = 1\n\n[engine]\nsequences = 0\nenabled = \"yes\"\n\n[wings]\nx = 1\n";
     let all = problems(text, &environment);
     let has = |parts: &[&str]| all.iter().any(|p| parts.iter().all(|part| p.contains(part)));
-    assert!(has(&["server.port", "environment PORT", "from 0 to 65535"]), "{all:#?}");
-    assert!(has(&["server.prot", "goblin.toml:3", "`server.port`"]), "{all:#?}");
-    assert!(has(&["server.host", "goblin.toml:2", "not an IP address"]), "{all:#?}");
-    assert!(has(&["engine.sequences", "goblin.toml:6", "from 1 to 64"]), "{all:#?}");
-    assert!(has(&["engine.enabled", "goblin.toml:7", "true or false"]), "{all:#?}");
+    assert!(
+        has(&["server.port", "environment PORT", "from 0 to 65535"]),
+        "{all:#?}"
+    );
+    assert!(
+        has(&["server.prot", "goblin.toml:3", "`server.port`"]),
+        "{all:#?}"
+    );
+    assert!(
+        has(&["server.host", "goblin.toml:2", "not an IP address"]),
+        "{all:#?}"
+    );
+    assert!(
+        has(&["engine.sequences", "goblin.toml:6", "from 1 to 128"]),
+        "{all:#?}"
+    );
+    assert!(
+        has(&["engine.enabled", "goblin.toml:7", "true or false"]),
+        "{all:#?}"
+    );
     assert!(has(&["wings.x", "goblin.toml:10", "no such setting"]), "{all:#?}");
-    assert!(has(&["GOBLIN_ENGINE__THREDS", "`GOBLIN_ENGINE__THREADS`"]), "{all:#?}");
-    assert!(has(&["database.url", "environment DATABASE_URL", "stores in SQLite"]), "{all:#?}");
+    assert!(
+        has(&["GOBLIN_ENGINE__THREDS", "`GOBLIN_ENGINE__THREADS`"]),
+        "{all:#?}"
+    );
+    assert!(
+        has(&["database.url", "environment DATABASE_URL", "stores in SQLite"]),
+        "{all:#?}"
+    );
     assert_eq!(all.len(), 8, "{all:#?}");
     assert!(!all.concat().contains("secret"));
 }
@@ -91,7 +147,11 @@ fn all_problems_are_reported_at_once_with_key_place_and_fix() {
 #[test]
 fn broken_toml_names_the_line() {
     let all = problems("[server]\nport = = 1\n", &home(&[]));
-    assert!(all.iter().any(|p| p.contains("goblin.toml:2") && p.contains("not valid TOML")), "{all:#?}");
+    assert!(
+        all.iter()
+            .any(|p| p.contains("goblin.toml:2") && p.contains("not valid TOML")),
+        "{all:#?}"
+    );
 }
 
 #[test]
@@ -99,14 +159,24 @@ fn later_layers_win_and_say_where_they_are() {
     let (_dir, path) = file("[server]\nport = 1111\ndrain_seconds = 7\n[engine]\nthreads = 3\n");
     let environment = home(&[("PORT", "2222"), ("GOBLIN_ENGINE__THREADS", "4")]);
     let flags = vec![("server.port".to_owned(), "3333".to_owned(), "--port".to_owned())];
-    let request = Request { file: Some(path.clone()), flags, ..Request::default() };
+    let request = Request {
+        file: Some(path.clone()),
+        flags,
+        ..Request::default()
+    };
     let mut written = Written::read(&environment, &request);
     let config = check(&mut written, &environment).unwrap();
     assert_eq!(config.server.address.port(), 3333);
     assert_eq!(config.engine.threads, Some(4));
     assert_eq!(config.server.drain.as_secs(), 7);
-    assert_eq!(written.entries["server.port"].source, Source::Flag("--port".into()));
-    assert_eq!(written.entries["server.drain_seconds"].source, Source::File(path, 3));
+    assert_eq!(
+        written.entries["server.port"].source,
+        Source::Flag("--port".into())
+    );
+    assert_eq!(
+        written.entries["server.drain_seconds"].source,
+        Source::File(path, 3)
+    );
 }
 
 #[test]
@@ -117,8 +187,15 @@ fn a_secret_comes_from_a_file_and_is_never_printed() {
     let environment = home(&[("LOCAL_LLM_API_KEY_FILE", secret.to_str().unwrap())]);
     let mut written = Written::read(&environment, &Request::default());
     let config = check(&mut written, &environment).unwrap();
-    assert_eq!(config.upstream.proxy_key.unwrap().expose_secret(), "gbl_topsecret");
-    for text in [print(&written, false, true), print(&written, true, true), print(&written, true, false)] {
+    assert_eq!(
+        config.upstream.proxy_key.unwrap().expose_secret(),
+        "gbl_topsecret"
+    );
+    for text in [
+        print(&written, false, true),
+        print(&written, true, true),
+        print(&written, true, false),
+    ] {
         assert!(text.contains("(hidden)") && !text.contains("topsecret"), "{text}");
     }
 }
@@ -132,11 +209,24 @@ fn a_secret_given_twice_is_refused() {
 
 #[test]
 fn what_is_printed_can_be_read_again() {
-    let environment = home(&[("FRONTEND_URL", "https://a.example, https://b.example"), ("LOG_LEVEL", "DEBUG")]);
+    let environment = home(&[
+        ("FRONTEND_URL", "https://a.example, https://b.example"),
+        ("LOG_LEVEL", "DEBUG"),
+    ]);
     let written = Written::read(&environment, &Request::default());
     let (_dir, path) = file(&print(&written, false, true));
-    let again = load(&home(&[]), &Request { file: Some(path), ..Request::default() }).unwrap();
-    assert_eq!(again.config.server.frontend_url, ["https://a.example", "https://b.example"]);
+    let again = load(
+        &home(&[]),
+        &Request {
+            file: Some(path),
+            ..Request::default()
+        },
+    )
+    .unwrap();
+    assert_eq!(
+        again.config.server.frontend_url,
+        ["https://a.example", "https://b.example"]
+    );
     assert_eq!(again.config.log.level, "debug");
 }
 
@@ -150,9 +240,18 @@ fn old_spellings_work_and_name_the_new_ones() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://o"),
     ]);
     let loaded = load(&environment, &Request::default()).unwrap();
-    assert_eq!(loaded.config.upstream.proxy_url.unwrap().as_str(), "http://10.0.0.7:8002/");
+    assert_eq!(
+        loaded.config.upstream.proxy_url.unwrap().as_str(),
+        "http://10.0.0.7:8002/"
+    );
     let all = loaded.notices.join("\n");
-    for part in ["use LOCAL_LLM_PROXY_URL", "use REDIS_URL", "use SETTINGS_ENCRYPTION_KEY", "OPENAI_API_KEY is set but not used", "OTEL_EXPORTER_OTLP_ENDPOINT is set but not used"] {
+    for part in [
+        "use LOCAL_LLM_PROXY_URL",
+        "use REDIS_URL",
+        "use SETTINGS_ENCRYPTION_KEY",
+        "OPENAI_API_KEY is set but not used",
+        "OTEL_EXPORTER_OTLP_ENDPOINT is set but not used",
+    ] {
         assert!(all.contains(part), "{part} in {all}");
     }
     assert!(!all.contains("sk-x"));
@@ -160,7 +259,10 @@ fn old_spellings_work_and_name_the_new_ones() {
 
 #[test]
 fn the_switch_of_old_turns_the_proxy_off() {
-    let environment = home(&[("USE_LOCAL_LLM", "false"), ("LOCAL_LLM_PROXY_URL", "http://10.0.0.7:8002")]);
+    let environment = home(&[
+        ("USE_LOCAL_LLM", "false"),
+        ("LOCAL_LLM_PROXY_URL", "http://10.0.0.7:8002"),
+    ]);
     let loaded = load(&environment, &Request::default()).unwrap();
     assert!(loaded.config.upstream.proxy_url.is_none());
     assert!(loaded.notices.iter().any(|n| n.contains("USE_LOCAL_LLM")));
@@ -172,18 +274,43 @@ fn host_port_and_key_mean_the_process_that_reads_them() {
     let backend = load(&environment, &Request::default()).unwrap().config;
     assert_eq!(backend.server.address.to_string(), "[::1]:9000");
     assert!(backend.tier.key.is_none() && backend.upstream.proxy_key.is_some());
-    let tier = load(&environment, &Request { tier: true, ..Request::default() }).unwrap().config;
+    let tier = load(
+        &environment,
+        &Request {
+            tier: true,
+            ..Request::default()
+        },
+    )
+    .unwrap()
+    .config;
     assert_eq!(tier.tier.address.to_string(), "[::1]:9000");
     assert!(tier.tier.key.is_some() && tier.upstream.proxy_key.is_none());
 }
 
 #[test]
 fn serve_on_render_listens_on_all_addresses_unless_told_otherwise() {
-    let serve = Request { serve: true, ..Request::default() };
-    let host = |environment: &Environment, request: &Request| load(environment, request).unwrap().config.server.address.ip().to_string();
+    let serve = Request {
+        serve: true,
+        ..Request::default()
+    };
+    let host = |environment: &Environment, request: &Request| {
+        load(environment, request)
+            .unwrap()
+            .config
+            .server
+            .address
+            .ip()
+            .to_string()
+    };
     assert_eq!(host(&home(&[("RENDER", "true")]), &serve), "0.0.0.0");
-    assert_eq!(host(&home(&[("RENDER", "true"), ("HOST", "127.0.0.1")]), &serve), "127.0.0.1");
-    assert_eq!(host(&home(&[("RENDER", "true")]), &Request::default()), "127.0.0.1");
+    assert_eq!(
+        host(&home(&[("RENDER", "true"), ("HOST", "127.0.0.1")]), &serve),
+        "127.0.0.1"
+    );
+    assert_eq!(
+        host(&home(&[("RENDER", "true")]), &Request::default()),
+        "127.0.0.1"
+    );
 }
 
 #[test]
@@ -193,7 +320,9 @@ fn ollamas_own_way_of_writing_its_address_is_understood() {
         ("127.0.0.1", "http://127.0.0.1:11434/"),
         ("https://ollama.example.org", "https://ollama.example.org/"),
     ] {
-        let config = load(&home(&[("OLLAMA_HOST", written)]), &Request::default()).unwrap().config;
+        let config = load(&home(&[("OLLAMA_HOST", written)]), &Request::default())
+            .unwrap()
+            .config;
         assert_eq!(config.upstream.ollama_url.unwrap().as_str(), read);
     }
 }
@@ -216,7 +345,10 @@ fn public_addresses_are_told_from_private_ones() {
 #[test]
 fn tls_can_be_required_on_both_sides() {
     let environment = home(&[("LOCAL_LLM_PROXY_URL", "http://203.0.113.9:8002")]);
-    let all = problems("[upstream]\nproxy_require_tls = true\n[tier]\nhost = \"0.0.0.0\"\nrequire_tls = true\n", &environment);
+    let all = problems(
+        "[upstream]\nproxy_require_tls = true\n[tier]\nhost = \"0.0.0.0\"\nrequire_tls = true\n",
+        &environment,
+    );
     assert_eq!(all.len(), 2, "{all:#?}");
     assert!(load(&environment, &Request::default()).is_ok());
 }

@@ -111,13 +111,22 @@ impl Written {
     }
 
     fn take_file(&mut self, environment: &Environment, request: &Request) {
-        let named = request.file.clone().or_else(|| environment.get("GOBLIN_CONFIG").map(PathBuf::from));
+        let named = request
+            .file
+            .clone()
+            .or_else(|| environment.get("GOBLIN_CONFIG").map(PathBuf::from));
         let must_exist = named.is_some();
-        let Some(path) = named.or_else(|| environment.config_dir().map(|d| d.join("goblin.toml"))) else { return };
+        let Some(path) = named.or_else(|| environment.config_dir().map(|d| d.join("goblin.toml"))) else {
+            return;
+        };
         match read_text(&path) {
             Ok(text) => self.take_toml(&text, Some(&path)),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && !must_exist => {}
-            Err(e) => self.problem("", Source::File(path, 0), format!("it cannot be read: {e}. Correct the path or its rights.")),
+            Err(e) => self.problem(
+                "",
+                Source::File(path, 0),
+                format!("it cannot be read: {e}. Correct the path or its rights."),
+            ),
         }
     }
 
@@ -146,7 +155,9 @@ impl Written {
     }
 
     fn take_toml_value(&mut self, path: &str, value: &Spanned<DeValue<'_>>, source: Source) {
-        let Some(key) = find(path) else { return self.unknown(path, source) };
+        let Some(key) = find(path) else {
+            return self.unknown(path, source);
+        };
         let value = value.get_ref();
         let taken = match key.kind {
             Kind::Text | Kind::Word(_) => value.as_str().map(Value::from),
@@ -155,13 +166,22 @@ impl Written {
                 .as_integer()
                 .and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok())
                 .map(Value::from),
-            Kind::List => value.as_array().and_then(|list| {
-                list.iter().map(|item| item.get_ref().as_str().map(Value::from)).collect::<Option<Vec<_>>>()
-            }).map(Value::from),
+            Kind::List => value
+                .as_array()
+                .and_then(|list| {
+                    list.iter()
+                        .map(|item| item.get_ref().as_str().map(Value::from))
+                        .collect::<Option<Vec<_>>>()
+                })
+                .map(Value::from),
         };
         match taken {
             Some(value) => self.put(key, value, source),
-            None => self.problem(path, source, format!("{} is expected, not {}.", key.kind, article(value.type_str()))),
+            None => self.problem(
+                path,
+                source,
+                format!("{} is expected, not {}.", key.kind, article(value.type_str())),
+            ),
         }
     }
 
@@ -197,9 +217,17 @@ impl Written {
 
     /// The value of variable `name`, or of the file that `name_FILE` names when the setting is a secret.
     fn variable(&mut self, environment: &Environment, key: &Key, name: &str) -> Option<(String, Source)> {
-        let direct = environment.get(name).map(|v| (v.to_owned(), Source::Environment(name.to_owned())));
+        let direct = environment
+            .get(name)
+            .map(|v| (v.to_owned(), Source::Environment(name.to_owned())));
         let file_name = format!("{name}_FILE");
-        let Some(file) = environment.get(&file_name).filter(|_| key.secret).map(PathBuf::from) else { return direct };
+        let Some(file) = environment
+            .get(&file_name)
+            .filter(|_| key.secret)
+            .map(PathBuf::from)
+        else {
+            return direct;
+        };
         if direct.is_some() {
             let message = format!("{name} and {file_name} are both set. Unset one of them.");
             self.problem(key.path, Source::Environment(name.to_owned()), message);
@@ -208,7 +236,11 @@ impl Written {
         let source = Source::SecretFile(file_name, file.clone());
         match read_text(&file) {
             Ok(text) if text.trim().is_empty() => {
-                self.problem(key.path, source, "the file is empty. Write the secret into it.".to_owned());
+                self.problem(
+                    key.path,
+                    source,
+                    "the file is empty. Write the secret into it.".to_owned(),
+                );
                 None
             }
             Ok(text) => Some((text.trim_end_matches(['\r', '\n']).to_owned(), source)),
@@ -221,8 +253,11 @@ impl Written {
 
     fn take_old_spellings(&mut self, environment: &Environment, request: &Request) {
         for (old, new) in OLD {
-            let Some(value) = environment.get(old) else { continue };
-            self.notices.push(format!("{old} is an old spelling; use {new} instead."));
+            let Some(value) = environment.get(old) else {
+                continue;
+            };
+            self.notices
+                .push(format!("{old} is an old spelling; use {new} instead."));
             if environment.get(new).is_some() {
                 continue;
             }
@@ -236,7 +271,11 @@ impl Written {
         }
         let off = |v: &str| matches!(v.trim().to_lowercase().as_str(), "false" | "0" | "no" | "off");
         if environment.get("USE_LOCAL_LLM").is_some_and(off) {
-            self.take_text("upstream.proxy_url", "", Source::Environment("USE_LOCAL_LLM".to_owned()));
+            self.take_text(
+                "upstream.proxy_url",
+                "",
+                Source::Environment("USE_LOCAL_LLM".to_owned()),
+            );
         }
     }
 
@@ -246,9 +285,12 @@ impl Written {
             let bare = name.strip_suffix("_FILE").unwrap_or(name);
             let later = NOT_YET.contains(&bare) || NOT_YET_PREFIXES.iter().any(|p| name.starts_with(p));
             if later {
-                self.notices.push(format!("{name} is set but not used by this version of goblin."));
+                self.notices
+                    .push(format!("{name} is set but not used by this version of goblin."));
             } else if OLD.iter().any(|(old, new)| *old == name && NOT_YET.contains(new)) {
-                self.notices.push(format!("{name} is set but its feature is not part of this version of goblin."));
+                self.notices.push(format!(
+                    "{name} is set but its feature is not part of this version of goblin."
+                ));
             } else if name.starts_with("GOBLIN_") && name.contains("__") && !known.iter().any(|k| k == bare) {
                 let hint = hint(nearest(name, known.iter().map(String::as_str)));
                 let message = format!("there is no such setting.{hint}");
@@ -263,7 +305,9 @@ impl Written {
 
     /// Takes a text of the environment or the command line.
     fn take_text(&mut self, path: &str, text: &str, source: Source) {
-        let Some(key) = find(path) else { return self.unknown(path, source) };
+        let Some(key) = find(path) else {
+            return self.unknown(path, source);
+        };
         let taken = match key.kind {
             Kind::Text | Kind::Word(_) => Some(Value::from(text)),
             Kind::Switch => match text.trim().to_lowercase().as_str() {
@@ -272,14 +316,22 @@ impl Written {
                 _ => None,
             },
             Kind::Number(..) => text.trim().parse::<i64>().ok().map(Value::from),
-            Kind::List => {
-                Some(text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(Value::from).collect())
-            }
+            Kind::List => Some(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|t| !t.is_empty())
+                    .map(Value::from)
+                    .collect(),
+            ),
         };
         match taken {
             Some(value) => self.put(key, value, source),
             None => {
-                let shown: String = if key.secret { "a text".into() } else { format!("`{}`", text.chars().take(60).collect::<String>()) };
+                let shown: String = if key.secret {
+                    "a text".into()
+                } else {
+                    format!("`{}`", text.chars().take(60).collect::<String>())
+                };
                 self.problem(path, source, format!("{} is expected, not {shown}.", key.kind));
             }
         }
@@ -295,7 +347,11 @@ impl Written {
     }
 
     fn problem(&mut self, key: &str, source: Source, message: String) {
-        self.problems.push(Problem { key: key.to_owned(), source, message });
+        self.problems.push(Problem {
+            key: key.to_owned(),
+            source,
+            message,
+        });
     }
 }
 

@@ -61,7 +61,12 @@ impl Collector {
                     self.reasoning.push_str(text);
                 }
             }
-            Parsed::ToolCall { index, id, name, arguments } => {
+            Parsed::ToolCall {
+                index,
+                id,
+                name,
+                arguments,
+            } => {
                 self.push_tool_call(*index as usize, id.as_deref(), name.as_deref(), arguments);
             }
             Parsed::Finished { reason } => self.finish = Some(*reason),
@@ -110,7 +115,11 @@ impl Collector {
         if !self.tool_calls.is_empty() {
             message["tool_calls"] = self.tool_calls.iter().map(tool_call_json).collect();
         }
-        let logprobs = if self.logprobs.is_empty() { Value::Null } else { logprobs_json(&self.logprobs) };
+        let logprobs = if self.logprobs.is_empty() {
+            Value::Null
+        } else {
+            logprobs_json(&self.logprobs)
+        };
         let mut completion = json!({
             "id": self.id,
             "object": "chat.completion",
@@ -141,7 +150,11 @@ impl Collector {
             return;
         }
         if self.tool_calls.len() <= index {
-            let empty = ToolCall { id: String::new(), name: String::new(), arguments: String::new() };
+            let empty = ToolCall {
+                id: String::new(),
+                name: String::new(),
+                arguments: String::new(),
+            };
             self.tool_calls.resize(index + 1, empty);
         }
         let call = &mut self.tool_calls[index];

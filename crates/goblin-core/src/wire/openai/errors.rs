@@ -40,11 +40,17 @@ pub fn provider_error(status: u16, body: &[u8], model: &str, retry_after: Option
         401 | 403 => return ProviderError::Unauthorized,
         429 | 503 => return ProviderError::Overloaded { retry_after },
         400 | 404 | 413 | 422 => {}
-        _ => return ProviderError::Unavailable { reason: format!("HTTP {status}: {}", excerpt(body)) },
+        _ => {
+            return ProviderError::Unavailable {
+                reason: format!("HTTP {status}: {}", excerpt(body)),
+            };
+        }
     }
     let Some(error) = error_object(body) else {
         // Routers and proxies answer 404 in HTML or plain text: that is an address problem, not the caller's.
-        return ProviderError::Unavailable { reason: format!("HTTP {status}, not an API's answer: {}", excerpt(body)) };
+        return ProviderError::Unavailable {
+            reason: format!("HTTP {status}, not an API's answer: {}", excerpt(body)),
+        };
     };
     rejected(status, &error, model)
 }
@@ -52,13 +58,22 @@ pub fn provider_error(status: u16, body: &[u8], model: &str, retry_after: Option
 /// What an error object in the place of an answer means (the HTTP status was 200). `None` when the object says none.
 pub(super) fn in_band_error(value: &Value, model: &str, after_content: bool) -> Option<ProviderError> {
     let error = value.get("error").filter(|e| !e.is_null())?;
-    let status = error.get("code").and_then(|c| c.as_u64().or_else(|| c.as_str()?.parse().ok()));
+    let status = error
+        .get("code")
+        .and_then(|c| c.as_u64().or_else(|| c.as_str()?.parse().ok()));
     let kind = error.get("type").and_then(Value::as_str).unwrap_or_default();
-    let reason = || format!("error in place of an answer: {}", excerpt(error.to_string().as_bytes()));
+    let reason = || {
+        format!(
+            "error in place of an answer: {}",
+            excerpt(error.to_string().as_bytes())
+        )
+    };
     Some(match (status, kind) {
         _ if after_content => ProviderError::Interrupted { reason: reason() },
         (_, "exceed_context_size_error") => rejected(400, error, model),
-        (Some(401 | 403), _) | (_, "authentication_error" | "permission_error") => ProviderError::Unauthorized,
+        (Some(401 | 403), _) | (_, "authentication_error" | "permission_error") => {
+            ProviderError::Unauthorized
+        }
         (Some(429 | 503), _) | (_, "rate_limit_error" | "rate_limit_exceeded" | "overloaded_error") => {
             ProviderError::Overloaded { retry_after: None }
         }
@@ -83,25 +98,44 @@ fn error_object(body: &[u8]) -> Option<Value> {
 
 fn rejected(status: u16, error: &Value, model: &str) -> ProviderError {
     let text = |name: &str| error.get(name).and_then(Value::as_str);
-    let number = |name: &str| error.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
-    let message = error.as_str().or_else(|| text("message")).or_else(|| text("detail")).unwrap_or_default();
+    let number = |name: &str| {
+        error
+            .get(name)
+            .and_then(Value::as_u64)
+            .and_then(|n| u32::try_from(n).ok())
+    };
+    let message = error
+        .as_str()
+        .or_else(|| text("message"))
+        .or_else(|| text("detail"))
+        .unwrap_or_default();
     let code = text("code").filter(|c| is_word(c)).map(str::to_owned);
     let code_or_kind = code.as_deref().or_else(|| text("type")).unwrap_or_default();
-    if matches!(code_or_kind, "context_length_exceeded" | "exceed_context_size_error") {
+    if matches!(
+        code_or_kind,
+        "context_length_exceeded" | "exceed_context_size_error"
+    ) {
         let said = (number("n_prompt_tokens"), number("n_ctx"));
         if let (Some(prompt_tokens), Some(context_window)) = said.or_in(message) {
-            return ProviderError::ContextExceeded { prompt_tokens, context_window };
+            return ProviderError::ContextExceeded {
+                prompt_tokens,
+                context_window,
+            };
         }
     }
     let names_model = text("param") == Some("model") || message.to_lowercase().contains("model");
     if code_or_kind == "model_not_found" || (status == 404 && names_model) {
-        return ProviderError::ModelNotFound { model: model.to_owned() };
+        return ProviderError::ModelNotFound {
+            model: model.to_owned(),
+        };
     }
     ProviderError::Rejected {
         status,
         param: text("param").filter(|p| is_path(p)).map(str::to_owned),
         message: match scrub(message) {
-            empty if empty.is_empty() => "The model's server refused the request without saying why.".to_owned(),
+            empty if empty.is_empty() => {
+                "The model's server refused the request without saying why.".to_owned()
+            }
             scrubbed => scrubbed,
         },
         code,
@@ -131,12 +165,17 @@ impl OrInMessage for (Option<u32>, Option<u32>) {
 }
 
 fn is_word(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
 fn is_path(text: &str) -> bool {
     (1..=128).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'[' | b']'))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'[' | b']'))
 }
 
 /// An upstream's sentence made fit for a caller: one line, at most 500 characters, and without what looks like an
@@ -147,7 +186,10 @@ pub fn scrub(message: &str) -> String {
     }
     let mut words = Vec::new();
     let mut secret_next = false;
-    for word in message.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()) {
+    for word in message
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|w| !w.is_empty())
+    {
         let hidden = std::mem::replace(&mut secret_next, word.eq_ignore_ascii_case("bearer"));
         words.push(if hidden { "[hidden]" } else { scrub_word(word) });
     }
@@ -166,10 +208,17 @@ fn looks_like_markup(text: &str) -> bool {
 fn scrub_word(word: &str) -> &str {
     let core = word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '/' | '\\'));
     let keyish = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '+' | '=');
-    let looks_secret = ["sk-", "key-", "gbl_", "eyJ", "AIza", "xai-"].iter().any(|p| core.starts_with(p))
+    let looks_secret = ["sk-", "key-", "gbl_", "eyJ", "AIza", "xai-"]
+        .iter()
+        .any(|p| core.starts_with(p))
         || (core.len() >= 24 && core.chars().all(keyish) && core.contains(|c: char| c.is_ascii_digit()));
-    let octets = core.split(['.', ':', '/']).take(4).filter(|o| o.parse::<u8>().is_ok()).count();
-    let looks_path = (core.starts_with('/') && core.len() > 1) || core.contains(":\\") || core.contains("\\\\");
+    let octets = core
+        .split(['.', ':', '/'])
+        .take(4)
+        .filter(|o| o.parse::<u8>().is_ok())
+        .count();
+    let looks_path =
+        (core.starts_with('/') && core.len() > 1) || core.contains(":\\") || core.contains("\\\\");
     if looks_secret || core.contains("://") || octets == 4 || looks_path || core.starts_with("localhost") {
         return "[hidden]";
     }
@@ -179,7 +228,10 @@ fn scrub_word(word: &str) -> &str {
 /// The beginning of an upstream's body, for the operators' log.
 fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(1200)]);
-    let line: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
+    let line: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|w| !w.is_empty())
+        .collect();
     let line: String = line.into_iter().map(log_word).collect::<Vec<_>>().join(" ");
     match line.is_empty() {
         true => "empty body".to_owned(),
@@ -213,29 +265,41 @@ mod tests {
         let body = error_body(&ApiError::from_provider("p", "m", &rejected));
         assert_eq!(body["error"]["code"], "unsupported_value");
         assert_eq!(body["error"]["param"], "temperature");
-        assert_eq!(error_body(&ApiError::internal("x"))["error"]["type"], "server_error");
+        assert_eq!(
+            error_body(&ApiError::internal("x"))["error"]["type"],
+            "server_error"
+        );
     }
 
     #[test]
     fn a_status_and_a_body_become_the_one_right_error() {
         let wait = Some(Duration::from_secs(7));
-        let rejected = |status, code: Option<&str>, param: Option<&str>, message: &str| ProviderError::Rejected {
-            status,
-            code: code.map(str::to_owned),
-            param: param.map(str::to_owned),
-            message: message.to_owned(),
-        };
+        let rejected =
+            |status, code: Option<&str>, param: Option<&str>, message: &str| ProviderError::Rejected {
+                status,
+                code: code.map(str::to_owned),
+                param: param.map(str::to_owned),
+                message: message.to_owned(),
+            };
         let table: [(u16, &str, ProviderError); 9] = [
             (401, "{}", ProviderError::Unauthorized),
             (403, "<html>", ProviderError::Unauthorized),
             (429, "", ProviderError::Overloaded { retry_after: wait }),
-            (503, "{\"error\":\"server busy\"}", ProviderError::Overloaded { retry_after: wait }),
+            (
+                503,
+                "{\"error\":\"server busy\"}",
+                ProviderError::Overloaded { retry_after: wait },
+            ),
             (
                 400,
                 r#"{"error":{"message":"bad","code":"unsupported_value","param":"messages[0].role"}}"#,
                 rejected(400, Some("unsupported_value"), Some("messages[0].role"), "bad"),
             ),
-            (422, r#"{"detail":"field required"}"#, rejected(422, None, None, "field required")),
+            (
+                422,
+                r#"{"detail":"field required"}"#,
+                rejected(422, None, None, "field required"),
+            ),
             (
                 404,
                 r#"{"error":{"message":"model \"x\" not found, try pulling it first"}}"#,
@@ -244,20 +308,33 @@ mod tests {
             (
                 400,
                 r#"{"error":{"code":400,"type":"exceed_context_size_error","n_prompt_tokens":9000,"n_ctx":4096}}"#,
-                ProviderError::ContextExceeded { prompt_tokens: 9000, context_window: 4096 },
+                ProviderError::ContextExceeded {
+                    prompt_tokens: 9000,
+                    context_window: 4096,
+                },
             ),
             (
                 400,
                 &error_body(&ApiError::context_length_exceeded(5000, 2048)).to_string(),
-                ProviderError::ContextExceeded { prompt_tokens: 5000, context_window: 2048 },
+                ProviderError::ContextExceeded {
+                    prompt_tokens: 5000,
+                    context_window: 2048,
+                },
             ),
         ];
         for (status, body, expected) in table {
-            assert_eq!(provider_error(status, body.as_bytes(), "m", wait), expected, "{status} {body}");
+            assert_eq!(
+                provider_error(status, body.as_bytes(), "m", wait),
+                expected,
+                "{status} {body}"
+            );
         }
         for (status, body) in [(500, "{}"), (404, "<html>404</html>"), (400, "nginx"), (502, "")] {
             let got = provider_error(status, body.as_bytes(), "m", None);
-            assert!(matches!(got, ProviderError::Unavailable { .. }), "{status} {got:?}");
+            assert!(
+                matches!(got, ProviderError::Unavailable { .. }),
+                "{status} {got:?}"
+            );
         }
     }
 
@@ -266,7 +343,17 @@ mod tests {
         let said = "Key sk-abc123 at http://10.0.0.7:8080/v1 (10.0.0.7:11434) in /etc/goblin/key.txt,\nBearer hunter2 \
                     C:\\keys a1b2c3d4e5f6a7b8c9d0e1f2a3 localhost:99 is \u{7}wrong: `temperature` must be 0-2/3.";
         let clean = scrub(said);
-        for secret in ["sk-abc", "10.0.0.7", "/etc", "hunter2", "C:\\", "a1b2", "localhost", "\n", "\u{7}"] {
+        for secret in [
+            "sk-abc",
+            "10.0.0.7",
+            "/etc",
+            "hunter2",
+            "C:\\",
+            "a1b2",
+            "localhost",
+            "\n",
+            "\u{7}",
+        ] {
             assert!(!clean.contains(secret), "{secret:?} in {clean}");
         }
         assert!(clean.contains("`temperature` must be 0-2/3."), "{clean}");

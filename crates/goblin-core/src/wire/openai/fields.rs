@@ -33,7 +33,10 @@ pub(super) fn top(body: &[u8]) -> Result<Object<'_>, ApiError> {
     }
     let raw: &RawValue = serde_json::from_str(text).map_err(ApiError::invalid_json)?;
     if kind(raw) != "an object" {
-        return Err(ApiError::invalid("body", format!("The body must be a JSON object, not {}.", kind(raw))));
+        return Err(ApiError::invalid(
+            "body",
+            format!("The body must be a JSON object, not {}.", kind(raw)),
+        ));
     }
     let fields: Fields<'_, MAX_TOP_FIELDS> =
         serde_json::from_str(raw.get()).map_err(|_| too_many_fields("body", MAX_TOP_FIELDS))?;
@@ -51,15 +54,25 @@ pub(super) fn object<'a>(raw: &'a RawValue, path: &str) -> Result<Object<'a>, Ap
 }
 
 fn too_many_fields(path: &str, limit: usize) -> ApiError {
-    ApiError::invalid(path, format!("`{path}` has more than {limit} fields. Send fewer."))
+    ApiError::invalid(
+        path,
+        format!("`{path}` has more than {limit} fields. Send fewer."),
+    )
 }
 
 fn no_twice(path: &str, fields: &Object<'_>) -> Result<(), ApiError> {
     for (i, (name, _)) in fields.iter().enumerate() {
         if fields[..i].iter().any(|(earlier, _)| earlier == name) {
             let shown: String = name.chars().take(60).collect();
-            let path = if path.is_empty() { shown } else { format!("{path}.{shown}") };
-            return Err(ApiError::invalid(path.clone(), format!("`{path}` appears twice. Send it once.")));
+            let path = if path.is_empty() {
+                shown
+            } else {
+                format!("{path}.{shown}")
+            };
+            return Err(ApiError::invalid(
+                path.clone(),
+                format!("`{path}` appears twice. Send it once."),
+            ));
         }
     }
     Ok(())
@@ -73,14 +86,21 @@ pub(super) fn array<'a, const LIMIT: usize>(
     expect_kind(raw, path, "an array")?;
     let items: Items<'a, LIMIT> = serde_json::from_str(raw.get()).map_err(ApiError::invalid_json)?;
     if items.0.len() > LIMIT {
-        return Err(ApiError::invalid(path, format!("`{path}` has more than {LIMIT} items. Send fewer.")));
+        return Err(ApiError::invalid(
+            path,
+            format!("`{path}` has more than {LIMIT} items. Send fewer."),
+        ));
     }
     Ok(items.0)
 }
 
 /// The field `name`, unless it is absent or null.
 pub(super) fn get<'a>(fields: &Object<'a>, name: &str) -> Option<&'a RawValue> {
-    fields.iter().find(|(n, _)| n == name).map(|(_, v)| *v).filter(|v| v.get() != "null")
+    fields
+        .iter()
+        .find(|(n, _)| n == name)
+        .map(|(_, v)| *v)
+        .filter(|v| v.get() != "null")
 }
 
 /// Refuses every kind of value but `wanted`.
@@ -88,7 +108,10 @@ pub(super) fn expect_kind(raw: &RawValue, path: &str, wanted: &str) -> Result<()
     if kind(raw) == wanted {
         return Ok(());
     }
-    Err(ApiError::invalid(path, format!("`{path}` must be {wanted}, not {}.", kind(raw))))
+    Err(ApiError::invalid(
+        path,
+        format!("`{path}` must be {wanted}, not {}.", kind(raw)),
+    ))
 }
 
 #[derive(Deserialize)]
@@ -98,7 +121,10 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 pub(super) fn string<'a>(raw: &'a RawValue, path: &str) -> Result<Cow<'a, str>, ApiError> {
     expect_kind(raw, path, "a string")?;
     let text: Text<'a> = serde_json::from_str(raw.get()).map_err(|_| {
-        ApiError::invalid(path, format!("`{path}` holds a \\u escape that is not a character. Remove it."))
+        ApiError::invalid(
+            path,
+            format!("`{path}` holds a \\u escape that is not a character. Remove it."),
+        )
     })?;
     if memchr::memchr(0, text.0.as_bytes()).is_some() {
         return Err(ApiError::invalid(
@@ -113,7 +139,10 @@ pub(super) fn string<'a>(raw: &'a RawValue, path: &str) -> Result<Cow<'a, str>, 
 pub(super) fn short_string<'a>(raw: &'a RawValue, path: &str, max: usize) -> Result<Cow<'a, str>, ApiError> {
     let text = string(raw, path)?;
     if text.is_empty() || text.len() > max {
-        return Err(ApiError::invalid(path, format!("`{path}` must have 1 to {max} bytes, not {}.", text.len())));
+        return Err(ApiError::invalid(
+            path,
+            format!("`{path}` must have 1 to {max} bytes, not {}.", text.len()),
+        ));
     }
     Ok(text)
 }
@@ -141,13 +170,24 @@ pub(super) fn integer(raw: &RawValue, path: &str, min: i64, max: i64) -> Result<
         Ok(_) => Err(out_of_range(raw, path, min, max)),
         Err(_) => Err(ApiError::invalid(
             path,
-            format!("`{path}` must be a whole number from {min} to {max}, not {}.", shown(raw)),
+            format!(
+                "`{path}` must be a whole number from {min} to {max}, not {}.",
+                shown(raw)
+            ),
         )),
     }
 }
 
-fn out_of_range(raw: &RawValue, path: &str, min: impl std::fmt::Display, max: impl std::fmt::Display) -> ApiError {
-    ApiError::invalid(path, format!("`{path}` must be from {min} to {max}, not {}.", shown(raw)))
+fn out_of_range(
+    raw: &RawValue,
+    path: &str,
+    min: impl std::fmt::Display,
+    max: impl std::fmt::Display,
+) -> ApiError {
+    ApiError::invalid(
+        path,
+        format!("`{path}` must be from {min} to {max}, not {}.", shown(raw)),
+    )
 }
 
 fn shown(raw: &RawValue) -> String {
@@ -157,11 +197,18 @@ fn shown(raw: &RawValue) -> String {
 /// One of a closed set of words.
 pub(super) fn one_of<T: Copy>(raw: &RawValue, path: &str, words: &[(&str, T)]) -> Result<T, ApiError> {
     let text = string(raw, path)?;
-    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
-        let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-        let shown: String = text.chars().take(40).collect();
-        ApiError::invalid(path, format!("`{path}` must be {}, not `{shown}`.", listed(&known)))
-    })
+    words
+        .iter()
+        .find(|(word, _)| *word == text)
+        .map(|(_, value)| *value)
+        .ok_or_else(|| {
+            let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+            let shown: String = text.chars().take(40).collect();
+            ApiError::invalid(
+                path,
+                format!("`{path}` must be {}, not `{shown}`.", listed(&known)),
+            )
+        })
 }
 
 /// `a`, `b` or `c`.

@@ -21,11 +21,17 @@ const ROLES: [(&str, Role); 5] = [
 /// The items of `messages`: at least one, at most [`MAX_MESSAGES`].
 pub(super) fn message_items<'a>(fields: &Object<'a>) -> Result<Vec<&'a RawValue>, ApiError> {
     let Some(raw) = get(fields, "messages") else {
-        return Err(ApiError::invalid("messages", "`messages` is missing. Send at least one message."));
+        return Err(ApiError::invalid(
+            "messages",
+            "`messages` is missing. Send at least one message.",
+        ));
     };
     let items = array::<MAX_MESSAGES>(raw, "messages")?;
     if items.is_empty() {
-        return Err(ApiError::invalid("messages", "`messages` is empty. Send at least one message."));
+        return Err(ApiError::invalid(
+            "messages",
+            "`messages` is empty. Send at least one message.",
+        ));
     }
     Ok(items)
 }
@@ -33,14 +39,21 @@ pub(super) fn message_items<'a>(fields: &Object<'a>) -> Result<Vec<&'a RawValue>
 /// Reads every message.
 pub(super) fn read_messages(fields: &Object<'_>) -> Result<Vec<Message>, ApiError> {
     let items = message_items(fields)?;
-    items.into_iter().enumerate().map(|(i, raw)| read_message(raw, &format!("messages[{i}]"))).collect()
+    items
+        .into_iter()
+        .enumerate()
+        .map(|(i, raw)| read_message(raw, &format!("messages[{i}]")))
+        .collect()
 }
 
 fn read_message(raw: &RawValue, path: &str) -> Result<Message, ApiError> {
     let fields = object(raw, path)?;
     let role_path = format!("{path}.role");
     let Some(role) = get(&fields, "role") else {
-        return Err(ApiError::invalid(role_path, "A message must say whose it is: add its `role`."));
+        return Err(ApiError::invalid(
+            role_path,
+            "A message must say whose it is: add its `role`.",
+        ));
     };
     let role = one_of(role, &role_path, &ROLES)?;
     let tool_calls = read_tool_calls(&fields, path)?;
@@ -66,9 +79,10 @@ fn read_tool_call_id(fields: &Object<'_>, path: &str, role: Role) -> Result<Opti
     let path = format!("{path}.tool_call_id");
     match get(fields, "tool_call_id") {
         Some(raw) => Ok(Some(short_string(raw, &path, 256)?.into_owned())),
-        None if role == Role::Tool => {
-            Err(ApiError::invalid(path, "A message of the `tool` role must name the call it answers in `tool_call_id`."))
-        }
+        None if role == Role::Tool => Err(ApiError::invalid(
+            path,
+            "A message of the `tool` role must name the call it answers in `tool_call_id`.",
+        )),
         None => Ok(None),
     }
 }
@@ -80,23 +94,36 @@ fn read_content(fields: &Object<'_>, path: &str, role: Role, has_calls: bool) ->
             return Ok(Vec::new());
         }
         if let Some(refusal) = get(fields, "refusal").filter(|_| role == Role::Assistant) {
-            return Ok(vec![Part::Text { text: string(refusal, &path)?.into_owned() }]);
+            return Ok(vec![Part::Text {
+                text: string(refusal, &path)?.into_owned(),
+            }]);
         }
-        return Err(ApiError::invalid(path, "The message has no content. Send a string or an array of parts."));
+        return Err(ApiError::invalid(
+            path,
+            "The message has no content. Send a string or an array of parts.",
+        ));
     };
     match raw.get().as_bytes().first() {
-        Some(b'"') => Ok(vec![Part::Text { text: string(raw, &path)?.into_owned() }]),
+        Some(b'"') => Ok(vec![Part::Text {
+            text: string(raw, &path)?.into_owned(),
+        }]),
         Some(b'[') => {
             let items = array::<MAX_PARTS>(raw, &path)?;
             if items.is_empty() {
-                return Err(ApiError::invalid(path, "The message's content is empty. Send at least one part."));
+                return Err(ApiError::invalid(
+                    path,
+                    "The message's content is empty. Send at least one part.",
+                ));
             }
             let read = |(i, item)| read_part(item, &format!("{path}[{i}]"), role);
             items.into_iter().enumerate().map(read).collect()
         }
         _ => Err(ApiError::invalid(
             path.clone(),
-            format!("`{path}` must be a string or an array of parts, not {}.", crate::wire::json::kind(raw)),
+            format!(
+                "`{path}` must be a string or an array of parts, not {}.",
+                crate::wire::json::kind(raw)
+            ),
         )),
     }
 }
@@ -122,22 +149,32 @@ fn read_part(raw: &RawValue, path: &str, role: Role) -> Result<Part, ApiError> {
     let kind_path = format!("{path}.type");
     let kind = match get(&fields, "type") {
         Some(raw) => one_of(raw, &kind_path, &PART_KINDS)?,
-        None => return Err(ApiError::invalid(kind_path, "A part must say what it is: add its `type`, for example `text`.")),
+        None => {
+            return Err(ApiError::invalid(
+                kind_path,
+                "A part must say what it is: add its `type`, for example `text`.",
+            ));
+        }
     };
     let text = |name: &str| {
         let path = format!("{path}.{name}");
         match get(&fields, name) {
-            Some(raw) => Ok(Part::Text { text: string(raw, &path)?.into_owned() }),
+            Some(raw) => Ok(Part::Text {
+                text: string(raw, &path)?.into_owned(),
+            }),
             None => Err(ApiError::invalid(path, format!("The part has no `{name}`."))),
         }
     };
     match kind {
         PartKind::Text => text("text"),
         PartKind::Refusal => text("refusal"),
-        PartKind::Image if role == Role::User => {
-            Ok(Part::Image { url: image_url(&fields, &format!("{path}.image_url"))? })
-        }
-        PartKind::Image => Err(ApiError::invalid(kind_path, "Only messages of the `user` role may hold images.")),
+        PartKind::Image if role == Role::User => Ok(Part::Image {
+            url: image_url(&fields, &format!("{path}.image_url"))?,
+        }),
+        PartKind::Image => Err(ApiError::invalid(
+            kind_path,
+            "Only messages of the `user` role may hold images.",
+        )),
         PartKind::Unreadable => Err(ApiError::invalid(
             kind_path,
             "This model reads text and images only. Put the content in as `text`.",
@@ -149,25 +186,43 @@ fn read_part(raw: &RawValue, path: &str, role: Role) -> Result<Part, ApiError> {
 pub(super) fn image_url(part: &Object<'_>, path: &str) -> Result<String, ApiError> {
     let url_path = format!("{path}.url");
     let Some(raw) = get(part, "image_url") else {
-        return Err(ApiError::invalid(url_path, "The image has no address. Send a `data:` or `https:` URL."));
+        return Err(ApiError::invalid(
+            url_path,
+            "The image has no address. Send a `data:` or `https:` URL.",
+        ));
     };
     let image = object(raw, path)?;
     let Some(raw) = get(&image, "url") else {
-        return Err(ApiError::invalid(url_path, "The image has no address. Send a `data:` or `https:` URL."));
+        return Err(ApiError::invalid(
+            url_path,
+            "The image has no address. Send a `data:` or `https:` URL.",
+        ));
     };
     let url = string(raw, &url_path)?;
-    let scheme = |s: &str| url.get(..s.len()).is_some_and(|start| start.eq_ignore_ascii_case(s));
+    let scheme = |s: &str| {
+        url.get(..s.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(s))
+    };
     if scheme("data:image/") || scheme("https://") {
         return Ok(url.into_owned());
     }
-    Err(ApiError::invalid(url_path, "An image's address must begin with `data:image/` or `https://`."))
+    Err(ApiError::invalid(
+        url_path,
+        "An image's address must begin with `data:image/` or `https://`.",
+    ))
 }
 
 fn read_tool_calls(fields: &Object<'_>, path: &str) -> Result<Vec<ToolCall>, ApiError> {
-    let Some(raw) = get(fields, "tool_calls") else { return Ok(Vec::new()) };
+    let Some(raw) = get(fields, "tool_calls") else {
+        return Ok(Vec::new());
+    };
     let path = format!("{path}.tool_calls");
     let items = array::<MAX_TOOLS>(raw, &path)?;
-    items.into_iter().enumerate().map(|(i, raw)| read_tool_call(raw, &format!("{path}[{i}]"))).collect()
+    items
+        .into_iter()
+        .enumerate()
+        .map(|(i, raw)| read_tool_call(raw, &format!("{path}[{i}]")))
+        .collect()
 }
 
 fn read_tool_call(raw: &RawValue, path: &str) -> Result<ToolCall, ApiError> {
@@ -181,7 +236,10 @@ fn read_tool_call(raw: &RawValue, path: &str) -> Result<ToolCall, ApiError> {
     };
     let function_path = format!("{path}.function");
     let Some(function) = get(&fields, "function") else {
-        return Err(ApiError::invalid(function_path, "The tool call has no `function`."));
+        return Err(ApiError::invalid(
+            function_path,
+            "The tool call has no `function`.",
+        ));
     };
     expect_kind(function, &function_path, "an object")?;
     let function = object(function, &function_path)?;

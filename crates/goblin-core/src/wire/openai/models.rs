@@ -75,7 +75,11 @@ pub fn model_object(entry: &ModelEntry<'_>) -> Value {
         local: entry.local,
         state: info.state,
         context_window: info.context_window,
-        capabilities: info.capabilities.iter().filter_map(|c| serde_json::to_value(c).ok()).collect(),
+        capabilities: info
+            .capabilities
+            .iter()
+            .filter_map(|c| serde_json::to_value(c).ok())
+            .collect(),
         size_bytes: info.size_bytes,
         parameters: info.parameters.clone(),
         starter: info.starter,
@@ -141,9 +145,17 @@ struct LlamaItem {
 /// # Errors
 /// A sentence for operators when it is not such a list.
 pub fn parse_model_list(bytes: &[u8]) -> Result<ListedModels, String> {
-    let list: List = serde_json::from_slice(bytes).map_err(|e| format!("its list of models cannot be read: {e}"))?;
-    let models = list.data.iter().map(|item| read_item(item, &list.models)).collect();
-    Ok(ListedModels { models, extras: list.goblin.unwrap_or_default() })
+    let list: List =
+        serde_json::from_slice(bytes).map_err(|e| format!("its list of models cannot be read: {e}"))?;
+    let models = list
+        .data
+        .iter()
+        .map(|item| read_item(item, &list.models))
+        .collect();
+    Ok(ListedModels {
+        models,
+        extras: list.goblin.unwrap_or_default(),
+    })
 }
 
 fn read_item(item: &Item, llama: &[LlamaItem]) -> ModelInfo {
@@ -152,7 +164,11 @@ fn read_item(item: &Item, llama: &[LlamaItem]) -> ModelInfo {
             name: item.id.clone(),
             state: goblin.state,
             context_window: goblin.context_window,
-            capabilities: goblin.capabilities.iter().filter_map(|c| Capability::deserialize(c).ok()).collect(),
+            capabilities: goblin
+                .capabilities
+                .iter()
+                .filter_map(|c| Capability::deserialize(c).ok())
+                .collect(),
             size_bytes: goblin.size_bytes,
             parameters: goblin.parameters.clone(),
             starter: goblin.starter,
@@ -166,13 +182,22 @@ fn read_item(item: &Item, llama: &[LlamaItem]) -> ModelInfo {
     if meta.is_some() && capabilities.contains(&Capability::Chat) {
         capabilities.extend([Capability::Logprobs, Capability::Grammar]);
     }
-    if llama.iter().any(|l| l.name == item.id && l.capabilities.iter().any(|c| c == "multimodal")) {
+    if llama
+        .iter()
+        .any(|l| l.name == item.id && l.capabilities.iter().any(|c| c == "multimodal"))
+    {
         capabilities.push(Capability::Vision);
     }
     ModelInfo {
         name: item.id.clone(),
-        state: if meta.is_some() { ModelState::Loaded } else { ModelState::Available },
-        context_window: meta.and_then(|m| m.n_ctx.or(m.n_ctx_train)).or(item.max_model_len),
+        state: if meta.is_some() {
+            ModelState::Loaded
+        } else {
+            ModelState::Available
+        },
+        context_window: meta
+            .and_then(|m| m.n_ctx.or(m.n_ctx_train))
+            .or(item.max_model_len),
         capabilities,
         size_bytes: meta.and_then(|m| m.size),
         parameters: meta.and_then(|m| m.n_params).map(short_count),
@@ -204,12 +229,27 @@ mod tests {
             parameters: Some("135M".into()),
             starter: true,
         };
-        let entry = ModelEntry { id: "smol", provider: "engine", local: true, info: &info };
-        let extras = ListExtras { slots: Some(4), free_slots: Some(3), ..ListExtras::default() };
+        let entry = ModelEntry {
+            id: "smol",
+            provider: "engine",
+            local: true,
+            info: &info,
+        };
+        let extras = ListExtras {
+            slots: Some(4),
+            free_slots: Some(3),
+            ..ListExtras::default()
+        };
         let list = model_list(&[entry], Some(&extras));
         assert_eq!(list["data"][0]["owned_by"], "engine");
         let read = parse_model_list(list.to_string().as_bytes()).unwrap();
-        assert_eq!(read, ListedModels { models: vec![info], extras });
+        assert_eq!(
+            read,
+            ListedModels {
+                models: vec![info],
+                extras
+            }
+        );
     }
 
     #[test]
@@ -226,13 +266,26 @@ mod tests {
             "data":[{"id":"g","object":"model","created":1,"owned_by":"llamacpp",
             "meta":{"vocab_type":2,"n_ctx_train":8192,"n_params":134515008,"size":98000000}}]}"#;
         let read = parse_model_list(llama).unwrap().models.remove(0);
-        assert_eq!((read.context_window, read.parameters.as_deref()), (Some(8192), Some("135M")));
+        assert_eq!(
+            (read.context_window, read.parameters.as_deref()),
+            (Some(8192), Some("135M"))
+        );
         assert!(read.can(Capability::Vision) && read.state == ModelState::Loaded);
-        let ollama = br#"{"object":"list","data":[{"id":"mistral:7b","object":"model"},{"id":"nomic-embed-text"}]}"#;
+        let ollama =
+            br#"{"object":"list","data":[{"id":"mistral:7b","object":"model"},{"id":"nomic-embed-text"}]}"#;
         let read = parse_model_list(ollama).unwrap().models;
-        assert!(read[0].can(Capability::Chat) && !read[1].can(Capability::Chat) && read[1].can(Capability::Embed));
+        assert!(
+            read[0].can(Capability::Chat) && !read[1].can(Capability::Chat) && read[1].can(Capability::Embed)
+        );
         let vllm = br#"{"data":[{"id":"q","max_model_len":32768}]}"#;
-        assert_eq!(parse_model_list(vllm).unwrap().models[0].context_window, Some(32768));
-        assert!(parse_model_list(b"<html>").unwrap_err().contains("cannot be read"));
+        assert_eq!(
+            parse_model_list(vllm).unwrap().models[0].context_window,
+            Some(32768)
+        );
+        assert!(
+            parse_model_list(b"<html>")
+                .unwrap_err()
+                .contains("cannot be read")
+        );
     }
 }

@@ -37,12 +37,20 @@ pub fn parse_pass_through(body: &Bytes) -> Result<PassThrough, ApiError> {
         Some(raw) => boolean(raw, "stream")?,
         None => false,
     };
-    Ok(PassThrough { model, stream, include_usage: stream && read_include_usage(&fields)? })
+    Ok(PassThrough {
+        model,
+        stream,
+        include_usage: stream && read_include_usage(&fields)?,
+    })
 }
 
 fn check_images(message: &Object<'_>, path: &str) -> Result<(), ApiError> {
-    let Some(content) = get(message, "content").filter(|c| c.get().starts_with('[')) else { return Ok(()) };
-    let Ok(parts) = serde_json::from_str::<Items<'_, MAX_PARTS_LOOKED_AT>>(content.get()) else { return Ok(()) };
+    let Some(content) = get(message, "content").filter(|c| c.get().starts_with('[')) else {
+        return Ok(());
+    };
+    let Ok(parts) = serde_json::from_str::<Items<'_, MAX_PARTS_LOOKED_AT>>(content.get()) else {
+        return Ok(());
+    };
     if parts.0.len() > MAX_PARTS_LOOKED_AT {
         let path = format!("{path}.content");
         let message = format!("`{path}` has more than {MAX_PARTS_LOOKED_AT} parts. Send fewer.");
@@ -66,8 +74,12 @@ const MAX_PARTS_LOOKED_AT: usize = 1000;
 /// streams, with `stream_options.include_usage` true. Every other byte is as it was. A body that is no JSON object
 /// comes back unchanged.
 pub fn rewrite_for_upstream(body: &Bytes, upstream_model: &str, force_include_usage: bool) -> Bytes {
-    let Ok(text) = std::str::from_utf8(body) else { return body.clone() };
-    let Ok(fields) = serde_json::from_str::<Fields<'_, { usize::MAX }>>(text) else { return body.clone() };
+    let Ok(text) = std::str::from_utf8(body) else {
+        return body.clone();
+    };
+    let Ok(fields) = serde_json::from_str::<Fields<'_, { usize::MAX }>>(text) else {
+        return body.clone();
+    };
     let mut cuts: Vec<(usize, usize, String)> = Vec::with_capacity(2);
     let place = |raw: &RawValue| (offset(text, raw.get()), offset(text, raw.get()) + raw.get().len());
     let mut model_end = None;
@@ -77,10 +89,16 @@ pub fn rewrite_for_upstream(body: &Bytes, upstream_model: &str, force_include_us
         cuts.push((start, end, quoted(upstream_model)));
     }
     if force_include_usage && get(&fields.0, "stream").is_some_and(|s| s.get() == "true") {
-        let options = fields.0.iter().find(|(name, _)| name == "stream_options").map(|(_, raw)| *raw);
+        let options = fields
+            .0
+            .iter()
+            .find(|(name, _)| name == "stream_options")
+            .map(|(_, raw)| *raw);
         match (options, model_end) {
             (Some(raw), _) => cuts.push(usage_cut(text, raw)),
-            (None, Some(end)) => cuts.push((end, end, r#","stream_options":{"include_usage":true}"#.to_owned())),
+            (None, Some(end)) => {
+                cuts.push((end, end, r#","stream_options":{"include_usage":true}"#.to_owned()))
+            }
             (None, None) => {}
         }
     }
@@ -91,7 +109,11 @@ pub fn rewrite_for_upstream(body: &Bytes, upstream_model: &str, force_include_us
 fn usage_cut(text: &str, raw: &RawValue) -> (usize, usize, String) {
     let start = offset(text, raw.get());
     let Ok(options) = serde_json::from_str::<Fields<'_, { usize::MAX }>>(raw.get()) else {
-        return (start, start + raw.get().len(), r#"{"include_usage":true}"#.to_owned());
+        return (
+            start,
+            start + raw.get().len(),
+            r#"{"include_usage":true}"#.to_owned(),
+        );
     };
     if let Some((_, value)) = options.0.iter().find(|(name, _)| name == "include_usage") {
         let at = offset(text, value.get());
@@ -137,13 +159,20 @@ mod tests {
         let body = " {\"x\" : 1.50, \"model\"\t:\n \"ollama/m\" ,\"messages\":[{\"model\":\"keep\"}], \"ä\":\"\\u00e4\"}\n";
         let expected = body.replace("\"ollama/m\"", r#""m\"2""#);
         assert_eq!(rewritten(body, false), expected);
-        assert_eq!(rewritten(body, true), expected, "no stream, no usage chunk to ask for");
+        assert_eq!(
+            rewritten(body, true),
+            expected,
+            "no stream, no usage chunk to ask for"
+        );
     }
 
     #[test]
     fn a_stream_is_made_to_report_usage() {
         for (before, after) in [
-            (r#"{"model":"a","stream":true}"#, r#"{"model":"m\"2","stream_options":{"include_usage":true},"stream":true}"#),
+            (
+                r#"{"model":"a","stream":true}"#,
+                r#"{"model":"m\"2","stream_options":{"include_usage":true},"stream":true}"#,
+            ),
             (
                 r#"{"stream":true,"stream_options":{ },"model":"a"}"#,
                 r#"{"stream":true,"stream_options":{"include_usage":true },"model":"m\"2"}"#,
@@ -179,7 +208,14 @@ mod tests {
                 "messages":[{"role":"oracle","content":[{"type":"x"},{"type":"image_url","image_url":{"url":"https://a/b.png"}}]}]}"#,
         );
         let seen = parse_pass_through(&ok).unwrap();
-        assert_eq!(seen, PassThrough { model: "p/m".into(), stream: true, include_usage: true });
+        assert_eq!(
+            seen,
+            PassThrough {
+                model: "p/m".into(),
+                stream: true,
+                include_usage: true
+            }
+        );
         for (body, param) in [
             (r#"{"messages":[{}]}"#, "model"),
             (r#"{"model":"m","messages":[]}"#, "messages"),

@@ -67,20 +67,28 @@ impl ChunkEncoder {
             Parsed::Text { text, logprobs } if text.is_empty() && logprobs.is_empty() => return None,
             Parsed::Text { text, logprobs } => {
                 let body = format!(r#""content":{}"#, Value::from(text.as_str()));
-                let logprobs = if logprobs.is_empty() { "null".to_owned() } else { logprobs_json(logprobs).to_string() };
+                let logprobs = if logprobs.is_empty() {
+                    "null".to_owned()
+                } else {
+                    logprobs_json(logprobs).to_string()
+                };
                 self.delta(&body, &logprobs)
             }
             Parsed::Reasoning { text } if text.is_empty() => return None,
-            Parsed::Reasoning { text } => {
-                self.delta(&format!(r#""reasoning_content":{}"#, Value::from(text.as_str())), "null")
-            }
-            Parsed::ToolCall { index, id, name, arguments } => {
+            Parsed::Reasoning { text } => self.delta(
+                &format!(r#""reasoning_content":{}"#, Value::from(text.as_str())),
+                "null",
+            ),
+            Parsed::ToolCall {
+                index,
+                id,
+                name,
+                arguments,
+            } => {
                 let call = tool_call_delta(*index, id.as_deref(), name.as_deref(), arguments);
                 self.delta(&format!(r#""tool_calls":[{call}]"#), "null")
             }
-            Parsed::Finished { reason } => {
-                self.choice("{}", "null", &format!("\"{}\"", reason.as_str()))
-            }
+            Parsed::Finished { reason } => self.choice("{}", "null", &format!("\"{}\"", reason.as_str())),
             Parsed::Usage(usage) if self.include_usage => {
                 format!("{}],\"usage\":{}", self.head, usage_json(usage))
             }
@@ -95,14 +103,24 @@ impl ChunkEncoder {
     }
 
     fn delta(&mut self, body: &str, logprobs: &str) -> String {
-        let role = if std::mem::replace(&mut self.role_sent, true) { "" } else { r#""role":"assistant","# };
+        let role = if std::mem::replace(&mut self.role_sent, true) {
+            ""
+        } else {
+            r#""role":"assistant","#
+        };
         self.choice(&format!("{{{role}{body}}}"), logprobs, "null")
     }
 
     fn choice(&self, delta: &str, logprobs: &str, finish: &str) -> String {
         let head = &self.head;
-        let usage = if self.include_usage { r#","usage":null"# } else { "" };
-        format!(r#"{head}{{"index":0,"delta":{delta},"logprobs":{logprobs},"finish_reason":{finish}}}]{usage}"#)
+        let usage = if self.include_usage {
+            r#","usage":null"#
+        } else {
+            ""
+        };
+        format!(
+            r#"{head}{{"index":0,"delta":{delta},"logprobs":{logprobs},"finish_reason":{finish}}}]{usage}"#
+        )
     }
 }
 

@@ -39,11 +39,19 @@ fn put<T: Into<Value>>(body: &mut Map<String, Value>, name: &str, value: Option<
 fn request_object(request: &ChatRequest) -> Map<String, Value> {
     let mut body = Map::new();
     put(&mut body, "model", Some(request.model.as_str()));
-    put(&mut body, "messages", Some(request.messages.iter().map(message_json).collect::<Vec<_>>()));
+    put(
+        &mut body,
+        "messages",
+        Some(request.messages.iter().map(message_json).collect::<Vec<_>>()),
+    );
     put(&mut body, "stream", Some(true));
     put(&mut body, "stream_options", Some(json!({"include_usage": true})));
     if !request.tools.is_empty() {
-        let tools: Vec<Value> = request.tools.iter().map(|t| json!({"type": "function", "function": t})).collect();
+        let tools: Vec<Value> = request
+            .tools
+            .iter()
+            .map(|t| json!({"type": "function", "function": t}))
+            .collect();
         put(&mut body, "tools", Some(tools));
         let choice = match &request.tool_choice {
             ToolChoice::Auto => None,
@@ -67,14 +75,21 @@ fn put_sampling(body: &mut Map<String, Value>, sampling: &Sampling) {
     put(body, "top_k", sampling.top_k);
     put(body, "min_p", decimal(sampling.min_p));
     put(body, "seed", sampling.seed.map(|seed| seed as i64));
-    put(body, "stop", (!sampling.stop.is_empty()).then(|| sampling.stop.clone()));
+    put(
+        body,
+        "stop",
+        (!sampling.stop.is_empty()).then(|| sampling.stop.clone()),
+    );
     put(body, "presence_penalty", decimal(sampling.presence_penalty));
     put(body, "frequency_penalty", decimal(sampling.frequency_penalty));
     put(body, "repeat_penalty", decimal(sampling.repeat_penalty));
     put(body, "max_tokens", sampling.max_tokens);
     if !sampling.logit_bias.is_empty() {
-        let bias: Map<String, Value> =
-            sampling.logit_bias.iter().map(|(id, bias)| (id.to_string(), json!(decimal(Some(*bias))))).collect();
+        let bias: Map<String, Value> = sampling
+            .logit_bias
+            .iter()
+            .map(|(id, bias)| (id.to_string(), json!(decimal(Some(*bias)))))
+            .collect();
         put(body, "logit_bias", Some(bias));
     }
     if let Some(top) = sampling.logprobs {
@@ -89,7 +104,11 @@ fn put_format(body: &mut Map<String, Value>, format: &ResponseFormat) {
         ResponseFormat::JsonObject => put(body, "response_format", Some(json!({"type": "json_object"}))),
         ResponseFormat::JsonSchema { name, schema } => {
             let inner = json!({"name": name, "schema": schema, "strict": true});
-            put(body, "response_format", Some(json!({"type": "json_schema", "json_schema": inner})));
+            put(
+                body,
+                "response_format",
+                Some(json!({"type": "json_schema", "json_schema": inner})),
+            );
         }
         ResponseFormat::Grammar(grammar) => put(body, "grammar", Some(grammar.as_str())),
     }
@@ -150,7 +169,9 @@ struct Call {
 }
 
 fn interrupted(reason: impl Into<String>) -> ProviderError {
-    ProviderError::Interrupted { reason: reason.into() }
+    ProviderError::Interrupted {
+        reason: reason.into(),
+    }
 }
 
 impl StreamDecoder {
@@ -241,7 +262,9 @@ impl StreamDecoder {
             }
             // Some servers leave the reason out; [DONE] proves that nothing was cut.
             self.finished = true;
-            events.push(self.inferred(Parsed::Finished { reason: FinishReason::Stop }));
+            events.push(self.inferred(Parsed::Finished {
+                reason: FinishReason::Stop,
+            }));
         }
         events.extend(self.leftover());
         Ok(events)
@@ -249,19 +272,29 @@ impl StreamDecoder {
 
     /// An event no payload of its own said; nothing is to be forwarded for it.
     fn inferred(&self, parsed: Parsed) -> ChatEvent {
-        ChatEvent { parsed, raw: self.keep_raw.then(|| (Dialect::OpenAi, Bytes::new())) }
+        ChatEvent {
+            parsed,
+            raw: self.keep_raw.then(|| (Dialect::OpenAi, Bytes::new())),
+        }
     }
 
     fn with_raw(&self, parsed: Vec<Parsed>, data: &Bytes) -> Vec<ChatEvent> {
         if !self.keep_raw {
             return parsed.into_iter().map(ChatEvent::from).collect();
         }
-        let parsed = if parsed.is_empty() { vec![Parsed::Opaque] } else { parsed };
+        let parsed = if parsed.is_empty() {
+            vec![Parsed::Opaque]
+        } else {
+            parsed
+        };
         let raw = |i| if i == 0 { data.clone() } else { Bytes::new() };
         parsed
             .into_iter()
             .enumerate()
-            .map(|(i, parsed)| ChatEvent { parsed, raw: Some((Dialect::OpenAi, raw(i))) })
+            .map(|(i, parsed)| ChatEvent {
+                parsed,
+                raw: Some((Dialect::OpenAi, raw(i))),
+            })
             .collect()
     }
 
@@ -270,7 +303,12 @@ impl StreamDecoder {
         if !std::mem::replace(&mut self.started, true) {
             out.push(Parsed::Started);
         }
-        let text = |name: &str| delta.and_then(|d| d.get(name)).map(plain_text).unwrap_or_default();
+        let text = |name: &str| {
+            delta
+                .and_then(|d| d.get(name))
+                .map(plain_text)
+                .unwrap_or_default()
+        };
         let reasoning = match text("reasoning_content") {
             empty if empty.is_empty() => text("reasoning"),
             reasoning => reasoning,
@@ -291,12 +329,17 @@ impl StreamDecoder {
             out.push(self.read_tool_call(call));
         }
         self.content |= out.iter().any(Parsed::is_content);
-        let reason = choice.get("finish_reason").and_then(Value::as_str).filter(|r| !r.is_empty());
+        let reason = choice
+            .get("finish_reason")
+            .and_then(Value::as_str)
+            .filter(|r| !r.is_empty());
         if let Some(reason) = reason
             && !std::mem::replace(&mut self.finished, true)
         {
             // Words of other servers (`eos`, `end_turn` …) all mean that the model was done.
-            out.push(Parsed::Finished { reason: FinishReason::parse(reason).unwrap_or(FinishReason::Stop) });
+            out.push(Parsed::Finished {
+                reason: FinishReason::parse(reason).unwrap_or(FinishReason::Stop),
+            });
         }
     }
 
@@ -305,14 +348,20 @@ impl StreamDecoder {
         let wire_index = call.get("index").and_then(Value::as_u64);
         let id = call.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
         let function = call.get("function");
-        let name = function.and_then(|f| f.get("name")).and_then(Value::as_str).filter(|n| !n.is_empty());
-        let known = self.calls.iter().rposition(|seen| match (wire_index, id, &seen.id) {
-            (_, Some(id), Some(seen_id)) if id != seen_id => false,
-            (Some(index), ..) => seen.wire_index == Some(index),
-            (None, Some(id), seen_id) => seen_id.as_deref() == Some(id),
-            // Without index and id: a name begins a new call, anything else continues the last one.
-            (None, None, _) => name.is_none(),
-        });
+        let name = function
+            .and_then(|f| f.get("name"))
+            .and_then(Value::as_str)
+            .filter(|n| !n.is_empty());
+        let known = self
+            .calls
+            .iter()
+            .rposition(|seen| match (wire_index, id, &seen.id) {
+                (_, Some(id), Some(seen_id)) if id != seen_id => false,
+                (Some(index), ..) => seen.wire_index == Some(index),
+                (None, Some(id), seen_id) => seen_id.as_deref() == Some(id),
+                // Without index and id: a name begins a new call, anything else continues the last one.
+                (None, None, _) => name.is_none(),
+            });
         let arguments = match function.and_then(|f| f.get("arguments")) {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Null) | None => String::new(),
@@ -320,7 +369,11 @@ impl StreamDecoder {
         };
         let position = known.unwrap_or_else(|| {
             let id = id.map_or_else(|| format!("call_{}", self.calls.len()), str::to_owned);
-            self.calls.push(Call { wire_index, id: Some(id), named: false });
+            self.calls.push(Call {
+                wire_index,
+                id: Some(id),
+                named: false,
+            });
             self.calls.len() - 1
         });
         let call = &mut self.calls[position];
@@ -335,7 +388,9 @@ impl StreamDecoder {
     }
 
     fn read_usage(&mut self, chunk: &Value, out: &mut Vec<Parsed>) {
-        let Some(usage) = chunk.get("usage").filter(|u| u.is_object()) else { return };
+        let Some(usage) = chunk.get("usage").filter(|u| u.is_object()) else {
+            return;
+        };
         let count = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64).map_or(0, clamp);
         let detail = |group: &str, name: &str| usage.get(group).map_or(0, |g| count(g, name));
         let usage = Usage {
@@ -361,34 +416,53 @@ fn clamp(n: u64) -> u32 {
 /// The choice with index 0; a single choice without an index is that one. Other choices are only forwarded.
 fn first_choice(value: &Value) -> Option<&Value> {
     let choices = value.get("choices")?.as_array()?;
-    choices.iter().find(|c| c.get("index").and_then(Value::as_u64).unwrap_or(0) == 0)
+    choices
+        .iter()
+        .find(|c| c.get("index").and_then(Value::as_u64).unwrap_or(0) == 0)
 }
 
 /// A string, or the text parts of an array of parts.
 fn plain_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().filter_map(|p| p.get("text").and_then(Value::as_str)).collect(),
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|p| p.get("text").and_then(Value::as_str))
+            .collect(),
         _ => String::new(),
     }
 }
 
 fn read_logprobs(choice: &Value) -> Vec<TokenLogprob> {
-    let content = choice.get("logprobs").and_then(|l| l.get("content")).and_then(Value::as_array);
+    let content = choice
+        .get("logprobs")
+        .and_then(|l| l.get("content"))
+        .and_then(Value::as_array);
     let rivals = |token: &Value| {
         let rivals = token.get("top_logprobs").and_then(Value::as_array);
         rivals.into_iter().flatten().map(read_logprob).collect()
     };
-    let read = |token: &Value| TokenLogprob { chosen: read_logprob(token), top_logprobs: rivals(token) };
+    let read = |token: &Value| TokenLogprob {
+        chosen: read_logprob(token),
+        top_logprobs: rivals(token),
+    };
     content.into_iter().flatten().map(read).collect()
 }
 
 fn read_logprob(token: &Value) -> TopLogprob {
     let bytes = token.get("bytes").and_then(Value::as_array);
     TopLogprob {
-        token: token.get("token").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        token: token
+            .get("token")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
         logprob: token.get("logprob").and_then(Value::as_f64).unwrap_or(-9999.0) as f32,
-        bytes: bytes.map(|b| b.iter().filter_map(|n| n.as_u64().and_then(|n| u8::try_from(n).ok())).collect()),
+        bytes: bytes.map(|b| {
+            b.iter()
+                .filter_map(|n| n.as_u64().and_then(|n| u8::try_from(n).ok()))
+                .collect()
+        }),
     }
 }
 
@@ -417,7 +491,9 @@ pub fn decode_completion(body: &[u8]) -> Result<Vec<ChatEvent>, ProviderError> {
             return Err(interrupted("the answer says nothing"));
         }
         decoder.finished = true;
-        parsed.push(Parsed::Finished { reason: FinishReason::Stop });
+        parsed.push(Parsed::Finished {
+            reason: FinishReason::Stop,
+        });
     }
     decoder.read_usage(&whole, &mut parsed);
     Ok(parsed.into_iter().map(ChatEvent::from).collect())

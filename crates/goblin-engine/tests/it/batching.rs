@@ -1,0 +1,188 @@
+//! Several answers at once: they interleave, they are bounded, and one that is dropped stops.
+
+use futures_util::StreamExt;
+use goblin_core::event::Parsed;
+use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
+use goblin_engine::{Engine, EngineOptions};
+
+use crate::models::{HANG, answer, ask, collect, options, start, starter_file};
+
+async fn small(sequences: u32) -> Engine {
+    start(EngineOptions {
+        sequences: Some(sequences),
+        ..options(starter_file())
+    })
+    .await
+}
+
+/// An answer that goes on until it is stopped.
+async fn endless(handle: &ProviderHandle, text: &str) -> ChatStream {
+    let mut request = ask(text);
+    request.sampling.max_tokens = None;
+    request.sampling.logit_bias = vec![(28, 100.0)];
+    (handle.chat)(request).await.expect("a place is free")
+}
+
+/// Reads up to the first text.
+async fn first_text(stream: &mut ChatStream) {
+    let wait = async {
+        while let Some(event) = stream.next().await {
+            if matches!(event.expect("no error").parsed, Parsed::Text { .. }) {
+                return;
+            }
+        }
+        panic!("the answer ended");
+    };
+    tokio::time::timeout(HANG, wait).await.expect("no text came");
+}
+
+/// Waits until `free` sequences are free.
+async fn until_free(handle: &ProviderHandle, free: u32) {
+    let wait = async {
+        while (handle.status)().await.free_slots != Some(free) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(HANG, wait)
+        .await
+        .expect("the sequence stays busy");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_are_generated_together_not_one_after_the_other() {
+    let engine = small(3).await;
+    let handle = engine.handle();
+    let mut first = endless(&handle, "First").await;
+    first_text(&mut first).await;
+    // The first goes on for ever; the others can only come if their tokens are computed in between.
+    for text in ["Second", "Third"] {
+        let mut request = ask(text);
+        request.sampling.max_tokens = Some(5);
+        request.sampling.logit_bias = vec![(28, 100.0)];
+        assert_eq!(answer(&handle, request).await.unwrap().usage.completion_tokens, 5);
+        first_text(&mut first).await;
+    }
+    assert!(engine.counters().widest_step >= 2, "{:?}", engine.counters());
+    drop(first);
+    engine.shutdown();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn together_and_alone_the_answer_is_the_same() {
+    let engine = small(4).await;
+    let handle = engine.handle();
+    let questions = [
+        "What is the capital of France?",
+        "What is two plus two?",
+        "Name a colour.",
+        "Say hello.",
+    ];
+    let mut alone = Vec::new();
+    for q in questions {
+        alone.push(answer(&handle, ask(q)).await.unwrap().text);
+    }
+    let mut streams = Vec::new();
+    for q in questions {
+        streams.push((handle.chat)(ask(q)).await.unwrap());
+    }
+    let together = futures_util::future::join_all(streams.into_iter().map(collect)).await;
+    let together: Vec<String> = together.into_iter().map(|a| a.unwrap().text).collect();
+    // Sums over another batch shape round differently, so one answer may leave the path at a close choice.
+    let same = alone.iter().zip(&together).filter(|(a, b)| a == b).count();
+    assert!(same >= 3, "{alone:?} {together:?}");
+    engine.shutdown();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_answer_stops_within_one_step() {
+    let engine = small(2).await;
+    let handle = engine.handle();
+    let mut stream = endless(&handle, "Go on").await;
+    first_text(&mut stream).await;
+    assert_eq!((handle.status)().await.free_slots, Some(1));
+    drop(stream);
+    let at_drop = engine.counters();
+    until_free(&handle, 2).await;
+    let after = engine.counters();
+    assert!(
+        after.generated_tokens <= at_drop.generated_tokens + 1,
+        "{at_drop:?} {after:?}"
+    );
+    assert!(
+        after.decode_steps <= at_drop.decode_steps + 1,
+        "{at_drop:?} {after:?}"
+    );
+    engine.shutdown();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_dropped_before_its_first_token_stops_too() {
+    let engine = small(1).await;
+    let handle = engine.handle();
+    let mut request = ask(&"goblin ".repeat(450));
+    request.sampling.max_tokens = None;
+    drop((handle.chat)(request).await.unwrap());
+    until_free(&handle, 1).await;
+    assert!(engine.counters().generated_tokens <= 1);
+    assert!(engine.counters().decode_steps <= 2, "{:?}", engine.counters());
+    engine.shutdown();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_engine_says_so_and_takes_the_next_when_one_ends() {
+    let engine = small(2).await;
+    let handle = engine.handle();
+    let first = endless(&handle, "First").await;
+    let second = endless(&handle, "Second").await;
+    assert_eq!((handle.status)().await.free_slots, Some(0));
+    let error = answer(&handle, ask("Third")).await.unwrap_err();
+    assert_eq!(error, ProviderError::Overloaded { retry_after: None });
+    drop(first);
+    until_free(&handle, 1).await;
+    assert!(answer(&handle, ask("Third")).await.is_ok());
+    drop(second);
+    engine.shutdown();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_prompt_does_not_hold_up_an_answer() {
+    let engine = small(2).await;
+    let handle = engine.handle();
+    let mut running = endless(&handle, "Go on").await;
+    first_text(&mut running).await;
+    let before = engine.counters();
+    let mut long = ask(&"goblin ".repeat(450));
+    long.sampling.max_tokens = Some(1);
+    let long = answer(&handle, long).await.unwrap();
+    let after = engine.counters();
+    assert!(long.usage.prompt_tokens > 450);
+    // The prompt came in pieces, and with each the running answer got a token.
+    assert!(
+        after.generated_tokens - before.generated_tokens >= 2,
+        "{before:?} {after:?}"
+    );
+    first_text(&mut running).await;
+    drop(running);
+    engine.shutdown();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_engine_takes_no_steps_and_a_stopped_one_ends_its_answers() {
+    let engine = small(1).await;
+    let handle = engine.handle();
+    answer(&handle, ask("Hi")).await.unwrap();
+    let idle = engine.counters();
+    let stream = endless(&handle, "Go on").await;
+    assert_eq!(
+        idle.decode_steps,
+        idle.decode_steps.min(engine.counters().decode_steps)
+    );
+    let stopping = tokio::task::spawn_blocking(move || engine.shutdown());
+    let error = collect(stream).await.unwrap_err();
+    assert!(matches!(error, ProviderError::Interrupted { .. }), "{error:?}");
+    tokio::time::timeout(HANG, stopping)
+        .await
+        .expect("shutdown hangs")
+        .unwrap();
+    assert!(answer(&handle, ask("Hi")).await.is_err());
+}

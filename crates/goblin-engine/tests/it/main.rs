@@ -1,0 +1,10 @@
+//! The engine with real models: a starter with a chat template and a base model of another family without.
+
+mod answering;
+mod batching;
+mod constraints;
+mod deciding;
+mod loading;
+mod models;
+mod reuse;
+mod tools;

@@ -1,0 +1,261 @@
+//! A whole server on a port of its own, with a scripted provider and a database in memory.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use goblin_auth::keys::TierKeys;
+use goblin_auth::local::{LocalMode, Surroundings};
+use goblin_core::checks::CheckResult;
+use goblin_core::clock::{Clock, Timestamp};
+use goblin_core::id::Ids;
+use goblin_core::status::{PartState, PartStatus, SystemStatus};
+use goblin_dispatch::{Dispatch, Options, Parts};
+use goblin_server::app::{Access, App, AppState, ChecksCache, ServerOptions, Surface};
+use goblin_server::page_assets::Asset;
+use goblin_server::serve::serve;
+use goblin_store::key_file::KeyFile;
+use goblin_store::store::{Database, Store, StoreOptions};
+use goblin_store::turn_log::{Limits, TurnLog};
+use http::Method;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::client::{Call, Reply, guard};
+use crate::provider::{self, Played, Provider};
+
+/// The key of the model tier in tests.
+pub(crate) const KEY: &str = "a-key-of-the-operators-choice";
+
+pub(crate) struct TestApp {
+    pub(crate) address: SocketAddr,
+    pub(crate) provider: Provider,
+    pub(crate) clock: Clock,
+    pub(crate) store: Option<Store>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) draining: CancellationToken,
+    pub(crate) checks_run: Arc<AtomicUsize>,
+    key: Option<&'static str>,
+    served: JoinSet<()>,
+    _files: tempfile::TempDir,
+}
+
+/// What a test changes about the server.
+pub(crate) struct Setup {
+    pub(crate) surface: Surface,
+    pub(crate) options: ServerOptions,
+    pub(crate) page: &'static [Asset],
+    pub(crate) drain: Duration,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            surface: Surface::Backend,
+            options: ServerOptions::default(),
+            page: &[],
+            drain: Duration::from_secs(60),
+        }
+    }
+}
+
+impl TestApp {
+    /// The backend in local mode.
+    pub(crate) async fn local() -> Self {
+        Self::start(Setup::default()).await
+    }
+
+    /// The model tier; requests carry the right key unless they say otherwise.
+    pub(crate) async fn tier() -> Self {
+        Self::start(Setup {
+            surface: Surface::Tier,
+            ..Setup::default()
+        })
+        .await
+    }
+
+    /// The backend with other bounds.
+    pub(crate) async fn with_options(change: impl FnOnce(&mut ServerOptions)) -> Self {
+        let mut setup = Setup::default();
+        change(&mut setup.options);
+        Self::start(setup).await
+    }
+
+    pub(crate) async fn start(setup: Setup) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let clock = Clock::manual(Timestamp(1_795_471_200_000));
+        let (tracker, draining) = (TaskTracker::new(), CancellationToken::new());
+        let store = match setup.surface {
+            Surface::Backend => Some(memory_store(&clock).await),
+            Surface::Tier => None,
+        };
+        let dispatch = Dispatch::new(Parts {
+            store: store.clone(),
+            turn_log: TurnLog::memory(clock.clone(), Limits::default()),
+            clock: clock.clone(),
+            tracker: tracker.clone(),
+            draining: draining.clone(),
+            options: Options::default(),
+        });
+        let (handle, provider) = provider::scripted();
+        dispatch.replace_providers(vec![handle]);
+        let access = match setup.surface {
+            Surface::Backend => Access::Local(local_mode(address)),
+            Surface::Tier => Access::Tier(tier_keys(&files, &clock)),
+        };
+        let checks_run = Arc::new(AtomicUsize::new(0));
+        let app = AppState(Arc::new(App {
+            surface: setup.surface,
+            dispatch,
+            store: store.clone(),
+            clock: clock.clone(),
+            ids: Ids::Random,
+            access,
+            options: setup.options,
+            render_metrics: Arc::new(|| "goblin_up 1\n".to_owned()),
+            checks: checks(Arc::clone(&checks_run)),
+            system_status: Arc::new(|| Box::pin(async { system_status() })),
+            draining: draining.clone(),
+            tracker,
+            page: setup.page,
+            checks_cache: ChecksCache::default(),
+        }));
+        let shutdown = CancellationToken::new();
+        let mut served = JoinSet::new();
+        let stop = shutdown.clone();
+        served.spawn(async move { serve(listener, app, stop, setup.drain).await.unwrap() });
+        let key = (setup.surface == Surface::Tier).then_some(KEY);
+        Self {
+            address,
+            provider,
+            clock,
+            store,
+            shutdown,
+            draining,
+            checks_run,
+            key,
+            served,
+            _files: files,
+        }
+    }
+
+    pub(crate) fn call(&self, method: Method, path: &str) -> Call {
+        let call = Call::new(self.address, method, path);
+        match self.key {
+            Some(key) => call.header("authorization", &format!("Bearer {key}")),
+            None => call,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.call(Method::GET, path).send().await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.call(Method::POST, path).json(body).send().await
+    }
+
+    /// A stream under way, and the test's hand on it. The head comes with the first content, so the model must
+    /// speak while the client waits.
+    pub(crate) async fn begun(&self) -> (Reply, Played) {
+        let body =
+            json!({"model": "parrot", "stream": true, "messages": [{"role": "user", "content": "play"}]});
+        let speak = async {
+            let played = self.provider.played().await;
+            played.say("One");
+            played
+        };
+        tokio::join!(self.post("/v1/chat/completions", &body), speak)
+    }
+
+    /// Makes a chat and returns its id.
+    pub(crate) async fn chat(&self, body: &Value) -> String {
+        let mut reply = self.post("/api/chats", body).await;
+        assert_eq!(reply.status, 201);
+        reply.json().await["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the server has ended by itself.
+    pub(crate) async fn ended(&mut self) {
+        while let Some(served) = guard(self.served.join_next()).await {
+            served.unwrap();
+        }
+    }
+
+    pub(crate) fn checks_run(&self) -> usize {
+        self.checks_run.load(Ordering::SeqCst)
+    }
+}
+
+async fn memory_store(clock: &Clock) -> Store {
+    let options = StoreOptions {
+        database: Database::Memory,
+        clock: clock.clone(),
+        ids: Ids::Random,
+    };
+    Store::open(options).await.unwrap()
+}
+
+fn local_mode(address: SocketAddr) -> LocalMode {
+    let surroundings = Surroundings {
+        bind: address.ip(),
+        has_account: false,
+        frontend_url: false,
+        trusted_proxies: false,
+        origin_secret: false,
+    };
+    LocalMode::decide(&surroundings, address.port()).unwrap()
+}
+
+fn tier_keys(files: &tempfile::TempDir, clock: &Clock) -> TierKeys {
+    let file = KeyFile::open(files.path().join("keys.toml")).unwrap();
+    let key = SecretString::from(KEY.to_owned());
+    TierKeys::open(file, Some(&key), clock, &mut rand::rngs::OsRng)
+        .unwrap()
+        .0
+}
+
+fn checks(run: Arc<AtomicUsize>) -> goblin_core::checks::RunChecks {
+    Arc::new(move || {
+        run.fetch_add(1, Ordering::SeqCst);
+        let check = |name: &str, state, found: &str| CheckResult {
+            name: name.to_owned(),
+            state,
+            found: found.to_owned(),
+            cause: None,
+            fix: None,
+            latency_ms: 3,
+        };
+        Box::pin(async move {
+            vec![
+                check("database", PartState::Ok, "/var/lib/goblin/goblin.db"),
+                check("upstream:fake", PartState::Down, "10.0.0.7:11434 refused"),
+            ]
+        })
+    })
+}
+
+fn system_status() -> SystemStatus {
+    let backend = PartStatus {
+        name: "backend".into(),
+        state: PartState::Ok,
+        detail: "It answers.".into(),
+        fix: None,
+    };
+    SystemStatus {
+        version: "0.1.0".into(),
+        mode: "local".into(),
+        default_model: Some(provider::MODEL.into()),
+        tiers: vec![backend],
+        models: Vec::new(),
+        suggestion: None,
+        no_model_help: None,
+    }
+}

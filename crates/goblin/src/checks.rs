@@ -1,0 +1,489 @@
+//! One list of checks: what `goblin doctor` looks at before or beside a running goblin, and what `/health/all`
+//! of a running one looks at. Each says what was found, and when something is wrong, why and what to do.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use goblin_core::checks::CheckResult;
+use goblin_core::clock::Clock;
+use goblin_core::id::Ids;
+use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
+use goblin_core::status::PartState;
+use goblin_store::data_dir::DataPaths;
+use goblin_store::model_files::{ModelFile, ModelFiles};
+use goblin_store::store::{Database, Store, StoreOptions};
+
+use crate::client;
+use crate::config::{Config, is_public_address, is_public_url};
+use crate::machine;
+use crate::model_choice::choose;
+use crate::output::bytes;
+
+/// Free space below this is too little to save chats for long.
+const LITTLE_DISK: u64 = 1 << 30;
+/// Free space below this cannot be worked with.
+const NO_DISK: u64 = 64 << 20;
+/// 2026-01-01: no build of goblin is older.
+const EARLIEST_MS: i64 = 1_767_225_600_000;
+
+/// What a check found.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    state: PartState,
+    found: String,
+    cause: Option<String>,
+    fix: Option<String>,
+}
+
+impl Finding {
+    fn ok(found: impl Into<String>) -> Self {
+        Self {
+            state: PartState::Ok,
+            found: found.into(),
+            cause: None,
+            fix: None,
+        }
+    }
+
+    fn bad(
+        state: PartState,
+        found: impl Into<String>,
+        cause: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self {
+            state,
+            found: found.into(),
+            cause: Some(cause.into()),
+            fix: Some(fix.into()),
+        }
+    }
+}
+
+async fn timed(name: &str, check: impl Future<Output = Finding>) -> CheckResult {
+    let began = Instant::now();
+    let Finding {
+        state,
+        found,
+        cause,
+        fix,
+    } = check.await;
+    let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    CheckResult {
+        name: name.to_owned(),
+        state,
+        found,
+        cause,
+        fix,
+        latency_ms,
+    }
+}
+
+/// Everything `goblin doctor` looks at.
+pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -> Vec<CheckResult> {
+    let mut results = vec![
+        timed("data_directory", async { data_directory(&config.data_dir) }).await,
+        timed("disk", async { disk(&config.data_dir) }).await,
+        timed("memory", async { memory(config) }).await,
+        timed("clock", async { clock(&Clock::System) }).await,
+        timed("database", database_file(&config.database)).await,
+        timed("port", port(config.server.address)).await,
+        timed("engine", async { engine(config) }).await,
+        timed("models", async { models(config, upstreams) }).await,
+    ];
+    for handle in upstreams {
+        let status = (handle.status)().await;
+        let name = upstream_name(handle);
+        results.push(timed(&name, async { upstream(handle, &status) }).await);
+    }
+    if config.upstream.proxy_url.is_none() {
+        results.push(
+            timed("model_tier", async {
+                Finding::ok("none is named; models run here or on other servers")
+            })
+            .await,
+        );
+    }
+    for warning in warnings(config) {
+        results.push(timed("configuration", async { warning }).await);
+    }
+    results
+}
+
+/// What a running backend looks at.
+pub(crate) async fn look_inside(
+    config: &Config,
+    store: Option<&Store>,
+    providers: &[(ProviderHandle, ProviderStatus)],
+) -> Vec<CheckResult> {
+    let mut results = Vec::new();
+    if let Some(store) = store {
+        results.push(timed("database", database_open(store)).await);
+    }
+    results.push(timed("disk", async { disk(&config.data_dir) }).await);
+    for (handle, status) in providers {
+        results.push(timed(&upstream_name(handle), async { upstream(handle, status) }).await);
+    }
+    results
+}
+
+/// `engine`, `model_tier` or `upstream:NAME`.
+pub(crate) fn upstream_name(handle: &ProviderHandle) -> String {
+    match &*handle.id {
+        "engine" => "engine".to_owned(),
+        crate::wiring::TIER_ID => "model_tier".to_owned(),
+        other => format!("upstream:{other}"),
+    }
+}
+
+fn data_directory(path: &Path) -> Finding {
+    if !path.exists() {
+        return Finding::ok(format!(
+            "{} is not there yet; the first start makes it",
+            path.display()
+        ));
+    }
+    let probe = path.join(format!("doctor-probe-{}", std::process::id()));
+    let tried = std::fs::write(&probe, b"probe").and_then(|()| std::fs::remove_file(&probe));
+    match tried {
+        Ok(()) => Finding::ok(format!("{} can be written", path.display())),
+        Err(e) => Finding::bad(
+            PartState::Down,
+            format!("{} cannot be written", path.display()),
+            e.to_string(),
+            "Give this user write permission there, or name another directory with --data-dir.",
+        ),
+    }
+}
+
+fn disk(path: &Path) -> Finding {
+    let Some((free, total)) = machine::disk_bytes(path) else {
+        return Finding::ok("the system does not say how much space is free");
+    };
+    let found = format!("{} of {} free at {}", bytes(free), bytes(total), path.display());
+    let fix = "Free some space, or keep the data on another disk with --data-dir.";
+    match free {
+        n if n < NO_DISK => Finding::bad(
+            PartState::Down,
+            found,
+            "There is no room for the database to grow.",
+            fix,
+        ),
+        n if n < LITTLE_DISK => Finding::bad(
+            PartState::Degraded,
+            found,
+            "That is little for chats and models.",
+            fix,
+        ),
+        _ => Finding::ok(found),
+    }
+}
+
+fn memory(config: &Config) -> Finding {
+    let total = machine::memory_bytes();
+    let chosen = model_files(config).and_then(|all| choose(&all, config, total));
+    let Some(model) = chosen.filter(|_| config.engine.enabled) else {
+        return Finding::ok(format!("{} may be used", bytes(total)));
+    };
+    let size = model.size_bytes.unwrap_or(0);
+    let found = format!(
+        "{} may be used; `{}` has {}",
+        bytes(total),
+        model.name,
+        bytes(size)
+    );
+    if size > total / 10 * 8 {
+        return Finding::bad(
+            PartState::Degraded,
+            found,
+            "The model leaves no room for its context.",
+            "Choose a smaller one: `goblin models suggest` names a model that fits.",
+        );
+    }
+    Finding::ok(found)
+}
+
+fn clock(clock: &Clock) -> Finding {
+    let now = clock.now();
+    if now.0 < EARLIEST_MS {
+        return Finding::bad(
+            PartState::Degraded,
+            format!("it shows {}", now.to_rfc3339()),
+            "That is before this program was written; certificates and sessions will be refused.",
+            "Set the clock, for example with `timedatectl set-ntp true`.",
+        );
+    }
+    Finding::ok(format!("it shows {}", now.to_rfc3339()))
+}
+
+async fn database_file(database: &Database) -> Finding {
+    let Database::File(path) = database else {
+        return Finding::ok("in memory");
+    };
+    if !path.exists() {
+        return Finding::ok(format!(
+            "{} is not there yet; the first start makes it",
+            path.display()
+        ));
+    }
+    let options = StoreOptions {
+        database: database.clone(),
+        clock: Clock::System,
+        ids: Ids::Random,
+    };
+    match Store::open_as_it_is(options).await {
+        Ok(store) => {
+            let finding = schema(&store, &path.display().to_string()).await;
+            store.close().await;
+            finding
+        }
+        Err(e) => Finding::bad(
+            PartState::Down,
+            format!("{} does not open", path.display()),
+            e.to_string(),
+            "The sentence above says what to do; nothing was changed.",
+        ),
+    }
+}
+
+async fn schema(store: &Store, place: &str) -> Finding {
+    match store.migration_status().await {
+        Ok(all) => {
+            let applied = all.iter().filter(|m| m.applied).count();
+            Finding::ok(format!("{place}: {applied} of {} migrations applied", all.len()))
+        }
+        Err(e) => Finding::bad(
+            PartState::Down,
+            place.to_owned(),
+            e.to_string(),
+            "Run `goblin migrate status`.",
+        ),
+    }
+}
+
+async fn database_open(store: &Store) -> Finding {
+    match store.ping().await {
+        Ok(()) => Finding::ok(format!("{} answers", store.database())),
+        Err(e) => Finding::bad(
+            PartState::Down,
+            format!("{} does not answer", store.database()),
+            e.to_string(),
+            "Look at the disk and the file's rights; `goblin doctor` looks closer.",
+        ),
+    }
+}
+
+async fn port(address: SocketAddr) -> Finding {
+    if address.port() == 0 {
+        return Finding::ok("any free one is taken");
+    }
+    match std::net::TcpListener::bind(address) {
+        Ok(_) => Finding::ok(format!("{address} is free")),
+        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => taken(address).await,
+        Err(e) => Finding::bad(
+            PartState::Down,
+            format!("{address} cannot be listened on"),
+            e.to_string(),
+            "Choose another address with HOST or another port with PORT.",
+        ),
+    }
+}
+
+async fn taken(address: SocketAddr) -> Finding {
+    match client::system_status(&client::base_url(address)).await {
+        Ok(status) => Finding::ok(format!("a goblin {} is running on {address}", status.version)),
+        Err(_) => Finding::bad(
+            PartState::Degraded,
+            format!("{address} is in use"),
+            "Another program, or a goblin that does not answer here, listens on it.",
+            "Stop that program, or choose another port with PORT or --port.",
+        ),
+    }
+}
+
+/// Where a local server is reached that listens on `address`.
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(a) if a.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, a.port()).into(),
+        SocketAddr::V6(a) if a.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, a.port()).into(),
+        other => other,
+    }
+}
+
+#[cfg(feature = "engine")]
+fn engine(config: &Config) -> Finding {
+    if !config.engine.enabled {
+        return Finding::ok("switched off by engine.enabled");
+    }
+    let threads = config
+        .engine
+        .threads
+        .unwrap_or_else(goblin_engine::threads::default_threads);
+    match goblin_engine::SystemInfo::read() {
+        Ok(info) => {
+            let cpu = machine::cpu_features().join(", ");
+            let avx2 = if info.avx2 || info.neon {
+                ""
+            } else {
+                "; the engine was built without AVX2 and is slow"
+            };
+            Finding::ok(format!("{threads} threads; this CPU has {cpu}{avx2}"))
+        }
+        Err(e) => Finding::bad(
+            PartState::Down,
+            "the engine cannot run here",
+            e.to_string(),
+            "Use models of another machine: set LOCAL_LLM_PROXY_URL or OLLAMA_HOST.",
+        ),
+    }
+}
+
+#[cfg(not(feature = "engine"))]
+fn engine(_: &Config) -> Finding {
+    Finding::ok("not part of this build; models come from other servers")
+}
+
+/// This machine's model files, where they can be listed.
+pub(crate) fn model_files(config: &Config) -> Option<Vec<ModelFile>> {
+    ModelFiles::new(&DataPaths::new(&config.data_dir), Clock::System)
+        .list()
+        .ok()
+}
+
+fn models(config: &Config, upstreams: &[ProviderHandle]) -> Finding {
+    let files = match ModelFiles::new(&DataPaths::new(&config.data_dir), Clock::System).list() {
+        Ok(files) => files,
+        Err(e) => {
+            return Finding::bad(
+                PartState::Down,
+                "they cannot be listed",
+                e.to_string(),
+                "Correct that file or folder.",
+            );
+        }
+    };
+    let gone: Vec<&str> = files
+        .iter()
+        .filter(|f| f.size_bytes.is_none())
+        .map(|f| f.name.as_str())
+        .collect();
+    if !gone.is_empty() {
+        return Finding::bad(
+            PartState::Degraded,
+            format!(
+                "{} of {} model files are gone: {}",
+                gone.len(),
+                files.len(),
+                gone.join(", ")
+            ),
+            "They were moved or deleted after they were added.",
+            "Put them back, or forget them with `goblin models rm NAME`.",
+        );
+    }
+    if files.is_empty() && upstreams.is_empty() {
+        return Finding::bad(
+            PartState::Degraded,
+            "there is none",
+            "No model file was added and no other server is named.",
+            crate::wiring::NO_MODEL_HELP,
+        );
+    }
+    let names: Vec<&str> = files.iter().map(|f| f.name.as_str()).collect();
+    Finding::ok(format!("{} on this machine: {}", names.len(), names.join(", ")))
+}
+
+fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
+    match &status.health {
+        Health::Ok => Finding::ok(format!("`{}` answers; {} models", handle.id, status.models.len())),
+        Health::Starting(how) => Finding {
+            state: PartState::Starting,
+            found: format!("`{}` is starting: {how}", handle.id),
+            cause: None,
+            fix: None,
+        },
+        Health::Down(why) => Finding::bad(
+            PartState::Down,
+            format!("`{}` does not answer", handle.id),
+            why.clone(),
+            "Start that server, or correct its address or key in the configuration; it is used again by itself.",
+        ),
+    }
+}
+
+/// What works but should not stay as it is.
+pub(crate) fn warnings(config: &Config) -> Vec<Finding> {
+    let mut all = Vec::new();
+    if let Some(url) = &config.upstream.proxy_url
+        && url.scheme() == "http"
+        && is_public_url(url)
+    {
+        all.push(Finding::bad(
+            PartState::Degraded,
+            format!("LOCAL_LLM_PROXY_URL is {url}"),
+            "The key and all text travel unencrypted over a public network.",
+            "Use https, or a private network such as WireGuard. upstream.proxy_require_tls refuses it.",
+        ));
+    }
+    if is_public_address(config.tier.address.ip()) {
+        all.push(Finding::bad(
+            PartState::Degraded,
+            format!("the model tier listens on {} without TLS", config.tier.address),
+            "Keys and all text travel unencrypted to whoever reaches that address.",
+            "Listen on 127.0.0.1 or a private address behind a proxy with TLS. tier.require_tls refuses it.",
+        ));
+    }
+    all
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.found)?;
+        for part in [&self.cause, &self.fix].into_iter().flatten() {
+            write!(f, " {part}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Longest a look at one server may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use goblin_core::clock::Timestamp;
+
+    #[test]
+    fn a_clock_before_this_program_was_written_is_reported() {
+        assert_eq!(clock(&Clock::manual(Timestamp(0))).state, PartState::Degraded);
+        assert_eq!(clock(&Clock::manual(Timestamp(EARLIEST_MS))).state, PartState::Ok);
+    }
+
+    #[test]
+    fn a_data_directory_that_is_a_file_is_reported_with_a_fix() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let finding = data_directory(file.path());
+        assert_eq!(finding.state, PartState::Down);
+        assert!(finding.cause.is_some() && finding.fix.is_some());
+    }
+
+    #[test]
+    fn servers_on_all_addresses_are_reached_by_loopback() {
+        assert_eq!(reachable("0.0.0.0:1".parse().unwrap()).to_string(), "127.0.0.1:1");
+        assert_eq!(reachable("[::]:1".parse().unwrap()).to_string(), "[::1]:1");
+        assert_eq!(reachable("10.0.0.1:1".parse().unwrap()).to_string(), "10.0.0.1:1");
+    }
+
+    #[tokio::test]
+    async fn a_port_taken_by_a_stranger_is_told_from_a_free_one() {
+        let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = stranger.local_addr().unwrap();
+        // It hangs up on whoever asks, so the check need not wait.
+        let hang_up = std::thread::spawn(move || drop(stranger.accept()));
+        let finding = port(address).await;
+        assert_eq!(finding.state, PartState::Degraded, "{finding}");
+        hang_up.join().unwrap();
+        assert_eq!(port(address).await.state, PartState::Ok);
+    }
+}

@@ -1,0 +1,267 @@
+//! The command line: what can be asked, and the words that teach it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Request;
+
+const AFTER: &str = "\
+Examples:
+  goblin up                                   the page, the API and a model on this machine
+  goblin up --port 9000 --set engine.threads=2
+  goblin models add ./qwen2.5-3b-instruct-q4_k_m.gguf
+  goblin models serve                         models only, behind a key, on port 8002
+  LOCAL_LLM_PROXY_URL=http://10.0.0.7:8002 LOCAL_LLM_API_KEY=… goblin serve
+  goblin doctor                               what is wrong, why, and what to do
+
+Settings: `goblin config print --sources` shows each one and where it comes from.
+
+Exit codes: 0 done · 1 failed · 2 the command line or the configuration is wrong";
+
+/// Your own assistant: page, API and models in one program.
+#[derive(Debug, Parser)]
+#[command(name = "goblin", version, after_help = AFTER, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Common {
+    /// Read this file instead of ~/.config/goblin/goblin.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one setting, for example --set engine.threads=2 (may be repeated)
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    set: Vec<(String, String)>,
+    /// Keep chats, models and keys here
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// How much is logged: off, error, warn, info, debug or trace
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+/// Where to listen.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Listen {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<String>,
+    /// Port to listen on; 0 takes any free one
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+}
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything on this machine: the page, the API, and a model inside the process
+    Up(Listen),
+    /// The backend alone: models come from other servers (LOCAL_LLM_PROXY_URL, OLLAMA_HOST, LLAMACPP_URL)
+    Serve(Listen),
+    /// The models of this machine
+    #[command(subcommand)]
+    Models(Models),
+    /// The settings in force
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// The database's schema
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// How a running goblin is: its parts and its models
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Ask this goblin instead of the configured one, for example http://127.0.0.1:8001
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
+    /// Look for what is wrong on this machine, and say why and what to do
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The version, and what this build can do
+    Version {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The models of this machine.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  goblin models suggest                       a model that fits this machine, and the commands to get it
+  goblin models add ./model.gguf --name chat  use a file where it is; nothing is copied
+  goblin models rm chat                       forget it; a file outside goblin's folder is kept")]
+pub(crate) enum Models {
+    /// Serve this machine's models behind a key, for a `goblin serve` elsewhere
+    Serve(Listen),
+    /// Every model there is
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Use a GGUF file: checks it, and remembers where it is
+    Add {
+        /// The file
+        path: PathBuf,
+        /// Its name; without one, made from the file's
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Forget a model; its file is deleted only if it lies in goblin's own folder of models
+    Rm {
+        /// Its name, as `goblin models list` shows it
+        name: String,
+    },
+    /// What a model file says about itself
+    Show {
+        /// The model's name, or the path of a GGUF file
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// A better model that fits this machine's memory, with the commands
+    Suggest {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The settings in force.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Every setting in force; secrets are hidden
+    Print {
+        /// Print JSON instead of TOML
+        #[arg(long)]
+        json: bool,
+        /// Say where each value comes from
+        #[arg(long)]
+        sources: bool,
+    },
+    /// Say everything that is wrong, with its place (exit code 2), or that all is well
+    Check,
+    /// The JSON Schema of goblin.toml, for editors
+    Schema,
+}
+
+/// The database's schema.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Migrate {
+    /// Apply what is missing
+    Up,
+    /// Take back every migration above a number; what their tables held is lost
+    Down {
+        /// The number that stays; 0 takes back all
+        #[arg(long, value_name = "NUMBER")]
+        to: i64,
+        /// Yes, really: the data of the dropped tables is lost
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Every migration, and whether the database has it
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or("write it as KEY=VALUE, for example engine.threads=2")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+impl Cli {
+    /// How the layers of the configuration are to be read for this command.
+    pub(crate) fn request(&self) -> Request {
+        let mut request = Request {
+            file: self.common.config.clone(),
+            ..Request::default()
+        };
+        let section = match &self.command {
+            Command::Models(Models::Serve(listen)) => {
+                request.tier = true;
+                Some(("tier", listen))
+            }
+            Command::Serve(listen) => {
+                request.serve = true;
+                Some(("server", listen))
+            }
+            Command::Up(listen) => Some(("server", listen)),
+            _ => None,
+        };
+        let mut flag =
+            |path: String, value: String, name: &str| request.flags.push((path, value, name.to_owned()));
+        for (key, value) in &self.common.set {
+            flag(key.clone(), value.clone(), "--set");
+        }
+        if let Some(dir) = &self.common.data_dir {
+            flag(
+                "data.dir".to_owned(),
+                dir.to_string_lossy().into_owned(),
+                "--data-dir",
+            );
+        }
+        if let Some(level) = &self.common.log_level {
+            flag("log.level".to_owned(), level.clone(), "--log-level");
+        }
+        if let Some((section, listen)) = section {
+            if let Some(host) = &listen.host {
+                flag(format!("{section}.host"), host.clone(), "--host");
+            }
+            if let Some(port) = listen.port {
+                flag(format!("{section}.port"), port.to_string(), "--port");
+            }
+        }
+        request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_the_last_layer() {
+        let cli = Cli::parse_from([
+            "goblin",
+            "models",
+            "serve",
+            "--port",
+            "9",
+            "--set",
+            "engine.threads=2",
+        ]);
+        let request = cli.request();
+        assert!(request.tier);
+        let flags: Vec<_> = request
+            .flags
+            .iter()
+            .map(|(k, v, _)| (k.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(flags, [("engine.threads", "2"), ("tier.port", "9")]);
+    }
+}

@@ -1,0 +1,48 @@
+//! Asking a goblin that runs, over its own API.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, bail};
+use goblin_core::status::SystemStatus;
+use goblin_net::{HttpClient, NetOptions, Request, Url};
+use http::Method;
+
+use crate::checks::{PATIENCE, reachable};
+
+/// Largest status that is read, in bytes.
+const MAX_STATUS_BYTES: usize = 4 << 20;
+
+/// The address a goblin that listens on `address` answers at.
+pub(crate) fn base_url(address: SocketAddr) -> String {
+    format!("http://{}", reachable(address))
+}
+
+/// What the goblin at `base` says of itself.
+///
+/// # Errors
+///
+/// When nothing answers there, or what answers is no goblin.
+pub(crate) async fn system_status(base: &str) -> anyhow::Result<SystemStatus> {
+    let url = Url::parse(base)
+        .map_err(|e| anyhow::anyhow!("{base}: {e}"))?
+        .join("api/status");
+    let options = NetOptions {
+        connect_timeout: PATIENCE,
+        first_byte_timeout: PATIENCE,
+        ..NetOptions::default()
+    };
+    let client = HttpClient::build(options)?;
+    let request = Request {
+        max_body_bytes: Some(MAX_STATUS_BYTES),
+        ..Request::new(Method::GET, url)
+    };
+    let response = client.send(request).await?;
+    if !response.status.is_success() {
+        bail!(
+            "{base} answers with status {}, so it is no goblin, or it refuses us",
+            response.status.as_u16()
+        );
+    }
+    let body = response.body.collect().await?;
+    serde_json::from_slice(&body).with_context(|| format!("what answers at {base} is no goblin"))
+}

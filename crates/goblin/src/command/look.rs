@@ -1,0 +1,145 @@
+//! `goblin status`, `goblin doctor` and `goblin version`: looking, changing nothing.
+
+use anyhow::Context;
+use goblin_core::model::ModelState;
+use goblin_core::status::{PartState, SystemStatus};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::output::{Output, bytes};
+use crate::{checks, client, wiring};
+
+/// `goblin status`. `Ok(false)`: something is down.
+///
+/// # Errors
+///
+/// When no goblin answers where it was looked for.
+pub(crate) async fn status(
+    config: &Config,
+    url: Option<&str>,
+    as_json: bool,
+    output: Output,
+) -> anyhow::Result<bool> {
+    let base = url.map_or_else(
+        || client::base_url(config.server.address),
+        |u| u.trim_end_matches('/').to_owned(),
+    );
+    let status = client::system_status(&base).await.with_context(|| {
+        format!("No goblin answers at {base}. Start one with `goblin up`, or name another address with --url")
+    })?;
+    if as_json {
+        output.json(&status);
+    } else {
+        show(&status, &base, output);
+    }
+    Ok(status.tiers.iter().all(|t| t.state != PartState::Down))
+}
+
+fn show(status: &SystemStatus, base: &str, output: Output) {
+    output.line(format_args!(
+        "goblin {} at {base}, {} mode\n",
+        status.version, status.mode
+    ));
+    let parts = status
+        .tiers
+        .iter()
+        .map(|t| vec![t.name.clone(), output.state(t.state), t.detail.clone()]);
+    output.table(&["PART", "STATE", "DETAIL"], parts.collect());
+    let fixes: Vec<_> = status
+        .tiers
+        .iter()
+        .filter_map(|t| t.fix.as_ref().map(|fix| (&t.name, fix)))
+        .collect();
+    for (name, fix) in fixes {
+        output.line(format_args!("  {name}: {fix}"));
+    }
+    if !status.models.is_empty() {
+        output.line("");
+        let models = status.models.iter().map(|m| {
+            let state = match m.state {
+                ModelState::Loaded => "loaded",
+                ModelState::Loading => "loading",
+                ModelState::Available => "available",
+                ModelState::Down => "down",
+            };
+            let context = m.context_window.map_or_else(String::new, |n| n.to_string());
+            let mark = if status.default_model.as_deref() == Some(&m.id) {
+                "default"
+            } else {
+                ""
+            };
+            vec![
+                m.id.clone(),
+                state.to_owned(),
+                context,
+                m.size_bytes.map_or_else(String::new, bytes),
+                mark.to_owned(),
+            ]
+        });
+        output.table(&["MODEL", "STATE", "CONTEXT", "SIZE", ""], models.collect());
+    }
+    if let Some(help) = &status.no_model_help {
+        output.line(format_args!("\n{help}"));
+    }
+    if let Some(better) = &status.suggestion {
+        output.line(format_args!(
+            "\nA better model, {}, {}:\n  {}",
+            better.model, better.reason, better.command
+        ));
+    }
+}
+
+/// `goblin doctor`. `Ok(false)`: something is down.
+///
+/// # Errors
+///
+/// When the configured upstreams cannot even be described.
+pub(crate) async fn doctor(config: &Config, as_json: bool, output: Output) -> anyhow::Result<bool> {
+    let upstreams = wiring::upstreams(config, false)?;
+    let results = checks::look_around(config, &upstreams).await;
+    let well = results.iter().all(|r| r.state != PartState::Down);
+    if as_json {
+        output.json(&results);
+        return Ok(well);
+    }
+    for result in &results {
+        output.line(format_args!(
+            "{:<16} {}  {}",
+            result.name,
+            output.state(result.state),
+            result.found
+        ));
+        if let Some(cause) = &result.cause {
+            output.line(format_args!("{:17}cause: {cause}", ""));
+        }
+        if let Some(fix) = &result.fix {
+            output.line(format_args!("{:17}fix:   {fix}", ""));
+        }
+    }
+    Ok(well)
+}
+
+/// `goblin version`.
+pub(crate) fn version(as_json: bool, output: Output) {
+    let engine = cfg!(feature = "engine");
+    let card = [
+        ("cuda", cfg!(feature = "cuda")),
+        ("vulkan", cfg!(feature = "vulkan")),
+        ("metal", cfg!(feature = "metal")),
+    ];
+    let cards: Vec<&str> = card.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
+    let version = env!("CARGO_PKG_VERSION");
+    if as_json {
+        output.json(&json!({"version": version, "engine": engine, "graphics": cards}));
+        return;
+    }
+    output.line(format_args!("goblin {version}"));
+    output.line(if engine {
+        "with the embedded engine"
+    } else {
+        "without the embedded engine"
+    });
+    if !cards.is_empty() {
+        output.line(format_args!("graphics cards: {}", cards.join(", ")));
+    }
+}

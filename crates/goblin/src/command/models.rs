@@ -1,0 +1,250 @@
+//! `goblin models list | add | rm | show | suggest`.
+
+use std::path::Path;
+
+#[cfg(feature = "engine")]
+use anyhow::Context;
+use anyhow::bail;
+use goblin_core::clock::Clock;
+use goblin_core::model::{better_model_for, nearest};
+use goblin_store::data_dir::DataPaths;
+use goblin_store::model_files::{ModelFile, ModelFiles, ModelSource};
+use serde_json::json;
+
+use crate::cli::Models;
+use crate::config::Config;
+use crate::model_choice::{choose, commands, is_starter};
+use crate::output::{Output, bytes};
+use crate::{machine, wiring};
+
+/// Runs the command. `serve` is not among them: it does not end.
+///
+/// # Errors
+///
+/// Sentences of the store and of the GGUF reader.
+pub(crate) fn run(command: &Models, config: &Config, output: Output) -> anyhow::Result<()> {
+    let files = ModelFiles::new(&DataPaths::new(&config.data_dir), Clock::System);
+    match command {
+        Models::Serve(_) => Ok(()),
+        Models::List { json } => list(&files, config, *json, output),
+        Models::Add { path, name } => add(&files, config, path, name.as_deref(), output),
+        Models::Rm { name } => remove(&files, name, output),
+        Models::Show { name, json } => show(&files, name, *json, output),
+        Models::Suggest { json } => {
+            suggest(&files, *json, output);
+            Ok(())
+        }
+    }
+}
+
+fn source(model: &ModelFile) -> &'static str {
+    match model.source {
+        _ if is_starter(model) => "starter",
+        ModelSource::Starter => "starter",
+        ModelSource::Added => "added",
+        ModelSource::Found => "found",
+    }
+}
+
+fn list(files: &ModelFiles, config: &Config, as_json: bool, output: Output) -> anyhow::Result<()> {
+    let all = files.list()?;
+    let chosen = choose(&all, config, machine::memory_bytes()).map(|m| m.path);
+    if as_json {
+        let rows: Vec<_> = all
+            .iter()
+            .map(|m| {
+                json!({
+                    "name": m.name, "path": m.path, "size_bytes": m.size_bytes, "source": source(m),
+                    "added_at": m.added_at, "sha256": m.sha256, "used": chosen.as_ref() == Some(&m.path),
+                })
+            })
+            .collect();
+        output.json(&rows);
+        return Ok(());
+    }
+    if all.is_empty() {
+        output.line(format_args!(
+            "{}\nFiles in {} are found by themselves.",
+            wiring::NO_MODEL_HELP,
+            files.folder().display()
+        ));
+        return Ok(());
+    }
+    let rows = all.iter().map(|m| {
+        let size = m.size_bytes.map_or_else(|| "the file is gone".to_owned(), bytes);
+        let mark = if chosen.as_ref() == Some(&m.path) {
+            "used by the engine"
+        } else {
+            ""
+        };
+        vec![
+            m.name.clone(),
+            size,
+            source(m).to_owned(),
+            m.path.display().to_string(),
+            mark.to_owned(),
+        ]
+    });
+    output.table(&["NAME", "SIZE", "SOURCE", "FILE", ""], rows.collect());
+    Ok(())
+}
+
+#[cfg(feature = "engine")]
+fn add(
+    files: &ModelFiles,
+    config: &Config,
+    path: &Path,
+    name: Option<&str>,
+    output: Output,
+) -> anyhow::Result<()> {
+    let info =
+        goblin_engine::gguf::inspect(path).with_context(|| format!("{} was not added", path.display()))?;
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("{} cannot be made", config.data_dir.display()))?;
+    let model = files.add(path, name, None, ModelSource::Added)?;
+    output.line(format_args!(
+        "added `{}`: {} {}, {}",
+        model.name,
+        info.architecture,
+        info.parameters,
+        bytes(info.file_bytes)
+    ));
+    if info.chat_template.is_none() {
+        output.line("It carries no chat template, so conversations are put to it as plain text.");
+    }
+    let used = files
+        .list()
+        .ok()
+        .and_then(|all| choose(&all, config, machine::memory_bytes()));
+    if used.is_some_and(|m| m.name == model.name) {
+        output.line("The next start of `goblin up` uses it.");
+    } else {
+        output.line(format_args!(
+            "To use it: goblin up --set engine.model={}",
+            model.name
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "engine"))]
+fn add(_: &ModelFiles, _: &Config, path: &Path, _: Option<&str>, _: Output) -> anyhow::Result<()> {
+    bail!(
+        "{} was not added: this build has no engine that could use it.",
+        path.display()
+    )
+}
+
+fn remove(files: &ModelFiles, name: &str, output: Output) -> anyhow::Result<()> {
+    must_exist(files, name)?;
+    let removed = files.remove(name)?;
+    let path = removed.model.path.display();
+    if removed.file_deleted {
+        output.line(format_args!("removed `{name}` and deleted {path}"));
+    } else {
+        output.line(format_args!("removed `{name}`; {path} is kept"));
+    }
+    Ok(())
+}
+
+fn must_exist(files: &ModelFiles, name: &str) -> anyhow::Result<ModelFile> {
+    let all = files.list()?;
+    if let Some(model) = all.iter().find(|m| m.name == name) {
+        return Ok(model.clone());
+    }
+    let hint = nearest(name, all.iter().map(|m| m.name.as_str()));
+    let hint = hint.map_or_else(
+        || "`goblin models list` shows all.".to_owned(),
+        |n| format!("Did you mean `{n}`?"),
+    );
+    bail!("There is no model `{name}`. {hint}")
+}
+
+#[cfg(feature = "engine")]
+fn show(files: &ModelFiles, name: &str, as_json: bool, output: Output) -> anyhow::Result<()> {
+    let path = match must_exist(files, name) {
+        Ok(model) => model.path,
+        Err(_) if Path::new(name).is_file() => Path::new(name).to_owned(),
+        Err(error) => return Err(error),
+    };
+    let info = goblin_engine::gguf::inspect(&path).with_context(|| path.display().to_string())?;
+    if as_json {
+        output.json(&json!({
+            "path": path, "name": info.name, "architecture": info.architecture, "parameters": info.parameters,
+            "parameter_count": info.parameter_count, "quantisation": info.quantisation,
+            "context_length": info.context_length, "vocabulary": info.vocabulary, "tensors": info.tensor_count,
+            "size_bytes": info.file_bytes, "kv_bytes_per_token": info.kv_bytes_per_token,
+            "chat_template": info.chat_template, "gguf_version": info.version,
+        }));
+        return Ok(());
+    }
+    let unknown = || "not said".to_owned();
+    let rows = [
+        ("file", path.display().to_string()),
+        ("name", info.name.unwrap_or_else(unknown)),
+        ("architecture", info.architecture),
+        ("parameters", info.parameters),
+        (
+            "quantisation",
+            info.quantisation.map_or_else(unknown, str::to_owned),
+        ),
+        (
+            "context",
+            info.context_length
+                .map_or_else(unknown, |n| format!("{n} tokens")),
+        ),
+        ("vocabulary", format!("{} tokens", info.vocabulary)),
+        ("size", bytes(info.file_bytes)),
+        (
+            "context memory",
+            format!("{} per 1,000 tokens", bytes(info.kv_bytes_per_token * 1000)),
+        ),
+        (
+            "chat template",
+            if info.chat_template.is_some() { "yes" } else { "no" }.to_owned(),
+        ),
+    ];
+    for (what, value) in rows {
+        output.line(format_args!("{what:<16}{value}"));
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "engine"))]
+fn show(files: &ModelFiles, name: &str, as_json: bool, output: Output) -> anyhow::Result<()> {
+    let model = must_exist(files, name)?;
+    if as_json {
+        output.json(&json!({"path": model.path, "name": model.name, "size_bytes": model.size_bytes}));
+    } else {
+        output.line(format_args!(
+            "file            {}\nThis build has no engine to look inside.",
+            model.path.display()
+        ));
+    }
+    Ok(())
+}
+
+fn suggest(files: &ModelFiles, as_json: bool, output: Output) {
+    let memory = machine::memory_bytes();
+    let better = better_model_for(memory);
+    if as_json {
+        let suggestion = better.map(|b| json!({"model": b.name, "commands": commands(b, files.folder())}));
+        output.json(&json!({"memory_bytes": memory, "suggestion": suggestion}));
+        return;
+    }
+    let Some(better) = better else {
+        output.line(format_args!(
+            "{} of memory is little: the starter model is the one that fits.",
+            bytes(memory)
+        ));
+        return;
+    };
+    output.line(format_args!(
+        "{} fits this machine's {} of memory:\n",
+        better.name,
+        bytes(memory)
+    ));
+    for command in commands(better, files.folder()) {
+        output.line(format_args!("  {command}"));
+    }
+}

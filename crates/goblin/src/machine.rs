@@ -1,0 +1,58 @@
+//! What this machine has: memory, disk, CPU.
+
+use std::path::Path;
+
+use sysinfo::{Disks, System};
+
+/// Memory this process may use, in bytes: the machine's, or its cgroup's limit where that is lower.
+pub(crate) fn memory_bytes() -> u64 {
+    let mut system = System::new();
+    system.refresh_memory();
+    let limit = system.cgroup_limits().map(|c| c.total_memory).filter(|n| *n > 0);
+    limit.map_or(system.total_memory(), |n| n.min(system.total_memory()))
+}
+
+/// Bytes that can still be written below `path`, and the size of that disk; `None` where the system does not say.
+/// A path that is not there yet counts where it would be made.
+pub(crate) fn disk_bytes(path: &Path) -> Option<(u64, u64)> {
+    let there = path.ancestors().find_map(|p| p.canonicalize().ok())?;
+    let disks = Disks::new_with_refreshed_list();
+    let disk = disks
+        .iter()
+        .filter(|d| there.starts_with(d.mount_point()))
+        .max_by_key(|d| d.mount_point().components().count())?;
+    Some((disk.available_space(), disk.total_space()))
+}
+
+/// Instructions of this CPU that the engine makes use of.
+#[cfg(feature = "engine")]
+#[allow(unused_mut, reason = "only some architectures have something to add")]
+pub(crate) fn cpu_features() -> Vec<&'static str> {
+    let mut found = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        let known = [
+            ("AVX2", std::is_x86_feature_detected!("avx2")),
+            ("FMA", std::is_x86_feature_detected!("fma")),
+            ("F16C", std::is_x86_feature_detected!("f16c")),
+            ("AVX-512", std::is_x86_feature_detected!("avx512f")),
+        ];
+        found.extend(known.into_iter().filter(|(_, has)| *has).map(|(name, _)| name));
+    }
+    #[cfg(target_arch = "aarch64")]
+    found.push("NEON");
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_and_disk_are_known_even_for_a_folder_that_is_not_there_yet() {
+        assert!(memory_bytes() > 64 << 20);
+        let dir = tempfile::tempdir().unwrap();
+        let (free, total) = disk_bytes(&dir.path().join("not/yet")).unwrap();
+        assert!(free <= total && total > 0);
+    }
+}

@@ -1,0 +1,99 @@
+//! Logs and metrics: set up once, secrets masked before anything is written.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+
+use anyhow::Context;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config::{Config, Environment, LogFormat};
+
+mod mask;
+
+use mask::mask;
+
+/// Upper bounds of every `…_seconds` histogram: from a cached answer to a long generation.
+const SECONDS: &[f64] = &[
+    0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+];
+
+/// Begins to log to standard error. Other crates' lines appear from `warn` on, so that `debug` stays readable.
+///
+/// # Errors
+///
+/// When something else in this process logs already.
+pub(crate) fn start_logging(config: &Config, environment: &Environment) -> anyhow::Result<()> {
+    let level = &config.log.level;
+    let filter = match level.as_str() {
+        "off" | "error" => level.clone(),
+        "trace" => "debug,goblin=trace".to_owned(),
+        level => format!("warn,goblin={level}"),
+    };
+    let terminal = std::io::stderr().is_terminal();
+    let human = match config.log.format {
+        LogFormat::Human => true,
+        LogFormat::Json => false,
+        LogFormat::Auto => terminal,
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(&filter).context("the log level")?)
+        .with_writer(Masked)
+        .with_ansi(human && terminal && !environment.no_color());
+    let started = if human {
+        builder.with_target(false).try_init()
+    } else {
+        builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .try_init()
+    };
+    started.map_err(|e| anyhow::anyhow!("logging cannot start: {e}"))
+}
+
+/// Begins to count, and returns what writes every metric in the Prometheus text format.
+///
+/// # Errors
+///
+/// When something else in this process counts already.
+pub(crate) fn start_metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+        .context("the metrics' buckets")?
+        .build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).context("metrics cannot start")?;
+    Ok(Arc::new(move || {
+        // Without this, histograms that nobody reads would keep every sample.
+        handle.run_upkeep();
+        handle.render()
+    }))
+}
+
+/// Standard error with secrets masked. The formatter writes each event in one piece.
+struct Masked;
+
+struct MaskedWriter;
+
+impl<'a> MakeWriter<'a> for Masked {
+    type Writer = MaskedWriter;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        MaskedWriter
+    }
+}
+
+impl Write for MaskedWriter {
+    fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(piece);
+        std::io::stderr().lock().write_all(mask(&text).as_bytes())?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().lock().flush()
+    }
+}

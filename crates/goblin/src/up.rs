@@ -1,0 +1,250 @@
+//! `goblin up`, `goblin serve` and `goblin models serve`: start, serve, stop in order.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use goblin_auth::keys::{TierKeys, write_first_key};
+use goblin_auth::local::{LocalMode, Surroundings};
+use goblin_server::app::{Access, RenderMetrics, Surface};
+use goblin_server::serve::serve;
+use goblin_store::data_dir::{DataDir, DataPaths};
+use goblin_store::key_file::KeyFile;
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::embedded::Embedded;
+use crate::output::{Output, complain};
+use crate::wiring::{self, Process};
+use crate::{checks, telemetry};
+
+/// How long tasks may take to end after the last connection is gone.
+const LAST_TASKS: Duration = Duration::from_secs(5);
+/// How often the tier looks whether its keys file has changed.
+const KEYS_PERIOD: Duration = Duration::from_secs(2);
+
+/// What to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Backend and engine.
+    Up,
+    /// Backend alone.
+    Serve,
+    /// Models alone.
+    Tier,
+}
+
+/// Starts and serves until told to stop.
+///
+/// # Errors
+///
+/// Why it could not start, for the operator.
+pub(crate) fn run(config: Config, mode: Mode, output: Output) -> anyhow::Result<()> {
+    let render_metrics = telemetry::start_metrics()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime")?;
+    let process = Process::new(config);
+    for warning in checks::warnings(&process.config) {
+        tracing::warn!("{warning}");
+    }
+    runtime.block_on(async {
+        match mode {
+            Mode::Up | Mode::Serve => backend(process, mode, output, render_metrics).await,
+            Mode::Tier => tier(process, output, render_metrics).await,
+        }
+    })
+}
+
+async fn backend(
+    process: Process,
+    mode: Mode,
+    output: Output,
+    render_metrics: RenderMetrics,
+) -> anyhow::Result<()> {
+    let config = &process.config;
+    let access = local_mode(config)?;
+    // Held until the end: one goblin works on one data directory.
+    let _held = DataDir::open(&config.data_dir)?;
+    let listener = listen(config.server.address).await?;
+    let address = listener.local_addr().context("the port")?;
+    let store = wiring::open_store(&process).await?;
+    let embedded = if mode == Mode::Up {
+        Embedded::start(&process).await
+    } else {
+        Embedded::none()
+    };
+    let mut providers = wiring::upstreams(config, false)?;
+    providers.extend(wiring::discover(config).await?);
+    providers.extend(embedded.handle());
+    if providers.is_empty() && embedded.problem().is_none() {
+        tracing::warn!("{}", wiring::NO_MODEL_HELP);
+    }
+    let dispatch = wiring::dispatch(&process, Some(store.clone()), providers);
+    let access = Access::Local(access(address.port())?);
+    let app = wiring::app(
+        &process,
+        Surface::Backend,
+        access,
+        dispatch,
+        Some(store.clone()),
+        &embedded,
+        render_metrics,
+    );
+    output.line(format_args!(
+        "goblin is ready: http://{}",
+        checks::reachable(address)
+    ));
+    serve(listener, app, stop_signal(&process)?, config.server.drain).await?;
+    finish(&process, embedded).await;
+    store.close().await;
+    Ok(())
+}
+
+async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -> anyhow::Result<()> {
+    let config = &process.config;
+    let paths = DataPaths::new(&config.data_dir);
+    std::fs::create_dir_all(paths.root())
+        .with_context(|| format!("the data directory {} cannot be made", paths.root().display()))?;
+    let keys = tier_keys(&process, &paths, output)?;
+    let listener = listen(config.tier.address).await?;
+    let address = listener.local_addr().context("the port")?;
+    let embedded = Embedded::start(&process).await;
+    let mut providers = wiring::upstreams(config, true)?;
+    providers.extend(wiring::discover(config).await?);
+    providers.extend(embedded.handle());
+    if providers.is_empty() && embedded.problem().is_none() {
+        tracing::warn!("{}", wiring::NO_MODEL_HELP);
+    }
+    let dispatch = wiring::dispatch(&process, None, providers);
+    let app = wiring::app(
+        &process,
+        Surface::Tier,
+        Access::Tier(keys),
+        dispatch,
+        None,
+        &embedded,
+        render_metrics,
+    );
+    output.line(format_args!(
+        "goblin serves models: http://{} (a key is required)",
+        checks::reachable(address)
+    ));
+    serve(listener, app, stop_signal(&process)?, config.server.drain).await?;
+    finish(&process, embedded).await;
+    Ok(())
+}
+
+/// Whether nobody need sign in, as a function of the port that was got in the end.
+fn local_mode(config: &Config) -> anyhow::Result<impl Fn(u16) -> anyhow::Result<LocalMode>> {
+    let surroundings = Surroundings {
+        bind: config.server.address.ip(),
+        has_account: false,
+        frontend_url: !config.server.frontend_url.is_empty(),
+        trusted_proxies: !config.server.trusted_proxies.is_empty(),
+        origin_secret: config.server.origin_secret.is_some(),
+    };
+    let decide = move |port| {
+        LocalMode::decide(&surroundings, port).map_err(|reasons| {
+            let reasons = reasons.join("\n  ");
+            anyhow::anyhow!(
+                "This version has no sign-in yet, so it works only for the person at this machine:\n  {reasons}"
+            )
+        })
+    };
+    decide(config.server.address.port())?;
+    Ok(decide)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => bail!(
+            "Port {} is taken by another program, or by a goblin that runs already (`goblin status` tells). Stop \
+             that one, or choose another port with --port.",
+            address.port()
+        ),
+        Err(e) => Err(e)
+            .with_context(|| format!("{address} cannot be listened on; choose another with HOST and PORT")),
+    }
+}
+
+/// The keys the tier accepts. The first start makes one: printed once to a terminal, else left in a private file.
+fn tier_keys(process: &Process, paths: &DataPaths, output: Output) -> anyhow::Result<TierKeys> {
+    let config = &process.config.tier;
+    let file = KeyFile::open(config.keys_file.clone().unwrap_or_else(|| paths.tier_keys()))?;
+    let (keys, first) = TierKeys::open(file, config.key.as_ref(), &process.clock, &mut rand::rngs::OsRng)?;
+    if let Some(first) = first {
+        if std::io::stdout().is_terminal() {
+            output.line(format_args!(
+                "The first key, shown this once: {}\nGive it to `goblin serve` as LOCAL_LLM_API_KEY.",
+                first.key.expose_secret()
+            ));
+        } else {
+            let path = paths.first_key();
+            write_first_key(&path, &first)
+                .with_context(|| format!("{} cannot be written", path.display()))?;
+            tracing::warn!(path = %path.display(), "made the first key; read it there, then delete the file");
+        }
+    }
+    let watched = keys.clone();
+    wiring::repeat(process, KEYS_PERIOD, move || {
+        let keys = watched.clone();
+        async move {
+            match tokio::task::spawn_blocking(move || keys.file().reload()).await {
+                Ok(Ok(true)) => tracing::info!("the keys file was read again"),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the keys file cannot be read; the keys before hold")
+                }
+                Ok(Ok(false)) | Err(_) => {}
+            }
+        }
+    });
+    Ok(keys)
+}
+
+/// Cancelled by the first SIGTERM or SIGINT. The second one ends the process at once.
+fn stop_signal(process: &Process) -> anyhow::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    let drain = process.config.server.drain;
+    // Not on the tracker: it waits for a second signal until the very end.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "nothing waits for this task; it ends with the process"
+    )]
+    tokio::spawn(async move {
+        let mut next = async || tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () };
+        next().await;
+        tracing::info!(
+            seconds = drain.as_secs(),
+            "stopping; streams under way may finish"
+        );
+        told.cancel();
+        next().await;
+        complain("stopped at once");
+        std::process::exit(1);
+    });
+    Ok(stop)
+}
+
+/// After the last connection: what still answers is told to stop and saved.
+async fn finish(process: &Process, embedded: Embedded) {
+    process.draining.cancel();
+    embedded.stop().await;
+    process.tracker.close();
+    if tokio::time::timeout(LAST_TASKS, process.tracker.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(tasks = process.tracker.len(), "tasks did not end in time");
+    }
+    tracing::info!("stopped");
+}

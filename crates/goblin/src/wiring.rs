@@ -1,0 +1,260 @@
+//! Puts the rooms together: configuration → store, providers, engine → dispatch → the server's `App`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use goblin_core::clock::Clock;
+use goblin_core::id::Ids;
+use goblin_core::provider::{Health, ProviderHandle};
+use goblin_dispatch::{Dispatch, Options, Parts};
+use goblin_net::{HttpClient, NetOptions, Url};
+use goblin_providers::openai_compat::{self, UpstreamSpec};
+use goblin_server::app::{Access, App, AppState, ChecksCache, RenderMetrics, ServerOptions, Surface};
+use goblin_store::store::Store;
+use goblin_store::turn_log::{Limits, TurnLog};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::checks;
+use crate::config::Config;
+use crate::embedded::Embedded;
+use crate::system;
+
+/// The model tier's name as a provider.
+pub(crate) const TIER_ID: &str = "tier";
+
+/// What to do when there is no model.
+pub(crate) const NO_MODEL_HELP: &str = "There is no model yet. Run `make models` to fetch the starter model, or \
+                                        `goblin models add FILE.gguf` to use one of yours; then start again.";
+
+/// Where an Ollama of this machine listens unless told otherwise.
+const USUAL_OLLAMA: &str = "http://127.0.0.1:11434";
+
+/// What everything in the process shares.
+#[derive(Clone)]
+pub(crate) struct Process {
+    /// In force.
+    pub(crate) config: Arc<Config>,
+    /// Time.
+    pub(crate) clock: Clock,
+    /// Ids.
+    pub(crate) ids: Ids,
+    /// Owns every task.
+    pub(crate) tracker: TaskTracker,
+    /// Cancelled when the process begins to stop.
+    pub(crate) draining: CancellationToken,
+}
+
+impl Process {
+    /// A process that has just begun.
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            config: Arc::new(config),
+            clock: Clock::System,
+            ids: Ids::Random,
+            tracker: TaskTracker::new(),
+            draining: CancellationToken::new(),
+        }
+    }
+}
+
+/// The client for models on other servers.
+fn net(config: &Config) -> anyhow::Result<HttpClient> {
+    let options = NetOptions {
+        connect_timeout: config.upstream.connect_timeout,
+        first_byte_timeout: config.upstream.first_event_timeout,
+        idle_timeout: config.upstream.idle_timeout,
+        ..NetOptions::default()
+    };
+    Ok(HttpClient::build(options)?)
+}
+
+/// A handle for every server the configuration names. `tier`: this process is the model tier itself, which passes
+/// nothing on to another one.
+///
+/// # Errors
+///
+/// When a key cannot travel in a header.
+pub(crate) fn upstreams(config: &Config, tier: bool) -> anyhow::Result<Vec<ProviderHandle>> {
+    let net = net(config)?;
+    let named = &config.upstream;
+    let mut specs = Vec::new();
+    if let Some(url) = named.proxy_url.as_ref().filter(|_| !tier) {
+        specs.push(UpstreamSpec::goblin_tier(
+            TIER_ID,
+            Url::parse(url.as_str())?,
+            named.proxy_key.clone(),
+        ));
+    }
+    if let Some(url) = &named.ollama_url {
+        specs.push(UpstreamSpec::ollama(Url::parse(url.as_str())?));
+    }
+    if let Some(url) = &named.llamacpp_url {
+        specs.push(UpstreamSpec::llama_cpp(Url::parse(url.as_str())?));
+    }
+    specs
+        .into_iter()
+        .map(|spec| Ok(openai_compat::build(spec, net.clone())?))
+        .collect()
+}
+
+/// An Ollama that runs on this machine and has a model, when nothing was configured and looking is allowed.
+pub(crate) async fn discover(config: &Config) -> anyhow::Result<Option<ProviderHandle>> {
+    let named = &config.upstream;
+    if !named.discover
+        || named.proxy_url.is_some()
+        || named.ollama_url.is_some()
+        || named.llamacpp_url.is_some()
+    {
+        return Ok(None);
+    }
+    let handle = openai_compat::build(UpstreamSpec::ollama(Url::parse(USUAL_OLLAMA)?), net(config)?)?;
+    let status = (handle.status)().await;
+    let useful = status.health == Health::Ok && !status.models.is_empty();
+    if useful {
+        tracing::info!(
+            address = USUAL_OLLAMA,
+            models = status.models.len(),
+            "found an Ollama on this machine"
+        );
+    }
+    Ok(useful.then_some(handle))
+}
+
+/// The room that carries turns out, with its providers.
+pub(crate) fn dispatch(
+    process: &Process,
+    store: Option<Store>,
+    providers: Vec<ProviderHandle>,
+) -> Arc<Dispatch> {
+    let config = &process.config;
+    let dispatch = Dispatch::new(Parts {
+        store,
+        turn_log: TurnLog::memory(process.clock.clone(), Limits::default()),
+        clock: process.clock.clone(),
+        tracker: process.tracker.clone(),
+        draining: process.draining.clone(),
+        options: Options {
+            max_waiting: config.queue.max_waiting,
+            turn_deadline: config.queue.turn_deadline,
+            default_model: config.default_model.clone(),
+            no_model_help: NO_MODEL_HELP.to_owned(),
+            ..Options::default()
+        },
+    });
+    dispatch.replace_providers(providers);
+    dispatch
+}
+
+/// The server's state. `embedded` tells how the engine is when it could not even start.
+pub(crate) fn app(
+    process: &Process,
+    surface: Surface,
+    access: Access,
+    dispatch: Arc<Dispatch>,
+    store: Option<Store>,
+    embedded: &Embedded,
+    render_metrics: RenderMetrics,
+) -> AppState {
+    let config = Arc::clone(&process.config);
+    let for_checks = (Arc::clone(&config), store.clone(), Arc::clone(&dispatch));
+    let describe = system::Describer {
+        config: Arc::clone(&config),
+        dispatch: Arc::clone(&dispatch),
+        store: store.clone(),
+        engine_problem: embedded.problem().map(str::to_owned),
+    };
+    AppState(Arc::new(App {
+        surface,
+        dispatch,
+        store,
+        clock: process.clock.clone(),
+        ids: process.ids.clone(),
+        access,
+        options: server_options(&config),
+        render_metrics,
+        checks: Arc::new(move || {
+            let (config, store, dispatch) = for_checks.clone();
+            Box::pin(async move {
+                let providers = dispatch.providers_status().await;
+                checks::look_inside(&config, store.as_ref(), &providers).await
+            })
+        }),
+        system_status: Arc::new(move || {
+            let describe = describe.clone();
+            Box::pin(async move { describe.describe().await })
+        }),
+        draining: process.draining.clone(),
+        tracker: process.tracker.clone(),
+        page: match surface {
+            Surface::Backend => goblin_server::page_assets::embedded(),
+            Surface::Tier => &[],
+        },
+        checks_cache: ChecksCache::default(),
+    }))
+}
+
+fn server_options(config: &Config) -> ServerOptions {
+    let server = &config.server;
+    ServerOptions {
+        max_body_bytes: server.max_body_bytes,
+        header_timeout: server.header_timeout,
+        body_timeout: server.body_timeout,
+        answer_timeout: server.answer_timeout,
+        max_connections: server.max_connections,
+        max_requests: server.max_requests,
+        ..ServerOptions::default()
+    }
+}
+
+/// Runs `work` every `period` until the process begins to stop.
+pub(crate) fn repeat<F, W>(process: &Process, period: Duration, mut work: F)
+where
+    F: FnMut() -> W + Send + 'static,
+    W: Future<Output = ()> + Send,
+{
+    let draining = process.draining.clone();
+    process.tracker.spawn(async move {
+        let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while draining.run_until_cancelled(ticks.tick()).await.is_some() {
+            work().await;
+        }
+    });
+}
+
+/// Opens the store, ends the turns the process before left open, and keeps deleted chats only as long as they
+/// can be restored.
+///
+/// # Errors
+///
+/// When the database does not open: a sentence with the file and the fix.
+pub(crate) async fn open_store(process: &Process) -> anyhow::Result<Store> {
+    let options = goblin_store::store::StoreOptions {
+        database: process.config.database.clone(),
+        clock: process.clock.clone(),
+        ids: process.ids.clone(),
+    };
+    let store = Store::open(options).await?;
+    let cut = store
+        .mark_interrupted()
+        .await
+        .context("turns left open by the last run")?;
+    if cut > 0 {
+        tracing::warn!(
+            turns = cut,
+            "the last run ended in the middle of answers; what was answered is kept"
+        );
+    }
+    let sweeper = store.clone();
+    repeat(process, Duration::from_secs(60), move || {
+        let store = sweeper.clone();
+        async move {
+            if let Err(error) = store.purge_deleted().await {
+                tracing::warn!(%error, "deleted chats could not be swept");
+            }
+        }
+    });
+    Ok(store)
+}

@@ -1,0 +1,348 @@
+//! The command line as a person or a script meets it.
+
+use serde_json::Value;
+
+use crate::process::{Running, run, stderr, stdout};
+
+fn home() -> tempfile::TempDir {
+    tempfile::Builder::new()
+        .prefix("a home with spaces ")
+        .tempdir()
+        .unwrap()
+}
+
+#[test]
+fn help_teaches_with_examples_and_exit_codes() {
+    let home = home();
+    let output = run(home.path(), &["--help"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    for part in ["goblin up", "goblin doctor", "Exit codes", "--config"] {
+        assert!(stdout(&output).contains(part), "{part}");
+    }
+    let nothing = run(home.path(), &[], &[]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(stderr(&nothing).contains("Usage"));
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let home = home();
+    for command in [
+        "up",
+        "serve",
+        "models",
+        "models serve",
+        "models add",
+        "config",
+        "migrate",
+        "status",
+        "doctor",
+        "version",
+    ] {
+        let mut arguments: Vec<&str> = command.split(' ').collect();
+        arguments.push("--help");
+        let output = run(home.path(), &arguments, &[]);
+        assert_eq!(output.status.code(), Some(0), "{command}");
+        assert!(stdout(&output).contains("Usage: goblin"), "{command}");
+    }
+}
+
+#[test]
+fn a_good_configuration_is_called_good() {
+    let home = home();
+    let output = run(home.path(), &["config", "check"], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("good"));
+}
+
+#[test]
+fn config_check_reports_every_problem_and_ends_with_2() {
+    let home = home();
+    let file = home.path().join("goblin.toml");
+    std::fs::write(&file, "[server]\nprot = 1\n[queue]\nmax_waiting = -1\n").unwrap();
+    let environment = [("PORT", "seventy"), ("DATABASE_URL", "postgres://u:hidden@h/d")];
+    let output = run(
+        home.path(),
+        &["config", "check", "--config", file.to_str().unwrap()],
+        &environment,
+    );
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    for part in [
+        "goblin.toml:2",
+        "`server.port`",
+        "goblin.toml:4",
+        "environment PORT",
+        "SQLite",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert_eq!(
+        text.lines().filter(|l| l.starts_with("error: ")).count(),
+        4,
+        "{text}"
+    );
+    assert!(!text.contains("hidden"));
+}
+
+#[test]
+fn a_broken_configuration_stops_every_command_with_2() {
+    let home = home();
+    for command in [
+        &["up"][..],
+        &["doctor"],
+        &["models", "list"],
+        &["migrate", "status"],
+    ] {
+        let output = run(home.path(), command, &[("GOBLIN_ENGINE__THREDS", "1")]);
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        assert!(
+            stderr(&output).contains("GOBLIN_ENGINE__THREADS"),
+            "{command:?}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn settings_are_printed_with_their_sources_and_without_secrets() {
+    let home = home();
+    let environment = [("LOCAL_LLM_API_KEY", "gbl_hidden"), ("PORT", "9001")];
+    let output = run(
+        home.path(),
+        &["config", "print", "--json", "--sources"],
+        &environment,
+    );
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed["server"]["port"]["value"], 9001);
+    assert_eq!(printed["server"]["port"]["source"], "environment PORT");
+    assert_eq!(printed["upstream"]["proxy_key"]["value"], "(hidden)");
+    assert!(!stdout(&output).contains("gbl_hidden"));
+}
+
+#[test]
+fn variables_of_later_versions_are_mentioned_not_ignored() {
+    let home = home();
+    let output = run(
+        home.path(),
+        &["config", "check"],
+        &[("REDIS_HOST", "cache"), ("OPENAI_API_KEY", "sk-hidden-hidden")],
+    );
+    assert_eq!(output.status.code(), Some(0));
+    let text = stderr(&output);
+    assert!(
+        text.contains("REDIS_URL") && text.contains("OPENAI_API_KEY is set but not used"),
+        "{text}"
+    );
+    assert!(!text.contains("hidden"));
+}
+
+#[test]
+fn the_schema_is_json() {
+    let home = home();
+    let output = run(home.path(), &["config", "schema"], &[]);
+    let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        schema["properties"]["server"]["properties"]["port"]["default"],
+        8001
+    );
+}
+
+#[test]
+fn status_says_where_it_looked_when_nobody_answers() {
+    let home = home();
+    let output = run(home.path(), &["status", "--url", "http://127.0.0.1:1"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(
+        text.contains("No goblin answers at http://127.0.0.1:1") && text.contains("goblin up"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_doctor_prints_plain_text_into_a_pipe_and_json_on_request() {
+    let home = home();
+    let output = run(
+        home.path(),
+        &["doctor", "--set", "server.port=0"],
+        &[("NO_COLOR", "1")],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    for part in [
+        "data_directory",
+        "disk",
+        "memory",
+        "clock",
+        "database",
+        "port",
+        "engine",
+        "models",
+    ] {
+        assert!(stdout(&output).contains(part), "{part}");
+    }
+    assert!(!stdout(&output).contains('\x1b'));
+    let output = run(
+        home.path(),
+        &["doctor", "--json"],
+        &[("LOCAL_LLM_PROXY_URL", "http://127.0.0.1:1")],
+    );
+    assert_eq!(output.status.code(), Some(1), "a tier that is away is down");
+    let results: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let tier = results.iter().find(|r| r["name"] == "model_tier").unwrap();
+    assert_eq!(tier["state"], "down");
+    assert!(tier["cause"].as_str().unwrap().contains("127.0.0.1:1"), "{tier}");
+    assert!(tier["fix"].is_string());
+}
+
+#[test]
+fn migrations_go_up_and_down_and_tell_where_they_are() {
+    let home = home();
+    let missing = run(home.path(), &["migrate", "status"], &[]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stderr(&missing).contains("no database"), "{}", stderr(&missing));
+    let up = run(home.path(), &["migrate", "up"], &[]);
+    assert_eq!(up.status.code(), Some(0), "{}", stderr(&up));
+    assert!(stdout(&up).contains("applied") && !stdout(&up).contains("missing"));
+    let careful = run(home.path(), &["migrate", "down", "--to", "0"], &[]);
+    assert_eq!(careful.status.code(), Some(1));
+    assert!(stderr(&careful).contains("--yes"));
+    let down = run(home.path(), &["migrate", "down", "--to", "0", "--yes"], &[]);
+    assert_eq!(down.status.code(), Some(0), "{}", stderr(&down));
+    let status = run(home.path(), &["migrate", "status", "--json"], &[]);
+    let rows: Vec<Value> = serde_json::from_slice(&status.stdout).unwrap();
+    assert!(
+        !rows.is_empty() && rows.iter().all(|r| r["applied"] == false),
+        "{rows:?}"
+    );
+}
+
+#[test]
+fn without_models_the_list_says_what_to_run() {
+    let home = home();
+    let output = run(home.path(), &["models", "list"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).contains("make models") && stdout(&output).contains("goblin models add"));
+    let json = run(home.path(), &["models", "list", "--json"], &[]);
+    assert_eq!(stdout(&json).trim(), "[]");
+}
+
+#[test]
+fn an_unknown_model_is_not_removed_but_corrected() {
+    let home = home();
+    let models = home.path().join(".local/share/goblin/models");
+    std::fs::create_dir_all(&models).unwrap();
+    std::fs::write(models.join("qwen2.5-3b.gguf"), b"GGUF").unwrap();
+    let output = run(home.path(), &["models", "rm", "qwen2.5-3"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("Did you mean `qwen2.5-3b`?"),
+        "{}",
+        stderr(&output)
+    );
+    let output = run(home.path(), &["models", "rm", "qwen2.5-3b"], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(!models.join("qwen2.5-3b.gguf").exists());
+}
+
+#[test]
+fn the_suggestion_comes_with_commands_that_can_be_pasted() {
+    let home = home();
+    let output = run(home.path(), &["models", "suggest", "--json"], &[]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(answer["memory_bytes"].as_u64().unwrap() > 0);
+    if let Some(commands) = answer["suggestion"]["commands"].as_array() {
+        assert!(
+            commands[0].as_str().unwrap().contains("curl -L")
+                && commands[0].as_str().unwrap().contains("/resolve/main/")
+        );
+        assert!(commands[1].as_str().unwrap().starts_with("goblin models add "));
+    }
+}
+
+#[cfg(feature = "engine")]
+#[test]
+fn a_file_that_is_no_model_is_refused_with_the_reason() {
+    let home = home();
+    let file = home.path().join("notes.gguf");
+    std::fs::write(&file, b"These are notes.").unwrap();
+    let output = run(home.path(), &["models", "add", "notes.gguf"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("not a GGUF file"), "{}", stderr(&output));
+    let list = run(home.path(), &["models", "list", "--json"], &[]);
+    assert_eq!(stdout(&list).trim(), "[]");
+}
+
+#[test]
+fn outside_local_mode_it_refuses_to_start_and_says_why() {
+    let home = home();
+    let environment = [("HOST", "0.0.0.0"), ("FRONTEND_URL", "https://chat.example.org")];
+    let output = run(home.path(), &["serve", "--port", "0"], &environment);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(
+        text.contains("0.0.0.0") && text.contains("FRONTEND_URL"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_stop_is_graceful_and_the_data_directory_is_free_again() {
+    let home = home();
+    let mut first = Running::start(home.path(), &["serve", "--port", "0"], &[]);
+    assert_eq!(first.ask("GET", "/health", &[], "").0, 200);
+    let second = run(home.path(), &["serve", "--port", "0"], &[]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(
+        stderr(&second).contains("in use by another goblin"),
+        "{}",
+        stderr(&second)
+    );
+    let elsewhere = home.path().join("other data");
+    let port = first.address.port().to_string();
+    let taken = run(
+        home.path(),
+        &[
+            "serve",
+            "--port",
+            &port,
+            "--data-dir",
+            elsewhere.to_str().unwrap(),
+        ],
+        &[],
+    );
+    assert_eq!(taken.status.code(), Some(1));
+    assert!(
+        stderr(&taken).contains(&format!("Port {port} is taken")),
+        "{}",
+        stderr(&taken)
+    );
+    first.signal("TERM");
+    assert_eq!(first.wait(), Some(0), "{}", first.logs());
+    let mut again = Running::start(home.path(), &["serve", "--port", "0"], &[]);
+    again.signal("INT");
+    assert_eq!(again.wait(), Some(0), "{}", again.logs());
+}
+
+#[test]
+fn a_running_goblin_is_described_by_status() {
+    let home = home();
+    let running = Running::start(home.path(), &["serve", "--port", "0"], &[]);
+    let url = format!("http://{}", running.address);
+    let output = run(home.path(), &["status", "--url", &url, "--json"], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(status["mode"], "local");
+    assert!(
+        status["no_model_help"]
+            .as_str()
+            .unwrap()
+            .contains("goblin models add")
+    );
+    let table = run(home.path(), &["status", "--url", &url], &[]);
+    assert!(stdout(&table).contains("database") && stdout(&table).contains("goblin models add"));
+    assert!(
+        running.ask("GET", "/metrics", &[], "").1.contains("goblin_"),
+        "metrics are wired"
+    );
+}
