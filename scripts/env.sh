@@ -24,3 +24,10 @@ fi
 export PATH
 
 say() { printf '%s\n' "$*"; }
+
+# Installs the packages of the npm project in the current folder, unless exactly its lock file is installed.
+npm_install_once() {
+  if cmp -s package-lock.json node_modules/.installed-lock.json; then return 0; fi
+  say "  installing the packages of $(basename "$PWD")/"
+  npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed-lock.json
+}

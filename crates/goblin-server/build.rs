@@ -39,7 +39,14 @@ fn main() -> io::Result<()> {
             .unwrap_or(file)
             .to_string_lossy()
             .replace('\\', "/");
-        let bytes = fs::read(file)?;
+        let bytes = match fs::read(file) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                println!("cargo::warning=the page is being built right now: {name} went away; build again");
+                continue;
+            }
+            Err(e) => return Err(e),
+        };
         let brotli = packed(file, &bytes)?.map(|small| (out.join(format!("asset-{number}.br")), small));
         let small = match &brotli {
             None => "None".to_owned(),

@@ -73,6 +73,9 @@ export async function startGoblin() {
     XDG_CONFIG_HOME: join(home, "config"),
     XDG_STATE_HOME: join(home, "state"),
     XDG_CACHE_HOME: join(home, "cache"),
+    // The browser needs the other core, and llama.cpp on cores it must share is many times slower.
+    GOBLIN_ENGINE__THREADS: process.env.GOBLIN_ENGINE__THREADS ?? "1",
+    GOBLIN_UPSTREAM__DISCOVER: "false",
   };
   let child = null;
   let output = "";
@@ -89,14 +92,15 @@ export async function startGoblin() {
     while (Date.now() < deadline) {
       if (started.exitCode !== null)
         throw new Error(`goblin up ended with ${started.exitCode}:\n${output}`);
-      const healthy = await fetch(`${url}/health`).then(
-        (response) => response.ok,
+      const ready = await fetch(`${url}/api/status`).then(
+        async (response) =>
+          response.ok && (await response.json()).tiers.every((tier) => tier.state !== "starting"),
         () => false,
       );
-      if (healthy) return;
+      if (ready) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error(`goblin up was not healthy after ${START_MS} ms:\n${output}`);
+    throw new Error(`goblin up was not ready after ${START_MS} ms:\n${output}`);
   }
 
   const end = (signal) =>

@@ -146,7 +146,7 @@ pub(crate) fn climb(climb: Climb) -> AnswerStream {
                 Err(attempt) => {
                     tracing::warn!(model = candidate.id(), error = %attempt.error, internal = attempt.error.internal, "candidate failed");
                     let next = attempt.next_may_help && !(ladder.explicit && attempt.same_everywhere);
-                    failure = Some(attempt.error);
+                    failure = Some(*attempt.error);
                     if !next {
                         break;
                     }
@@ -168,7 +168,7 @@ pub(crate) fn climb(climb: Climb) -> AnswerStream {
             match within(until, stream.next()).await {
                 None => {
                     meter.ended("failed");
-                    Err(Attempt::late(budget).error)?;
+                    Err(*Attempt::late(budget).error)?;
                     return;
                 }
                 Some(None) => break,
@@ -214,7 +214,8 @@ struct Opened {
 
 /// Why a candidate did not begin.
 struct Attempt {
-    error: ApiError,
+    /// Boxed: it is large, and `Result`s are moved for every answer.
+    error: Box<ApiError>,
     next_may_help: bool,
     same_everywhere: bool,
 }
@@ -223,10 +224,10 @@ impl Attempt {
     fn late(budget: Option<Duration>) -> Self {
         let seconds = budget.unwrap_or_default().as_secs();
         Self {
-            error: ApiError::deadline_exceeded(format!(
+            error: Box::new(ApiError::deadline_exceeded(format!(
                 "The answer was not finished within {seconds} seconds. Ask with `\"stream\": true`, allow fewer \
                  tokens, or allow more time."
-            )),
+            ))),
             next_may_help: false,
             same_everywhere: true,
         }
@@ -234,7 +235,11 @@ impl Attempt {
 
     fn from_provider(candidate: &Offer, error: &ProviderError) -> Self {
         Self {
-            error: ApiError::from_provider(&candidate.provider, &candidate.model.name, error),
+            error: Box::new(ApiError::from_provider(
+                &candidate.provider,
+                &candidate.model.name,
+                error,
+            )),
             next_may_help: !matches!(error, ProviderError::Rejected { .. }),
             same_everywhere: matches!(error, ProviderError::ContextExceeded { .. }),
         }
@@ -260,14 +265,14 @@ async fn open(
             let left = until.map(|u| u.saturating_duration_since(Instant::now()));
             let entered = gate.enter(dispatch.options.max_waiting, left).await;
             Some(entered.map_err(|wait| Attempt {
-                error: ApiError::rate_limited(
+                error: Box::new(ApiError::rate_limited(
                     format!(
                         "`{}` is busy and its queue is full or too long for the deadline (about {} s). Try again then.",
                         candidate.id(),
                         wait.as_secs().max(1)
                     ),
                     wait,
-                ),
+                )),
                 next_may_help: true,
                 same_everywhere: false,
             })?)

@@ -75,7 +75,7 @@ pub(crate) async fn plan(
     chat: &Chat,
     path: &[Turn],
     question: &str,
-    rungs: &mut Vec<(Offer, ProviderHandle)>,
+    rungs: &mut [(Offer, ProviderHandle)],
 ) -> Result<Planned, ApiError> {
     let whole = request_for(chat, path, question, 0);
     for at in 0..rungs.len() {

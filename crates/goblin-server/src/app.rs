@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::page_assets::Asset;
-use axum::extract::FromRef;
 use goblin_auth::keys::TierKeys;
 use goblin_auth::local::LocalMode;
 use goblin_core::checks::{CheckResult, RunChecks};
@@ -140,12 +139,6 @@ impl std::ops::Deref for AppState {
 
     fn deref(&self) -> &App {
         &self.0
-    }
-}
-
-impl FromRef<AppState> for Arc<App> {
-    fn from_ref(state: &AppState) -> Self {
-        Arc::clone(&state.0)
     }
 }
 

@@ -70,13 +70,6 @@ impl Embedded {
             Ok(Err(problem)) => return Self::failed(problem),
             Err(_) => return Self::failed("its start was interrupted".to_owned()),
         };
-        let waiting = std::sync::Arc::clone(&engine);
-        process.tracker.spawn(async move {
-            match waiting.ready().await {
-                Ok(()) => tracing::info!("the model is loaded"),
-                Err(error) => tracing::error!(%error, "the model was not loaded"),
-            }
-        });
         Self {
             engine: Some(engine),
             problem: None,
@@ -110,7 +103,7 @@ fn begin(config: &Config, ids: goblin_core::id::Ids) -> Result<Option<goblin_eng
         return Ok(None);
     }
     let files = ModelFiles::new(&DataPaths::new(&config.data_dir), Clock::System);
-    let all = files.list().map_err(|e| e.to_string())?;
+    let all = model_choice::list_models(&files).map_err(|e| e.to_string())?;
     let Some(model) = model_choice::choose(&all, config, machine::memory_bytes()) else {
         return match &config.engine.model {
             Some(name) => Err(format!(
@@ -122,11 +115,7 @@ fn begin(config: &Config, ids: goblin_core::id::Ids) -> Result<Option<goblin_eng
     let starter = model_choice::is_starter(&model);
     let options = goblin_engine::EngineOptions {
         path: model.path.clone(),
-        name: if starter {
-            model_choice::STARTER_NAME.to_owned()
-        } else {
-            model.name.clone()
-        },
+        name: model.name.clone(),
         threads: config.engine.threads,
         context_tokens: config.engine.context_tokens,
         sequences: Some(config.engine.sequences),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use goblin_core::model::{BetterModel, better_model_for};
 use goblin_core::status::Suggestion;
-use goblin_store::model_files::{ModelFile, ModelSource};
+use goblin_store::model_files::{ModelFile, ModelFiles, ModelFilesError, ModelSource};
 
 use crate::config::Config;
 use crate::output::bytes;
@@ -13,13 +13,32 @@ use crate::output::bytes;
 const STARTER_FILE: &str = "SmolLM2-135M-Instruct-Q4_1.gguf";
 const STARTER_BYTES: u64 = 98_362_432;
 /// Its name.
-#[cfg(feature = "engine")]
-pub(crate) const STARTER_NAME: &str = "smollm2-135m-instruct";
+const STARTER_NAME: &str = "smollm2-135m-instruct";
 
 /// Is this the small model that only shows that everything works?
 pub(crate) fn is_starter(model: &ModelFile) -> bool {
     let named = model.path.file_name().is_some_and(|n| n == STARTER_FILE);
     model.source == ModelSource::Starter || (named && model.size_bytes == Some(STARTER_BYTES))
+}
+
+/// Every model of this machine. A starter model that lies in the folder is taken into the list under its own name,
+/// where that can be written.
+///
+/// # Errors
+///
+/// When the list or the folder cannot be read.
+pub(crate) fn list_models(files: &ModelFiles) -> Result<Vec<ModelFile>, ModelFilesError> {
+    let all = files.list()?;
+    let Some(found) = all
+        .iter()
+        .find(|m| m.source == ModelSource::Found && is_starter(m))
+    else {
+        return Ok(all);
+    };
+    match files.add(&found.path, Some(STARTER_NAME), None, ModelSource::Starter) {
+        Ok(_) => files.list(),
+        Err(_) => Ok(all),
+    }
 }
 
 /// The model the engine loads: the configured one, else the default model's when the engine has it, else the

@@ -29,7 +29,8 @@ pub(crate) fn start_logging(config: &Config, environment: &Environment) -> anyho
     let filter = match level.as_str() {
         "off" | "error" => level.clone(),
         "trace" => "debug,goblin=trace".to_owned(),
-        level => format!("warn,goblin={level}"),
+        // llama.cpp warns of what the engine does on purpose, such as one context for many sequences.
+        level => format!("warn,llama-cpp-2=error,goblin={level}"),
     };
     let terminal = std::io::stderr().is_terminal();
     let human = match config.log.format {

@@ -1,4 +1,9 @@
 //! Dispatch against scripted providers and a real SQLite store.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test owns its tasks, and a panic is how it fails"
+)]
 
 mod api_doors;
 mod chat_turns;

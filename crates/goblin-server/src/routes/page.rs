@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 /// What the page may load and do: its own files, nothing inline, nothing from elsewhere.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
      font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; \
-     form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+     form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types goblin#worker";
 
 /// Prefixes that never show the page, so that a mistyped API path is an error and not a page.
 const API_PREFIXES: [&str; 9] = [

@@ -64,16 +64,40 @@ async fn all_checks_run_at_most_every_two_seconds_and_tell_details_only_in_local
 }
 
 #[tokio::test]
-async fn status_and_metrics_answer() {
+async fn status_tells_how_every_part_is() {
     let app = TestApp::local().await;
     let status = app.get("/api/status").await.json().await;
     assert_eq!(
         (status["mode"].clone(), status["tiers"][0]["state"].clone()),
         (json!("local"), json!("ok"))
     );
+}
+
+#[tokio::test]
+async fn metrics_are_labelled_by_route_template_and_never_by_path_or_invented_method() {
+    let app = TestApp::local().await;
+    let id = "01234567-89ab-7def-8123-456789abcdef";
+    app.get(&format!("/api/chats/{id}")).await;
+    app.get("/v1/models/secret/model").await;
+    app.get("/wp-admin-probe").await;
+    app.call(Method::from_bytes(b"BREW").unwrap(), "/health")
+        .send()
+        .await;
     let mut metrics = app.get("/metrics").await;
     assert!(metrics.header("content-type").starts_with("text/plain"));
-    assert_eq!(metrics.text().await, "goblin_up 1\n");
+    let text = metrics.text().await;
+    for part in [
+        r#"goblin_http_requests_total{method="GET",route="/api/chats/{id}",status="404"}"#,
+        r#"route="/v1/models/{*id}""#,
+        r#"route="unmatched""#,
+        r#"method="OTHER""#,
+        "goblin_http_requests_in_flight",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    for raw in [id, "secret", "wp-admin", "BREW"] {
+        assert!(!text.contains(raw), "{raw} in {text}");
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! A whole server on a port of its own, with a scripted provider and a database in memory.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use goblin_auth::keys::TierKeys;
@@ -19,6 +19,7 @@ use goblin_store::key_file::KeyFile;
 use goblin_store::store::{Database, Store, StoreOptions};
 use goblin_store::turn_log::{Limits, TurnLog};
 use http::Method;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -31,6 +32,10 @@ use crate::provider::{self, Played, Provider};
 
 /// The key of the model tier in tests.
 pub(crate) const KEY: &str = "a-key-of-the-operators-choice";
+
+/// Measurements are of the process, so all servers of this binary share them.
+static METRICS: LazyLock<PrometheusHandle> =
+    LazyLock::new(|| PrometheusBuilder::new().install_recorder().unwrap());
 
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
@@ -87,6 +92,7 @@ impl TestApp {
     }
 
     pub(crate) async fn start(setup: Setup) -> Self {
+        LazyLock::force(&METRICS);
         let files = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -119,7 +125,7 @@ impl TestApp {
             ids: Ids::Random,
             access,
             options: setup.options,
-            render_metrics: Arc::new(|| "goblin_up 1\n".to_owned()),
+            render_metrics: Arc::new(|| METRICS.render()),
             checks: checks(Arc::clone(&checks_run)),
             system_status: Arc::new(|| Box::pin(async { system_status() })),
             draining: draining.clone(),

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::cli::Models;
 use crate::config::Config;
-use crate::model_choice::{choose, commands, is_starter};
+use crate::model_choice::{choose, commands, is_starter, list_models};
 use crate::output::{Output, bytes};
 use crate::{machine, wiring};
 
@@ -47,7 +47,7 @@ fn source(model: &ModelFile) -> &'static str {
 }
 
 fn list(files: &ModelFiles, config: &Config, as_json: bool, output: Output) -> anyhow::Result<()> {
-    let all = files.list()?;
+    let all = list_models(files)?;
     let chosen = choose(&all, config, machine::memory_bytes()).map(|m| m.path);
     if as_json {
         let rows: Vec<_> = all
@@ -112,8 +112,7 @@ fn add(
     if info.chat_template.is_none() {
         output.line("It carries no chat template, so conversations are put to it as plain text.");
     }
-    let used = files
-        .list()
+    let used = list_models(files)
         .ok()
         .and_then(|all| choose(&all, config, machine::memory_bytes()));
     if used.is_some_and(|m| m.name == model.name) {
@@ -148,7 +147,7 @@ fn remove(files: &ModelFiles, name: &str, output: Output) -> anyhow::Result<()> 
 }
 
 fn must_exist(files: &ModelFiles, name: &str) -> anyhow::Result<ModelFile> {
-    let all = files.list()?;
+    let all = list_models(files)?;
     if let Some(model) = all.iter().find(|m| m.name == name) {
         return Ok(model.clone());
     }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Nothing takes this long unless it hangs.
 const HANG: Duration = Duration::from_secs(120);
@@ -148,6 +148,18 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Tries again until `attempt` gives something. For what another process does in its own time; a hang fails.
+pub(crate) fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    while began.elapsed() < HANG {
+        if let Some(found) = attempt() {
+            return found;
+        }
+        std::thread::yield_now();
+    }
+    panic!("hangs: {what}");
 }
 
 /// The starter model in the cache that `make models` fills.

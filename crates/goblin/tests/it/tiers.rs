@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::process::{Running, run, starter_model, stderr};
+use crate::process::{Running, run, starter_model, stderr, until};
 
 const KEY: &str = "a-key-for-this-test-only-0123456789";
 const MODEL: &str = "smollm2-135m-instruct";
@@ -36,19 +36,17 @@ fn start(home: &Path, command: &[&str], environment: &[(&str, &str)]) -> Running
     Running::start(home, &[command, SMALL].concat(), environment)
 }
 
-/// Asks until the model has been loaded. Each refusal must say that it is loading or cannot be reached.
+/// Asks until the model has been loaded. Each refusal before must say so with 503.
 fn ask_until_loaded(server: &Running, body: &Value) -> String {
-    for _ in 0..600 {
+    until("the model is loaded", || {
         let (status, answer) = server.ask("POST", "/v1/chat/completions", &[], &body.to_string());
-        if status == 200 {
-            return answer;
-        }
-        assert_eq!(status, 503, "{answer}");
-        // The status asks every part, so it takes a moment and says when the engine is there.
-        server.ask("GET", "/api/status", &[], "");
-        std::thread::yield_now();
-    }
-    panic!("the model was not loaded: {}", server.logs());
+        assert!(
+            status == 200 || status == 503,
+            "{status}: {answer} {}",
+            server.logs()
+        );
+        (status == 200).then_some(answer)
+    })
 }
 
 fn question(stream: bool) -> Value {
@@ -69,6 +67,12 @@ fn up_answers_with_the_starter_model_in_process() {
     assert_eq!(status["default_model"], format!("engine/{MODEL}"));
     assert_eq!(status["models"][0]["starter"], true);
     assert!(status["no_model_help"].is_null());
+    let listed = run(home.path(), &["models", "list", "--json"], &[]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["source"]),
+        (&json!(MODEL), &json!("starter"))
+    );
     server.signal("TERM");
     assert_eq!(server.wait(), Some(0), "{}", server.logs());
 }
@@ -91,14 +95,12 @@ fn a_backend_streams_through_the_tier_tells_when_it_is_gone_and_recovers() {
     drop(tier);
     let mut body = question(false);
     body["model"] = json!(format!("tier/{MODEL}"));
-    let gone = loop {
+    let gone = until("the tier is known to be gone", || {
         // Its state is believed for a moment; until then an answer may fail as 502.
         let (status, answer) = backend.ask("POST", "/v1/chat/completions", &[], &body.to_string());
-        if status == 503 {
-            break answer;
-        }
-        assert_eq!(status, 502, "{answer}");
-    };
+        assert!(status == 502 || status == 503, "{status}: {answer}");
+        (status == 503).then_some(answer)
+    });
     assert!(
         gone.contains("cannot be reached") && !gone.contains("no model"),
         "{gone}"
@@ -132,15 +134,11 @@ fn what_was_answered_survives_a_kill_and_is_marked_incomplete() {
         line.clear();
     }
     assert_eq!(deltas, 5, "{}", server.logs());
-    // Until the part is saved.
-    let saved = loop {
+    let saved = until("a part of the answer is saved", || {
         let page: Value = serde_json::from_str(&server.ask("GET", &turns, &[], "").1).unwrap();
-        let answer = page["items"][0]["answer"].as_str().unwrap_or_default().to_owned();
-        if !answer.is_empty() {
-            break answer;
-        }
-        std::thread::yield_now();
-    };
+        let answer = page["items"][0]["answer"].as_str().unwrap_or_default();
+        (!answer.is_empty()).then(|| answer.to_owned())
+    });
     server.signal("KILL");
     drop(server);
     let server = start(home.path(), &["serve", "--port", "0"], &[]);
