@@ -35,7 +35,7 @@ deny:           ## licences, sources and bans of every dependency (installs carg
 	@scripts/deny.sh
 
 bench-engine:   ## our engine against llama-server, as ratios (builds llama-server once: ten minutes)
-	@bench/engine.sh
+	@bench/engine.sh --results bench/RESULTS.md $(ARGS)
 
 clean:          ## remove what was built; models and data stay
 	@scripts/clean.sh

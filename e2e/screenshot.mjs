@@ -1,12 +1,13 @@
 // Writes the pictures of the README from a real run: node screenshot.mjs http://127.0.0.1:8001 ["A question"]
 import { mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { ask, desktop, finished, openBrowser, openPage, phone } from "./lib/page.mjs";
 
 const url = (process.argv[2] ?? process.env.GOBLIN_URL ?? "").replace(/\/+$/, "");
 const question = process.argv[3] ?? "Explain in three short points why the sky is blue.";
 if (!url) throw new Error("say where Goblin runs: node screenshot.mjs http://127.0.0.1:8001");
 
-const folder = new URL("../docs/images/", import.meta.url).pathname;
+const folder = fileURLToPath(new URL("../docs/images/", import.meta.url));
 mkdirSync(folder, { recursive: true });
 const browser = await openBrowser();
 

@@ -15,7 +15,11 @@ STAGES=(setup models scripts web-install web-test rust-fmt rust-clippy rust-with
 
 stage_setup() { scripts/setup.sh --tests; }
 stage_models() { scripts/fetch_model.py --gemma --cache-only; }
-stage_scripts() { python3 -m unittest discover --start-directory scripts/tests && check_shell; }
+stage_scripts() {
+  python3 -m unittest discover --start-directory scripts/tests &&
+    python3 -m unittest discover --start-directory bench/tests &&
+    check_shell
+}
 stage_web-install() { scripts/web_build.sh --install-only; }
 # Ends with the build the binary embeds.
 stage_web-test() { npm --prefix web test; }
@@ -34,8 +38,8 @@ stage_e2e() { GOBLIN_BIN="$TARGET/debug/goblin" scripts/e2e.sh; }
 
 check_shell() {
   local file
-  for file in scripts/*.sh .ci/run; do bash -n "$file" || return 1; done
-  if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh .ci/run; fi
+  for file in scripts/*.sh bench/*.sh .ci/run; do bash -n "$file" || return 1; done
+  if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh bench/*.sh .ci/run; fi
 }
 
 selected=()

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import type { Plugin } from "vite";
@@ -25,7 +26,7 @@ const backend = process.env.GOBLIN_URL ?? "http://127.0.0.1:8001";
 
 export default defineConfig({
   plugins: [react(), tailwindcss(), configJson()],
-  resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
+  resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   worker: { format: "es" },
   server: { proxy: { "/api": backend, "/v1": backend } },
   build: {

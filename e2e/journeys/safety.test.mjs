@@ -45,7 +45,7 @@ test("a hostile answer is text", async () => {
 
 test("the policy is strict, holds, and would notice", async () => {
   const page = await openPage(shared.browser, shared.goblin);
-  const policy = (await fetch(shared.goblin.url)).headers.get("content-security-policy");
+  const policy = (await page.reload()).headers()["content-security-policy"];
   assert.ok(policy, "the page is served with a content security policy");
   const directives = Object.fromEntries(
     policy.split(";").map((part) => {

@@ -16,6 +16,7 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 export const given = process.env.GOBLIN_URL?.replace(/\/+$/, "");
 const START_MS = Number(process.env.GOBLIN_START_MS ?? 120_000);
@@ -23,7 +24,7 @@ const START_MS = Number(process.env.GOBLIN_START_MS ?? 120_000);
 function binary() {
   if (process.env.GOBLIN_BIN) return process.env.GOBLIN_BIN;
   for (const profile of ["release", "debug"]) {
-    const path = new URL(`../../target/${profile}/goblin`, import.meta.url).pathname;
+    const path = fileURLToPath(new URL(`../../target/${profile}/goblin`, import.meta.url));
     if (existsSync(path)) return path;
   }
   throw new Error(

@@ -70,8 +70,14 @@ mod tests {
         let mut hold = HoldTime::default();
         hold.observe(Duration::from_secs(10));
         assert!(matches!(admit(&hold, 8, 1, 8, None), Admission::Refuse(_)));
-        assert!(matches!(admit(&hold, 0, 1, 8, Some(Duration::from_secs(2))), Admission::Refuse(_)));
-        assert!(matches!(admit(&hold, 0, 1, 8, Some(Duration::from_secs(20))), Admission::Queue(_)));
+        assert!(matches!(
+            admit(&hold, 0, 1, 8, Some(Duration::from_secs(2))),
+            Admission::Refuse(_)
+        ));
+        assert!(matches!(
+            admit(&hold, 0, 1, 8, Some(Duration::from_secs(20))),
+            Admission::Queue(_)
+        ));
     }
 
     #[test]

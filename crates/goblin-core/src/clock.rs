@@ -46,7 +46,9 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
         let t = OffsetDateTime::parse(&text, &Rfc3339).map_err(serde::de::Error::custom)?;
-        Ok(Self(i64::try_from(t.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)))
+        Ok(Self(
+            i64::try_from(t.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX),
+        ))
     }
 }
 
@@ -66,7 +68,10 @@ impl Clock {
     }
 
     /// The current moment.
-    #[allow(clippy::disallowed_methods, reason = "this is the one owner of the machine's clock")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the one owner of the machine's clock"
+    )]
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => {

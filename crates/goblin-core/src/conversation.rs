@@ -113,9 +113,15 @@ impl TurnStatus {
 
     /// Reads [`Self::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Streaming, Self::Complete, Self::Stopped, Self::Incomplete, Self::Failed]
-            .into_iter()
-            .find(|s| s.as_str() == text)
+        [
+            Self::Streaming,
+            Self::Complete,
+            Self::Stopped,
+            Self::Incomplete,
+            Self::Failed,
+        ]
+        .into_iter()
+        .find(|s| s.as_str() == text)
     }
 }
 
@@ -209,7 +215,11 @@ pub struct Turn {
 
 /// The title of a chat whose first question is `question`: its first line, at most 60 characters.
 pub fn title_from(question: &str) -> String {
-    let line = question.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or("New chat");
+    let line = question
+        .lines()
+        .map(str::trim)
+        .find(|l| !l.is_empty())
+        .unwrap_or("New chat");
     if line.chars().count() <= 60 {
         return line.to_owned();
     }

@@ -120,12 +120,18 @@ impl ApiError {
 
     /// The body is not JSON.
     pub fn invalid_json(why: impl std::fmt::Display) -> Self {
-        Self::new(ErrorCode::InvalidJson, format!("The request body is not valid JSON: {why}."))
+        Self::new(
+            ErrorCode::InvalidJson,
+            format!("The request body is not valid JSON: {why}."),
+        )
     }
 
     /// Field `param` is wrong; `message` says the limit and the fix.
     pub fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { param: Some(param.into()), ..Self::new(ErrorCode::InvalidRequest, message) }
+        Self {
+            param: Some(param.into()),
+            ..Self::new(ErrorCode::InvalidRequest, message)
+        }
     }
 
     /// No or bad credentials.
@@ -152,7 +158,10 @@ impl ApiError {
         );
         Self {
             param: Some("model".to_owned()),
-            ..Self::new(ErrorCode::ModelNotFound, format!("There is no model `{shown}`.{hint}"))
+            ..Self::new(
+                ErrorCode::ModelNotFound,
+                format!("There is no model `{shown}`.{hint}"),
+            )
         }
     }
 
@@ -186,7 +195,10 @@ impl ApiError {
 
     /// Too many; come back after `retry_after`.
     pub fn rate_limited(message: impl Into<String>, retry_after: Duration) -> Self {
-        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::RateLimited, message) }
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(ErrorCode::RateLimited, message)
+        }
     }
 
     /// The upstream failed for good; `tried` says what was tried, in our words.
@@ -243,15 +255,21 @@ impl ApiError {
             ProviderError::Unauthorized => Self::upstream_failed(format!(
                 "`{provider}` refused this server's credentials. Its operator must correct the key."
             )),
-            ProviderError::Rejected { status, code, param, message } => Self {
+            ProviderError::Rejected {
+                status,
+                code,
+                param,
+                message,
+            } => Self {
                 param: param.clone(),
                 upstream_code: code.clone(),
                 status_override: Some(*status),
                 ..Self::new(ErrorCode::UpstreamRejected, message.clone())
             },
-            ProviderError::ContextExceeded { prompt_tokens, context_window } => {
-                Self::context_length_exceeded(*prompt_tokens, *context_window)
-            }
+            ProviderError::ContextExceeded {
+                prompt_tokens,
+                context_window,
+            } => Self::context_length_exceeded(*prompt_tokens, *context_window),
             ProviderError::ModelNotFound { model } => Self::model_not_found(model, None),
             ProviderError::Interrupted { .. } => Self::upstream_failed(format!(
                 "`{provider}/{model}` stopped in the middle of its answer. Ask again."
@@ -311,7 +329,9 @@ mod tests {
 
     #[test]
     fn provider_reasons_never_reach_the_public_message() {
-        let secret = ProviderError::Unavailable { reason: "10.0.0.7:11434 refused sk-abc".into() };
+        let secret = ProviderError::Unavailable {
+            reason: "10.0.0.7:11434 refused sk-abc".into(),
+        };
         let e = ApiError::from_provider("ollama", "mistral:7b", &secret);
         assert_eq!(e.status(false), 503);
         assert!(!e.message.contains("10.0.0.7") && !e.message.contains("sk-abc"));

@@ -128,7 +128,10 @@ mod tests {
     #[test]
     fn the_nearest_name_is_named() {
         let known = ["engine/smollm2-135m-instruct", "ollama/mistral:7b"];
-        assert_eq!(nearest("engine/smolm2", known), Some("engine/smollm2-135m-instruct"));
+        assert_eq!(
+            nearest("engine/smolm2", known),
+            Some("engine/smollm2-135m-instruct")
+        );
         assert_eq!(nearest("ollama/mistral", known), Some("ollama/mistral:7b"));
         assert_eq!(nearest("zzzz", known), None);
     }
@@ -137,7 +140,10 @@ mod tests {
     fn the_suggestion_fits_in_half_the_memory() {
         assert_eq!(better_model_for(24 * GIB).map(|m| m.needs_bytes), Some(6 * GIB));
         assert_eq!(better_model_for(8 * GIB).map(|m| m.needs_bytes), Some(4 * GIB));
-        assert_eq!(better_model_for(4 * GIB).map(|m| m.name), Some("Qwen2.5-1.5B-Instruct Q4_K_M"));
+        assert_eq!(
+            better_model_for(4 * GIB).map(|m| m.name),
+            Some("Qwen2.5-1.5B-Instruct Q4_K_M")
+        );
         assert_eq!(better_model_for(GIB), None);
     }
 }

@@ -17,6 +17,9 @@ impl Owner {
 
     /// The one owner of local mode, present in every database from the first migration on.
     pub fn local() -> Self {
-        Self { tenant: Self::LOCAL_TENANT.to_owned(), user: Self::LOCAL_USER.to_owned() }
+        Self {
+            tenant: Self::LOCAL_TENANT.to_owned(),
+            user: Self::LOCAL_USER.to_owned(),
+        }
     }
 }

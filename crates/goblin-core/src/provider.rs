@@ -138,6 +138,9 @@ pub struct ProviderHandle {
 
 impl std::fmt::Debug for ProviderHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ProviderHandle").field("id", &self.id).field("local", &self.local).finish_non_exhaustive()
+        f.debug_struct("ProviderHandle")
+            .field("id", &self.id)
+            .field("local", &self.local)
+            .finish_non_exhaustive()
     }
 }

@@ -52,7 +52,10 @@ impl Needs {
     /// Reads them off a request.
     pub fn of(request: &ChatRequest, local_only: bool) -> Self {
         let vision = request.messages.iter().position(crate::chat::Message::has_image);
-        Self { local_only, vision: vision.map(|i| format!("messages[{i}].content")) }
+        Self {
+            local_only,
+            vision: vision.map(|i| format!("messages[{i}].content")),
+        }
     }
 }
 
@@ -94,23 +97,36 @@ pub fn resolve(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder,
     let Some(first) = matching.first() else {
         return Err(not_offered(wanted, table));
     };
-    let able: Vec<Offer> = matching.iter().filter(|o| lacks(o, needs).is_none()).map(|o| (*o).clone()).collect();
+    let able: Vec<Offer> = matching
+        .iter()
+        .filter(|o| lacks(o, needs).is_none())
+        .map(|o| (*o).clone())
+        .collect();
     if able.is_empty() {
         return Err(lacks(first, needs).unwrap_or_else(|| not_offered(wanted, table)));
     }
-    Ok(Ladder { candidates: able, explicit: true })
+    Ok(Ladder {
+        candidates: able,
+        explicit: true,
+    })
 }
 
 fn automatic(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder, ApiError> {
     let local_only = needs.local_only || wanted == "goblin/local";
-    let needs = Needs { local_only, ..needs.clone() };
+    let needs = Needs {
+        local_only,
+        ..needs.clone()
+    };
     let chat: Vec<&Offer> = table
         .offers
         .iter()
         .filter(|o| o.model.can(Capability::Chat) && o.model.state != ModelState::Down)
         .collect();
-    let mut able: Vec<Offer> =
-        chat.iter().filter(|o| lacks(o, &needs).is_none()).map(|o| (*o).clone()).collect();
+    let mut able: Vec<Offer> = chat
+        .iter()
+        .filter(|o| lacks(o, &needs).is_none())
+        .map(|o| (*o).clone())
+        .collect();
     if able.is_empty() {
         return Err(match chat.first().and_then(|o| lacks(o, &needs)) {
             Some(why) => why,
@@ -119,9 +135,17 @@ fn automatic(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder, A
     }
     able.sort_by_key(|o| {
         let preferred = table.default_model.is_some_and(|d| names(o, d));
-        (!preferred, o.model.starter, o.model.state != ModelState::Loaded, !o.local)
+        (
+            !preferred,
+            o.model.starter,
+            o.model.state != ModelState::Loaded,
+            !o.local,
+        )
     });
-    Ok(Ladder { candidates: able, explicit: false })
+    Ok(Ladder {
+        candidates: able,
+        explicit: false,
+    })
 }
 
 fn names(offer: &Offer, wanted: &str) -> bool {
@@ -144,7 +168,10 @@ fn lacks(offer: &Offer, needs: &Needs) -> Option<ApiError> {
     {
         return Some(ApiError::invalid(
             field.clone(),
-            format!("`{}` reads text only. Remove the image or choose a model that sees.", offer.id()),
+            format!(
+                "`{}` reads text only. Remove the image or choose a model that sees.",
+                offer.id()
+            ),
         ));
     }
     None
@@ -152,7 +179,10 @@ fn lacks(offer: &Offer, needs: &Needs) -> Option<ApiError> {
 
 fn not_offered(wanted: &str, table: &Table<'_>) -> ApiError {
     let prefix = wanted.split('/').next().unwrap_or(wanted);
-    let named = table.absent.iter().find(|a| &*a.provider == prefix && wanted.contains('/'));
+    let named = table
+        .absent
+        .iter()
+        .find(|a| &*a.provider == prefix && wanted.contains('/'));
     let bare = (!wanted.contains('/')).then(|| table.absent.first()).flatten();
     if let Some(absent) = named.or(bare) {
         return away(wanted, absent);
@@ -173,7 +203,9 @@ fn away(wanted: &str, absent: &Absent) -> ApiError {
     let shown: String = wanted.chars().take(100).collect();
     let provider = &absent.provider;
     if absent.starting {
-        ApiError::no_provider(format!("`{provider}` is still loading, so `{shown}` cannot answer yet. Try again soon."))
+        ApiError::no_provider(format!(
+            "`{provider}` is still loading, so `{shown}` cannot answer yet. Try again soon."
+        ))
     } else {
         ApiError::no_provider(format!(
             "The server behind `{provider}` cannot be reached, so it is not known whether `{shown}` is there. \
@@ -221,12 +253,20 @@ mod tests {
     }
 
     fn table<'a>(offers: &'a [Offer], absent: &'a [Absent], default_model: Option<&'a str>) -> Table<'a> {
-        Table { offers, absent, default_model, no_model_help: "Run `make models`." }
+        Table {
+            offers,
+            absent,
+            default_model,
+            no_model_help: "Run `make models`.",
+        }
     }
 
     #[test]
     fn a_named_model_is_that_model_and_no_other() {
-        let offers = [offer("engine", "smol", true, true), offer("ollama", "mistral:7b", false, true)];
+        let offers = [
+            offer("engine", "smol", true, true),
+            offer("ollama", "mistral:7b", false, true),
+        ];
         for name in ["ollama/mistral:7b", "mistral:7b"] {
             let ladder = resolve(name, &Needs::default(), &table(&offers, &[], None)).unwrap();
             assert_eq!(ladder.candidates.len(), 1);
@@ -237,9 +277,16 @@ mod tests {
 
     #[test]
     fn automatic_takes_the_preferred_then_the_loaded_and_the_starter_last() {
-        let offers = [offer("engine", "smol", true, true), offer("ollama", "a", false, true), offer("cloud", "b", false, false)];
+        let offers = [
+            offer("engine", "smol", true, true),
+            offer("ollama", "a", false, true),
+            offer("cloud", "b", false, false),
+        ];
         let first = |default, name: &str| {
-            resolve(name, &Needs::default(), &table(&offers, &[], default)).unwrap().candidates[0].id()
+            resolve(name, &Needs::default(), &table(&offers, &[], default))
+                .unwrap()
+                .candidates[0]
+                .id()
         };
         assert_eq!(first(None, "goblin"), "ollama/a");
         assert_eq!(first(Some("engine/smol"), "goblin"), "engine/smol");
@@ -249,7 +296,10 @@ mod tests {
 
     #[test]
     fn a_server_that_is_away_is_never_called_a_missing_model() {
-        let absent = [Absent { provider: "ollama".into(), starting: false }];
+        let absent = [Absent {
+            provider: "ollama".into(),
+            starting: false,
+        }];
         for name in ["ollama/mistral:7b", "mistral:7b", "goblin"] {
             let error = resolve(name, &Needs::default(), &table(&[], &absent, None)).unwrap_err();
             assert_eq!(error.code, ErrorCode::NoProvider, "{name}");
@@ -262,15 +312,24 @@ mod tests {
         let offers = [offer("engine", "smollm2-135m-instruct", true, true)];
         let error = resolve("smollm2-135m", &Needs::default(), &table(&offers, &[], None)).unwrap_err();
         assert_eq!(error.code, ErrorCode::ModelNotFound);
-        assert!(error.message.contains("smollm2-135m-instruct"), "{}", error.message);
+        assert!(
+            error.message.contains("smollm2-135m-instruct"),
+            "{}",
+            error.message
+        );
     }
 
     #[test]
     fn an_image_for_a_text_model_names_the_field() {
         let offers = [offer("engine", "smol", true, true)];
         let mut message = Message::text(Role::User, "look");
-        message.parts.push(Part::Image { url: "data:image/png;base64,AA==".into() });
-        let request = ChatRequest { messages: vec![Message::text(Role::System, "s"), message], ..ChatRequest::default() };
+        message.parts.push(Part::Image {
+            url: "data:image/png;base64,AA==".into(),
+        });
+        let request = ChatRequest {
+            messages: vec![Message::text(Role::System, "s"), message],
+            ..ChatRequest::default()
+        };
         for name in ["smol", "goblin"] {
             let error = resolve(name, &Needs::of(&request, false), &table(&offers, &[], None)).unwrap_err();
             assert_eq!(error.param.as_deref(), Some("messages[1].content"));
@@ -280,6 +339,9 @@ mod tests {
     #[test]
     fn without_any_model_the_help_says_what_to_run() {
         let error = resolve("goblin", &Needs::default(), &table(&[], &[], None)).unwrap_err();
-        assert_eq!((error.code, error.message.as_str()), (ErrorCode::NoProvider, "Run `make models`."));
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            (ErrorCode::NoProvider, "Run `make models`.")
+        );
     }
 }

@@ -68,6 +68,8 @@ async fn backend(
     render_metrics: RenderMetrics,
 ) -> anyhow::Result<()> {
     let config = &process.config;
+    // Before anything can be waited for: who reads the address may stop us at once.
+    let stop = stop_signal(&process)?;
     let access = local_mode(config)?;
     // Held until the end: one goblin works on one data directory.
     let _held = DataDir::open(&config.data_dir)?;
@@ -100,7 +102,7 @@ async fn backend(
         "goblin is ready: http://{}",
         checks::reachable(address)
     ));
-    serve(listener, app, stop_signal(&process)?, config.server.drain).await?;
+    serve(listener, app, stop, config.server.drain).await?;
     finish(&process, embedded).await;
     store.close().await;
     Ok(())
@@ -108,6 +110,7 @@ async fn backend(
 
 async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -> anyhow::Result<()> {
     let config = &process.config;
+    let stop = stop_signal(&process)?;
     let paths = DataPaths::new(&config.data_dir);
     std::fs::create_dir_all(paths.root())
         .with_context(|| format!("the data directory {} cannot be made", paths.root().display()))?;
@@ -135,7 +138,7 @@ async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -
         "goblin serves models: http://{} (a key is required)",
         checks::reachable(address)
     ));
-    serve(listener, app, stop_signal(&process)?, config.server.drain).await?;
+    serve(listener, app, stop, config.server.drain).await?;
     finish(&process, embedded).await;
     Ok(())
 }
@@ -235,15 +238,14 @@ fn stop_signal(process: &Process) -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// After the last connection: what still answers is told to stop and saved.
+/// After the last connection: turns that nobody watches may finish as well, for another drain time at most. Then
+/// the engine stops, and what it cut is saved.
 async fn finish(process: &Process, embedded: Embedded) {
     process.draining.cancel();
-    embedded.stop().await;
     process.tracker.close();
-    if tokio::time::timeout(LAST_TASKS, process.tracker.wait())
-        .await
-        .is_err()
-    {
+    let finished = tokio::time::timeout(process.config.server.drain, process.tracker.wait()).await;
+    embedded.stop().await;
+    if finished.is_err() && tokio::time::timeout(LAST_TASKS, process.tracker.wait()).await.is_err() {
         tracing::warn!(tasks = process.tracker.len(), "tasks did not end in time");
     }
     tracing::info!("stopped");
