@@ -72,7 +72,10 @@ export async function reloadTurns(client: QueryClient, chatId: string): Promise<
 }
 
 export function putChat(client: QueryClient, chat: Chat, place: "keep" | "first"): void {
-  client.setQueryData(chatQuery(chat.id).queryKey, chat);
+  const key = chatQuery(chat.id).queryKey;
+  // A chat without its title may be on its way and would take the title away again.
+  client.cancelQueries({ queryKey: key });
+  client.setQueryData(key, chat);
   client.setQueryData(chatsQuery.queryKey, (before) => before && withChat(before, chat, place));
 }
 
