@@ -245,7 +245,11 @@ async fn finish(process: &Process, embedded: Embedded) {
     process.tracker.close();
     let finished = tokio::time::timeout(process.config.server.drain, process.tracker.wait()).await;
     embedded.stop().await;
-    if finished.is_err() && tokio::time::timeout(LAST_TASKS, process.tracker.wait()).await.is_err() {
+    if finished.is_err()
+        && tokio::time::timeout(LAST_TASKS, process.tracker.wait())
+            .await
+            .is_err()
+    {
         tracing::warn!(tasks = process.tracker.len(), "tasks did not end in time");
     }
     tracing::info!("stopped");
