@@ -1,5 +1,5 @@
 # Two front doors: `make up` and `make test`. Every target is one line; the work is in scripts/.
-.PHONY: help up test build models web lint test-rust test-web e2e deny bench-engine clean
+.PHONY: help up test build models web lint test-rust test-web e2e test-clients deny bench-engine clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -30,6 +30,9 @@ test-web:       ## the page's stages of `make test`
 
 e2e:            ## journeys in a real browser against the real program
 	@scripts/test.sh rust-build e2e
+
+test-clients:   ## OpenAI's Python package against the real program (installs it once)
+	@scripts/test_clients.sh
 
 deny:           ## licences, sources and bans of every dependency (installs cargo-deny once: minutes)
 	@scripts/deny.sh

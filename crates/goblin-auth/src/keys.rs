@@ -212,7 +212,8 @@ impl TierKeys {
                 )
             } else {
                 ApiError::unauthorized(
-                    "The key is not known here. `goblin models keys` makes and lists keys.",
+                    "The key is not known here. Use the one the model tier made at its first start, or the one it was given \
+                     as LOCAL_LLM_API_KEY.",
                 )
             }
         })

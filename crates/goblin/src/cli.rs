@@ -10,7 +10,7 @@ const AFTER: &str = "\
 Examples:
   goblin up                                   the page, the API and a model on this machine
   goblin up --port 9000 --set engine.threads=2
-  goblin models add ./qwen2.5-3b-instruct-q4_k_m.gguf
+  goblin models add ./qwen2.5-1.5b-instruct-q4_k_m.gguf
   goblin models serve                         models only, behind a key, on port 8002
   LOCAL_LLM_PROXY_URL=http://10.0.0.7:8002 LOCAL_LLM_API_KEY=… goblin serve
   goblin doctor                               what is wrong, why, and what to do

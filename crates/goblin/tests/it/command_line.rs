@@ -325,6 +325,39 @@ fn a_stop_is_graceful_and_the_data_directory_is_free_again() {
 }
 
 #[test]
+fn a_damaged_database_is_named_and_left_as_it_is() {
+    let home = home();
+    let data = home.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let file = data.join("goblin.db");
+    let damaged = b"this is no database, whatever its name says".repeat(100);
+    std::fs::write(&file, &damaged).unwrap();
+    let out = run(
+        home.path(),
+        &["serve", "--port", "0", "--data-dir", data.to_str().unwrap()],
+        &[],
+    );
+    assert_eq!(out.status.code(), Some(1));
+    let said = stderr(&out);
+    assert!(
+        said.contains("goblin.db is not a readable database") && said.contains("backup"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read(&file).unwrap(), damaged);
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written_is_named() {
+    let home = home();
+    // Not even root can write there.
+    for folder in ["/proc/goblin", "/sys/kernel/goblin"] {
+        let out = run(home.path(), &["serve", "--port", "0", "--data-dir", folder], &[]);
+        assert_eq!(out.status.code(), Some(1));
+        assert!(stderr(&out).contains(folder), "{}", stderr(&out));
+    }
+}
+
+#[test]
 fn a_running_goblin_is_described_by_status() {
     let home = home();
     let running = Running::start(home.path(), &["serve", "--port", "0"], &[]);
