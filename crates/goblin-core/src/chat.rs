@@ -1,5 +1,7 @@
 //! One request to a model, in core words: every wire dialect is translated to this and from this.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +58,9 @@ pub struct Message {
     /// Participant name, when given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// What the assistant thought before it said this, when it is given back to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
     /// Calls the assistant made in this message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
@@ -71,6 +76,7 @@ impl Message {
             role,
             parts: vec![Part::Text { text: text.into() }],
             name: None,
+            reasoning: None,
             tool_calls: Vec::new(),
             tool_call_id: None,
         }
@@ -171,6 +177,42 @@ pub struct Sampling {
     pub logprobs: Option<u8>,
 }
 
+/// Should the model think before it answers, and how much?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Think {
+    /// Not at all.
+    Off,
+    /// As much as the model does by itself.
+    On,
+    /// A little.
+    Low,
+    /// Some.
+    Medium,
+    /// A lot.
+    High,
+    /// As much as the model can.
+    Max,
+}
+
+/// How long a model stays in memory after its last answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepAlive {
+    /// This long; zero unloads it at once.
+    For(Duration),
+    /// Until it is unloaded by hand.
+    Forever,
+}
+
+/// What an answer is for. Decides who waits for whom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody reads it.
+    #[default]
+    Answer,
+    /// A short check of another answer (`x-goblin-purpose: verdict`): never waits behind a long generation.
+    Verdict,
+}
+
 /// One request to a model.
 #[derive(Clone, Debug, Default)]
 pub struct ChatRequest {
@@ -192,6 +234,14 @@ pub struct ChatRequest {
     pub stream: bool,
     /// Requests of one conversation share this, so that a provider may reuse its prefix.
     pub session: Option<String>,
+    /// What the answer is for.
+    pub purpose: Purpose,
+    /// Thinking, where the model can. `None` = the model's default.
+    pub think: Option<Think>,
+    /// The context the caller asks for, in tokens (Ollama's `num_ctx`). `None` = what the model has.
+    pub context_tokens: Option<u32>,
+    /// How long the model stays in memory. `None` = the server's setting.
+    pub keep_alive: Option<KeepAlive>,
     /// Who the end user is, for upstreams that want to know (opaque).
     pub user: Option<String>,
     /// The caller's own bytes, when the same dialect may be forwarded untouched.

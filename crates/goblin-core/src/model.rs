@@ -13,6 +13,10 @@ pub enum Capability {
     Tools,
     /// Looks at images.
     Vision,
+    /// Thinks before it answers, when asked to.
+    Thinking,
+    /// Continues a text without a template.
+    Complete,
     /// Reports token log-probabilities.
     Logprobs,
     /// Answers typed questions with probabilities.
@@ -54,9 +58,47 @@ pub struct ModelInfo {
     pub parameters: Option<String>,
     /// A small model that only shows that everything works.
     pub starter: bool,
+    /// The architecture's family, for example `llama`, when known.
+    #[serde(default)]
+    pub family: Option<String>,
+    /// For example `Q4_K_M`, when known.
+    #[serde(default)]
+    pub quantization: Option<String>,
+    /// The content's digest, 64 hexadecimal digits, when known.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// Bytes it takes in memory now, when it is loaded and known.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+    /// Answers this model can generate at once, when that is known of the model rather than of its provider.
+    #[serde(default)]
+    pub slots: Option<u32>,
+    /// The model the file was trained with can hold this many tokens, when known; what it is run with is
+    /// [`Self::context_window`].
+    #[serde(default)]
+    pub trained_context: Option<u32>,
 }
 
 impl ModelInfo {
+    /// A model of which only the name is known, and that it answers chats.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            state: ModelState::Available,
+            context_window: None,
+            capabilities: vec![Capability::Chat],
+            size_bytes: None,
+            parameters: None,
+            starter: false,
+            family: None,
+            quantization: None,
+            digest: None,
+            memory_bytes: None,
+            slots: None,
+            trained_context: None,
+        }
+    }
+
     /// Can the model do `capability` now?
     pub fn can(&self, capability: Capability) -> bool {
         self.capabilities.contains(&capability)

@@ -8,8 +8,11 @@ use futures_core::Stream;
 use thiserror::Error;
 
 use crate::chat::ChatRequest;
+use crate::completion::CompletionRequest;
 use crate::decide::{DecideRequest, DecideResponse};
+use crate::embed::{EmbedRequest, EmbedResponse};
 use crate::event::ChatEvent;
+use crate::manage::ManageFn;
 use crate::model::ModelInfo;
 
 /// A boxed future that may move between threads.
@@ -21,6 +24,11 @@ pub type ChatStream = Pin<Box<dyn Stream<Item = Result<ChatEvent, ProviderError>
 
 /// Starts an answer.
 pub type ChatFn = Arc<dyn Fn(ChatRequest) -> BoxFuture<Result<ChatStream, ProviderError>> + Send + Sync>;
+/// Continues a text.
+pub type CompleteFn =
+    Arc<dyn Fn(CompletionRequest) -> BoxFuture<Result<ChatStream, ProviderError>> + Send + Sync>;
+/// Makes embeddings.
+pub type EmbedFn = Arc<dyn Fn(EmbedRequest) -> BoxFuture<Result<EmbedResponse, ProviderError>> + Send + Sync>;
 /// Answers typed questions.
 pub type DecideFn =
     Arc<dyn Fn(DecideRequest) -> BoxFuture<Result<DecideResponse, ProviderError>> + Send + Sync>;
@@ -128,12 +136,35 @@ pub struct ProviderHandle {
     pub local: bool,
     /// Answers chats.
     pub chat: ChatFn,
+    /// Continues texts.
+    pub complete: Option<CompleteFn>,
+    /// Makes embeddings.
+    pub embed: Option<EmbedFn>,
     /// Answers typed questions.
     pub decide: Option<DecideFn>,
     /// Counts tokens.
     pub count: Option<CountFn>,
+    /// Changes which models there are.
+    pub manage: Option<ManageFn>,
     /// Says how it is.
     pub status: StatusFn,
+}
+
+impl ProviderHandle {
+    /// A provider that only answers chats; other abilities are filled in by struct update.
+    pub fn new(id: impl Into<Arc<str>>, local: bool, chat: ChatFn, status: StatusFn) -> Self {
+        Self {
+            id: id.into(),
+            local,
+            chat,
+            complete: None,
+            embed: None,
+            decide: None,
+            count: None,
+            manage: None,
+            status,
+        }
+    }
 }
 
 impl std::fmt::Debug for ProviderHandle {

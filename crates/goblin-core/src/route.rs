@@ -241,13 +241,10 @@ mod tests {
             local,
             health: Health::Ok,
             model: ModelInfo {
-                name: name.into(),
                 state: ModelState::Loaded,
                 context_window: Some(4096),
-                capabilities: vec![Capability::Chat],
-                size_bytes: None,
-                parameters: None,
                 starter,
+                ..ModelInfo::named(name)
             },
         }
     }

@@ -13,4 +13,8 @@ pub mod sse;
 pub enum Dialect {
     /// OpenAI Chat Completions.
     OpenAi,
+    /// Ollama's own API: NDJSON.
+    Ollama,
+    /// Anthropic Messages.
+    Anthropic,
 }

@@ -34,19 +34,21 @@ pub(crate) fn handle(shared: &Arc<Shared>) -> ProviderHandle {
         Arc::clone(shared),
     );
     ProviderHandle {
-        id: Arc::from(PROVIDER_ID),
-        local: true,
-        chat: Arc::new(move |request| Box::pin(chat(Arc::clone(&for_chat), request))),
         decide: Some(Arc::new(move |request| {
             Box::pin(decide_request(Arc::clone(&for_decide), request))
         })),
         count: Some(Arc::new(move |request| {
             Box::pin(count(Arc::clone(&for_count), request))
         })),
-        status: Arc::new(move || {
-            let status = status(&for_status);
-            Box::pin(async move { status })
-        }),
+        ..ProviderHandle::new(
+            PROVIDER_ID,
+            true,
+            Arc::new(move |request| Box::pin(chat(Arc::clone(&for_chat), request))),
+            Arc::new(move || {
+                let status = status(&for_status);
+                Box::pin(async move { status })
+            }),
+        )
     }
 }
 
@@ -153,13 +155,13 @@ fn status(shared: &Shared) -> ProviderStatus {
     ProviderStatus {
         health,
         models: vec![ModelInfo {
-            name: shared.options.name.clone(),
             state: model_state,
             context_window: Some(shared.plan.context_tokens),
             capabilities,
             size_bytes: Some(shared.info.file_bytes),
             parameters: Some(shared.info.parameters.clone()),
             starter: shared.options.starter,
+            ..ModelInfo::named(shared.options.name.clone())
         }],
         slots: Some(shared.plan.sequences),
         free_slots: Some(if is_ready {

@@ -176,18 +176,18 @@ pub fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandle, Buil
     });
     let discovery = Arc::new(Discovery::new(Arc::clone(&upstream), spec.status_ttl));
     Ok(ProviderHandle {
-        id: Arc::clone(&upstream.id),
-        local: spec.local,
-        chat: Arc::new(move |request| {
-            let upstream = Arc::clone(&upstream);
-            Box::pin(async move { upstream.chat(request).await })
-        }),
-        decide: None,
-        count: None,
-        status: Arc::new(move || {
-            let discovery = Arc::clone(&discovery);
-            Box::pin(async move { discovery.status().await })
-        }),
+        ..ProviderHandle::new(
+            Arc::clone(&upstream.id),
+            spec.local,
+            Arc::new(move |request| {
+                let upstream = Arc::clone(&upstream);
+                Box::pin(async move { upstream.chat(request).await })
+            }),
+            Arc::new(move || {
+                let discovery = Arc::clone(&discovery);
+                Box::pin(async move { discovery.status().await })
+            }),
+        )
     })
 }
 
@@ -248,8 +248,8 @@ impl Upstream {
     fn body_for(&self, request: &ChatRequest) -> (Bytes, bool) {
         match &request.raw {
             Some((Dialect::OpenAi, raw)) => (rewrite_for_upstream(raw, &request.model, true), true),
-            None if self.kind == Kind::GoblinTier => (encode_tier_request(request), false),
-            None => (encode_request(request), false),
+            _ if self.kind == Kind::GoblinTier => (encode_tier_request(request), false),
+            _ => (encode_request(request), false),
         }
     }
 

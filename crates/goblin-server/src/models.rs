@@ -109,15 +109,6 @@ async fn listed(app: &App) -> (Vec<Listed>, Option<ListExtras>) {
 /// The names that let goblin choose, when there is something to choose from.
 fn automatic(models: &[Listed]) -> Vec<Listed> {
     let able = |m: &&Listed| m.info.can(Capability::Chat) && m.info.state != ModelState::Down;
-    let info = |name: &str| ModelInfo {
-        name: name.to_owned(),
-        state: ModelState::Available,
-        context_window: None,
-        capabilities: vec![Capability::Chat],
-        size_bytes: None,
-        parameters: None,
-        starter: false,
-    };
     AUTOMATIC
         .into_iter()
         .filter(|name| models.iter().filter(able).any(|m| m.local || *name == "goblin"))
@@ -125,7 +116,7 @@ fn automatic(models: &[Listed]) -> Vec<Listed> {
             id: name.to_owned(),
             provider: Arc::from("goblin"),
             local: name == "goblin/local",
-            info: info(name),
+            info: ModelInfo::named(name),
             slots: None,
             free_slots: None,
         })

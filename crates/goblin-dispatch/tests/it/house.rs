@@ -11,7 +11,7 @@ use goblin_core::clock::Clock;
 use goblin_core::error::ApiError;
 use goblin_core::event::{ChatEvent, FinishReason, Parsed, Usage};
 use goblin_core::id::Ids;
-use goblin_core::model::{Capability, ModelInfo, ModelState};
+use goblin_core::model::{ModelInfo, ModelState};
 use goblin_core::owner::Owner;
 use goblin_core::provider::{ChatStream, Health, ProviderError, ProviderHandle, ProviderStatus, TokenCount};
 use goblin_core::wire::openai::parse_chat_request;
@@ -122,13 +122,9 @@ impl Scripted {
 
     fn status(&self) -> ProviderStatus {
         let model = ModelInfo {
-            name: "small".into(),
             state: ModelState::Loaded,
             context_window: Some(self.window),
-            capabilities: vec![Capability::Chat],
-            size_bytes: None,
-            parameters: None,
-            starter: false,
+            ..ModelInfo::named("small")
         };
         ProviderStatus {
             health: Health::Ok,
@@ -156,21 +152,22 @@ impl Scripted {
     pub(crate) fn handle(&self) -> ProviderHandle {
         let (chat, status, count) = (self.clone(), self.clone(), self.clone());
         ProviderHandle {
-            id: self.id.into(),
-            local: true,
-            chat: Arc::new(move |request| {
-                let answer = chat.chat(request);
-                Box::pin(async move { answer })
-            }),
-            decide: None,
             count: Some(Arc::new(move |request| {
                 let counted = count.count(&request);
                 Box::pin(async move { Ok(counted) })
             })),
-            status: Arc::new(move || {
-                let status = status.status();
-                Box::pin(async move { status })
-            }),
+            ..ProviderHandle::new(
+                self.id,
+                true,
+                Arc::new(move |request| {
+                    let answer = chat.chat(request);
+                    Box::pin(async move { answer })
+                }),
+                Arc::new(move || {
+                    let status = status.status();
+                    Box::pin(async move { status })
+                }),
+            )
         }
     }
 }

@@ -110,13 +110,12 @@ fn model_info(tag: Tag, described: &HashMap<String, Description>) -> ModelInfo {
             context_window: None,
         });
     ModelInfo {
-        name: tag.name,
         state: ModelState::Available,
         context_window: description.context_window,
         capabilities: description.capabilities,
         size_bytes: tag.size,
         parameters: tag.details.parameter_size.filter(|p| !p.is_empty()),
-        starter: false,
+        ..ModelInfo::named(tag.name)
     }
 }
 

@@ -89,13 +89,13 @@ async fn a_server_that_loads_its_model_is_starting_and_not_down() {
 #[tokio::test]
 async fn our_own_tier_says_what_its_models_can_do_and_how_busy_it_is() {
     let info = ModelInfo {
-        name: "smollm2".into(),
         state: ModelState::Loaded,
         context_window: Some(2048),
         capabilities: vec![Capability::Chat, Capability::Decide, Capability::Logprobs],
         size_bytes: Some(98_362_432),
         parameters: Some("135M".into()),
         starter: true,
+        ..ModelInfo::named("smollm2")
     };
     let entry = ModelEntry {
         id: "smollm2",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use goblin_core::chat::{ChatRequest, Role};
 use goblin_core::event::{ChatEvent, FinishReason, Parsed, Usage};
-use goblin_core::model::{Capability, ModelInfo, ModelState};
+use goblin_core::model::{ModelInfo, ModelState};
 use goblin_core::provider::{
     BoxFuture, ChatStream, Health, ProviderError, ProviderHandle, ProviderStatus, TokenCount,
 };
@@ -83,10 +83,6 @@ pub(crate) fn scripted() -> (ProviderHandle, Provider) {
     let health = Arc::new(Mutex::new(Health::Ok));
     let said = Arc::clone(&health);
     let handle = ProviderHandle {
-        id: "fake".into(),
-        local: true,
-        chat: Arc::new(move |request| answer(request, &send)),
-        decide: None,
         count: Some(Arc::new(|_| {
             Box::pin(async {
                 Ok(TokenCount {
@@ -95,10 +91,15 @@ pub(crate) fn scripted() -> (ProviderHandle, Provider) {
                 })
             })
         })),
-        status: Arc::new(move || {
-            let health = said.lock().unwrap().clone();
-            Box::pin(async move { status(health) })
-        }),
+        ..ProviderHandle::new(
+            "fake",
+            true,
+            Arc::new(move |request| answer(request, &send)),
+            Arc::new(move || {
+                let health = said.lock().unwrap().clone();
+                Box::pin(async move { status(health) })
+            }),
+        )
     };
     (
         handle,
@@ -111,13 +112,12 @@ pub(crate) fn scripted() -> (ProviderHandle, Provider) {
 
 fn status(health: Health) -> ProviderStatus {
     let parrot = ModelInfo {
-        name: "parrot".into(),
         state: ModelState::Loaded,
         context_window: Some(4096),
-        capabilities: vec![Capability::Chat],
         size_bytes: Some(98_362_432),
         parameters: Some("135M".into()),
         starter: true,
+        ..ModelInfo::named("parrot")
     };
     ProviderStatus {
         health,

@@ -71,6 +71,7 @@ fn read_message(raw: &RawValue, path: &str) -> Result<Message, ApiError> {
             .map(|raw| short_string(raw, &format!("{path}.name"), 256).map(String::from))
             .transpose()?,
         tool_calls,
+        reasoning: None,
         tool_call_id: read_tool_call_id(&fields, path, role)?,
     })
 }

@@ -161,7 +161,6 @@ pub fn parse_model_list(bytes: &[u8]) -> Result<ListedModels, String> {
 fn read_item(item: &Item, llama: &[LlamaItem]) -> ModelInfo {
     if let Some(goblin) = &item.goblin {
         return ModelInfo {
-            name: item.id.clone(),
             state: goblin.state,
             context_window: goblin.context_window,
             capabilities: goblin
@@ -172,6 +171,7 @@ fn read_item(item: &Item, llama: &[LlamaItem]) -> ModelInfo {
             size_bytes: goblin.size_bytes,
             parameters: goblin.parameters.clone(),
             starter: goblin.starter,
+            ..ModelInfo::named(item.id.clone())
         };
     }
     let meta = item.meta.as_ref();
@@ -189,7 +189,6 @@ fn read_item(item: &Item, llama: &[LlamaItem]) -> ModelInfo {
         capabilities.push(Capability::Vision);
     }
     ModelInfo {
-        name: item.id.clone(),
         state: if meta.is_some() {
             ModelState::Loaded
         } else {
@@ -201,7 +200,7 @@ fn read_item(item: &Item, llama: &[LlamaItem]) -> ModelInfo {
         capabilities,
         size_bytes: meta.and_then(|m| m.size),
         parameters: meta.and_then(|m| m.n_params).map(short_count),
-        starter: false,
+        ..ModelInfo::named(item.id.clone())
     }
 }
 
@@ -221,13 +220,13 @@ mod tests {
     #[test]
     fn a_list_we_wrote_is_read_back_whole() {
         let info = ModelInfo {
-            name: "smol".into(),
             state: ModelState::Loaded,
             context_window: Some(2048),
             capabilities: vec![Capability::Chat, Capability::Decide],
             size_bytes: Some(98_362_432),
             parameters: Some("135M".into()),
             starter: true,
+            ..ModelInfo::named("smol")
         };
         let entry = ModelEntry {
             id: "smol",

@@ -159,6 +159,7 @@ pub fn parse_chat_request(body: &Bytes) -> Result<IncomingChat, ApiError> {
         })?,
         user: optional(&fields, "user", |r, p| short_string(r, p, 512).map(String::from))?,
         raw: Some((Dialect::OpenAi, body.clone())),
+        ..ChatRequest::default()
     };
     Ok(IncomingChat {
         model,
