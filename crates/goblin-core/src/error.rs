@@ -248,6 +248,10 @@ impl ApiError {
                 "The server behind `{provider}` cannot be reached, so `{provider}/{model}` cannot answer now. \
                  Check that it is running; `goblin doctor` names the address and the cause."
             )),
+            ProviderError::Broken { .. } => Self::no_provider(format!(
+                "The server behind `{provider}` answers, but cannot serve `{provider}/{model}` now. Try again soon; \
+                 this server's log says what it answered."
+            )),
             ProviderError::Overloaded { retry_after } => Self::rate_limited(
                 format!("`{provider}/{model}` is busy and its queue is full. Try again later."),
                 retry_after.unwrap_or(Duration::from_secs(5)),

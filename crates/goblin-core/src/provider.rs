@@ -41,10 +41,16 @@ pub type StatusFn = Arc<dyn Fn() -> BoxFuture<ProviderStatus> + Send + Sync>;
 /// from the variant.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum ProviderError {
-    /// Not reachable, or not able to serve at all.
+    /// Not reachable.
     #[error("unavailable: {reason}")]
     Unavailable {
         /// What was tried and what happened, for operators.
+        reason: String,
+    },
+    /// It answers, but not with what was asked for: an error of its own, an error page, nothing behind it that works.
+    #[error("broken: {reason}")]
+    Broken {
+        /// What it answered, for operators.
         reason: String,
     },
     /// Full: all sequences busy, 429, 503.
@@ -123,6 +129,10 @@ pub enum Health {
     Ok,
     /// Not yet: loading. The sentence says how far.
     Starting(String),
+    /// It answers, but refuses this server's key. The sentence says which address.
+    Refused(String),
+    /// It answers, but nothing that could be used. The sentence says what.
+    Broken(String),
     /// No. The sentence says which address failed and why.
     Down(String),
 }

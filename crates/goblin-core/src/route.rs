@@ -35,8 +35,34 @@ impl Offer {
 pub struct Absent {
     /// The provider's id.
     pub provider: Arc<str>,
-    /// Is it loading, rather than away?
-    pub starting: bool,
+    /// Why it offers nothing.
+    pub why: Away,
+}
+
+/// Why a provider offers nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Away {
+    /// It is loading.
+    Starting,
+    /// It refuses our key.
+    Refused,
+    /// It answers, but nothing that could be used.
+    Broken,
+    /// It does not answer.
+    Unreachable,
+}
+
+impl Away {
+    /// What `health` means for whoever wants a model; `None` when all is well.
+    pub fn of(health: &Health) -> Option<Self> {
+        match health {
+            Health::Ok => None,
+            Health::Starting(_) => Some(Self::Starting),
+            Health::Refused(_) => Some(Self::Refused),
+            Health::Broken(_) => Some(Self::Broken),
+            Health::Down(_) => Some(Self::Unreachable),
+        }
+    }
 }
 
 /// What a request needs a model to be able to do.
@@ -201,31 +227,37 @@ fn not_offered(wanted: &str, table: &Table<'_>) -> ApiError {
 
 fn away(wanted: &str, absent: &Absent) -> ApiError {
     let shown: String = wanted.chars().take(100).collect();
-    let provider = &absent.provider;
-    if absent.starting {
-        ApiError::no_provider(format!(
-            "`{provider}` is still loading, so `{shown}` cannot answer yet. Try again soon."
-        ))
-    } else {
-        ApiError::no_provider(format!(
-            "The server behind `{provider}` cannot be reached, so it is not known whether `{shown}` is there. \
-             Check that it is running; `goblin doctor` names the address and the cause."
-        ))
+    let unknown = format!("so it is not known whether `{shown}` is there");
+    because(absent, &unknown)
+}
+
+/// Nothing can answer: the sentence of the provider that is nearest to being able to.
+fn nobody(table: &Table<'_>) -> ApiError {
+    let starting = table.absent.iter().find(|a| a.why == Away::Starting);
+    match starting.or(table.absent.first()) {
+        Some(absent) => because(absent, "and no other model is there"),
+        None => ApiError::no_provider(table.no_model_help.to_owned()),
     }
 }
 
-fn nobody(table: &Table<'_>) -> ApiError {
-    match table.absent.iter().find(|a| a.starting).or(table.absent.first()) {
-        Some(absent) if absent.starting => ApiError::no_provider(format!(
-            "`{}` is still loading its model. Try again in a moment.",
-            absent.provider
+fn because(absent: &Absent, then: &str) -> ApiError {
+    let provider = &absent.provider;
+    match absent.why {
+        Away::Starting => ApiError::no_provider(format!(
+            "`{provider}` is still loading its model, {then}. Try again in a moment."
         )),
-        Some(absent) => ApiError::no_provider(format!(
-            "The server behind `{}` cannot be reached and no other model is there. Check that it is running; \
-             `goblin doctor` names the address and the cause.",
-            absent.provider
+        Away::Refused => ApiError::upstream_failed(format!(
+            "`{provider}` refuses this server's key, {then}. Its operator must correct the key; `goblin doctor` \
+             names the address."
         )),
-        None => ApiError::no_provider(table.no_model_help.to_owned()),
+        Away::Broken => ApiError::no_provider(format!(
+            "The server behind `{provider}` answers, but offers no model now, {then}. `goblin doctor` says what it \
+             answers."
+        )),
+        Away::Unreachable => ApiError::no_provider(format!(
+            "The server behind `{provider}` cannot be reached, {then}. Check that it is running; `goblin doctor` \
+             names the address and the cause."
+        )),
     }
 }
 
@@ -295,13 +327,52 @@ mod tests {
     fn a_server_that_is_away_is_never_called_a_missing_model() {
         let absent = [Absent {
             provider: "ollama".into(),
-            starting: false,
+            why: Away::Unreachable,
         }];
         for name in ["ollama/mistral:7b", "mistral:7b", "goblin"] {
             let error = resolve(name, &Needs::default(), &table(&[], &absent, None)).unwrap_err();
             assert_eq!(error.code, ErrorCode::NoProvider, "{name}");
             assert!(error.message.contains("cannot be reached"), "{}", error.message);
         }
+    }
+
+    #[test]
+    fn why_nobody_answers_is_told_as_it_is() {
+        let cases = [
+            (
+                Health::Starting(String::new()),
+                ErrorCode::NoProvider,
+                "still loading",
+            ),
+            (
+                Health::Refused(String::new()),
+                ErrorCode::UpstreamFailed,
+                "refuses this server's key",
+            ),
+            (
+                Health::Broken(String::new()),
+                ErrorCode::NoProvider,
+                "offers no model now",
+            ),
+            (
+                Health::Down(String::new()),
+                ErrorCode::NoProvider,
+                "cannot be reached",
+            ),
+        ];
+        for (health, code, said) in cases {
+            let why = Away::of(&health).unwrap();
+            let absent = [Absent {
+                provider: "tier".into(),
+                why,
+            }];
+            for name in ["tier/mistral:7b", "mistral:7b", "goblin"] {
+                let error = resolve(name, &Needs::default(), &table(&[], &absent, None)).unwrap_err();
+                assert_eq!(error.code, code, "{name}, {health:?}");
+                assert!(error.message.contains(said), "{name}: {}", error.message);
+            }
+        }
+        assert_eq!(Away::of(&Health::Ok), None);
     }
 
     #[test]

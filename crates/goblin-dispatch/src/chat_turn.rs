@@ -105,24 +105,58 @@ impl Dispatch {
         if turn.status != TurnStatus::Streaming {
             return Ok(turn);
         }
-        let events = self.turn_log.subscribe(turn_id, 0).await;
+        let Some(mut events) = self.turn_log.subscribe(turn_id, 0).await else {
+            return Ok(self.settled(store, owner, turn).await);
+        };
         self.turn_log.request_stop(turn_id).await;
-        if let Some(mut events) = events {
-            let saved = async { while events.next().await.is_some() {} };
-            let _ = tokio::time::timeout(STOP_WAIT, saved).await;
-        }
+        let saved = async { while events.next().await.is_some() {} };
+        // Not in time: it is told as it is, and its runner goes on trying.
+        let _in_time = tokio::time::timeout(STOP_WAIT, saved).await;
         find_turn(store, owner, turn_id).await
+    }
+
+    /// Deletes a chat and stops the answers it is being given. It can be restored for a while, with what was answered.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn delete_chat(&self, owner: &Owner, chat_id: &str) -> Result<(), ApiError> {
+        let store = self.chat_store()?;
+        store.delete_chat(owner, chat_id).await?;
+        for turn_id in self.open_turns.of_chat(chat_id) {
+            self.turn_log.request_stop(&turn_id).await;
+        }
+        Ok(())
+    }
+
+    /// The process ends: every running turn ends as incomplete, with what it has.
+    pub fn cut_turns(&self) {
+        self.cut.cancel();
+    }
+
+    /// A turn read as running: ended, when nobody here answers it.
+    async fn settled(&self, store: &Store, owner: &Owner, turn: Turn) -> Turn {
+        let running = self.open_turns.is_open(&turn.id) || turn.status != TurnStatus::Streaming;
+        if running {
+            turn
+        } else {
+            runner::settle(store, owner, turn).await
+        }
     }
 
     /// A turn's events after index `after`: replayed, then live, then over. When the log is gone: one snapshot.
     ///
     /// # Errors
     /// `not_found`.
-    pub async fn turn_events(&self, owner: &Owner, turn_id: &str, after: u64) -> Result<Events, ApiError> {
+    pub async fn turn_events(
+        self: &Arc<Self>,
+        owner: &Owner,
+        turn_id: &str,
+        after: u64,
+    ) -> Result<Events, ApiError> {
         let store = self.chat_store()?;
         let turn = find_turn(store, owner, turn_id).await?;
         let events = self.turn_log.subscribe(turn_id, after).await;
-        let (store, owner) = (store.clone(), owner.clone());
+        let (store, owner, dispatch) = (store.clone(), owner.clone(), Arc::clone(self));
         Ok(Box::pin(stream! {
             let mut seen = after;
             if let Some(mut events) = events {
@@ -137,12 +171,16 @@ impl Dispatch {
             }
             // The log is gone, or ended without a last event: what is saved now is the whole turn.
             match find_turn(&store, &owner, &turn.id).await {
-                Ok(turn) => yield (seen + 1, Arc::new(TurnEvent::Snapshot(Saved { turn: Box::new(turn) }))),
+                Ok(turn) => {
+                    let turn = Box::new(dispatch.settled(&store, &owner, turn).await);
+                    yield (seen.saturating_add(1), Arc::new(TurnEvent::Snapshot(Saved { turn })));
+                }
                 Err(error) => tracing::warn!(%error, turn = turn.id, "a turn could not be read for a snapshot"),
             }
         }))
     }
 
+    /// Begins a turn in a task of its own: a caller who leaves meanwhile only stops listening.
     async fn begin(
         self: &Arc<Self>,
         owner: &Owner,
@@ -151,6 +189,21 @@ impl Dispatch {
         content: String,
         model: Option<String>,
     ) -> Result<String, ApiError> {
+        let (this, owner) = (Arc::clone(self), owner.clone());
+        let begun = async move { this.begin_here(&owner, chat, parent, content, model).await };
+        let begun = self.tracker.spawn(begun).await;
+        begun.unwrap_or_else(|_| Err(ApiError::internal("the task beginning a turn panicked")))
+    }
+
+    async fn begin_here(
+        self: &Arc<Self>,
+        owner: &Owner,
+        chat: Chat,
+        parent: Option<String>,
+        content: String,
+        model: Option<String>,
+    ) -> Result<String, ApiError> {
+        let _beginning = self.open_turns.begin();
         if self.draining.is_cancelled() {
             return Err(ApiError::unavailable(
                 "The server is shutting down. Ask again in a moment.",
@@ -184,9 +237,9 @@ impl Dispatch {
             parent,
             content,
             model: None,
+            left_out,
         };
         let (turn, chat) = store.insert_turn(owner, new).await?;
-        let turn = Turn { left_out, ..turn };
         let turn_id = turn.id.clone();
         let log = match self.turn_log.begin(&turn.id) {
             Ok(log) => log,
@@ -200,7 +253,7 @@ impl Dispatch {
                 });
             }
         };
-        self.open_turns.open(&turn_id);
+        self.open_turns.open(&turn_id, &chat.id);
         let run = Run {
             owner: owner.clone(),
             store: store.clone(),

@@ -81,6 +81,8 @@ pub struct Dispatch {
     pub(crate) options: Options,
     pub(crate) table: table::Table,
     pub(crate) open_turns: checkpoint::OpenTurns,
+    /// Cancelled when running turns must end.
+    pub(crate) cut: CancellationToken,
 }
 
 impl Dispatch {
@@ -96,6 +98,7 @@ impl Dispatch {
             options: parts.options,
             table: table::Table::default(),
             open_turns: checkpoint::OpenTurns::default(),
+            cut: CancellationToken::new(),
         });
         if let Some(store) = dispatch.store.clone() {
             let saver = Arc::clone(&dispatch);
@@ -112,6 +115,11 @@ impl Dispatch {
     /// Every model of every provider that answers now.
     pub async fn offers(&self) -> Vec<Offer> {
         self.table.view().await.offers
+    }
+
+    /// Every provider.
+    pub fn providers(&self) -> Vec<ProviderHandle> {
+        self.table.providers()
     }
 
     /// Every provider and how it is, asked concurrently.

@@ -22,19 +22,33 @@ pub(crate) fn request_for(chat: &Chat, path: &[Turn], question: &str, skip: usiz
     if let Some(system) = chat.system.as_deref().filter(|s| !s.is_empty()) {
         messages.push(Message::text(Role::System, system));
     }
+    // A question that was never answered is put in front of the next one: many templates refuse two messages of the
+    // same role in a row.
+    let mut asked = String::new();
     for turn in path.iter().skip(skip) {
-        messages.push(Message::text(Role::User, &turn.content));
+        ask(&mut asked, &turn.content);
         if !turn.answer.is_empty() {
+            messages.push(Message::text(Role::User, std::mem::take(&mut asked)));
             messages.push(Message::text(Role::Assistant, &turn.answer));
         }
     }
-    messages.push(Message::text(Role::User, question));
+    ask(&mut asked, question);
+    messages.push(Message::text(Role::User, asked));
     ChatRequest {
         messages,
         sampling: chat.parameters.to_sampling(),
         stream: true,
         session: Some(chat.id.clone()),
         ..ChatRequest::default()
+    }
+}
+
+fn ask(asked: &mut String, question: &str) {
+    if !asked.is_empty() && asked != question {
+        asked.push_str("\n\n");
+    }
+    if asked != question {
+        asked.push_str(question);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 use goblin_core::clock::Timestamp;
@@ -13,6 +14,7 @@ use goblin_core::owner::Owner;
 use goblin_core::route::Ladder;
 use goblin_core::turn_event::{Delta, Saved, TurnEvent};
 use goblin_core::wire::problem;
+use goblin_store::error::StoreError;
 use goblin_store::store::Store;
 use goblin_store::turn_log::TurnWriter;
 use goblin_store::turns::FinishedTurn;
@@ -22,6 +24,13 @@ use crate::Dispatch;
 use crate::answer::{AnswerItem, AnswerStream, Climb, climb};
 use crate::meter::Meter;
 use crate::table::View;
+
+/// The first pause before a failed save is tried again; it doubles, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause between two tries to save.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Tries to save an ended turn: about a minute. After that it is told as not saved.
+const SAVE_TRIES: u32 = 18;
 
 /// A turn that has been saved and is about to be answered.
 pub(crate) struct Run {
@@ -43,6 +52,8 @@ struct Outcome {
     usage: Option<Usage>,
     first_token_ms: Option<u64>,
     bytes: usize,
+    /// Pieces of content: the estimate of tokens, one a piece, when the provider never counted.
+    pieces: u32,
 }
 
 /// Answers the turn, saves it and closes its log. A panic in between is a failed turn, not a hanging one.
@@ -87,19 +98,86 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
     };
     let end = ended_turn(&dispatch, &turn, &outcome, status, error);
     let usage = usage_of(&turn_id, &outcome, status);
-    let saved = match store.finish_turn(&owner, end.clone(), Some(usage)).await {
+    let saved = match save(&dispatch, &store, &owner, &end, &usage).await {
         Ok(turn) => turn,
         Err(error) => {
-            tracing::error!(%error, turn = turn_id, "a finished turn was not saved");
+            tracing::error!(%error, turn = turn_id, "an answer was not saved, and is given up");
+            let lost = ApiError::unavailable("The answer could not be saved. Copy it if you need it.");
+            let end = FinishedTurn {
+                status: TurnStatus::Incomplete,
+                error: Some(problem::body(&lost, Some(&turn_id))),
+                ..end
+            };
             merged(turn, end, dispatch.clock.now())
         }
     };
+    dispatch.open_turns.close(&turn_id);
     append(
         &log,
         TurnEvent::Done(Saved {
             turn: Box::new(saved),
         }),
     );
+}
+
+/// Saves how a turn ended. A full disk or a database held by a backup may be over in a moment, so it is tried again
+/// for about a minute; when the process is stopping, only a few times.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "back-off: nothing tells when the database can be written again"
+)]
+async fn save(
+    dispatch: &Dispatch,
+    store: &Store,
+    owner: &Owner,
+    end: &FinishedTurn,
+    usage: &NewUsage,
+) -> Result<Turn, StoreError> {
+    let mut pause = FIRST_PAUSE;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let error = match store.finish_turn(owner, end.clone(), Some(usage.clone())).await {
+            Err(error) if !matches!(error, StoreError::NotFound(_)) => error,
+            over => return over,
+        };
+        let most = if dispatch.draining.is_cancelled() {
+            4
+        } else {
+            SAVE_TRIES
+        };
+        if tries >= most {
+            return Err(error);
+        }
+        tracing::warn!(%error, turn = end.turn, "an answer was not saved; trying again");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// A turn that says it is being answered but is not: the process that answered it could not save its end. It becomes
+/// incomplete, with what was checkpointed.
+pub(crate) async fn settle(store: &Store, owner: &Owner, turn: Turn) -> Turn {
+    let end = FinishedTurn {
+        turn: turn.id.clone(),
+        answer: turn.answer.clone(),
+        reasoning: turn.reasoning.clone(),
+        status: TurnStatus::Incomplete,
+        finish_reason: None,
+        model: turn.model.clone(),
+        local: turn.local,
+        error: None,
+        usage: None,
+        left_out: turn.left_out,
+        timing: None,
+    };
+    match store.finish_turn(owner, end, None).await {
+        Ok(turn) => turn,
+        Err(error) => {
+            tracing::error!(%error, turn = turn.id, "a turn nobody answers could not be ended");
+            turn
+        }
+    }
 }
 
 /// Ends a turn that never began to be answered.
@@ -129,7 +207,7 @@ fn ended_turn(
     status: TurnStatus,
     error: Option<Problem>,
 ) -> FinishedTurn {
-    let (answer, reasoning) = dispatch.open_turns.close(&turn.id);
+    let (answer, reasoning) = dispatch.open_turns.text(&turn.id);
     let total_ms = dispatch.clock.now().ms_since(turn.created_at);
     let (model, local) = outcome.model.clone().unzip();
     FinishedTurn {
@@ -176,19 +254,24 @@ async fn follow(
         let item = tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(TurnStatus::Stopped),
+            () = dispatch.cut.cancelled() => return Ok(TurnStatus::Incomplete),
             item = stream.next() => item,
         };
         let event = match item {
             None => return Ok(TurnStatus::Complete),
             Some(Err(error)) => return Err(error),
             Some(Ok(AnswerItem::Chosen { model_id, local, .. })) => {
+                dispatch.open_turns.chosen(&turn.id, &model_id, local);
                 outcome.model = Some((model_id, local));
                 continue;
             }
             Some(Ok(AnswerItem::Event(event))) => event,
         };
-        if event.parsed.is_content() && outcome.first_token_ms.is_none() {
-            outcome.first_token_ms = Some(dispatch.clock.now().ms_since(turn.created_at));
+        if event.parsed.is_content() {
+            outcome.pieces += 1;
+            if outcome.first_token_ms.is_none() {
+                outcome.first_token_ms = Some(dispatch.clock.now().ms_since(turn.created_at));
+            }
         }
         match event.parsed {
             Parsed::Text { text, .. } if !text.is_empty() => {
@@ -221,7 +304,10 @@ fn usage_of(turn_id: &str, outcome: &Outcome, status: TurnStatus) -> NewUsage {
         provider: provider.map(str::to_owned),
         model: model.map(str::to_owned),
         local,
-        tokens: outcome.usage.unwrap_or_default(),
+        tokens: outcome.usage.unwrap_or(Usage {
+            completion_tokens: outcome.pieces,
+            ..Usage::default()
+        }),
         outcome: status.as_str().to_owned(),
     }
 }

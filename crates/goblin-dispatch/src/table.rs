@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
-use goblin_core::route::{Absent, Offer};
+use goblin_core::route::{Absent, Away, Offer};
 
 use crate::queue::Gate;
 
@@ -36,6 +36,10 @@ impl Table {
         self.providers.store(Arc::new(providers));
     }
 
+    pub(crate) fn providers(&self) -> Vec<ProviderHandle> {
+        self.providers.load_full().to_vec()
+    }
+
     pub(crate) async fn statuses(&self) -> Vec<(ProviderHandle, ProviderStatus)> {
         let providers = self.providers.load_full();
         let asked = providers
@@ -54,16 +58,11 @@ impl Table {
             providers: Arc::clone(&providers),
         };
         for (provider, status) in providers.iter().zip(statuses) {
-            match &status.health {
-                Health::Ok => {}
-                Health::Starting(_) => view.absent.push(Absent {
+            if let Some(why) = Away::of(&status.health) {
+                view.absent.push(Absent {
                     provider: Arc::clone(&provider.id),
-                    starting: true,
-                }),
-                Health::Down(_) => view.absent.push(Absent {
-                    provider: Arc::clone(&provider.id),
-                    starting: false,
-                }),
+                    why,
+                });
             }
             if let Some(slots) = status.slots {
                 view.slots.insert(Arc::clone(&provider.id), slots);

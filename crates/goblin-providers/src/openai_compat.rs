@@ -276,7 +276,7 @@ impl Upstream {
             "" | "application/json" => Ok(Framing::Whole {
                 keep_body: pass_through && !streams,
             }),
-            other => Err(ProviderError::Unavailable {
+            other => Err(ProviderError::Broken {
                 reason: format!(
                     "{} answered with `{}` where an answer of a model was expected",
                     self.base.address(),

@@ -102,6 +102,20 @@ impl FromRequestParts<AppState> for PathId {
     }
 }
 
+/// The model's name at the end of a path; it may hold slashes. What is no text names no model.
+pub(crate) struct ModelName(pub(crate) String);
+
+impl FromRequestParts<AppState> for ModelName {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(_) => Err(ApiError::model_not_found(parts.uri.path(), None).into()),
+        }
+    }
+}
+
 /// The query string, read field by field so that an unknown one can be named.
 pub(crate) struct QueryFields(Vec<(String, String)>);
 

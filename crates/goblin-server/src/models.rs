@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use goblin_core::error::ApiError;
 use goblin_core::model::{Capability, ModelInfo, ModelState};
 use goblin_core::provider::{Health, ProviderStatus};
 use goblin_core::route::AUTOMATIC;
@@ -30,12 +31,41 @@ pub(crate) async fn objects(app: &App) -> Vec<Value> {
 }
 
 /// The whole list in OpenAI's shape.
-pub(crate) async fn list(app: &App) -> Value {
+///
+/// # Errors
+///
+/// 503 on the model tier while nothing behind it answers: an empty list would say that there are no models.
+pub(crate) async fn list(app: &App) -> Result<Value, ApiError> {
     let (models, extras) = listed(app).await;
+    if app.surface == Surface::Tier && models.is_empty() {
+        nobody_answers(app).await?;
+    }
     let entries: Vec<ModelEntry<'_>> = models.iter().map(entry).collect();
     let mut list = model_list(&entries, extras.as_ref());
     list["data"] = models.iter().map(object).collect();
-    list
+    Ok(list)
+}
+
+/// # Errors
+///
+/// When there are providers and none of them answers.
+async fn nobody_answers(app: &App) -> Result<(), ApiError> {
+    let healths: Vec<Health> = app
+        .dispatch
+        .providers_status()
+        .await
+        .into_iter()
+        .map(|(_, s)| s.health)
+        .collect();
+    if healths.iter().any(|h| matches!(h, Health::Starting(_))) {
+        return Err(ApiError::unavailable(
+            "The model is still loading. Ask again in a moment.",
+        ));
+    }
+    match healths.iter().all(|h| *h != Health::Ok) && !healths.is_empty() {
+        true => Err(ApiError::no_provider("No model server answers.")),
+        false => Ok(()),
+    }
 }
 
 /// Every model's provider and id.

@@ -44,6 +44,8 @@ pub struct NewTurn {
     pub content: String,
     /// Who is going to answer (`provider/model`), when known already.
     pub model: Option<String>,
+    /// Older turns left out of the prompt.
+    pub left_out: u32,
 }
 
 /// The answer of a turn so far.
@@ -55,6 +57,8 @@ pub struct Checkpoint {
     pub answer: String,
     /// The whole reasoning so far.
     pub reasoning: Option<String>,
+    /// Who answers (`provider/model`), and whether it stays on the operator's machines, once that is known.
+    pub model: Option<(String, bool)>,
 }
 
 /// How a turn ended.
@@ -106,7 +110,7 @@ impl Store {
         let row = sqlx::query(concat!(
             "INSERT INTO turns (id, tenant_id, user_id, chat_id, parent, depth, content_text, answer, status,
                                 model, left_out, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, '', 'streaming', $8, 0, $9) RETURNING ",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, '', 'streaming', $8, $9, $10) RETURNING ",
             turn_columns!()
         ))
         .bind(&id)
@@ -117,6 +121,7 @@ impl Store {
         .bind(i64::from(depth))
         .bind(storable(&new.content))
         .bind(new.model)
+        .bind(i64::from(new.left_out))
         .bind(now.0)
         .fetch_one(&mut *tx)
         .await?;
@@ -152,12 +157,16 @@ impl Store {
         }
         let mut tx = self.begin_write().await?;
         for turn in open {
+            let (model, local) = turn.model.as_ref().map(|(m, l)| (m.as_str(), *l)).unzip();
             sqlx::query(
-                "UPDATE turns SET answer = $2, reasoning = $3 WHERE id = $1 AND status = 'streaming'",
+                "UPDATE turns SET answer = $2, reasoning = $3, model = COALESCE($4, model), local = COALESCE($5, local)
+                 WHERE id = $1 AND status = 'streaming'",
             )
             .bind(&turn.turn)
             .bind(storable(&turn.answer))
             .bind(turn.reasoning.as_deref().map(storable))
+            .bind(model)
+            .bind(local)
             .execute(&mut *tx)
             .await?;
         }
@@ -167,7 +176,7 @@ impl Store {
 
     /// Ends a turn and books what it used, in one write transaction. A turn that has ended before is returned
     /// as it is, and nothing is booked again. Also works while its chat is deleted, so that a restored chat
-    /// has the answer.
+    /// has the answer. Of a turn that was removed with its chat, what it used is booked all the same.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the turn is another owner's or was removed with its chat.
@@ -180,9 +189,6 @@ impl Store {
         let now = self.now();
         let mut tx = self.begin_write().await?;
         let ended = set_end(&mut tx, owner, &end, now).await?;
-        if ended && let Some(usage) = usage {
-            insert_usage_row(&mut tx, owner, &self.next_id(), now, Some(&end.turn), &usage).await?;
-        }
         let row = sqlx::query(concat!(
             "SELECT ",
             turn_columns!(),
@@ -193,7 +199,16 @@ impl Store {
         .bind(&owner.user)
         .fetch_optional(&mut *tx)
         .await?;
-        let mut turn = turn_from(&row.ok_or(StoreError::NotFound("turn"))?)?;
+        if let Some(usage) = usage
+            && (ended || is_gone(&mut tx, &end.turn).await?)
+        {
+            insert_usage_row(&mut tx, owner, &self.next_id(), now, Some(&end.turn), &usage).await?;
+        }
+        let Some(row) = row else {
+            tx.commit().await?;
+            return Err(StoreError::NotFound("turn"));
+        };
+        let mut turn = turn_from(&row)?;
         fill_siblings(&mut tx, std::slice::from_mut(&mut turn)).await?;
         tx.commit().await?;
         Ok(turn)
@@ -213,6 +228,15 @@ impl Store {
         .await?;
         Ok(done.rows_affected())
     }
+}
+
+/// Was the turn removed, with its chat? (Another owner's is there.)
+async fn is_gone(connection: &mut SqliteConnection, turn: &str) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM turns WHERE id = $1")
+        .bind(turn)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.is_none())
 }
 
 /// The depth of a child of `parent`, which must be a turn of this chat.

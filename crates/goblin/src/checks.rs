@@ -2,9 +2,10 @@
 //! of a running one looks at. Each says what was found, and when something is wrong, why and what to do.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use goblin_core::checks::CheckResult;
 use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
@@ -24,6 +25,8 @@ use crate::output::bytes;
 const LITTLE_DISK: u64 = 1 << 30;
 /// Free space below this cannot be worked with.
 const NO_DISK: u64 = 64 << 20;
+/// How long a disk may take to say how much of it is free.
+const DISK_WAIT: Duration = Duration::from_secs(2);
 /// 2026-01-01: no build of goblin is older.
 const EARLIEST_MS: i64 = 1_767_225_600_000;
 
@@ -93,9 +96,7 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
         timed("models", async { models(config, upstreams) }).await,
     ];
     for handle in upstreams {
-        let status = (handle.status)().await;
-        let name = upstream_name(handle);
-        results.push(timed(&name, async { upstream(handle, &status) }).await);
+        results.push(ask(handle).await);
     }
     if config.upstream.proxy_url.is_none() {
         results.push(
@@ -115,17 +116,36 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
 pub(crate) async fn look_inside(
     config: &Config,
     store: Option<&Store>,
-    providers: &[(ProviderHandle, ProviderStatus)],
+    providers: &[ProviderHandle],
 ) -> Vec<CheckResult> {
     let mut results = Vec::new();
     if let Some(store) = store {
         results.push(timed("database", database_open(store)).await);
     }
-    results.push(timed("disk", async { disk(&config.data_dir) }).await);
-    for (handle, status) in providers {
-        results.push(timed(&upstream_name(handle), async { upstream(handle, status) }).await);
-    }
+    results.push(timed("disk", disk_in_time(config.data_dir.clone())).await);
+    results.extend(join_all(providers.iter().map(ask)).await);
     results
+}
+
+async fn ask(handle: &ProviderHandle) -> CheckResult {
+    timed(&upstream_name(handle), async {
+        upstream(handle, &(handle.status)().await)
+    })
+    .await
+}
+
+/// [`disk`], off the runtime's threads: a network disk that hangs may hang its thread, not the server.
+async fn disk_in_time(path: PathBuf) -> Finding {
+    let looked = tokio::task::spawn_blocking(move || disk(&path));
+    match tokio::time::timeout(DISK_WAIT, looked).await {
+        Ok(Ok(finding)) => finding,
+        _ => Finding::bad(
+            PartState::Degraded,
+            "a disk of this machine does not answer".to_owned(),
+            "Asking how much space is free took too long.",
+            "Look for a network disk that hangs (`df`).",
+        ),
+    }
 }
 
 /// `engine`, `model_tier` or `upstream:NAME`.
@@ -402,11 +422,23 @@ fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
             cause: None,
             fix: None,
         },
+        Health::Refused(why) => Finding::bad(
+            PartState::Down,
+            format!("`{}` refuses our key", handle.id),
+            why.clone(),
+            "Correct its key in the configuration (for a model tier: LOCAL_LLM_API_KEY) and start again.",
+        ),
+        Health::Broken(why) => Finding::bad(
+            PartState::Down,
+            format!("`{}` answers, but nothing that could be used", handle.id),
+            why.clone(),
+            "Look at that server's log, and check that its address is the right one; it is used again by itself.",
+        ),
         Health::Down(why) => Finding::bad(
             PartState::Down,
             format!("`{}` does not answer", handle.id),
             why.clone(),
-            "Start that server, or correct its address or key in the configuration; it is used again by itself.",
+            "Start that server, or correct its address in the configuration; it is used again by itself.",
         ),
     }
 }

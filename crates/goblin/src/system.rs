@@ -108,10 +108,15 @@ fn part(handle: &ProviderHandle, status: &ProviderStatus) -> PartStatus {
             None,
         ),
         Health::Starting(how) => (PartState::Starting, how.clone(), None),
-        Health::Down(why) => {
+        Health::Refused(why) => (
+            PartState::Down,
+            why.clone(),
+            Some("Correct its key (for a model tier: LOCAL_LLM_API_KEY) and start again.".to_owned()),
+        ),
+        Health::Broken(why) | Health::Down(why) => {
             let fix = match name.as_str() {
                 "engine" => "Choose another model with engine.model; `goblin doctor` looks closer.",
-                _ => "Start that server, or correct its address or key; it is used again by itself.",
+                _ => "Start that server, or correct its address; it is used again by itself.",
             };
             (PartState::Down, why.clone(), Some(fix.to_owned()))
         }

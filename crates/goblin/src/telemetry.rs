@@ -55,23 +55,31 @@ pub(crate) fn start_logging(config: &Config, environment: &Environment) -> anyho
     started.map_err(|e| anyhow::anyhow!("logging cannot start: {e}"))
 }
 
-/// Begins to count, and returns what writes every metric in the Prometheus text format.
+/// What was counted.
+pub(crate) struct Metrics {
+    /// Writes every metric in the Prometheus text format.
+    pub(crate) render: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Takes the samples in. Histograms keep every sample until then: to be called every few seconds.
+    pub(crate) upkeep: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// Begins to count.
 ///
 /// # Errors
 ///
 /// When something else in this process counts already.
-pub(crate) fn start_metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
+pub(crate) fn start_metrics() -> anyhow::Result<Metrics> {
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
         .context("the metrics' buckets")?
         .build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).context("metrics cannot start")?;
-    Ok(Arc::new(move || {
-        // Without this, histograms that nobody reads would keep every sample.
-        handle.run_upkeep();
-        handle.render()
-    }))
+    let kept = handle.clone();
+    Ok(Metrics {
+        render: Arc::new(move || handle.render()),
+        upkeep: Arc::new(move || kept.run_upkeep()),
+    })
 }
 
 /// Standard error with secrets masked. The formatter writes each event in one piece.

@@ -2,18 +2,21 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use goblin_auth::keys::{TierKeys, write_first_key};
 use goblin_auth::local::{LocalMode, Surroundings};
-use goblin_server::app::{Access, RenderMetrics, Surface};
+use goblin_dispatch::Dispatch;
+use goblin_server::app::{Access, AppState, RenderMetrics, Surface};
 use goblin_server::serve::serve;
 use goblin_store::data_dir::{DataDir, DataPaths};
 use goblin_store::key_file::KeyFile;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -24,6 +27,8 @@ use crate::{checks, telemetry};
 
 /// How long tasks may take to end after the last connection is gone.
 const LAST_TASKS: Duration = Duration::from_secs(5);
+/// How often the samples of metrics are taken in.
+const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
 /// How often the tier looks whether its keys file has changed.
 const KEYS_PERIOD: Duration = Duration::from_secs(2);
 
@@ -44,7 +49,7 @@ pub(crate) enum Mode {
 ///
 /// Why it could not start, for the operator.
 pub(crate) fn run(config: Config, mode: Mode, output: Output) -> anyhow::Result<()> {
-    let render_metrics = telemetry::start_metrics()?;
+    let telemetry::Metrics { render, upkeep } = telemetry::start_metrics()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -54,9 +59,13 @@ pub(crate) fn run(config: Config, mode: Mode, output: Output) -> anyhow::Result<
         tracing::warn!("{warning}");
     }
     runtime.block_on(async {
+        wiring::repeat(&process, UPKEEP_PERIOD, move || {
+            upkeep();
+            std::future::ready(())
+        });
         match mode {
-            Mode::Up | Mode::Serve => backend(process, mode, output, render_metrics).await,
-            Mode::Tier => tier(process, output, render_metrics).await,
+            Mode::Up | Mode::Serve => backend(process, mode, output, render).await,
+            Mode::Tier => tier(process, output, render).await,
         }
     })
 }
@@ -93,7 +102,7 @@ async fn backend(
         &process,
         Surface::Backend,
         access,
-        dispatch,
+        Arc::clone(&dispatch),
         Some(store.clone()),
         &embedded,
         render_metrics,
@@ -102,8 +111,8 @@ async fn backend(
         "goblin is ready: http://{}",
         checks::reachable(address)
     ));
-    serve(listener, app, stop, config.server.drain).await?;
-    finish(&process, embedded).await;
+    let until = serve_until_stopped(listener, app, stop, config.server.drain).await?;
+    finish(&process, &dispatch, embedded, until).await;
     store.close().await;
     Ok(())
 }
@@ -129,7 +138,7 @@ async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -
         &process,
         Surface::Tier,
         Access::Tier(keys),
-        dispatch,
+        Arc::clone(&dispatch),
         None,
         &embedded,
         render_metrics,
@@ -138,8 +147,8 @@ async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -
         "goblin serves models: http://{} (a key is required)",
         checks::reachable(address)
     ));
-    serve(listener, app, stop, config.server.drain).await?;
-    finish(&process, embedded).await;
+    let until = serve_until_stopped(listener, app, stop, config.server.drain).await?;
+    finish(&process, &dispatch, embedded, until).await;
     Ok(())
 }
 
@@ -190,8 +199,11 @@ fn tier_keys(process: &Process, paths: &DataPaths, output: Output) -> anyhow::Re
             ));
         } else {
             let path = paths.first_key();
-            write_first_key(&path, &first)
-                .with_context(|| format!("{} cannot be written", path.display()))?;
+            if let Err(error) = write_first_key(&path, &first) {
+                // A key that nobody was told would lock everybody out of the next start.
+                keys.file().delete_key(&first.name)?;
+                return Err(error).with_context(|| format!("{} cannot be written", path.display()));
+            }
             tracing::warn!(path = %path.display(), "made the first key; read it there, then delete the file");
         }
     }
@@ -238,14 +250,38 @@ fn stop_signal(process: &Process) -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// After the last connection: turns that nobody watches may finish as well, for another drain time at most. Then
-/// the engine stops, and what it cut is saved.
-async fn finish(process: &Process, embedded: Embedded) {
+/// Serves until told to stop and the last connection is gone. Returns when everything that runs must have ended.
+async fn serve_until_stopped(
+    listener: TcpListener,
+    app: AppState,
+    stop: CancellationToken,
+    drain: Duration,
+) -> anyhow::Result<Instant> {
+    let served = async {
+        let served = serve(listener, app, stop.clone(), drain).await;
+        stop.cancel();
+        served
+    };
+    let told = async {
+        stop.cancelled().await;
+        Instant::now()
+    };
+    let (served, told) = tokio::join!(served, told);
+    served?;
+    Ok(told + drain)
+}
+
+/// After the last connection: turns that nobody watches may finish as well, until `drain` after the signal. Then they
+/// are cut, what they have is saved as incomplete, and the engine stops.
+async fn finish(process: &Process, dispatch: &Dispatch, embedded: Embedded, until: Instant) {
     process.draining.cancel();
     process.tracker.close();
-    let finished = tokio::time::timeout(process.config.server.drain, process.tracker.wait()).await;
+    let finished = tokio::time::timeout_at(until, process.tracker.wait()).await;
+    dispatch.cut_turns();
+    let saved = tokio::time::timeout(LAST_TASKS, process.tracker.wait()).await;
     embedded.stop().await;
     if finished.is_err()
+        && saved.is_err()
         && tokio::time::timeout(LAST_TASKS, process.tracker.wait())
             .await
             .is_err()

@@ -176,10 +176,7 @@ pub(crate) fn app(
         render_metrics,
         checks: Arc::new(move || {
             let (config, store, dispatch) = for_checks.clone();
-            Box::pin(async move {
-                let providers = dispatch.providers_status().await;
-                checks::look_inside(&config, store.as_ref(), &providers).await
-            })
+            Box::pin(async move { checks::look_inside(&config, store.as_ref(), &dispatch.providers()).await })
         }),
         system_status: Arc::new(move || {
             let describe = describe.clone();

@@ -89,13 +89,10 @@ fn an_error_in_place_of_an_answer_says_what_kind_it_is() {
             context_window: 8
         }
     );
-    assert!(matches!(
-        error(r#""it broke""#),
-        ProviderError::Unavailable { .. }
-    ));
+    assert!(matches!(error(r#""it broke""#), ProviderError::Broken { .. }));
     assert!(matches!(
         error(r#"{"message":"boom","type":"server_error"}"#),
-        ProviderError::Unavailable { .. }
+        ProviderError::Broken { .. }
     ));
     assert!(run(&[r#"{"error":null,"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}"#]).is_ok());
 }

@@ -107,6 +107,11 @@ impl Scripted {
         self
     }
 
+    /// Is no answer under way?
+    pub(crate) fn is_free(&self) -> bool {
+        self.dropped.load(Ordering::SeqCst) > 0
+    }
+
     fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
         if let Some(error) = self.refuse.lock().unwrap().pop() {
             return Err(error);
@@ -178,7 +183,7 @@ pub(crate) struct House {
     pub(crate) store: Store,
     pub(crate) tracker: TaskTracker,
     pub(crate) draining: CancellationToken,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl House {
@@ -206,8 +211,37 @@ impl House {
             store,
             tracker,
             draining,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Does something to the database behind the store's back.
+    pub(crate) async fn sql(&self, statement: &'static str) {
+        let mut connection = self.connection().await;
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+
+    /// One number out of the database; waits until there is one.
+    pub(crate) async fn number(&self, question: &'static str) -> i64 {
+        let mut connection = self.connection().await;
+        soon(async {
+            loop {
+                let found: Option<i64> = sqlx::query_scalar(question)
+                    .fetch_optional(&mut connection)
+                    .await
+                    .unwrap();
+                if let Some(found) = found {
+                    return found;
+                }
+            }
+        })
+        .await
+    }
+
+    async fn connection(&self) -> sqlx::SqliteConnection {
+        let file = self.folder.path().join("goblin.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+        sqlx::ConnectOptions::connect(&options).await.unwrap()
     }
 
     pub(crate) async fn ask(&self, model: &str) -> Result<AnswerStream, ApiError> {

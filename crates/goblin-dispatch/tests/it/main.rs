@@ -7,4 +7,5 @@
 
 mod api_doors;
 mod chat_turns;
+mod endings;
 mod house;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use goblin_core::provider::{Health, ProviderStatus};
 use goblin_core::wire::openai::{ListedModels, parse_model_list};
-use goblin_net::{NetError, Request, Url};
+use goblin_net::{NetError, Request, Response, Url};
 use http::{Method, StatusCode};
 use tokio::sync::Mutex;
 
@@ -75,6 +75,18 @@ fn answering(listed: ListedModels) -> ProviderStatus {
     }
 }
 
+/// A 503: llama.cpp's server and our own tier say so while a model loads. Our tier says `no_provider` when nothing loads
+/// and the model servers behind it are away.
+async fn unavailable(address: &str, response: Response) -> Health {
+    let body = response.body.collect().await.unwrap_or_default();
+    let said: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    if said["error"]["code"] == "no_provider" {
+        Health::Broken(format!("{address} answers, but no model server behind it does"))
+    } else {
+        Health::Starting(format!("{address} is still loading its model"))
+    }
+}
+
 fn not_answering(health: Health) -> ProviderStatus {
     ProviderStatus {
         health,
@@ -88,7 +100,7 @@ impl Upstream {
             .ask(Method::GET, self.base.join("models"), Bytes::new())
             .await?;
         parse_model_list(&body)
-            .map_err(|why| Health::Down(format!("{} answers, but {why}", self.base.address())))
+            .map_err(|why| Health::Broken(format!("{} answers, but {why}", self.base.address())))
     }
 
     /// Asks a question about the server itself. What it says when it does not answer is for operators: it names the
@@ -109,15 +121,12 @@ impl Upstream {
         let (address, status) = (self.base.address(), response.status);
         match status {
             StatusCode::OK => response.body.collect().await.map_err(down),
-            // llama.cpp's server and our own tier say so while a model loads.
-            StatusCode::SERVICE_UNAVAILABLE => {
-                Err(Health::Starting(format!("{address} is still loading its model")))
-            }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Health::Down(format!(
+            StatusCode::SERVICE_UNAVAILABLE => Err(unavailable(&address, response).await),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Health::Refused(format!(
                 "{address} refused this server's key (HTTP {})",
                 status.as_u16()
             ))),
-            _ => Err(Health::Down(format!(
+            _ => Err(Health::Broken(format!(
                 "{address} answered HTTP {} when asked for its models",
                 status.as_u16()
             ))),

@@ -78,7 +78,7 @@ impl OllamaModels {
         let body = upstream
             .ask(Method::GET, upstream.root.join("api/tags"), Bytes::new())
             .await?;
-        let unreadable = |e| Health::Down(format!("{} is no Ollama: {e}", upstream.root.address()));
+        let unreadable = |e| Health::Broken(format!("{} is no Ollama: {e}", upstream.root.address()));
         let tags: Tags = serde_json::from_slice(&body).map_err(unreadable)?;
         let mut asked = 0;
         let mut models = Vec::new();

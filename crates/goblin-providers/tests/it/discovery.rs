@@ -44,7 +44,7 @@ async fn a_server_that_comes_back_is_seen_without_a_restart() {
     let down = soon((handle.status)()).await;
     assert_eq!(
         down.health,
-        Health::Down(format!(
+        Health::Broken(format!(
             "{} answered HTTP 500 when asked for its models",
             upstream.url.address()
         ))
@@ -64,7 +64,7 @@ async fn every_way_of_not_answering_names_the_address_and_the_cause() {
     ] {
         let upstream = FakeUpstream::start(vec![script]).await;
         match soon((upstream.handle(Kind::Plain).status)()).await.health {
-            Health::Down(said) => {
+            Health::Down(said) | Health::Refused(said) | Health::Broken(said) => {
                 assert!(
                     said.contains(why) && said.contains(&upstream.url.address()),
                     "{said}"
@@ -84,6 +84,25 @@ async fn a_server_that_loads_its_model_is_starting_and_not_down() {
     let upstream = FakeUpstream::start(vec![loading]).await;
     let status = soon((upstream.handle(Kind::LlamaCpp).status)()).await;
     assert!(matches!(status.health, Health::Starting(_)), "{status:?}");
+}
+
+#[tokio::test]
+async fn a_refused_key_is_told_from_a_server_that_is_away() {
+    let refused = json("401 Unauthorized", "{}");
+    let upstream = FakeUpstream::start(vec![refused]).await;
+    let status = soon((upstream.handle(Kind::GoblinTier).status)()).await;
+    assert!(matches!(status.health, Health::Refused(_)), "{status:?}");
+}
+
+#[tokio::test]
+async fn a_tier_whose_model_servers_are_away_is_not_said_to_be_loading() {
+    let nobody = json(
+        "503 Service Unavailable",
+        r#"{"error":{"message":"No model server answers.","code":"no_provider"}}"#,
+    );
+    let upstream = FakeUpstream::start(vec![nobody]).await;
+    let status = soon((upstream.handle(Kind::GoblinTier).status)()).await;
+    assert!(matches!(status.health, Health::Broken(_)), "{status:?}");
 }
 
 #[tokio::test]

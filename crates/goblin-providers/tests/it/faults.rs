@@ -23,7 +23,7 @@ async fn play(script: Vec<Step>) -> (String, ProviderError) {
 
 async fn unavailable(script: Vec<Step>, why: &str) {
     match play(script).await {
-        (said, ProviderError::Unavailable { reason }) => {
+        (said, ProviderError::Unavailable { reason } | ProviderError::Broken { reason }) => {
             assert_eq!(said, "");
             assert!(reason.contains(why), "{reason}");
         }
@@ -102,11 +102,24 @@ async fn http_429_and_503_say_when_to_come_back() {
             play(script).await,
             (String::new(), ProviderError::Overloaded { retry_after: wait })
         );
-        let silent = play(response(status, "", "")).await;
-        assert_eq!(
-            silent,
-            (String::new(), ProviderError::Overloaded { retry_after: None })
-        );
+    }
+    let silent = play(response("429 Too Many Requests", "", "")).await;
+    assert_eq!(
+        silent,
+        (String::new(), ProviderError::Overloaded { retry_after: None })
+    );
+}
+
+#[tokio::test]
+async fn a_503_that_does_not_say_busy_is_a_server_that_is_away() {
+    for script in [
+        response("503 Service Unavailable", "", "<html>no backend</html>"),
+        json(
+            "503 Service Unavailable",
+            r#"{"error":{"message":"No model server answers.","code":"no_provider"}}"#,
+        ),
+    ] {
+        unavailable(script, "HTTP 503").await;
     }
 }
 

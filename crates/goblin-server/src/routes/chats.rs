@@ -133,7 +133,7 @@ pub(super) async fn update_chat(
     Ok(Json(chat))
 }
 
-/// Deletes a chat. For 10 seconds it can be restored.
+/// Deletes a chat and stops its running answers. For 10 seconds it can be restored.
 #[utoipa::path(
     delete, path = "/api/chats/{id}", tag = "Chats", security(("local" = [])),
     params(("id" = String, Path, description = "The chat.")),
@@ -147,10 +147,7 @@ pub(super) async fn delete_chat(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<StatusCode, Refusal> {
-    app.store()?
-        .delete_chat(&caller.owner(), &id)
-        .await
-        .map_err(ApiError::from)?;
+    app.dispatch.delete_chat(&caller.owner(), &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

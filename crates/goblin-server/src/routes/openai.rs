@@ -1,7 +1,7 @@
 //! Chat completions and models, as OpenAI's clients know them.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use goblin_core::error::ApiError;
 use goblin_core::model::nearest;
@@ -14,7 +14,7 @@ use crate::answer::{self, Shape};
 use crate::app::AppState;
 use crate::caller::Caller;
 use crate::door::Door;
-use crate::extract::{RawBody, RequestId, deadline_header};
+use crate::extract::{ModelName, RawBody, RequestId, deadline_header};
 use crate::models;
 use crate::openapi::{
     ChatCompletion, ChatCompletionBody, ChatCompletionChunk, ModelList, ModelObject, OpenAiError,
@@ -68,8 +68,8 @@ pub(super) async fn create_chat_completion(
         (status = "4XX", description = "Refused.", body = OpenAiError),
     ),
 )]
-pub(super) async fn list_models(State(app): State<AppState>, _: Caller) -> Json<Value> {
-    Json(models::list(&app).await)
+pub(super) async fn list_models(State(app): State<AppState>, _: Caller) -> Result<Json<Value>, Refusal> {
+    Ok(Json(models::list(&app).await?))
 }
 
 /// Describes one model; its id may hold slashes.
@@ -84,7 +84,7 @@ pub(super) async fn list_models(State(app): State<AppState>, _: Caller) -> Json<
 pub(super) async fn get_model(
     State(app): State<AppState>,
     _: Caller,
-    Path(id): Path<String>,
+    ModelName(id): ModelName,
 ) -> Result<Json<Value>, Refusal> {
     let mut objects = models::objects(&app).await;
     match objects.iter().position(|model| models::is_named(model, &id)) {

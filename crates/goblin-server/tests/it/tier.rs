@@ -94,6 +94,30 @@ async fn a_tier_whose_model_server_is_away_says_so_and_recovers() {
 }
 
 #[tokio::test]
+async fn a_tier_without_an_answering_model_server_does_not_list_no_models() {
+    let app = TestApp::tier().await;
+    for (health, code) in [
+        (Health::Starting("41 %".into()), "unavailable"),
+        (Health::Down("10.0.0.7:11434 refused".into()), "no_provider"),
+    ] {
+        app.provider.set_health(health);
+        let mut reply = app.get("/v1/models").await;
+        assert_eq!(reply.status, 503);
+        assert_eq!(reply.json().await["error"]["code"], code);
+    }
+    app.provider.set_health(Health::Ok);
+    assert_eq!(app.get("/v1/models").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_text_is_a_model_that_is_not_there() {
+    let app = TestApp::tier().await;
+    let mut reply = app.get("/v1/models/%FF").await;
+    assert_eq!(reply.status, 404);
+    assert_eq!(reply.json().await["error"]["code"], "model_not_found");
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_cancels_the_answer() {
     let app = TestApp::tier().await;
     let (reply, played) = app.begun().await;

@@ -55,6 +55,7 @@ async fn write_a_chat(store: &Store, n: usize) {
             turn: turn.id.clone(),
             answer: "…".into(),
             reasoning: None,
+            ..Default::default()
         };
         store.checkpoint_turns(&[so_far]).await.unwrap();
         assert_eq!(
@@ -88,6 +89,7 @@ async fn what_was_checkpointed_survives_a_process_that_never_finished() {
         turn: cut.id.clone(),
         answer: "half an ans".into(),
         reasoning: None,
+        ..Default::default()
     };
     desk.store.checkpoint_turns(&[so_far]).await.unwrap();
 
@@ -161,6 +163,7 @@ async fn a_checkpoint_is_saved_for_all_its_turns_or_for_none() {
             turn: turn.clone(),
             answer: format!("after {polls}"),
             reasoning: None,
+            ..Default::default()
         };
         let batch: Vec<_> = turns.iter().map(so_far).collect();
         polled_at_most(polls, desk.store.checkpoint_turns(&batch)).await;

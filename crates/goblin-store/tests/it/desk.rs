@@ -67,6 +67,7 @@ impl Desk {
             parent,
             content: content.into(),
             model: None,
+            ..Default::default()
         };
         self.store.insert_turn(&self.owner, new).await.unwrap().0
     }

@@ -104,6 +104,7 @@ async fn asking_and_answering(desk: &Desk, chat: &str) -> String {
         parent: Parent::Head,
         content: "What is a goblin?\nTell \0 me".into(),
         model: Some("engine/b".into()),
+        ..Default::default()
     };
     let (turn, chat) = store.insert_turn(owner, new).await.unwrap();
     assert_eq!(
@@ -124,6 +125,7 @@ async fn asking_and_answering(desk: &Desk, chat: &str) -> String {
         turn: turn.id.clone(),
         answer: "A small".into(),
         reasoning: Some("hm".into()),
+        ..Default::default()
     };
     store.checkpoint_turns(&[so_far]).await.unwrap();
     let seen = store.find_turn(owner, &turn.id).await.unwrap().unwrap();
@@ -185,6 +187,7 @@ async fn asking_and_answering(desk: &Desk, chat: &str) -> String {
         turn: turn.id.clone(),
         answer: "A sm".into(),
         reasoning: None,
+        ..Default::default()
     };
     store.checkpoint_turns(&[late]).await.unwrap();
     assert_eq!(store.find_turn(owner, &turn.id).await.unwrap(), Some(saved));

@@ -95,7 +95,8 @@ fn show(status: &SystemStatus, base: &str, output: Output) {
 ///
 /// When the configured upstreams cannot even be described.
 pub(crate) async fn doctor(config: &Config, as_json: bool, output: Output) -> anyhow::Result<bool> {
-    let upstreams = wiring::upstreams(config, false)?;
+    let mut upstreams = wiring::upstreams(config, false)?;
+    upstreams.extend(wiring::discover(config).await?);
     let results = checks::look_around(config, &upstreams).await;
     let well = results.iter().all(|r| r.state != PartState::Down);
     if as_json {

@@ -41,7 +41,8 @@ fn ask_until_loaded(server: &Running, body: &Value) -> String {
     until("the model is loaded", || {
         let (status, answer) = server.ask("POST", "/v1/chat/completions", &[], &body.to_string());
         assert!(
-            status == 200 || status == 503,
+            status == 200
+                || (status == 503 && (answer.contains("still loading") || answer.contains("cannot serve"))),
             "{status}: {answer} {}",
             server.logs()
         );
@@ -83,12 +84,19 @@ fn a_backend_streams_through_the_tier_tells_when_it_is_gone_and_recovers() {
     let key = [("LOCAL_LLM_API_KEY", KEY)];
     let tier = start(home.path(), &["models", "serve", "--port", "0"], &key);
     assert_eq!(tier.ask("GET", "/v1/models", &[], "").0, 401);
-    assert_eq!(tier.ask("GET", "/v1/models", &[("x-api-key", KEY)], "").0, 200);
+    assert_ne!(tier.ask("GET", "/v1/models", &[("x-api-key", KEY)], "").0, 401);
     let address = format!("http://{}", tier.address);
     let environment = [("LOCAL_LLM_PROXY_URL", address.as_str()), key[0]];
     let backend = Running::start(home.path(), &["serve", "--port", "0"], &environment);
     let answer = ask_until_loaded(&backend, &question(true));
     assert!(answer.contains("data: [DONE]"), "{answer}");
+    let chat = new_chat(&backend);
+    let turn = ask_in_chat(&backend, &chat, "What is the capital of France?");
+    assert_eq!(
+        (&turn["status"], &turn["model"]),
+        (&json!("complete"), &json!(format!("tier/{MODEL}"))),
+        "{turn}"
+    );
 
     let port = tier.address.port().to_string();
     tier.signal("KILL");
@@ -102,9 +110,18 @@ fn a_backend_streams_through_the_tier_tells_when_it_is_gone_and_recovers() {
         (status == 503).then_some(answer)
     });
     assert!(
-        gone.contains("cannot be reached") && !gone.contains("no model"),
+        gone.contains("cannot be reached") && !gone.contains("make models"),
         "{gone}"
     );
+    let turns = format!("/api/chats/{chat}/turns");
+    // Refused, or, while the tier is still believed to be there, a turn that failed.
+    let (_, refused) = backend.ask(
+        "POST",
+        &turns,
+        &[],
+        &json!({"content": "And of Spain?"}).to_string(),
+    );
+    assert!(refused.contains("cannot be reached"), "{refused}");
 
     let _tier = start(home.path(), &["models", "serve", "--port", &port], &key);
     let answer = ask_until_loaded(&backend, &question(true));
@@ -115,14 +132,61 @@ fn a_backend_streams_through_the_tier_tells_when_it_is_gone_and_recovers() {
 }
 
 #[test]
+fn a_backend_with_a_wrong_key_says_that_its_key_is_refused() {
+    let home = home_with_model();
+    let tier = start(
+        home.path(),
+        &["models", "serve", "--port", "0"],
+        &[("LOCAL_LLM_API_KEY", KEY)],
+    );
+    let address = format!("http://{}", tier.address);
+    let wrong = [
+        ("LOCAL_LLM_PROXY_URL", address.as_str()),
+        ("LOCAL_LLM_API_KEY", "another-key-0123456789-0123456789"),
+    ];
+    let backend = Running::start(home.path(), &["serve", "--port", "0"], &wrong);
+    for model in ["goblin".to_owned(), format!("tier/{MODEL}")] {
+        let mut body = question(false);
+        body["model"] = json!(model);
+        let (status, answer) = backend.ask("POST", "/v1/chat/completions", &[], &body.to_string());
+        assert_eq!(status, 502, "{answer}");
+        assert!(
+            answer.contains("refuses this server's key") && !answer.contains("another-key"),
+            "{answer}"
+        );
+    }
+}
+
+fn new_chat(server: &Running) -> String {
+    let (status, chat) = server.ask("POST", "/api/chats", &[], "{}");
+    assert_eq!(status, 201, "{chat}");
+    let chat: Value = serde_json::from_str(chat.trim()).unwrap();
+    chat["id"].as_str().unwrap().to_owned()
+}
+
+/// Asks in a chat and reads the stream to its end: the turn as it was saved.
+fn ask_in_chat(server: &Running, chat: &str, content: &str) -> Value {
+    let turns = format!("/api/chats/{chat}/turns");
+    let body = json!({"content": content}).to_string();
+    let (status, mut stream) = server.begin("POST", &turns, &[], &body);
+    assert_eq!(status, 200, "{}", server.logs());
+    let (mut done, mut line) = (false, String::new());
+    while stream.read_line(&mut line).unwrap() > 0 {
+        if done && let Some(data) = line.strip_prefix("data: ") {
+            return serde_json::from_str::<Value>(data).unwrap()["turn"].clone();
+        }
+        done |= line.starts_with("event: done");
+        line.clear();
+    }
+    panic!("the stream ended without its last event: {}", server.logs());
+}
+
+#[test]
 fn what_was_answered_survives_a_kill_and_is_marked_incomplete() {
     let home = home_with_model();
     let server = start(home.path(), &["up", "--port", "0"], &[]);
     ask_until_loaded(&server, &question(false));
-    let (status, chat) = server.ask("POST", "/api/chats", &[], "{}");
-    assert_eq!(status, 201, "{chat}");
-    let chat: Value = serde_json::from_str(chat.trim()).unwrap();
-    let turns = format!("/api/chats/{}/turns", chat["id"].as_str().unwrap());
+    let turns = format!("/api/chats/{}/turns", new_chat(&server));
     let body =
         json!({"content": "Tell me a long story about a goblin and count its coins one by one."}).to_string();
     let (status, mut stream) = server.begin("POST", &turns, &[], &body);
@@ -198,9 +262,10 @@ fn the_first_key_is_left_in_a_private_file_when_nobody_watches() {
         std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
         0o600
     );
-    assert_eq!(
-        tier.ask("GET", "/v1/models", &[("x-api-key", key.trim())], "").0,
-        200
-    );
+    until("the model is loaded and the key opens the tier", || {
+        let (status, answer) = tier.ask("GET", "/v1/models", &[("x-api-key", key.trim())], "");
+        assert!(status == 200 || answer.contains("still loading"), "{answer}");
+        (status == 200).then_some(())
+    });
     assert!(!tier.logs().contains(key.trim()), "the key is never logged");
 }

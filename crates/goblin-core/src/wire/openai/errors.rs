@@ -38,21 +38,36 @@ fn kind(error: &ApiError) -> &'static str {
 pub fn provider_error(status: u16, body: &[u8], model: &str, retry_after: Option<Duration>) -> ProviderError {
     match status {
         401 | 403 => return ProviderError::Unauthorized,
+        503 if retry_after.is_none() && !says_busy(body) => {
+            return ProviderError::Broken {
+                reason: format!("HTTP 503: {}", excerpt(body)),
+            };
+        }
         429 | 503 => return ProviderError::Overloaded { retry_after },
         400 | 404 | 413 | 422 => {}
         _ => {
-            return ProviderError::Unavailable {
+            return ProviderError::Broken {
                 reason: format!("HTTP {status}: {}", excerpt(body)),
             };
         }
     }
     let Some(error) = error_object(body) else {
         // Routers and proxies answer 404 in HTML or plain text: that is an address problem, not the caller's.
-        return ProviderError::Unavailable {
+        return ProviderError::Broken {
             reason: format!("HTTP {status}, not an API's answer: {}", excerpt(body)),
         };
     };
     rejected(status, &error, model)
+}
+
+/// Is this 503 a server's own word that it is busy? A proxy in front of a dead one answers a page, and a tier whose
+/// model servers are away says that.
+fn says_busy(body: &[u8]) -> bool {
+    let away = ["no_provider", "unavailable", "judge_unavailable"];
+    error_object(body).is_some_and(|error| {
+        let code = error.get("code").and_then(Value::as_str);
+        !code.is_some_and(|code| away.contains(&code))
+    })
 }
 
 /// What an error object in the place of an answer means (the HTTP status was 200). `None` when the object says none.
@@ -79,7 +94,7 @@ pub(super) fn in_band_error(value: &Value, model: &str, after_content: bool) -> 
         }
         (Some(status @ (400 | 404 | 413 | 422)), _) => rejected(status as u16, error, model),
         (_, "invalid_request_error") => rejected(400, error, model),
-        _ => ProviderError::Unavailable { reason: reason() },
+        _ => ProviderError::Broken { reason: reason() },
     })
 }
 
@@ -331,10 +346,7 @@ mod tests {
         }
         for (status, body) in [(500, "{}"), (404, "<html>404</html>"), (400, "nginx"), (502, "")] {
             let got = provider_error(status, body.as_bytes(), "m", None);
-            assert!(
-                matches!(got, ProviderError::Unavailable { .. }),
-                "{status} {got:?}"
-            );
+            assert!(matches!(got, ProviderError::Broken { .. }), "{status} {got:?}");
         }
     }
 
