@@ -52,7 +52,7 @@ export interface paths {
         get: operations["get_chat"];
         put?: never;
         post?: never;
-        /** Deletes a chat. For 10 seconds it can be restored. */
+        /** Deletes a chat and stops its running answers. For 10 seconds it can be restored. */
         delete: operations["delete_chat"];
         options?: never;
         head?: never;
@@ -383,7 +383,7 @@ export interface components {
          * @description Something a model can do now.
          * @enum {string}
          */
-        Capability: "chat" | "tools" | "vision" | "logprobs" | "decide" | "embed" | "grammar";
+        Capability: "chat" | "tools" | "vision" | "thinking" | "complete" | "logprobs" | "decide" | "embed" | "grammar";
         /** @description A conversation. */
         Chat: {
             /** @description UUIDv7. */
