@@ -135,7 +135,7 @@ pub(crate) fn climb(climb: Climb) -> AnswerStream {
     let budget = deadline;
     Box::pin(try_stream! {
         let mut opened = None;
-        let mut failure = None;
+        let mut failures = Failures::default();
         for candidate in &ladder.candidates {
             let attempt = open(&dispatch, &view, candidate, &request, until);
             match within(until, attempt).await.unwrap_or_else(|| Err(Attempt::late(budget))) {
@@ -146,7 +146,7 @@ pub(crate) fn climb(climb: Climb) -> AnswerStream {
                 Err(attempt) => {
                     tracing::warn!(model = candidate.id(), error = %attempt.error, internal = attempt.error.internal, "candidate failed");
                     let next = attempt.next_may_help && !(ladder.explicit && attempt.same_everywhere);
-                    failure = Some(*attempt.error);
+                    failures.push(candidate.id(), *attempt.error);
                     if !next {
                         break;
                     }
@@ -155,7 +155,7 @@ pub(crate) fn climb(climb: Climb) -> AnswerStream {
         }
         let Some((candidate, Opened { held, mut stream, _place, pass_through })) = opened else {
             meter.ended("failed");
-            Err(failure.unwrap_or_else(|| ApiError::internal("a ladder had no candidates")))?;
+            Err(failures.into_error())?;
             return;
         };
         meter.chosen(&candidate.provider, &candidate.model.name, candidate.local);
@@ -210,6 +210,33 @@ struct Opened {
     stream: ChatStream,
     _place: Option<Place>,
     pass_through: bool,
+}
+
+/// Why nobody began. The first choice's reason is the one told; the others are named.
+#[derive(Default)]
+struct Failures {
+    first: Option<ApiError>,
+    others: Vec<String>,
+}
+
+impl Failures {
+    fn push(&mut self, candidate: String, error: ApiError) {
+        match &self.first {
+            None => self.first = Some(error),
+            Some(_) => self.others.push(candidate),
+        }
+    }
+
+    fn into_error(self) -> ApiError {
+        let Some(mut error) = self.first else {
+            return ApiError::internal("a ladder had no candidates");
+        };
+        if !self.others.is_empty() {
+            let others: Vec<String> = self.others.iter().map(|id| format!("`{id}`")).collect();
+            error.message = format!("{} Tried as well: {}.", error.message, others.join(", "));
+        }
+        error
+    }
 }
 
 /// Why a candidate did not begin.
@@ -325,7 +352,8 @@ async fn start(
     let mut pause = Duration::from_millis(1);
     loop {
         match (provider.chat)(request.clone()).await {
-            Err(ProviderError::Overloaded { .. }) if has_place && Instant::now() < give_up => {
+            // One that says when to come back means it; the engine says nothing.
+            Err(ProviderError::Overloaded { retry_after: None }) if has_place && Instant::now() < give_up => {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_millis(50));
             }

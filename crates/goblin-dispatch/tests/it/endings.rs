@@ -5,14 +5,16 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use goblin_core::chat::Role;
 use goblin_core::conversation::{Chat, Turn, TurnStatus};
+use goblin_core::error::ErrorCode;
 use goblin_core::owner::Owner;
+use goblin_core::provider::ProviderError;
 use goblin_core::turn_event::TurnEvent;
 use goblin_dispatch::Options;
 use goblin_dispatch::chat_turn::NewTurn;
 use goblin_store::chats::NewChat;
 use goblin_store::turns;
 
-use crate::house::{House, scripted, soon};
+use crate::house::{House, read, scripted, soon};
 
 async fn new_chat(house: &House) -> Chat {
     house
@@ -199,4 +201,40 @@ async fn a_question_without_an_answer_is_put_in_front_of_the_next_one() {
         .collect();
     assert_eq!(said, [(Role::User, "first\n\nsecond".to_owned())]);
     call.finish();
+}
+
+/// Every failure before the first content, and the error told in the end.
+#[tokio::test]
+async fn when_nobody_answers_the_first_reason_is_told_and_the_others_are_named() {
+    let (first, _first_calls) = scripted("first", None);
+    let first = first.refusing(vec![ProviderError::ContextExceeded {
+        prompt_tokens: 9000,
+        context_window: 4096,
+    }]);
+    let (second, _second_calls) = scripted("second", None);
+    let second = second.refusing(vec![ProviderError::Unavailable {
+        reason: "refused".into(),
+    }]);
+    let house = House::with(vec![first.handle(), second.handle()], Options::default()).await;
+    let (_, _, error) = read(house.ask("goblin").await.unwrap()).await;
+    let error = error.unwrap();
+    assert_eq!(error.code, ErrorCode::ContextLengthExceeded);
+    assert!(
+        error.message.contains("9000") && error.message.contains("`second/small`"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_provider_that_says_when_to_come_back_is_not_asked_again_at_once() {
+    let (full, mut calls) = scripted("full", Some(2));
+    let wait = Some(Duration::from_secs(7));
+    let full = full.refusing(vec![ProviderError::Overloaded { retry_after: wait }]);
+    let house = House::with(vec![full.handle()], Options::default()).await;
+    let (_, _, error) = read(house.ask("full/small").await.unwrap()).await;
+    assert_eq!(
+        error.map(|e| (e.code, e.retry_after)),
+        Some((ErrorCode::RateLimited, wait))
+    );
+    assert!(calls.try_recv().is_err(), "asked once only");
 }
