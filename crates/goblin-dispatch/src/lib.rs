@@ -9,6 +9,7 @@ pub mod answer;
 pub mod chat_turn;
 
 mod checkpoint;
+mod last_known;
 mod meter;
 mod prompt;
 mod queue;
@@ -93,10 +94,10 @@ impl Dispatch {
             store: parts.store,
             turn_log: parts.turn_log,
             clock: parts.clock,
+            table: table::Table::new(parts.tracker.clone()),
             tracker: parts.tracker,
             draining: parts.draining,
             options: parts.options,
-            table: table::Table::default(),
             open_turns: checkpoint::OpenTurns::default(),
             cut: CancellationToken::new(),
         });

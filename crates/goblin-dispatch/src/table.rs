@@ -7,13 +7,15 @@ use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
 use goblin_core::route::{Absent, Away, Offer};
+use tokio_util::task::TaskTracker;
 
+use crate::last_known::LastKnown;
 use crate::queue::Gate;
 
 /// Providers by place in the table; swapped whole.
-#[derive(Default)]
 pub(crate) struct Table {
     providers: ArcSwap<Vec<ProviderHandle>>,
+    known: LastKnown,
     gates: Mutex<HashMap<Arc<str>, Arc<Gate>>>,
 }
 
@@ -32,8 +34,18 @@ impl View {
 }
 
 impl Table {
+    /// An empty table; `tracker` owns the tasks that ask providers how they are.
+    pub(crate) fn new(tracker: TaskTracker) -> Self {
+        Self {
+            providers: ArcSwap::default(),
+            known: LastKnown::new(tracker),
+            gates: Mutex::default(),
+        }
+    }
+
     pub(crate) fn replace(&self, providers: Vec<ProviderHandle>) {
         self.providers.store(Arc::new(providers));
+        self.known.forget();
     }
 
     pub(crate) fn providers(&self) -> Vec<ProviderHandle> {
@@ -44,13 +56,13 @@ impl Table {
         let providers = self.providers.load_full();
         let asked = providers
             .iter()
-            .map(|p| async { (p.clone(), (p.status)().await) });
+            .map(|p| async { (p.clone(), self.known.status(p).await) });
         join_all(asked).await
     }
 
     pub(crate) async fn view(&self) -> View {
         let providers = self.providers.load_full();
-        let statuses = join_all(providers.iter().map(|p| (p.status)())).await;
+        let statuses = join_all(providers.iter().map(|p| self.known.status(p))).await;
         let mut view = View {
             offers: Vec::new(),
             absent: Vec::new(),

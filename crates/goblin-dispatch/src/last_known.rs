@@ -1,0 +1,145 @@
+//! How each provider was when it last said so, so that one that is slow to say does not hold up those who want another.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
+use tokio_util::task::TaskTracker;
+
+/// How long a provider may take to say how it is before what it said last is taken.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// What providers said last. A provider that never said anything is waited for.
+pub(crate) struct LastKnown {
+    tracker: TaskTracker,
+    said: Arc<Mutex<HashMap<Arc<str>, Said>>>,
+}
+
+#[derive(Default)]
+struct Said {
+    status: Option<ProviderStatus>,
+    asking: bool,
+}
+
+impl LastKnown {
+    /// Questions are asked in tasks of `tracker`, so that an answer that comes late is known to the next who asks.
+    pub(crate) fn new(tracker: TaskTracker) -> Self {
+        Self {
+            tracker,
+            said: Arc::default(),
+        }
+    }
+
+    /// Forgets everything: the providers were replaced.
+    pub(crate) fn forget(&self) {
+        lock(&self.said).clear();
+    }
+
+    /// How `provider` is.
+    pub(crate) async fn status(&self, provider: &ProviderHandle) -> ProviderStatus {
+        let last = {
+            let mut said = lock(&self.said);
+            let entry = said.entry(Arc::clone(&provider.id)).or_default();
+            if let (true, Some(last)) = (entry.asking, &entry.status) {
+                return last.clone();
+            }
+            entry.asking = true;
+            entry.status.clone()
+        };
+        let asked = self.tracker.spawn(ask(Arc::clone(&self.said), provider.clone()));
+        let now = match last {
+            None => asked.await,
+            Some(last) => match tokio::time::timeout(PATIENCE, asked).await {
+                Ok(now) => now,
+                Err(_) => return last,
+            },
+        };
+        now.unwrap_or_else(|_| silent("asking how it is failed on this side"))
+    }
+}
+
+async fn ask(said: Arc<Mutex<HashMap<Arc<str>, Said>>>, provider: ProviderHandle) -> ProviderStatus {
+    let status = (provider.status)().await;
+    // Replaced meanwhile: there is no entry, and nobody wants to know.
+    if let Some(entry) = lock(&said).get_mut(&provider.id) {
+        *entry = Said {
+            status: Some(status.clone()),
+            asking: false,
+        };
+    }
+    status
+}
+
+fn lock(said: &Mutex<HashMap<Arc<str>, Said>>) -> MutexGuard<'_, HashMap<Arc<str>, Said>> {
+    said.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn silent(why: &str) -> ProviderStatus {
+    ProviderStatus {
+        health: Health::Down(why.to_owned()),
+        models: Vec::new(),
+        slots: None,
+        free_slots: None,
+        decode_tokens_per_second: None,
+        prefill_tokens_per_second: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn ok() -> ProviderStatus {
+        ProviderStatus {
+            health: Health::Ok,
+            ..silent("")
+        }
+    }
+
+    /// A provider that says how it is `times` times and is silent after that.
+    fn talkative(times: usize) -> (ProviderHandle, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let status = move || {
+            let asked = count.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async move {
+                if asked >= times {
+                    std::future::pending::<()>().await;
+                }
+                ok()
+            }) as goblin_core::provider::BoxFuture<ProviderStatus>
+        };
+        let provider = ProviderHandle::new(
+            "slow",
+            true,
+            Arc::new(|_| Box::pin(std::future::pending())),
+            Arc::new(status),
+        );
+        (provider, asked)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_provider_is_taken_as_it_last_was_and_is_asked_once_at_a_time() {
+        let known = LastKnown::new(TaskTracker::new());
+        let (provider, asked) = talkative(1);
+        for _ in 0..5 {
+            assert_eq!(known.status(&provider).await.health, Health::Ok);
+        }
+        assert_eq!(
+            asked.load(Ordering::SeqCst),
+            2,
+            "the second question is still open"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_never_said_anything_is_waited_for() {
+        let known = LastKnown::new(TaskTracker::new());
+        let (provider, _) = talkative(0);
+        let waited = tokio::time::timeout(PATIENCE * 20, known.status(&provider)).await;
+        assert!(waited.is_err(), "there is nothing to say instead");
+    }
+}
