@@ -43,6 +43,8 @@ pub(crate) fn apply(router: Router, app: &AppState) -> Router {
             .layer(from_fn_with_state(app.clone(), render_refusals))
             // A panic becomes a refusal like any other.
             .layer(CatchPanicLayer::custom(refuse_panic))
+            // On the way out only what ends soon is begun.
+            .layer(from_fn_with_state(app.clone(), refuse_while_draining))
             // Before the body is read: a full house costs nothing.
             .layer(from_fn_with_state((app.clone(), places), bound_requests))
             // Innermost: handlers can only read a bounded body.
@@ -189,13 +191,30 @@ fn refuse_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
     Refusal(ApiError::internal(format!("panic: {said}"))).into_response()
 }
 
+/// While the process drains: health, and turns under way, can be asked about; nothing else is begun.
+async fn refuse_while_draining(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_turn = path
+        .strip_prefix("/api/turns/")
+        .is_some_and(|rest| rest.ends_with("/events") || rest.ends_with("/stop"));
+    if !app.draining.is_cancelled() || is_turn || is_about_health(path) {
+        return next.run(request).await;
+    }
+    let mut error = ApiError::unavailable("The server is shutting down. Ask again in a moment.");
+    error.retry_after = Some(std::time::Duration::from_secs(1));
+    Refusal(error).into_response()
+}
+
+fn is_about_health(path: &str) -> bool {
+    path == "/health" || path.starts_with("/health/") || path == "/metrics"
+}
+
 async fn bound_requests(
     State((app, places)): State<(AppState, Arc<Semaphore>)>,
     request: Request,
     next: Next,
 ) -> Response {
-    let path = request.uri().path();
-    if path == "/health" || path.starts_with("/health/") || path == "/metrics" {
+    if is_about_health(request.uri().path()) {
         return next.run(request).await;
     }
     let Ok(permit) = places.try_acquire_owned() else {

@@ -20,12 +20,15 @@ mod patient_io;
 
 use patient_io::PatientIo;
 
+/// How long who comes during the drain may take to say what they want.
+const LATE_PATIENCE: Duration = Duration::from_secs(2);
 /// How long accepting pauses when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `app` on `listener` until `shutdown` is cancelled, then drains: readiness turns off
-/// (`app.draining` is cancelled), nothing more is accepted, idle connections close, requests and streams under
-/// way finish. What has not finished after `drain` is cut. Returns when the last connection is gone.
+/// (`app.draining` is cancelled), idle connections close, requests and streams under way finish. Who comes meanwhile
+/// is still heard, one request a connection: health, and turns under way, which can be followed and stopped; all else
+/// is refused (see `layers.rs`). What has not finished after `drain` is cut. Returns when the last connection is gone.
 ///
 /// # Errors
 ///
@@ -48,11 +51,28 @@ pub async fn serve(
         connections.spawn(house.clone().host(stream, place));
     }
     app.draining.cancel();
-    drop(listener);
     connections.close();
-    if tokio::time::timeout(drain, connections.wait()).await.is_err() {
+    let late = House {
+        builder: late_builder(&app.options),
+        stop: CancellationToken::new(),
+        ..house.clone()
+    };
+    let mut drained = std::pin::pin!(tokio::time::timeout(drain, connections.wait()));
+    let never = CancellationToken::new();
+    let in_time = loop {
+        tokio::select! {
+            biased;
+            drained = &mut drained => break drained.is_ok(),
+            Some((stream, place)) = next_connection(&listener, &places, &never) => {
+                connections.spawn(late.clone().host(stream, place));
+            }
+        }
+    };
+    drop(listener);
+    if !in_time {
         tracing::warn!(connections = connections.len(), "cut after the drain time");
         house.cut.cancel();
+        late.stop.cancel();
         connections.wait().await;
     }
     Ok(())
@@ -75,6 +95,15 @@ fn builder(options: &ServerOptions) -> http1::Builder {
         .max_headers(options.max_headers)
         .max_header_size(options.max_header_bytes)
         .max_buf_size(options.max_header_bytes.max(64 * 1024) * 2);
+    builder
+}
+
+/// For those who come during the drain: they hold up the end, so they must say at once what they want.
+fn late_builder(options: &ServerOptions) -> http1::Builder {
+    let mut builder = builder(options);
+    builder
+        .keep_alive(false)
+        .header_read_timeout(options.header_timeout.min(LATE_PATIENCE));
     builder
 }
 

@@ -155,7 +155,7 @@ async fn more_requests_than_allowed_are_503_and_health_still_answers() {
 }
 
 #[tokio::test]
-async fn draining_lets_an_open_stream_finish_and_takes_nothing_new() {
+async fn draining_lets_an_open_stream_finish_and_tells_newcomers_that_it_is_going() {
     let mut app = TestApp::local().await;
     let (mut reply, played) = app.begun().await;
     let mut idle = RawConnection::open(app.address).await;
@@ -168,14 +168,25 @@ async fn draining_lets_an_open_stream_finish_and_takes_nothing_new() {
     app.shutdown.cancel();
     guard(app.draining.cancelled()).await;
     assert_eq!(idle.read_to_end().await, "", "an idle connection is closed");
-    let refused = async { while tokio::net::TcpStream::connect(app.address).await.is_ok() {} };
-    guard(refused).await;
+    let port = app.address.port();
+    for (path, answer) in [("/health", "503"), ("/health/live", "200"), ("/api/chats", "503")] {
+        let mut late = RawConnection::open(app.address).await;
+        late.write(format!("GET {path} HTTP/1.1\r\nhost: localhost:{port}\r\n\r\n"))
+            .await;
+        let told = late.read_to_end().await;
+        assert!(told.starts_with(&format!("HTTP/1.1 {answer}")), "{path}: {told}");
+        assert!(told.contains("connection: close"), "{path}: {told}");
+    }
     played.say(" two");
     played.finish();
     let events = reply.events().await;
     assert_eq!(events.last().unwrap().data, "[DONE]");
     assert_eq!(data(&events[0])["choices"][0]["delta"]["content"], "One");
     app.ended().await;
+    assert!(
+        tokio::net::TcpStream::connect(app.address).await.is_err(),
+        "nobody listens"
+    );
 }
 
 #[tokio::test]
