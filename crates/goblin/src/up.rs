@@ -207,6 +207,15 @@ fn tier_keys(process: &Process, paths: &DataPaths, output: Output) -> anyhow::Re
             tracing::warn!(path = %path.display(), "made the first key; read it there, then delete the file");
         }
     }
+    let in_file = keys.file().keys().len();
+    if config.key.is_some() && in_file > 0 {
+        let path = keys.file().path().display().to_string();
+        tracing::warn!(
+            path,
+            keys = in_file,
+            "the keys of the keys file are accepted beside LOCAL_LLM_API_KEY"
+        );
+    }
     let watched = keys.clone();
     wiring::repeat(process, KEYS_PERIOD, move || {
         let keys = watched.clone();
