@@ -6,8 +6,15 @@
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 TOOLS="${XDG_DATA_HOME:-${HOME:-/}/.local/share}/goblin/tools"
 
-for goblin_bin in "${CARGO_HOME:-${HOME:-/}/.cargo}/bin" "$TOOLS/node/bin"; do
-  [ -d "$goblin_bin" ] && PATH="$PATH:$goblin_bin"
+# Before all others on PATH: what was installed for this must not stand behind an older one of the system.
+first_on_path() {
+  PATH=":$PATH:"
+  PATH="$1${PATH//":$1:"/:}"
+  PATH="${PATH%:}"
+}
+
+for goblin_bin in "$TOOLS/node/bin" "${CARGO_HOME:-${HOME:-/}/.cargo}/bin"; do
+  if [ -d "$goblin_bin" ]; then first_on_path "$goblin_bin"; fi
 done
 unset goblin_bin
 
@@ -17,13 +24,13 @@ if [ -z "${RUSTUP_HOME:-}" ] && [ ! -d "${HOME:-/}/.rustup" ] && command -v gete
   goblin_home="$(getent passwd "$(id -u)" | cut -d: -f6)"
   if [ -d "$goblin_home/.rustup" ]; then
     export RUSTUP_HOME="$goblin_home/.rustup"
-    PATH="$PATH:$goblin_home/.cargo/bin"
+    first_on_path "$goblin_home/.cargo/bin"
   fi
   unset goblin_home
 fi
 export PATH
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }
 
 # Installs the packages of the npm project in the current folder, unless exactly its lock file is installed.
 npm_install_once() {

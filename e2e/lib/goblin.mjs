@@ -4,6 +4,7 @@
 //   GOBLIN_STARTER_GGUF  the starter model, put where `goblin up` looks for models
 //   GOBLIN_URL           a server that runs already; then journeys which restart it are skipped
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import {
   copyFileSync,
   existsSync,
@@ -58,13 +59,15 @@ function placeModel(models) {
   }
 }
 
-/** A server with a home of its own. `kill` is kill -9; `start` brings it back on the same port and data. */
-export async function startGoblin() {
-  if (given) return { url: given, api: apiOf(given), owned: false, stop: async () => {} };
+/**
+ * One process of goblin with a home of its own. `kill` is kill -9; `start` brings it back on the same
+ * port and data. `isReady(url)` says whether it can be used.
+ */
+async function newProcess(command, extra, isReady) {
   const home = mkdtempSync(join(tmpdir(), "goblin-e2e-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  placeModel(join(home, "data", "goblin", "models"));
+  const name = `goblin ${command.join(" ")}`;
   const env = {
     ...process.env,
     PORT: String(port),
@@ -77,12 +80,13 @@ export async function startGoblin() {
     // The browser needs the other core, and llama.cpp on cores it must share is many times slower.
     GOBLIN_ENGINE__THREADS: process.env.GOBLIN_ENGINE__THREADS ?? "1",
     GOBLIN_UPSTREAM__DISCOVER: "false",
+    ...extra,
   };
   let child = null;
   let output = "";
 
   async function start() {
-    child = spawn(binary(), ["up"], { env, cwd: home, stdio: ["ignore", "pipe", "pipe"] });
+    child = spawn(binary(), command, { env, cwd: home, stdio: ["ignore", "pipe", "pipe"] });
     const keep = (text) => {
       output = (output + text).slice(-8000);
     };
@@ -92,16 +96,11 @@ export async function startGoblin() {
     const deadline = Date.now() + START_MS;
     while (Date.now() < deadline) {
       if (started.exitCode !== null)
-        throw new Error(`goblin up ended with ${started.exitCode}:\n${output}`);
-      const ready = await fetch(`${url}/api/status`).then(
-        async (response) =>
-          response.ok && (await response.json()).tiers.every((tier) => tier.state !== "starting"),
-        () => false,
-      );
-      if (ready) return;
+        throw new Error(`${name} ended with ${started.exitCode}:\n${output}`);
+      if (await isReady(url).catch(() => false)) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error(`goblin up was not ready after ${START_MS} ms:\n${output}`);
+    throw new Error(`${name} was not ready after ${START_MS} ms:\n${output}`);
   }
 
   const end = (signal) =>
@@ -116,11 +115,10 @@ export async function startGoblin() {
       ending.kill(signal);
     });
 
-  await start();
   return {
     url,
-    api: apiOf(url),
-    owned: true,
+    home,
+    pid: () => child?.pid,
     start,
     kill: () => end("SIGKILL"),
     output: () => output,
@@ -129,6 +127,54 @@ export async function startGoblin() {
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+async function nothingStarts(url) {
+  const response = await fetch(`${url}/api/status`);
+  return response.ok && (await response.json()).tiers.every((tier) => tier.state !== "starting");
+}
+
+/** `goblin up`: page, backend and models in one process. */
+export async function startGoblin() {
+  if (given) return { url: given, api: apiOf(given), owned: false, stop: async () => {} };
+  const goblin = await newProcess(["up"], {}, nothingStarts);
+  placeModel(join(goblin.home, "data", "goblin", "models"));
+  await goblin.start();
+  return { ...goblin, api: apiOf(goblin.url), owned: true };
+}
+
+/**
+ * The two of a deployment: `goblin models serve`, with the starter model behind a key, and
+ * `goblin serve`, which has no model of its own.
+ */
+export async function startTiers() {
+  // Not a secret: both listen on this machine only, and are gone in a minute.
+  const key = `e2e-${randomUUID()}`;
+  const models = await newProcess(["models", "serve"], { LOCAL_LLM_API_KEY: key }, async (url) => {
+    const response = await fetch(`${url}/v1/models`, { headers: { "x-api-key": key } });
+    return response.ok && (await response.text()).includes('"state":"loaded"');
+  });
+  placeModel(join(models.home, "data", "goblin", "models"));
+  const goblin = await newProcess(
+    ["serve"],
+    { LOCAL_LLM_PROXY_URL: models.url, LOCAL_LLM_API_KEY: key },
+    async (url) => {
+      const response = await fetch(`${url}/api/status`);
+      return response.ok && (await response.json()).models.length > 0;
+    },
+  );
+  const stop = async () => {
+    await goblin.stop();
+    await models.stop();
+  };
+  try {
+    await models.start();
+    await goblin.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { goblin: { ...goblin, api: apiOf(goblin.url), owned: true }, models, stop };
 }
 
 /** The server as seen without the page: what is true, to compare with what is shown. */

@@ -20,8 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goblin_core::clock::Clock;
+use goblin_core::error::ApiError;
 use goblin_core::provider::{ProviderHandle, ProviderStatus};
-use goblin_core::route::Offer;
+use goblin_core::route::{AUTOMATIC, Needs, Offer};
 use goblin_store::store::Store;
 use goblin_store::turn_log::TurnLog;
 use tokio_util::sync::CancellationToken;
@@ -116,6 +117,17 @@ impl Dispatch {
     /// Every model of every provider that answers now.
     pub async fn offers(&self) -> Vec<Offer> {
         self.table.view().await.offers
+    }
+
+    /// The model that `goblin` means now, `provider/model`.
+    ///
+    /// # Errors
+    /// Why there is none: what to run, or who is away.
+    pub async fn default_model(&self) -> Result<String, ApiError> {
+        let view = self.table.view().await;
+        let ladder = self.resolve(&view, AUTOMATIC[0], &Needs::default())?;
+        let first = ladder.candidates.first().map(Offer::id);
+        first.ok_or_else(|| ApiError::no_provider(self.options.no_model_help.clone()))
     }
 
     /// Every provider.

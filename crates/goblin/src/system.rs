@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
-use goblin_core::route::{self, Needs, Table};
 use goblin_core::status::{ModelStatus, PartState, PartStatus, SystemStatus};
 use goblin_dispatch::Dispatch;
 use goblin_store::data_dir::DataPaths;
@@ -11,7 +10,6 @@ use goblin_store::store::Store;
 
 use crate::checks::upstream_name;
 use crate::config::Config;
-use crate::wiring::NO_MODEL_HELP;
 use crate::{machine, model_choice};
 
 /// Knows how everything is. Cheap to clone.
@@ -49,14 +47,20 @@ impl Describer {
             .iter()
             .flat_map(|(handle, status)| models(handle, status))
             .collect();
+        let (default_model, no_model_help) = match self.dispatch.default_model().await {
+            Ok(id) => (Some(id), None),
+            Err(why) => (None, Some(why.message)),
+        };
+        // Another model is no help while the one that is configured only has to come back.
+        let somebody_is_away = models.is_empty() && !providers.is_empty();
         let only_starters = models.iter().all(|m| m.starter);
         let folder = DataPaths::new(&self.config.data_dir).models();
         SystemStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             mode: "local".to_owned(),
-            default_model: self.default_model().await,
-            no_model_help: models.is_empty().then(|| NO_MODEL_HELP.to_owned()),
-            suggestion: only_starters
+            default_model,
+            no_model_help,
+            suggestion: (only_starters && !somebody_is_away)
                 .then(|| model_choice::suggestion(machine::memory_bytes(), &folder))
                 .flatten(),
             tiers,
@@ -84,18 +88,6 @@ impl Describer {
             detail,
             fix,
         })
-    }
-
-    async fn default_model(&self) -> Option<String> {
-        let offers = self.dispatch.offers().await;
-        let table = Table {
-            offers: &offers,
-            absent: &[],
-            default_model: self.config.default_model.as_deref(),
-            no_model_help: NO_MODEL_HELP,
-        };
-        let ladder = route::resolve("goblin", &Needs::default(), &table).ok()?;
-        ladder.candidates.first().map(route::Offer::id)
     }
 }
 

@@ -52,6 +52,12 @@ export function turnsInOrder(data: InfiniteData<TurnPage> | undefined): Turn[] {
   return (data?.pages ?? []).toReversed().flatMap((page) => page.items);
 }
 
+/** Whether the copy of the active branch has this turn, in whatever state. */
+export function hasTurn(client: QueryClient, turn: Turn): boolean {
+  const data = client.getQueryData(turnsQuery(turn.chat_id).queryKey);
+  return turnsInOrder(data).some((other) => other.id === turn.id);
+}
+
 export function putTurn(client: QueryClient, turn: Turn): void {
   const key = turnsQuery(turn.chat_id).queryKey;
   // An answer to an older question may be on its way and would put the old state back.

@@ -87,7 +87,7 @@ export function remedyOfProblem(problem: Problem): Remedy {
     case "insufficient_quota":
       return { title: "The budget is used up", detail, action: "choose-model" };
     case "no_provider":
-      return { title: "No model can answer", detail, action: "choose-model" };
+      return { title: "No model can answer", detail, action: "retry" };
     case "model_not_found":
       return { title: "This model is not here", detail, action: "choose-model" };
     case "context_length_exceeded":

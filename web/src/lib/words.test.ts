@@ -55,7 +55,13 @@ describe("splitCommand", () => {
       "No model. Add one with:",
       "goblin models add ./m.gguf",
     ],
-    ["Run `goblin up` first.", "Run first.", "goblin up"],
+    ["Run `goblin up` first.", "Run goblin up first.", "goblin up"],
+    [
+      "The server behind `tier` cannot be reached. Check that it runs; `goblin doctor` names the cause.",
+      "The server behind tier cannot be reached. Check that it runs; goblin doctor names the cause.",
+      "goblin doctor",
+    ],
+    ["The server behind `tier` is busy.", "The server behind tier is busy.", null],
     ["Nothing to run here.", "Nothing to run here.", null],
   ])("%s", (text, sentence, command) => {
     expect(splitCommand(text)).toEqual({ sentence, command });

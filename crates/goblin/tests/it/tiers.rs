@@ -122,9 +122,20 @@ fn a_backend_streams_through_the_tier_tells_when_it_is_gone_and_recovers() {
         &json!({"content": "And of Spain?"}).to_string(),
     );
     assert!(refused.contains("cannot be reached"), "{refused}");
+    let status: Value = serde_json::from_str(&backend.ask("GET", "/api/status", &[], "").1).unwrap();
+    let help = status["no_model_help"].as_str().unwrap();
+    assert!(help.contains("cannot be reached"), "{status}");
+    assert!(
+        status["suggestion"].is_null(),
+        "another model is no remedy: {status}"
+    );
 
     let _tier = start(home.path(), &["models", "serve", "--port", &port], &key);
-    let answer = ask_until_loaded(&backend, &question(true));
+    let answer = until("the tier answers again", || {
+        let (status, answer) = backend.ask("POST", "/v1/chat/completions", &[], &question(true).to_string());
+        assert!(status == 200 || status == 503, "{status}: {answer}");
+        (status == 200).then_some(answer)
+    });
     assert!(
         answer.contains("data: [DONE]"),
         "recovered without a restart: {answer}"

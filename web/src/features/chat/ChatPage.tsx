@@ -1,22 +1,13 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { SlidersHorizontal } from "lucide-react";
-import {
-  lazy,
-  type ReactNode,
-  Suspense,
-  useCallback,
-  useEffect,
-  useMemo,
-  useRef,
-  useState,
-} from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { stopTurn, updateChat } from "@/api/client";
 import { chatQuery, putChat, putTurn, reloadTurns } from "@/api/queries";
 import type { Chat, Turn } from "@/api/types";
 import { ProblemError } from "@/lib/problems";
 import { useShortcut } from "@/lib/shortcuts";
-import { useDraft, writeDraft } from "@/lib/useDraft";
+import { readDraft, writeDraft } from "@/lib/useDraft";
 import { announce } from "@/ui/announce";
 import { IconButton } from "@/ui/Button";
 import { Composer, type ComposerHandle } from "./Composer";
@@ -28,6 +19,7 @@ import { RemedyNotice } from "./RemedyNotice";
 import { TurnList } from "./TurnList";
 import type { TurnActions } from "./TurnRow";
 import { useChatModels } from "./useChatModels";
+import { type Attempt, useSending } from "./useSending";
 import { useTurnPath } from "./useTurnPath";
 
 const SettingsDialog = lazy(() => import("./SettingsDialog"));
@@ -58,46 +50,16 @@ export default function ChatPage({ chatId, menu }: ChatPageProps) {
   );
 }
 
-interface Failure {
-  error: unknown;
-  retry: () => void;
-}
-
 function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
   const client = useQueryClient();
   const { query, turns, pending } = useTurnPath(chat.id);
   const { status } = useChatModels(chat.model);
-  const [draft, setDraft] = useDraft(chat.id);
-  const [failure, setFailure] = useState<Failure | null>(null);
+  const { draft, setDraft, send, attempt, failure, dismiss } = useSending(chat.id);
   const [editing, setEditing] = useState<string | null>(null);
   const [settingsOpen, setSettingsOpen] = useState(false);
   const composer = useRef<ComposerHandle>(null);
   const last = turns.at(-1);
   const streaming = useStreamingTurn(last);
-
-  const attempt = useCallback(async (work: () => Promise<unknown>, retry: () => void) => {
-    setFailure(null);
-    try {
-      await work();
-      return true;
-    } catch (error) {
-      setFailure({ error, retry });
-      return false;
-    }
-  }, []);
-
-  async function send(text: string) {
-    // Out of the field at once, but kept as the draft until the server has it.
-    setDraft("");
-    writeDraft(chat.id, text);
-    const asked = { kind: "create" as const, chatId: chat.id, body: { content: text } };
-    const sent = await attempt(
-      () => askTurn(client, { chatId: chat.id, content: text, asked }),
-      () => send(text),
-    );
-    if (sent) writeDraft(chat.id, "");
-    else setDraft(text);
-  }
 
   async function stop(turn: Turn) {
     announce("Stopping");
@@ -146,9 +108,7 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
         pending={pending}
         editing={editing}
         actions={actions}
-        hasOlder={query.hasNextPage}
-        loadingOlder={query.isFetchingNextPage}
-        onOlder={query.fetchNextPage}
+        older={query}
       />
       <div className="composer-dock">
         {query.error && turns.length === 0 && (
@@ -162,7 +122,7 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
           <RemedyNotice
             error={failure.error}
             onRetry={failure.retry}
-            onDismiss={() => setFailure(null)}
+            onDismiss={dismiss}
             noModelHelp={status?.no_model_help}
           />
         )}
@@ -206,8 +166,6 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
   );
 }
 
-type Attempt = (work: () => Promise<unknown>, retry: () => void) => Promise<boolean>;
-
 function useTurnActions(
   chatId: string,
   attempt: Attempt,
@@ -223,14 +181,16 @@ function useTurnActions(
       );
     };
     const onEdited = async (turn: Turn, content: string): Promise<void> => {
+      const key = `edit:${turn.id}`;
       setEditing(null);
       const asked = { kind: "edit" as const, turnId: turn.id, content };
       const sent = await attempt(
         () => askTurn(client, { chatId, content, asked }),
-        () => onEdited(turn, content),
+        // The field is open again after a failure, and may say something else by now.
+        () => onEdited(turn, readDraft(key) || content),
       );
-      if (sent) writeDraft(`edit:${turn.id}`, "");
-      else setEditing(turn.id);
+      if (!sent) setEditing(turn.id);
+      else if (readDraft(key) === content) writeDraft(key, "");
     };
     const onBranch = async (turnId: string): Promise<void> => {
       await attempt(

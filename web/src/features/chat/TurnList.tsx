@@ -1,11 +1,13 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown } from "lucide-react";
-import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useLayoutEffect, useRef, useState } from "react";
+import { useNextPage } from "@/api/nextPage";
 import type { Turn } from "@/api/types";
 import { Button } from "@/ui/Button";
 import { GoblinMark } from "@/ui/GoblinMark";
 import type { PendingQuestion } from "./liveTurns";
 import { type TurnActions, TurnRow } from "./TurnRow";
+import type { TurnsQuery } from "./useTurnPath";
 
 interface TurnListProps {
   chatId: string;
@@ -13,9 +15,8 @@ interface TurnListProps {
   pending: PendingQuestion | null;
   editing: string | null;
   actions: TurnActions;
-  hasOlder: boolean;
-  loadingOlder: boolean;
-  onOlder: () => void;
+  /** The query of these turns, for the pages before them. */
+  older: TurnsQuery;
 }
 
 /** Close enough to the end to count as reading along. */
@@ -26,7 +27,7 @@ const FOLLOW_PX = 80;
  * along stays at the newest word, who has scrolled up is not moved by a single pixel.
  */
 export function TurnList(props: TurnListProps) {
-  const { chatId, turns, pending, editing, actions, hasOlder, loadingOlder, onOlder } = props;
+  const { chatId, turns, pending, editing, actions, older } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const [atEnd, setAtEnd] = useState(true);
   const shown = withoutReplaced(turns, pending);
@@ -49,9 +50,7 @@ export function TurnList(props: TurnListProps) {
   useLayoutEffect(() => virtualizer.scrollToEnd(), [chatId]);
 
   const first = virtualizer.getVirtualItems()[0]?.index;
-  useEffect(() => {
-    if (first !== undefined && first < 3 && hasOlder && !loadingOlder) onOlder();
-  }, [first, hasOlder, loadingOlder, onOlder]);
+  useNextPage(older, first !== undefined && first < 3);
 
   return (
     <div className="relative min-h-0 flex-1">
@@ -83,7 +82,15 @@ export function TurnList(props: TurnListProps) {
           })}
         </div>
       </section>
-      {loadingOlder && <p className="older-note">Loading older turns…</p>}
+      {older.isFetchingNextPage && <p className="older-note">Loading older turns…</p>}
+      {older.isFetchNextPageError && !older.isFetchingNextPage && (
+        <p className="older-note">
+          Older turns could not be loaded.{" "}
+          <Button small onClick={() => older.fetchNextPage()}>
+            Load again
+          </Button>
+        </p>
+      )}
       {!atEnd && count > 0 && (
         <Button
           small

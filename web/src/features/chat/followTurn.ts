@@ -1,14 +1,21 @@
-import type { QueryClient } from "@tanstack/react-query";
+import { notifyManager, type QueryClient } from "@tanstack/react-query";
 import { whenUp } from "@/api/connection";
 import { apiAddress } from "@/api/origin";
-import { putChat, putTurn } from "@/api/queries";
+import { hasTurn, putChat, putTurn, turnsQuery } from "@/api/queries";
 import { openTurn, readTurnEvents, reopenTurn, type TurnRequest } from "@/api/turnStream";
 import type { Turn } from "@/api/types";
 import { backoffSeconds } from "@/lib/backoff";
 import { ProblemError, UnreachableError } from "@/lib/problems";
 import { reduceTurn, startTurn, type TurnEvent } from "@/lib/turnReducer";
 import { announce } from "@/ui/announce";
-import { clearPending, dropLiveTurn, liveTurn, putLiveTurn, setPending } from "./liveTurns";
+import {
+  clearPending,
+  dropLiveTurn,
+  liveTurn,
+  putLiveTurn,
+  setPending,
+  unplaceLiveTurns,
+} from "./liveTurns";
 
 const never = new AbortController().signal;
 let questions = 0;
@@ -39,6 +46,8 @@ export async function askTurn(client: QueryClient, question: Question): Promise<
       const onEvent = (event: TurnEvent) => {
         if (id === null && "turn" in event) {
           id = event.turn.id;
+          // What is still being written in the branch left behind must not push itself back in.
+          if (leavesBranch(question.asked)) unplaceLiveTurns(question.chatId);
           begin(event.turn, true);
           clearPending(key);
           resolve(event.turn);
@@ -62,6 +71,11 @@ export function attachTurn(client: QueryClient, turn: Turn): void {
   if (liveTurn(turn.id)) return;
   begin(turn, false);
   pickUp(client, turn.id);
+}
+
+/** Asked anywhere but at the end of the path: the new turn begins another branch. */
+function leavesBranch(asked: TurnRequest): boolean {
+  return asked.kind !== "create" || asked.body.parent != null;
 }
 
 function begin(turn: Turn, placed: boolean): void {
@@ -112,10 +126,23 @@ function apply(client: QueryClient, id: string, event: TurnEvent): void {
 
 function settle(client: QueryClient, turn: Turn, placed: boolean): void {
   announce(spoken(turn));
-  if (placed) putTurn(client, turn);
-  else client.invalidateQueries({ queryKey: ["turns", turn.chat_id] });
-  // The query cache tells React a moment later; until then the finished turn is still shown from here.
-  setTimeout(() => dropLiveTurn(turn.id), 200);
+  if (placed) {
+    putTurn(client, turn);
+    // The query cache tells React a moment later; until then the finished turn is still shown from here.
+    setTimeout(() => dropLiveTurn(turn.id), 200);
+  } else {
+    settleElsewhere(client, turn);
+  }
+}
+
+/** A turn this page did not put on the path: saved where it stands, or not on this branch at all. */
+async function settleElsewhere(client: QueryClient, turn: Turn): Promise<void> {
+  if (!hasTurn(client, turn)) {
+    await client.invalidateQueries({ queryKey: turnsQuery(turn.chat_id).queryKey });
+  }
+  if (hasTurn(client, turn)) putTurn(client, turn);
+  // In the line behind what the cache has to tell React, so the finished turn never goes missing.
+  notifyManager.schedule(() => dropLiveTurn(turn.id));
 }
 
 /** What a screen reader says once, when an answer is there. */

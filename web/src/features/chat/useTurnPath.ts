@@ -38,6 +38,9 @@ export function useTurnPath(chatId: string) {
   return { query, turns, pending };
 }
 
+/** The saved turns of a chat, page by page. */
+export type TurnsQuery = ReturnType<typeof useTurnPath>["query"];
+
 /** The newest state of a turn, word by word while it is being written. */
 export function useTurn(turn: Turn): { turn: Turn; reconnecting: boolean } {
   const live = useLiveTurns((state) => state.turns[turn.id]);

@@ -2,7 +2,8 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { Ellipsis, Pencil, Trash2 } from "lucide-react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
+import { useNextPage } from "@/api/nextPage";
 import { chatsQuery } from "@/api/queries";
 import type { Chat } from "@/api/types";
 import { groupChats } from "@/lib/chatGroups";
@@ -31,10 +32,7 @@ export function ChatList({ onChosen }: { onChosen?: (() => void) | undefined }) 
   });
 
   const lastShown = virtualizer.getVirtualItems().at(-1)?.index ?? 0;
-  const { hasNextPage, isFetchingNextPage, fetchNextPage } = query;
-  useEffect(() => {
-    if (lastShown >= rows.length - 5 && hasNextPage && !isFetchingNextPage) fetchNextPage();
-  }, [lastShown, rows.length, hasNextPage, isFetchingNextPage, fetchNextPage]);
+  useNextPage(query, lastShown >= rows.length - 5);
 
   return (
     <nav ref={scroller} aria-label="Chats" className="min-h-0 flex-1 overflow-y-auto px-3">
@@ -78,6 +76,14 @@ export function ChatList({ onChosen }: { onChosen?: (() => void) | undefined }) 
           );
         })}
       </ul>
+      {query.isFetchNextPageError && !query.isFetchingNextPage && (
+        <div className="space-y-2 px-2 py-3 text-sm text-muted">
+          <p>Older chats could not be loaded.</p>
+          <Button small onClick={() => query.fetchNextPage()}>
+            Load again
+          </Button>
+        </div>
+      )}
     </nav>
   );
 }
