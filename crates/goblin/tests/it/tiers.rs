@@ -122,7 +122,10 @@ fn a_backend_streams_through_the_tier_tells_when_it_is_gone_and_recovers() {
         &json!({"content": "And of Spain?"}).to_string(),
     );
     assert!(refused.contains("cannot be reached"), "{refused}");
-    let status: Value = serde_json::from_str(&backend.ask("GET", "/api/status", &[], "").1).unwrap();
+    let status = until("the status says what is wrong", || {
+        let status: Value = serde_json::from_str(&backend.ask("GET", "/api/status", &[], "").1).unwrap();
+        (!status["no_model_help"].is_null()).then_some(status)
+    });
     let help = status["no_model_help"].as_str().unwrap();
     assert!(help.contains("cannot be reached"), "{status}");
     assert!(
