@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::provider::ProviderError;
+use crate::provider::{IN_PROCESS, ProviderError};
 
 /// What went wrong, as a client may branch on it. The wire form is snake_case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -244,6 +244,13 @@ impl ApiError {
     pub fn from_provider(provider: &str, model: &str, error: &ProviderError) -> Self {
         let internal = Some(format!("{provider}/{model}: {error}"));
         let public = match error {
+            // The model inside this process speaks our own words: what it refuses is a field error like any other.
+            ProviderError::Rejected {
+                status: 400,
+                param: Some(param),
+                message,
+                ..
+            } if provider == IN_PROCESS => Self::invalid(param.clone(), message.clone()),
             ProviderError::Unavailable { .. } => Self::no_provider(format!(
                 "The server behind `{provider}` cannot be reached, so `{provider}/{model}` cannot answer now. \
                  Check that it is running; `goblin doctor` names the address and the cause."
@@ -340,6 +347,24 @@ mod tests {
         assert_eq!(e.status(false), 503);
         assert!(!e.message.contains("10.0.0.7") && !e.message.contains("sk-abc"));
         assert!(e.internal.unwrap().contains("10.0.0.7"));
+    }
+
+    #[test]
+    fn what_the_model_inside_refuses_is_a_field_error_and_what_an_upstream_refuses_keeps_its_status() {
+        let refused = ProviderError::Rejected {
+            status: 400,
+            code: None,
+            param: Some("grammar".into()),
+            message: "The grammar is left-recursive.".into(),
+        };
+        let inside = ApiError::from_provider(IN_PROCESS, "smol", &refused);
+        assert_eq!(inside.code, ErrorCode::InvalidRequest);
+        assert_eq!(inside.param.as_deref(), Some("grammar"));
+        assert_eq!(inside.message, "The grammar is left-recursive.");
+        assert_eq!((inside.status(false), inside.status(true)), (400, 422));
+        let upstream = ApiError::from_provider("vllm", "smol", &refused);
+        assert_eq!(upstream.code, ErrorCode::UpstreamRejected);
+        assert_eq!((upstream.status(false), upstream.status(true)), (400, 400));
     }
 
     #[test]

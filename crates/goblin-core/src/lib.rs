@@ -10,6 +10,7 @@ pub mod checks;
 pub mod clock;
 pub mod completion;
 pub mod conversation;
+pub mod cpu;
 pub mod decide;
 pub mod embed;
 pub mod error;

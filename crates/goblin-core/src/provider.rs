@@ -15,6 +15,9 @@ use crate::event::ChatEvent;
 use crate::manage::ManageFn;
 use crate::model::ModelInfo;
 
+/// The id of the provider inside this process.
+pub const IN_PROCESS: &str = "engine";
+
 /// A boxed future that may move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 

@@ -106,15 +106,8 @@ impl Answer {
     /// Sends what is in `certain`; at the end also what the parser holds.
     fn release(&mut self, last: bool) {
         self.released += self.certain.len();
-        let mut ready = Vec::new();
-        while self
-            .likelihoods
-            .front()
-            .is_some_and(|(end, _)| *end <= self.released)
-        {
-            ready.extend(self.likelihoods.pop_front().map(|(_, entry)| entry));
-        }
         if self.parser.is_plain() {
+            let ready = self.likelihoods_until(self.released);
             if !self.certain.is_empty() || !ready.is_empty() {
                 let text = self.certain.clone();
                 self.send(Parsed::Text {
@@ -131,10 +124,13 @@ impl Answer {
         }
         for piece in pieces.drain(..) {
             match piece {
-                Piece::Text(text) => self.send(Parsed::Text {
-                    text,
-                    logprobs: std::mem::take(&mut ready),
-                }),
+                Piece::Text(text) => {
+                    let end = self.parser.text_end();
+                    // What came before this text became reasoning, a call or a marker: it has nowhere to go.
+                    drop(self.likelihoods_until(end - text.len()));
+                    let logprobs = self.likelihoods_until(end);
+                    self.send(Parsed::Text { text, logprobs });
+                }
                 Piece::Reasoning(text) => self.send(Parsed::Reasoning { text }),
                 Piece::Call { name, arguments } => {
                     let id = Some(format!("call_{}", self.ids.next_id()));
@@ -150,7 +146,12 @@ impl Answer {
             }
         }
         self.pieces = pieces;
-        // Entries whose text became reasoning or a call have nowhere to go.
+    }
+
+    /// Takes the log-probabilities of tokens that end at or before byte `end` of the answer.
+    fn likelihoods_until(&mut self, end: usize) -> Vec<TokenLogprob> {
+        let ready = self.likelihoods.iter().take_while(|(at, _)| *at <= end).count();
+        self.likelihoods.drain(..ready).map(|(_, entry)| entry).collect()
     }
 
     fn send(&mut self, parsed: Parsed) {
@@ -165,19 +166,33 @@ mod tests {
     use goblin_core::event::TopLogprob;
 
     use super::*;
+    use crate::output::ToolStyle;
 
     fn answer(stops: &[&str]) -> (Answer, mpsc::Receiver<Event>) {
+        parsed_answer(stops, OutputParser::new(None, false, false))
+    }
+
+    fn parsed_answer(stops: &[&str], parser: OutputParser) -> (Answer, mpsc::Receiver<Event>) {
         let (sender, receiver) = mpsc::channel(100);
         let stop = StopFilter::new(stops.iter().map(|s| (*s).to_owned()));
-        (
-            Answer::new(
-                sender,
-                stop,
-                OutputParser::new(None, false, false),
-                Ids::counting(),
-            ),
-            receiver,
-        )
+        (Answer::new(sender, stop, parser, Ids::counting()), receiver)
+    }
+
+    /// The content of an answer made of `tokens`, and the tokens its log-probabilities name.
+    fn content_and_tokens(parser: OutputParser, tokens: &[&str]) -> (String, String) {
+        let (mut a, receiver) = parsed_answer(&["STOP"], parser);
+        for token in tokens {
+            assert!(!a.token(token.as_bytes(), entry(token)));
+        }
+        a.finish(FinishReason::Stop, Usage::default());
+        let (mut content, mut named) = (String::new(), String::new());
+        for event in events(receiver) {
+            if let Parsed::Text { text, logprobs } = event {
+                content.push_str(&text);
+                logprobs.iter().for_each(|l| named.push_str(&l.chosen.token));
+            }
+        }
+        (content, named)
     }
 
     fn entry(token: &str) -> Option<TokenLogprob> {
@@ -221,6 +236,53 @@ mod tests {
             .collect();
         let expected = [("one", 1), ("Ex", 2), ("é", 2)];
         assert_eq!(texts, expected.map(|(t, n)| (t.to_owned(), n)));
+    }
+
+    #[test]
+    fn log_probabilities_wait_while_the_parser_holds_text_back() {
+        let hermes = || OutputParser::new(Some(ToolStyle::Hermes), false, false);
+        let thinking = || OutputParser::new(None, true, false);
+        let cases: [(OutputParser, &[&str], &str); 6] = [
+            (hermes(), &["a", " <", "b", "> S", "T", "o"], "a <b> STo"),
+            (hermes(), &["end", " <tool", "_"], "end <tool_"),
+            (
+                hermes(),
+                &[
+                    "Hi",
+                    "<tool_call>",
+                    "{\"name\":\"f\"}",
+                    "</tool",
+                    "_call>",
+                    "\n",
+                    "and",
+                    " on",
+                ],
+                "Hiand on",
+            ),
+            (
+                hermes(),
+                &["<tool_call>", "no call", "</tool_call>", "x"],
+                "no callx",
+            ),
+            (
+                thinking(),
+                &["<", "think", ">", "hm", "</think>", "\n\n", "Yes", "!"],
+                "Yes!",
+            ),
+            (
+                OutputParser::new(Some(ToolStyle::Llama3), false, false),
+                &["{", "not", " json"],
+                "{not json",
+            ),
+        ];
+        for (parser, tokens, expected) in cases {
+            let (content, named) = content_and_tokens(parser, tokens);
+            assert_eq!(
+                (content.as_str(), named.as_str()),
+                (expected, expected),
+                "{tokens:?}"
+            );
+        }
     }
 
     #[test]

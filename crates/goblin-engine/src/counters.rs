@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Totals since the engine started.
+/// Totals since the engine started, unless said otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineCounters {
     /// Calls of llama.cpp's decode.
@@ -18,6 +18,10 @@ pub struct EngineCounters {
     pub generated_tokens: u64,
     /// Most sequences that generated in one step.
     pub widest_step: u64,
+    /// Turns of the decode thread's loop. They stand still while there is nothing to do.
+    pub loop_turns: u64,
+    /// Tokens in the context that belong to nobody now, kept for a next turn.
+    pub idle_tokens: u64,
 }
 
 /// The counters and rates, written by the decode thread and read by anybody.
@@ -29,6 +33,8 @@ pub(crate) struct Counting {
     pub(crate) cached_tokens: AtomicU64,
     pub(crate) generated_tokens: AtomicU64,
     pub(crate) widest_step: AtomicU64,
+    pub(crate) loop_turns: AtomicU64,
+    pub(crate) idle_tokens: AtomicU64,
     /// Tokens per second as bits of an `f64`; 0 before the first measurement.
     decode_rate: AtomicU64,
     prefill_rate: AtomicU64,
@@ -47,6 +53,8 @@ impl Counting {
             cached_tokens: get(&self.cached_tokens),
             generated_tokens: get(&self.generated_tokens),
             widest_step: get(&self.widest_step),
+            loop_turns: get(&self.loop_turns),
+            idle_tokens: get(&self.idle_tokens),
         }
     }
 

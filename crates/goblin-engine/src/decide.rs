@@ -82,12 +82,12 @@ pub(crate) fn prepare(
             format!("1 to {MAX_QUESTIONS} questions are possible."),
         ));
     }
-    let shared = vocabulary::text_tokens(&loaded.model, &request.shared, true);
+    let shared = vocabulary::text_tokens(&loaded.model, &request.shared, true)?;
     let context_window = loaded.plan.context_tokens;
     let mut questions = Vec::with_capacity(request.questions.len());
     for (i, question) in request.questions.iter().enumerate() {
         let param = format!("questions[{i}]");
-        let mut tokens = vocabulary::text_tokens(&loaded.model, &question.text, shared.is_empty());
+        let mut tokens = vocabulary::text_tokens(&loaded.model, &question.text, shared.is_empty())?;
         let mut branch_at = shared.len();
         if tokens.is_empty() {
             // Nothing follows the shared text: its last token is evaluated again for its logits.
@@ -149,7 +149,7 @@ fn options(
         }
         let mut tokens: Vec<Token> = Vec::new();
         for spelling in &option.spellings {
-            let first = vocabulary::text_tokens(&loaded.model, spelling, false)
+            let first = vocabulary::text_tokens(&loaded.model, spelling, false)?
                 .first()
                 .copied();
             let Some(first) = first else {

@@ -1,6 +1,7 @@
 //! Starting, holding and stopping the engine.
 
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -84,23 +85,21 @@ pub(crate) struct Loaded {
     pub(crate) plan: EnginePlan,
     /// Tokens in the vocabulary.
     pub(crate) vocabulary: u32,
+    /// Can the model go back to a shorter text? Recurrent ones keep one state for all of it.
+    pub(crate) rewinds: bool,
 }
 
 impl Engine {
     /// Checks the CPU, the file, the options and the memory, then begins to load the model on a thread of
-    /// its own. `progress` is called from that thread with 0 to 1.
+    /// its own. The handle's status tells how far it is.
     ///
     /// # Errors
     /// What can be known before loading: [`EngineError::CpuTooOld`], [`EngineError::Gguf`],
-    /// [`EngineError::Option`], [`EngineError::OutOfMemory`]. What happens later is told by
+    /// [`EngineError::Template`], [`EngineError::Option`], [`EngineError::OutOfMemory`]. What happens later is told by
     /// [`Engine::ready`] and the handle's status.
-    pub fn start(
-        options: EngineOptions,
-        ids: Ids,
-        mut progress: impl FnMut(f32) + Send + 'static,
-    ) -> Result<Self, EngineError> {
+    pub fn start(options: EngineOptions, ids: Ids) -> Result<Self, EngineError> {
         options::check_cpu()?;
-        let info = gguf::inspect(&options.path)?;
+        let info = usable(&options.path, options.chat_template.as_deref())?;
         let plan = options::plan(&options, &info)?;
         let places = plan.sequences as usize;
         let (jobs, work) = sync_channel(places + DECIDE_PLACES + 2);
@@ -119,7 +118,7 @@ impl Engine {
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("goblin-engine".to_owned())
-            .spawn(move || run(&for_thread, &work, &mut progress))
+            .spawn(move || run(&for_thread, &work))
             .map_err(|e| EngineError::Load(format!("no thread could be started: {e}")))?;
         Ok(Self {
             shared,
@@ -207,9 +206,28 @@ impl SystemInfo {
     }
 }
 
+/// Checks, without llama.cpp, that the file at `path` is a model that can answer: its header, its architecture,
+/// its tokenizer and its chat template (or `chat_template` in its place).
+///
+/// # Errors
+/// [`EngineError::Gguf`] or [`EngineError::Template`].
+pub fn usable(path: &Path, chat_template: Option<&str>) -> Result<GgufInfo, EngineError> {
+    let info = gguf::inspect(path)?;
+    info.check_generates()?;
+    let source = chat_template.or(info.chat_template.as_deref());
+    ChatTemplate::new(source, "", "", "").map_err(broken)?;
+    Ok(info)
+}
+
+fn broken(error: TemplateError) -> EngineError {
+    match error {
+        TemplateError::Broken(why) | TemplateError::Refused(why) => EngineError::Template(why),
+    }
+}
+
 /// The life of the engine's thread.
-fn run(shared: &Arc<Shared>, work: &Receiver<Job>, progress: &mut (impl FnMut(f32) + Send + 'static)) {
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| serve(shared, work, progress)));
+fn run(shared: &Arc<Shared>, work: &Receiver<Job>) {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| serve(shared, work)));
     let error = match outcome {
         Ok(Ok(())) => EngineError::Stopped,
         Ok(Err(error)) => error,
@@ -222,13 +240,9 @@ fn run(shared: &Arc<Shared>, work: &Receiver<Job>, progress: &mut (impl FnMut(f3
 }
 
 /// Loads, then works until told to stop.
-fn serve(
-    shared: &Arc<Shared>,
-    work: &Receiver<Job>,
-    progress: &mut (impl FnMut(f32) + Send + 'static),
-) -> Result<(), EngineError> {
+fn serve(shared: &Arc<Shared>, work: &Receiver<Job>) -> Result<(), EngineError> {
     let backend = backend()?;
-    let model = Arc::new(load_model(backend, shared, progress)?);
+    let model = Arc::new(load_model(backend, shared)?);
     let context = new_context(backend, &model, &shared.plan)?;
     let template = template(shared, &model)?;
     let loaded = Arc::new(Loaded {
@@ -236,10 +250,10 @@ fn serve(
         controls: ControlTexts::of(&model),
         vocabulary: u32::try_from(model.n_vocab()).unwrap_or(0),
         plan: shared.plan,
+        rewinds: shared.info.rewinds && !model.is_recurrent() && !model.is_hybrid(),
         template,
         model: Arc::clone(&model),
     });
-    progress(1.0);
     shared.state.send_replace(State::Ready(Arc::clone(&loaded)));
     tracing::info!(
         model = shared.options.name,
@@ -263,12 +277,7 @@ fn backend() -> Result<&'static LlamaBackend, EngineError> {
     made.as_ref().map_err(|e| EngineError::Load(e.clone()))
 }
 
-fn load_model(
-    backend: &LlamaBackend,
-    shared: &Arc<Shared>,
-    progress: &mut (impl FnMut(f32) + Send + 'static),
-) -> Result<LlamaModel, EngineError> {
-    let (sender, steps) = std::sync::mpsc::channel::<f32>();
+fn load_model(backend: &LlamaBackend, shared: &Arc<Shared>) -> Result<LlamaModel, EngineError> {
     let for_callback = Arc::clone(shared);
     let mut params = LlamaModelParams::default()
         .with_use_mmap(true)
@@ -276,17 +285,12 @@ fn load_model(
             for_callback
                 .state
                 .send_replace(State::Loading(done.clamp(0.0, 1.0)));
-            let _ = sender.send(done);
             !for_callback.stopping.load(Ordering::SeqCst)
         });
     if let Some(layers) = shared.options.gpu_layers {
         params = params.with_n_gpu_layers(layers);
     }
     let loaded = LlamaModel::load_from_file(backend, &shared.options.path, &params);
-    drop(params);
-    for done in steps {
-        progress(done);
-    }
     if shared.stopping.load(Ordering::SeqCst) {
         return Err(EngineError::Stopped);
     }
@@ -338,7 +342,5 @@ fn template(shared: &Shared, model: &LlamaModel) -> Result<ChatTemplate, EngineE
     let (bos, eos) = (text_of(vocab.bos()), text_of(vocab.eos()));
     // Where the tokenizer adds no token at the beginning, the template's own must stay.
     let bos_to_strip = if vocab.should_add_bos() { bos.as_str() } else { "" };
-    ChatTemplate::new(source, &bos, bos_to_strip, &eos).map_err(|error| match error {
-        TemplateError::Broken(why) | TemplateError::Refused(why) => EngineError::Template(why),
-    })
+    ChatTemplate::new(source, &bos, bos_to_strip, &eos).map_err(broken)
 }

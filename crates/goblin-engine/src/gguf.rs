@@ -48,6 +48,9 @@ pub enum GgufError {
         /// Bytes there are.
         actual: u64,
     },
+    /// A sound file, but not of a model that answers in text.
+    #[error("this model cannot generate text: {0}")]
+    NoText(String),
 }
 
 /// What a GGUF file says about itself.
@@ -77,7 +80,54 @@ pub struct GgufInfo {
     pub file_bytes: u64,
     /// Bytes of KV memory one token of context needs with 16-bit keys and values, over all layers.
     pub kv_bytes_per_token: u64,
+    /// Layers of the model (`{architecture}.block_count`); 0 when the file does not say.
+    pub layers: u64,
+    /// Made for vectors of whole texts (`{architecture}.pooling_type`), or only a part of a model
+    /// (`general.type`), when the file says so.
+    pub purpose: Option<String>,
+    /// Can it go back to a shorter text? Models with a recurrent state in some layer cannot.
+    pub rewinds: bool,
 }
+
+impl GgufInfo {
+    /// Checks that llama.cpp can generate text with this model.
+    ///
+    /// # Errors
+    /// [`GgufError::NoText`] with the reason.
+    pub fn check_generates(&self) -> Result<(), GgufError> {
+        let architecture = &self.architecture;
+        let refuse = |why: String| Err(GgufError::NoText(why));
+        if let Some(purpose) = &self.purpose {
+            return refuse(purpose.clone());
+        }
+        if architecture.contains("bert") || NO_TEXT.contains(&architecture.as_str()) {
+            return refuse(format!("its architecture is {architecture}"));
+        }
+        if self.layers == 0 {
+            return refuse(format!("the file has no {architecture}.block_count"));
+        }
+        if self.vocabulary == 0 {
+            return refuse("the file has no tokenizer".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Architectures of llama.cpp (`llama-arch.cpp`) that make vectors, sound or images, or do not write from left
+/// to right; names with `bert` in them are more of the first kind.
+const NO_TEXT: [&str; 9] = [
+    "clip",
+    "dream",
+    "gemma-embedding",
+    "llada",
+    "llada-moe",
+    "llama-embed",
+    "rnd1",
+    "t5encoder",
+    "wavtokenizer-dec",
+];
+/// Entries of models with a recurrent state.
+const RECURRENT: [&str; 4] = ["ssm.", "wkv.", "shortconv.", "kda."];
 
 /// Reads and checks the header of the file at `path`.
 ///
@@ -178,8 +228,26 @@ fn describe(
         tensor_count,
         file_bytes,
         kv_bytes_per_token: kv_bytes(&architecture, entries),
+        layers: number("block_count").unwrap_or(0),
+        purpose: purpose(&architecture, entries),
+        rewinds: !entries.keys().any(|key| {
+            let of_architecture = key.strip_prefix(&architecture).and_then(|k| k.strip_prefix('.'));
+            of_architecture.is_some_and(|k| RECURRENT.iter().any(|r| k.starts_with(r)))
+        }),
         architecture,
     })
+}
+
+/// What the file is for, when it is something else than answering.
+fn purpose(architecture: &str, entries: &BTreeMap<String, Entry>) -> Option<String> {
+    let kind = entries.get("general.type").and_then(Entry::text);
+    if let Some(kind) = kind.filter(|kind| kind != "model") {
+        return Some(format!("it is only a part of one ({kind})"));
+    }
+    // llama.cpp's LLAMA_POOLING_TYPE_NONE is 0.
+    let pooling = entries.get(&format!("{architecture}.pooling_type"));
+    let pools = pooling.and_then(Entry::number).is_some_and(|n| n > 0);
+    pools.then(|| "it was made for embeddings".to_owned())
 }
 
 /// Bytes of 16-bit keys and values for one token over all layers.

@@ -9,7 +9,9 @@ use goblin_core::chat::ChatRequest;
 use goblin_core::decide::{DecideRequest, DecideResponse};
 use goblin_core::event::Parsed;
 use goblin_core::model::{Capability, ModelInfo, ModelState};
-use goblin_core::provider::{ChatStream, Health, ProviderError, ProviderHandle, ProviderStatus, TokenCount};
+use goblin_core::provider::{
+    ChatStream, DecideFn, Health, ProviderError, ProviderHandle, ProviderStatus, TokenCount,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::answer::Event;
@@ -33,10 +35,14 @@ pub(crate) fn handle(shared: &Arc<Shared>) -> ProviderHandle {
         Arc::clone(shared),
         Arc::clone(shared),
     );
+    // A model that cannot go back would evaluate the shared text anew for every question.
+    let decide: Option<DecideFn> = shared.info.rewinds.then(|| {
+        let decide: DecideFn =
+            Arc::new(move |request| Box::pin(decide_request(Arc::clone(&for_decide), request)));
+        decide
+    });
     ProviderHandle {
-        decide: Some(Arc::new(move |request| {
-            Box::pin(decide_request(Arc::clone(&for_decide), request))
-        })),
+        decide,
         count: Some(Arc::new(move |request| {
             Box::pin(count(Arc::clone(&for_count), request))
         })),
@@ -72,6 +78,15 @@ async fn decide_request(
     request: DecideRequest,
 ) -> Result<DecideResponse, ProviderError> {
     let loaded = ready(&shared, &request.model)?;
+    if !loaded.rewinds {
+        return Err(prepare::rejected(
+            "model",
+            format!(
+                "The model `{}` cannot answer typed questions: it cannot go back in a text.",
+                loaded.name
+            ),
+        ));
+    }
     let permit = Arc::clone(&shared.decide_places)
         .try_acquire_owned()
         .map_err(|_| ProviderError::Overloaded { retry_after: None })?;
@@ -142,12 +157,10 @@ fn status(shared: &Shared) -> ProviderStatus {
         State::Loading(_) => (Health::Starting(loading(shared)), ModelState::Loading, false),
         State::Failed(error) => (Health::Down(error.to_string()), ModelState::Down, false),
     };
-    let mut capabilities = vec![
-        Capability::Chat,
-        Capability::Logprobs,
-        Capability::Decide,
-        Capability::Grammar,
-    ];
+    let mut capabilities = vec![Capability::Chat, Capability::Logprobs, Capability::Grammar];
+    if shared.info.rewinds {
+        capabilities.push(Capability::Decide);
+    }
     if tools {
         capabilities.push(Capability::Tools);
     }

@@ -10,9 +10,11 @@
 //! new. A stream that is dropped stops before the next step. Without work the thread sleeps.
 
 mod answer;
+mod constraint;
 mod counters;
 mod decide;
 mod engine;
+mod gbnf;
 pub mod gguf;
 mod handle;
 mod memory;
@@ -20,7 +22,9 @@ mod options;
 mod output;
 mod prepare;
 mod sampler;
+mod schema;
 mod sequence;
+mod share;
 mod stop;
 mod template;
 mod text;
@@ -29,7 +33,7 @@ mod vocabulary;
 mod worker;
 
 pub use counters::EngineCounters;
-pub use engine::{Engine, SystemInfo};
+pub use engine::{Engine, SystemInfo, usable};
 pub use options::{
     DEFAULT_CONTEXT_TOKENS, DEFAULT_SEQUENCES, EngineError, EngineOptions, EnginePlan, MAX_SEQUENCES,
     MIN_CONTEXT_TOKENS,
@@ -37,4 +41,4 @@ pub use options::{
 pub use sampler::{DEFAULT_MIN_P, DEFAULT_TEMPERATURE, DEFAULT_TOP_K, DEFAULT_TOP_P, REPEAT_WINDOW};
 
 /// The engine's id as a provider.
-pub const PROVIDER_ID: &str = "engine";
+pub const PROVIDER_ID: &str = goblin_core::provider::IN_PROCESS;

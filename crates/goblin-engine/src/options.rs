@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use goblin_core::cpu;
 use thiserror::Error;
 
 use crate::gguf::{GgufError, GgufInfo};
@@ -54,9 +55,7 @@ pub enum EngineError {
     #[error("the model file cannot be used: {0}")]
     Gguf(#[from] GgufError),
     /// The CPU lacks what the engine was compiled for.
-    #[error(
-        "this CPU has no {missing}; the embedded engine needs it. Use a model server on another machine, or build goblin on this one"
-    )]
+    #[error("{}", cpu::sentence(missing))]
     CpuTooOld {
         /// The missing feature.
         missing: &'static str,
@@ -183,20 +182,7 @@ fn shrunk(tokens: u32, sequences: u32, info: &GgufInfo, available: Option<u64>) 
 
 /// Refuses a CPU that cannot run the compiled C++, before any of it is called.
 pub(crate) fn check_cpu() -> Result<(), EngineError> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        // x86-64-v3, for which the C++ is compiled.
-        let missing = [
-            ("AVX2", std::arch::is_x86_feature_detected!("avx2")),
-            ("FMA", std::arch::is_x86_feature_detected!("fma")),
-            ("BMI2", std::arch::is_x86_feature_detected!("bmi2")),
-            ("F16C", std::arch::is_x86_feature_detected!("f16c")),
-        ];
-        if let Some((missing, _)) = missing.into_iter().find(|(_, there)| !there) {
-            return Err(EngineError::CpuTooOld { missing });
-        }
-    }
-    Ok(())
+    cpu::missing().map_or(Ok(()), |missing| Err(EngineError::CpuTooOld { missing }))
 }
 
 #[cfg(test)]
@@ -218,6 +204,9 @@ mod tests {
             tensor_count: 272,
             file_bytes: 100_000_000,
             kv_bytes_per_token: 20_000,
+            layers: 30,
+            purpose: None,
+            rewinds: true,
         }
     }
 

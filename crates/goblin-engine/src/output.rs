@@ -86,6 +86,10 @@ pub(crate) struct OutputParser {
     at_start: bool,
     /// A marker just ended: the white space after it belongs to it.
     trimming: bool,
+    /// Bytes pushed so far.
+    pushed: usize,
+    /// Where each [`Piece::Text`] given out ends, in bytes pushed; taken by [`Self::text_end`].
+    text_ends: VecDeque<usize>,
 }
 
 impl OutputParser {
@@ -104,12 +108,14 @@ impl OutputParser {
             held: String::new(),
             at_start: true,
             trimming: false,
+            pushed: 0,
+            text_ends: VecDeque::new(),
         }
     }
 
-    /// Is everything just text? Then the parser can be left out.
+    /// Is everything just text? Then the parser can be left out; an answer it began with it goes on with.
     pub(crate) fn is_plain(&self) -> bool {
-        self.tools.is_none() && !self.thinks
+        self.tools.is_none() && !self.thinks && self.pushed == 0
     }
 
     /// Is what comes now reasoning?
@@ -120,20 +126,26 @@ impl OutputParser {
     /// Adds `text`; pieces that are certain go to `out`.
     pub(crate) fn push(&mut self, text: &str, out: &mut VecDeque<Piece>) {
         self.held.push_str(text);
+        self.pushed += text.len();
         while self.step(out) {}
+    }
+
+    /// Where the next [`Piece::Text`] of those given out ends, in bytes pushed since the beginning.
+    pub(crate) fn text_end(&mut self) -> usize {
+        self.text_ends.pop_front().unwrap_or(self.pushed)
     }
 
     /// The answer is over: what is held is whatever it looks like.
     pub(crate) fn finish(&mut self, out: &mut VecDeque<Piece>) {
         let held = std::mem::take(&mut self.held);
         match self.state {
-            State::Thinking => give(out, Piece::Reasoning(held)),
-            State::Calling => self.calls(&held, out),
+            State::Thinking => reason(out, held),
+            State::Calling => self.calls(&held, 0, out),
             State::Answer => {
                 if self.tools == Some(ToolStyle::Llama3) && held.trim_start().starts_with('{') {
-                    self.calls(&held, out);
+                    self.calls(&held, 0, out);
                 } else {
-                    give(out, Piece::Text(held));
+                    self.give_text(held, 0, out);
                 }
             }
         }
@@ -194,13 +206,21 @@ impl OutputParser {
         if !text.trim().is_empty() {
             self.at_start = false;
         }
-        give(out, Piece::Text(text));
+        self.give_text(text, 0, out);
+    }
+
+    /// `text` was read up to `after` bytes before what is still held.
+    fn give_text(&mut self, text: String, after: usize, out: &mut VecDeque<Piece>) {
+        if !text.is_empty() {
+            self.text_ends.push_back(self.pushed - self.held.len() - after);
+            out.push_back(Piece::Text(text));
+        }
     }
 
     fn thinking(&mut self, out: &mut VecDeque<Piece>) -> bool {
         if let Some(at) = self.held.find(THINK_END) {
             let text: String = self.held.drain(..at).collect();
-            give(out, Piece::Reasoning(text));
+            reason(out, text);
             self.held.drain(..THINK_END.len());
             self.trimming = true;
             self.thinks = false;
@@ -209,7 +229,7 @@ impl OutputParser {
         }
         let held = overlap(&self.held, THINK_END);
         let text: String = self.held.drain(..self.held.len() - held).collect();
-        give(out, Piece::Reasoning(text));
+        reason(out, text);
         false
     }
 
@@ -220,20 +240,22 @@ impl OutputParser {
             let call: String = self.held.drain(..at).collect();
             self.held.drain(..end.len());
             self.trimming = true;
-            self.calls(&call, out);
+            self.calls(&call, end.len(), out);
             self.state = State::Answer;
             return true;
         }
         if self.held.len() > MAX_CALL_BYTES {
-            give(out, Piece::Text(std::mem::take(&mut self.held)));
+            let held = std::mem::take(&mut self.held);
+            self.give_text(held, 0, out);
             self.tools = None;
             self.state = State::Answer;
         }
         false
     }
 
-    /// The calls in `body`; a body that holds none is given as text, because the caller should see it.
-    fn calls(&mut self, body: &str, out: &mut VecDeque<Piece>) {
+    /// The calls in `body`, which ended `after` bytes ago; a body that holds none is given as text, because the
+    /// caller should see it.
+    fn calls(&mut self, body: &str, after: usize, out: &mut VecDeque<Piece>) {
         self.at_start = false;
         let parsed: Option<Value> = serde_json::from_str(body.trim()).ok();
         let calls: Option<Vec<Piece>> = match &parsed {
@@ -243,18 +265,14 @@ impl OutputParser {
         };
         match calls {
             Some(calls) => out.extend(calls),
-            None => give(out, Piece::Text(body.to_owned())),
+            None => self.give_text(body.to_owned(), after, out),
         }
     }
 }
 
-fn give(out: &mut VecDeque<Piece>, piece: Piece) {
-    let empty = match &piece {
-        Piece::Text(t) | Piece::Reasoning(t) => t.is_empty(),
-        Piece::Call { .. } => false,
-    };
-    if !empty {
-        out.push_back(piece);
+fn reason(out: &mut VecDeque<Piece>, text: String) {
+    if !text.is_empty() {
+        out.push_back(Piece::Reasoning(text));
     }
 }
 

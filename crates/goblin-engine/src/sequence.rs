@@ -35,17 +35,21 @@ pub(crate) struct Sequences {
     clock: u64,
     /// May a prefix be kept or copied at all? Recurrent models cannot go back.
     reuse: bool,
+    /// Most tokens all free sequences may hold together.
+    idle_tokens: usize,
 }
 
 impl Sequences {
-    /// `chats` sequences for chats and `reserved` more that are only taken by number.
-    pub(crate) fn new(chats: usize, reserved: usize, reuse: bool) -> Self {
+    /// `chats` sequences for chats and `reserved` more that are only taken by number. Free ones may hold
+    /// `idle_tokens` together.
+    pub(crate) fn new(chats: usize, reserved: usize, reuse: bool, idle_tokens: usize) -> Self {
         let held = (0..chats + reserved).map(|_| Held::default()).collect();
         Self {
             held,
             chats,
             clock: 0,
             reuse,
+            idle_tokens,
         }
     }
 
@@ -87,6 +91,45 @@ impl Sequences {
         self.clock += 1;
         self.held[sequence].busy = false;
         self.held[sequence].used_at = self.clock;
+    }
+
+    /// May prompts share what is evaluated?
+    pub(crate) fn reuses(&self) -> bool {
+        self.reuse
+    }
+
+    /// Tokens that free sequences hold.
+    pub(crate) fn idle(&self) -> usize {
+        let free = self.held.iter().filter(|h| !h.busy);
+        free.map(|h| h.tokens.len()).sum()
+    }
+
+    /// Forgets free sequences, the one used longest ago first, until the rest hold no more than they may. The one
+    /// used last stays, and what a prompt of `wanted` would reuse. The caller clears those named: every cell in use
+    /// costs every step, whoever it belongs to.
+    pub(crate) fn drop_idle<'p>(&mut self, wanted: impl Iterator<Item = &'p [Token]>) -> Vec<usize> {
+        let mut idle = self.idle();
+        if idle <= self.idle_tokens {
+            return Vec::new();
+        }
+        let kept: Vec<usize> = wanted
+            .filter_map(|prompt| self.longest_prefix(prompt).map(|(sequence, _)| sequence))
+            .collect();
+        let mut free: Vec<usize> = (0..self.held.len())
+            .filter(|s| !self.held[*s].busy && !self.held[*s].tokens.is_empty())
+            .collect();
+        free.sort_by_key(|s| self.held[*s].used_at);
+        free.pop();
+        let mut dropped = Vec::new();
+        for sequence in free.into_iter().filter(|s| !kept.contains(s)) {
+            if idle <= self.idle_tokens {
+                break;
+            }
+            idle -= self.held[sequence].tokens.len();
+            self.held[sequence].tokens = Vec::new();
+            dropped.push(sequence);
+        }
+        dropped
     }
 
     /// Forgets everything (the context was cleared).
@@ -162,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_next_turn_of_a_chat_keeps_everything_it_has() {
-        let mut seqs = Sequences::new(2, 0, true);
+        let mut seqs = Sequences::new(2, 0, true, 10_000);
         let first = all(10);
         let at = seqs.take(&first).unwrap();
         assert_eq!(at.cached, 0);
@@ -181,7 +224,7 @@ mod tests {
 
     #[test]
     fn the_last_token_of_a_repeated_prompt_is_evaluated_anew() {
-        let mut seqs = Sequences::new(1, 0, true);
+        let mut seqs = Sequences::new(1, 0, true, 10_000);
         let prompt = all(10);
         let at = seqs.take(&prompt).unwrap();
         finish(&mut seqs, at, &prompt, &[]);
@@ -190,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_shared_system_prompt_is_copied_even_from_a_busy_sequence() {
-        let mut seqs = Sequences::new(3, 0, true);
+        let mut seqs = Sequences::new(3, 0, true, 10_000);
         let a: Vec<Token> = [all(50), vec![1000]].concat();
         let b: Vec<Token> = [all(50), vec![2000]].concat();
         let at_a = seqs.take(&a).unwrap();
@@ -208,7 +251,7 @@ mod tests {
 
     #[test]
     fn another_chat_with_the_same_system_prompt_does_not_destroy_a_long_one() {
-        let mut seqs = Sequences::new(2, 0, true);
+        let mut seqs = Sequences::new(2, 0, true, 10_000);
         let long: Vec<Token> = [all(50), (5000..6000).collect()].concat();
         let at = seqs.take(&long).unwrap();
         finish(&mut seqs, at, &long, &[]);
@@ -220,7 +263,7 @@ mod tests {
 
     #[test]
     fn without_room_the_sequence_used_longest_ago_is_given_up() {
-        let mut seqs = Sequences::new(2, 0, true);
+        let mut seqs = Sequences::new(2, 0, true, 10_000);
         for start in [100, 200] {
             let prompt: Vec<Token> = (start..start + 10).collect();
             let at = seqs.take(&prompt).unwrap();
@@ -233,15 +276,60 @@ mod tests {
 
     #[test]
     fn when_all_are_busy_there_is_no_place_and_reserved_ones_are_never_taken() {
-        let mut seqs = Sequences::new(1, 1, true);
+        let mut seqs = Sequences::new(1, 1, true, 10_000);
         assert!(seqs.take(&[1, 2]).is_some());
         assert!(seqs.take(&[1, 2]).is_none());
         assert_eq!(seqs.occupy(1, &[1, 2]).sequence, 1);
     }
 
+    /// Four chats of ten tokens each, over, in their order; free sequences may hold `idle_tokens`.
+    fn four_over(idle_tokens: usize) -> (Sequences, Vec<Vec<Token>>) {
+        let mut seqs = Sequences::new(5, 1, true, idle_tokens);
+        let prompts: Vec<Vec<Token>> = (1..5).map(|c| (c * 100..c * 100 + 10).collect()).collect();
+        for prompt in &prompts {
+            let at = seqs.take(prompt).unwrap();
+            finish(&mut seqs, at, prompt, &[]);
+        }
+        (seqs, prompts)
+    }
+
+    fn drop_idle(seqs: &mut Sequences, wanted: &[&[Token]]) -> Vec<usize> {
+        seqs.drop_idle(wanted.iter().copied())
+    }
+
+    #[test]
+    fn what_rests_is_kept_within_its_bound_and_the_oldest_goes_first() {
+        let (mut seqs, _) = four_over(40);
+        assert_eq!((seqs.idle(), drop_idle(&mut seqs, &[])), (40, vec![]));
+        let (mut seqs, _) = four_over(25);
+        assert_eq!(drop_idle(&mut seqs, &[]), [0, 1]);
+        assert_eq!((seqs.idle(), seqs.length(0), seqs.length(2)), (20, 0, 10));
+        assert_eq!(drop_idle(&mut seqs, &[]), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn what_a_prompt_wants_is_never_dropped_for_it_nor_the_chat_that_spoke_last() {
+        let (mut seqs, prompts) = four_over(25);
+        assert_eq!(drop_idle(&mut seqs, &[&prompts[0]]), [1, 2]);
+        assert_eq!(seqs.take(&prompts[0]).unwrap().cached, 9);
+        // Even a bound of nothing leaves the next turn of the last chat its tokens.
+        let (mut seqs, prompts) = four_over(0);
+        assert_eq!(drop_idle(&mut seqs, &[]), [0, 1, 2]);
+        assert_eq!(seqs.take(&prompts[3]).unwrap().cached, 9);
+    }
+
+    #[test]
+    fn a_busy_sequence_neither_counts_nor_goes() {
+        let (mut seqs, prompts) = four_over(25);
+        seqs.take(&prompts[0]).unwrap();
+        assert_eq!(seqs.idle(), 30);
+        assert_eq!(drop_idle(&mut seqs, &[]), [1]);
+        assert_eq!(seqs.length(0), 9);
+    }
+
     #[test]
     fn models_that_cannot_go_back_reuse_nothing() {
-        let mut seqs = Sequences::new(1, 0, false);
+        let mut seqs = Sequences::new(1, 0, false, 10_000);
         let prompt = all(10);
         let at = seqs.take(&prompt).unwrap();
         finish(&mut seqs, at, &prompt, &[]);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use goblin_core::provider::ProviderError;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
@@ -70,34 +71,54 @@ impl ControlTexts {
 }
 
 /// The tokens of a whole prompt: special tokens are read as such, except where a [`BREAK`] stands.
-pub(crate) fn prompt_tokens(model: &LlamaModel, text: &str) -> Vec<Token> {
+///
+/// # Errors
+/// [`ProviderError::Unavailable`] without memory for the thread a long text needs.
+pub(crate) fn prompt_tokens(model: &LlamaModel, text: &str) -> Result<Vec<Token>, ProviderError> {
     let mut out = Vec::new();
     for (i, part) in text.split(BREAK).enumerate() {
-        out.extend(tokenize(model, part, i == 0, true));
+        out.extend(tokenize(model, part, i == 0, true)?);
     }
-    out
+    Ok(out)
 }
 
 /// The tokens of a text in which nothing is special. `begins`: with the model's token that begins a text.
-pub(crate) fn text_tokens(model: &LlamaModel, text: &str, begins: bool) -> Vec<Token> {
+///
+/// # Errors
+/// As [`prompt_tokens`].
+pub(crate) fn text_tokens(model: &LlamaModel, text: &str, begins: bool) -> Result<Vec<Token>, ProviderError> {
     tokenize(model, text, begins, false)
 }
 
-fn tokenize(model: &LlamaModel, text: &str, begins: bool, special: bool) -> Vec<Token> {
+fn tokenize(
+    model: &LlamaModel,
+    text: &str,
+    begins: bool,
+    special: bool,
+) -> Result<Vec<Token>, ProviderError> {
     let run = || model.vocab().tokenize(text.as_bytes(), begins, special);
     let tokens: Vec<LlamaToken> = if text.len() <= LONG_TEXT {
         run()
     } else {
         let stack = text.len().saturating_mul(STACK_PER_BYTE).clamp(STACK.0, STACK.1);
-        std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new()
-                .stack_size(stack)
-                .spawn_scoped(scope, run);
-            // Without memory for the thread the text is tried where we are.
-            thread.ok().and_then(|t| t.join().ok()).unwrap_or_default()
-        })
+        on_stack(stack, run)?
     };
-    tokens.into_iter().map(|t| t.0).collect()
+    Ok(tokens.into_iter().map(|t| t.0).collect())
+}
+
+/// Runs `work` on a thread with `stack` bytes of stack. A text whose thread cannot start is an error: without
+/// its tokens the prompt would be another.
+fn on_stack<T: Send>(stack: usize, work: impl FnOnce() -> T + Send) -> Result<T, ProviderError> {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .stack_size(stack)
+            .spawn_scoped(scope, work)
+            .ok()
+            .and_then(|thread| thread.join().ok())
+            .ok_or_else(|| ProviderError::Unavailable {
+                reason: "there is no memory for the thread that cuts a long text into tokens".to_owned(),
+            })
+    })
 }
 
 /// Appends the bytes of `token` to `out`. `special`: control tokens are written too.
@@ -111,6 +132,17 @@ pub(crate) fn push_piece(model: &LlamaModel, token: Token, special: bool, out: &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_that_cannot_start_is_an_error_and_not_an_empty_text() {
+        assert_eq!(on_stack(1 << 20, || 7), Ok(7));
+        // More than any address space.
+        let refused = on_stack(usize::MAX >> 8, || 7);
+        assert!(
+            matches!(refused, Err(ProviderError::Unavailable { .. })),
+            "{refused:?}"
+        );
+    }
 
     #[test]
     fn what_spells_a_control_token_is_broken_and_nothing_else_is_touched() {

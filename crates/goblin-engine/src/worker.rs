@@ -20,6 +20,7 @@ use crate::options::UBATCH;
 use crate::prepare::ChatJob;
 use crate::sampler::{Likelihood, Scratch};
 use crate::sequence::{Sequences, Token, common_prefix};
+use crate::share::shares;
 use crate::vocabulary::push_piece;
 
 /// Prompt tokens in a step while answers are generated, before the rate is known.
@@ -30,6 +31,9 @@ const LEAST_CHUNK: usize = 32;
 const CHUNK_SECONDS: f64 = 0.4;
 /// And while none are, so that a dropped request is noticed.
 const ALONE_CHUNK_SECONDS: f64 = 1.5;
+/// Free sequences may hold this part of one sequence's context together. Every cell in use makes every step's mask
+/// wider, so what rests must not outweigh what runs.
+const IDLE_PART: u32 = 2;
 /// A prompt waits for another that is being evaluated if that spares it at least this many tokens.
 const WORTH_WAITING: usize = 16;
 
@@ -50,6 +54,13 @@ struct Running {
     generated: u32,
     /// Where in the batch its logits are wanted, in this step.
     output: Option<i32>,
+}
+
+impl Running {
+    /// Tokens of the prompt that are still to be evaluated.
+    fn left(&self) -> usize {
+        self.job.prompt.len() - self.fed
+    }
 }
 
 /// Why a running answer leaves.
@@ -94,13 +105,17 @@ impl<'m> Worker<'m> {
     pub(crate) fn new(shared: &Arc<Shared>, loaded: &'m Loaded, context: LlamaContext<'m>) -> Self {
         let chats = shared.plan.sequences as usize;
         let model: &'m LlamaModel = &loaded.model;
-        let reuse = !model.is_recurrent() && !model.is_hybrid();
         Self {
             shared: Arc::clone(shared),
             model,
             context,
             batch: LlamaBatch::new(BATCH as usize, 1),
-            sequences: Sequences::new(chats, 1, reuse),
+            sequences: Sequences::new(
+                chats,
+                1,
+                loaded.rewinds,
+                (shared.plan.context_tokens / IDLE_PART) as usize,
+            ),
             running: Vec::with_capacity(chats),
             waiting: VecDeque::new(),
             deciding: None,
@@ -115,6 +130,7 @@ impl<'m> Worker<'m> {
     /// Works until told to stop; sleeps while there is nothing to do.
     pub(crate) fn run(mut self, work: &Receiver<Job>) {
         loop {
+            self.shared.counting.loop_turns.fetch_add(1, Ordering::SeqCst);
             if self.is_idle() {
                 match work.recv() {
                     Ok(job) => self.take(job),
@@ -186,6 +202,7 @@ impl<'m> Worker<'m> {
         if self.deciding.is_none()
             && let Some(job) = self.to_decide.pop_front()
         {
+            self.drop_idle(&job.shared);
             let placement = self.sequences.occupy(self.chats, &job.shared);
             self.make_room(self.chats, placement.cached, placement.copy_from);
             self.shared
@@ -199,6 +216,9 @@ impl<'m> Worker<'m> {
     /// Is a prompt being evaluated now that begins like this one? Then its keys and values can be shared
     /// when they are there, instead of being computed twice.
     fn better_later(&self, prompt: &[Token]) -> bool {
+        if !self.sequences.reuses() {
+            return false;
+        }
         let wanted = &prompt[..prompt.len().saturating_sub(1)];
         let there = self.sequences.available(wanted);
         self.running
@@ -207,7 +227,29 @@ impl<'m> Worker<'m> {
             .any(|r| common_prefix(&r.job.prompt, wanted) >= there + WORTH_WAITING)
     }
 
+    /// Clears what rests and is too much, except what the prompts that wait and `next` would reuse.
+    fn drop_idle(&mut self, next: &[Token]) {
+        let waiting = self.waiting.iter().map(|job| job.prompt.as_slice());
+        let deciding = self.to_decide.iter().map(|job| job.shared.as_slice());
+        let wanted = waiting.chain(deciding).chain(std::iter::once(next));
+        for sequence in self.sequences.drop_idle(wanted) {
+            if let Err(error) = self
+                .context
+                .clear_kv_cache_seq(Some(number(sequence)), None, None)
+            {
+                tracing::warn!(%error, "a sequence could not be cleared");
+            }
+        }
+        self.count_idle();
+    }
+
+    fn count_idle(&self) {
+        let idle = self.sequences.idle() as u64;
+        self.shared.counting.idle_tokens.store(idle, Ordering::SeqCst);
+    }
+
     fn place(&mut self, mut job: ChatJob) {
+        self.drop_idle(&job.prompt);
         let Some(placement) = self.sequences.take(&job.prompt) else {
             // Places and sequences are equally many, so this cannot be; the caller hears the truth anyway.
             job.answer.fail(ProviderError::Overloaded { retry_after: None });
@@ -270,50 +312,49 @@ impl<'m> Worker<'m> {
             }
         }
         let mut room = self.chunk(step.answers);
-        room = self.plan_decide(&mut step, room);
-        for (at, running) in self.running.iter_mut().enumerate() {
-            if running.next.is_some() || room == 0 {
-                continue;
+        if self.deciding.as_ref().is_some_and(DecideRun::shared_is_there) {
+            self.plan_wave(&mut step);
+            // A wave is short and bounded; the prompts go on beside it.
+            room = room.saturating_sub(step.wave_tokens).max(LEAST_CHUNK);
+        }
+        self.plan_prompts(&mut step, room);
+        step
+    }
+
+    /// The prompts' part of a step, the decider's shared text among them.
+    fn plan_prompts(&mut self, step: &mut Step, room: usize) {
+        let chats = self.running.iter().map(Running::left);
+        let decider = self
+            .deciding
+            .as_ref()
+            .map_or(0, |run| run.job.shared.len() - run.fed);
+        let left: Vec<usize> = chats.chain(std::iter::once(decider)).collect();
+        let mut shares = shares(&left, room);
+        step.shared = shares.pop().unwrap_or(0);
+        if let Some(run) = &self.deciding {
+            for position in run.fed..run.fed + step.shared {
+                let token = run.job.shared[position];
+                add(&mut self.batch, token, position, self.chats, false);
             }
-            let left = running.job.prompt.len() - running.fed;
-            let take = left.min(room);
-            for offset in 0..take {
-                let position = running.fed + offset;
+        }
+        for (at, (running, take)) in self.running.iter_mut().zip(shares).enumerate() {
+            for position in running.fed..running.fed + take {
+                let token = running.job.prompt[position];
                 let last = position + 1 == running.job.prompt.len();
-                let index = add(
-                    &mut self.batch,
-                    running.job.prompt[position],
-                    position,
-                    running.sequence,
-                    last,
-                );
+                let index = add(&mut self.batch, token, position, running.sequence, last);
                 if last {
                     running.output = index;
                 }
             }
-            room -= take;
-            step.fed.push((at, take));
+            if take > 0 {
+                step.fed.push((at, take));
+            }
         }
-        step
     }
 
-    /// The decider's part of a step: a piece of its shared text, or a wave of questions.
-    fn plan_decide(&mut self, step: &mut Step, room: usize) -> usize {
-        let Some(run) = &self.deciding else { return room };
-        if !run.shared_is_there() {
-            let take = (run.job.shared.len() - run.fed).min(room);
-            for position in run.fed..run.fed + take {
-                add(
-                    &mut self.batch,
-                    run.job.shared[position],
-                    position,
-                    self.chats,
-                    false,
-                );
-            }
-            step.shared = take;
-            return room - take;
-        }
+    /// The decider's next wave of questions.
+    fn plan_wave(&mut self, step: &mut Step) {
+        let Some(run) = &self.deciding else { return };
         // The decider has as many cells as a chat: the shared text and one wave.
         let cells = self.context_tokens.saturating_sub(run.job.shared.len());
         for (branch, question) in (self.chats + 1..).zip(run.next_wave(cells)) {
@@ -332,7 +373,6 @@ impl<'m> Worker<'m> {
             step.wave.extend(end);
             step.wave_tokens += question.tokens.len();
         }
-        room.saturating_sub(step.wave_tokens)
     }
 
     /// How many prompt tokens this step may hold.
@@ -459,6 +499,12 @@ impl<'m> Worker<'m> {
     fn leave(&mut self, at: usize, how: Leave) {
         let running = self.running.remove(at);
         self.sequences.release(running.sequence);
+        if self.running.is_empty() {
+            self.count_idle();
+        } else {
+            // The others should not carry what nobody may ever ask for again.
+            self.drop_idle(&[]);
+        }
         if let Leave::Finished(reason) = how {
             let usage = Usage {
                 prompt_tokens: number(running.job.prompt.len()),

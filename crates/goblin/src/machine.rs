@@ -4,6 +4,12 @@ use std::path::Path;
 
 use sysinfo::{Disks, System};
 
+/// Why this program cannot run on this CPU, as a sentence; `None` when it can. To be asked before anything else: the
+/// C of the database and of the encryption is compiled for newer CPUs too, not only the engine.
+pub(crate) fn cpu_problem() -> Option<String> {
+    goblin_core::cpu::missing().map(goblin_core::cpu::sentence)
+}
+
 /// Memory this process may use, in bytes: the machine's, or its cgroup's limit where that is lower.
 pub(crate) fn memory_bytes() -> u64 {
     let mut system = System::new();
@@ -47,6 +53,11 @@ pub(crate) fn cpu_features() -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cpu_that_runs_the_tests_is_not_refused() {
+        assert_eq!(cpu_problem(), None);
+    }
 
     #[test]
     fn memory_and_disk_are_known_even_for_a_folder_that_is_not_there_yet() {

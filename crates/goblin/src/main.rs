@@ -27,6 +27,10 @@ use crate::up::Mode;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    if let Some(problem) = machine::cpu_problem() {
+        complain(format_args!("error: {problem}."));
+        return ExitCode::FAILURE;
+    }
     let cli = Cli::parse();
     let environment = Environment::read();
     let output = Output::new(&environment);

@@ -41,28 +41,51 @@ pub(crate) fn list_models(files: &ModelFiles) -> Result<Vec<ModelFile>, ModelFil
     }
 }
 
-/// The model the engine loads: the configured one, else the default model's when the engine has it, else the
-/// largest that leaves memory for its context, and the starter only when there is nothing else.
+/// The model the engine loads: the first of [`candidates`] it can use.
 pub(crate) fn choose(all: &[ModelFile], config: &Config, memory_bytes: u64) -> Option<ModelFile> {
+    candidates(all, config, memory_bytes)
+        .into_iter()
+        .find(|model| problem(model).is_none())
+}
+
+/// The models the engine may load, the best first. A configured one stands alone. Without it come the default
+/// model's when the engine has it, then by size what leaves memory for its context, the starter after everything
+/// else that fits.
+pub(crate) fn candidates(all: &[ModelFile], config: &Config, memory_bytes: u64) -> Vec<ModelFile> {
     if let Some(wanted) = &config.engine.model {
-        return named(all, wanted).or_else(|| at_path(wanted));
+        return named(all, wanted)
+            .or_else(|| at_path(wanted))
+            .into_iter()
+            .collect();
     }
     let default = config
         .default_model
         .as_deref()
         .map(|m| m.strip_prefix("engine/").unwrap_or(m));
-    if let Some(model) = default.and_then(|name| named(all, name)) {
-        return Some(model);
-    }
-    let there = all.iter().filter(|m| m.size_bytes.is_some());
+    let mut there: Vec<ModelFile> = all.iter().filter(|m| m.size_bytes.is_some()).cloned().collect();
+    there.sort_by_key(|m| {
+        let size = m.size_bytes.unwrap_or(0);
+        let fits = size <= memory_bytes / 10 * 7;
+        let is_default = default == Some(m.name.as_str());
+        // Of those that do not fit, the smallest is the least wrong.
+        let by_size = if fits { size } else { u64::MAX - size };
+        std::cmp::Reverse((is_default, fits, !is_starter(m), by_size))
+    });
     there
-        .max_by_key(|m| {
-            let size = m.size_bytes.unwrap_or(0);
-            let fits = size <= memory_bytes / 10 * 7;
-            // Of those that do not fit, the smallest is the least wrong.
-            (fits, !is_starter(m), if fits { size } else { u64::MAX - size })
-        })
-        .cloned()
+}
+
+/// Why the engine cannot use `model`, from its file alone; `None` when nothing speaks against it.
+#[cfg(feature = "engine")]
+pub(crate) fn problem(model: &ModelFile) -> Option<String> {
+    goblin_engine::usable(&model.path, None)
+        .err()
+        .map(|e| e.to_string())
+}
+
+/// This build cannot look inside.
+#[cfg(not(feature = "engine"))]
+pub(crate) fn problem(_: &ModelFile) -> Option<String> {
+    None
 }
 
 fn named(all: &[ModelFile], name: &str) -> Option<ModelFile> {
@@ -162,20 +185,27 @@ mod tests {
         .config
     }
 
+    /// The names of the candidates, the best first.
+    fn order(all: &[ModelFile], settings: &[(&str, &str)]) -> Vec<String> {
+        let found = candidates(all, &config(settings), 1000);
+        found.into_iter().map(|m| m.name).collect()
+    }
+
     #[test]
-    fn the_largest_that_fits_is_loaded_and_the_starter_last() {
+    fn the_largest_that_fits_comes_first_and_the_starter_after_all_that_fit() {
         let all = [
             model("starter", 500, ModelSource::Starter),
             model("small", 100, ModelSource::Added),
             model("middle", 600, ModelSource::Found),
             model("huge", 5000, ModelSource::Added),
+            model("vast", 6000, ModelSource::Added),
         ];
-        let of = |all: &[ModelFile], memory| choose(all, &config(&[]), memory).map(|m| m.name);
-        assert_eq!(of(&all, 1000).as_deref(), Some("middle"));
-        assert_eq!(of(&all[..2], 1000).as_deref(), Some("small"));
-        assert_eq!(of(&all[..1], 1000).as_deref(), Some("starter"));
-        assert_eq!(of(&all[3..], 1000).as_deref(), Some("huge"));
-        assert_eq!(of(&[], 1000), None);
+        assert_eq!(order(&all, &[]), ["middle", "small", "starter", "huge", "vast"]);
+        assert_eq!(
+            order(&all, &[("models.default", "engine/small")]),
+            ["small", "middle", "starter", "huge", "vast"]
+        );
+        assert_eq!(order(&[], &[]), Vec::<String>::new());
     }
 
     #[test]
@@ -184,19 +214,70 @@ mod tests {
             model("small", 100, ModelSource::Added),
             model("big", 600, ModelSource::Added),
         ];
-        assert_eq!(
-            choose(&all, &config(&[("engine.model", "small")]), 1000)
-                .unwrap()
-                .name,
-            "small"
-        );
-        assert_eq!(
-            choose(&all, &config(&[("models.default", "engine/small")]), 1000)
-                .unwrap()
-                .name,
-            "small"
-        );
-        assert_eq!(choose(&all, &config(&[("engine.model", "absent")]), 1000), None);
+        assert_eq!(order(&all, &[("engine.model", "small")]), ["small"]);
+        assert_eq!(order(&all, &[("engine.model", "absent")]), Vec::<String>::new());
+    }
+
+    #[cfg(feature = "engine")]
+    #[test]
+    fn a_file_the_engine_cannot_use_never_takes_the_place_of_one_it_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            ModelFile {
+                path,
+                ..model(name, 500 + bytes.len() as u64 % 100, ModelSource::Added)
+            }
+        };
+        let works = file("works", &gguf("llama", "{{ messages }}"));
+        let all = [
+            file("page", b"<html>404</html>"),
+            file("vectors", &gguf("nomic-bert", "{{ messages }}")),
+            file("template", &gguf("llama", "{% if %}")),
+            works,
+        ];
+        let chosen = choose(&all, &config(&[]), 10_000);
+        assert_eq!(chosen.map(|m| m.name).as_deref(), Some("works"));
+        assert_eq!(choose(&all[..3], &config(&[]), 10_000), None);
+        assert!(problem(&all[1]).unwrap().contains("nomic-bert"));
+    }
+
+    /// The smallest header of a model that answers: one layer, one token, one tensor of one number.
+    #[cfg(feature = "engine")]
+    fn gguf(architecture: &str, template: &str) -> Vec<u8> {
+        let text = |t: &str| [&(t.len() as u64).to_le_bytes(), t.as_bytes()].concat();
+        let number = |n: u32| n.to_le_bytes().to_vec();
+        let long = |n: u64| n.to_le_bytes().to_vec();
+        [
+            b"GGUF".to_vec(),
+            number(3),
+            long(1),
+            long(4),
+            // Types: 8 is a text, 4 a number, 9 an array.
+            text("general.architecture"),
+            number(8),
+            text(architecture),
+            text(&format!("{architecture}.block_count")),
+            number(4),
+            number(1),
+            text("tokenizer.chat_template"),
+            number(8),
+            text(template),
+            text("tokenizer.ggml.tokens"),
+            number(9),
+            number(8),
+            long(1),
+            text("a"),
+            // The tensor: one dimension of one 32-bit number.
+            text("t"),
+            number(1),
+            long(1),
+            number(0),
+            long(0),
+            vec![0; 64],
+        ]
+        .concat()
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Several answers at once: they interleave, they are bounded, and one that is dropped stops.
 
+use std::sync::{Arc, Mutex};
+
 use futures_util::StreamExt;
 use goblin_core::event::Parsed;
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
@@ -167,16 +169,71 @@ async fn a_long_prompt_does_not_hold_up_an_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_idle_engine_takes_no_steps_and_a_stopped_one_ends_its_answers() {
+async fn a_short_question_does_not_wait_for_a_long_prompt_and_the_long_one_is_finished() {
+    let engine = start(EngineOptions {
+        sequences: Some(3),
+        context_tokens: Some(2048),
+        ..options(starter_file())
+    })
+    .await;
+    let handle = engine.handle();
+    let order: Arc<Mutex<Vec<&str>>> = Arc::default();
+    let mut long = ask(&"goblin ".repeat(600));
+    long.sampling.max_tokens = Some(2);
+    let mut readers = Vec::new();
+    for (name, request) in [("long", long), ("short", ask("What is the capital of France?"))] {
+        let stream = (handle.chat)(request).await.unwrap();
+        let order = Arc::clone(&order);
+        readers.push(async move {
+            let mut stream = stream;
+            first_text(&mut stream).await;
+            order.lock().unwrap().push(name);
+            collect(stream).await.unwrap()
+        });
+    }
+    let answers = futures_util::future::join_all(readers).await;
+    assert_eq!(*order.lock().unwrap(), ["short", "long"]);
+    assert!(
+        answers[0].usage.prompt_tokens > 600 && answers[0].usage.completion_tokens == 2,
+        "{answers:?}"
+    );
+    engine.shutdown();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_engine_sleeps_while_another_works() {
+    let idle = small(1).await;
+    let working = small(1).await;
+    answer(&idle.handle(), ask("Hi")).await.unwrap();
+    // Its thread goes to sleep at once: the turns stand still from one look to the next.
+    let mut before = idle.counters();
+    let asleep = async {
+        loop {
+            answer(&working.handle(), ask("Count to three.")).await.unwrap();
+            let now = idle.counters();
+            if now == before {
+                return;
+            }
+            before = now;
+        }
+    };
+    tokio::time::timeout(HANG, asleep).await.expect("it never sleeps");
+    let steps = working.counters().decode_steps;
+    let mut long = ask("Go on");
+    long.sampling.max_tokens = Some(100);
+    long.sampling.logit_bias = vec![(28, 100.0)];
+    answer(&working.handle(), long).await.unwrap();
+    assert!(working.counters().decode_steps >= steps + 100);
+    assert_eq!(idle.counters(), before);
+    idle.shutdown();
+    working.shutdown();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_engine_ends_its_answers() {
     let engine = small(1).await;
     let handle = engine.handle();
-    answer(&handle, ask("Hi")).await.unwrap();
-    let idle = engine.counters();
     let stream = endless(&handle, "Go on").await;
-    assert_eq!(
-        idle.decode_steps,
-        idle.decode_steps.min(engine.counters().decode_steps)
-    );
     let stopping = tokio::task::spawn_blocking(move || engine.shutdown());
     let error = collect(stream).await.unwrap_err();
     assert!(matches!(error, ProviderError::Interrupted { .. }), "{error:?}");

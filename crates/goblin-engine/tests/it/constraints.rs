@@ -70,7 +70,12 @@ async fn a_grammar_leaves_only_what_it_allows() {
 async fn senseless_constraints_are_refused_by_field_and_nothing_crashes() {
     let engine = starter().await;
     let deep = format!("root ::= {}\"a\"{}", "(".repeat(20_000), ")".repeat(20_000));
+    let doubling: String = (0..45)
+        .map(|i| format!("r{i} ::= r{n} | r{n}\n", n = i + 1))
+        .collect();
+    let doubling = format!("root ::= r0\n{doubling}r45 ::= \"a\"\n");
     let grammars = [
+        &doubling,
         "",
         "nonsense",
         "root ::= undefined-rule",
@@ -91,7 +96,13 @@ async fn senseless_constraints_are_refused_by_field_and_nothing_crashes() {
             "{grammar:.60}"
         );
     }
+    let mut doubling = json!({"$ref": "#/r0", "r45": {"type": "string"}});
+    for i in 0..45 {
+        let next = json!({"$ref": format!("#/r{}", i + 1)});
+        doubling[format!("r{i}")] = json!({"anyOf": [next, next]});
+    }
     let schemas = [
+        doubling,
         json!(7),
         json!({"type": "nonsense"}),
         json!({"$ref": "#/nowhere"}),

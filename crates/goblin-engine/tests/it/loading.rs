@@ -1,17 +1,16 @@
 //! Starting: what is refused before llama.cpp sees it, and what is reported.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
 
 use goblin_core::id::Ids;
 use goblin_core::provider::{Health, ProviderError};
 use goblin_engine::gguf::{self, GgufError};
-use goblin_engine::{Engine, EngineError, EngineOptions, SystemInfo};
+use goblin_engine::{Engine, EngineError, EngineOptions, SystemInfo, usable};
 
 use crate::models::{answer, ask, options, starter_file};
 
 fn refused(options: EngineOptions) -> EngineError {
-    match Engine::start(options, Ids::counting(), |_| {}) {
+    match Engine::start(options, Ids::counting()) {
         Err(error) => error,
         Ok(_) => panic!("the engine started"),
     }
@@ -81,11 +80,15 @@ async fn a_model_llama_cpp_refuses_is_an_error_and_not_a_crash() {
     let dir = tempfile::tempdir().unwrap();
     let mut bytes = std::fs::read(starter_file()).unwrap();
     // An architecture nobody has heard of, of the same length.
-    let at = bytes.windows(5).position(|w| w == b"llama").unwrap();
-    bytes[at..at + 5].copy_from_slice(b"lumpa");
+    let header = bytes.len().min(4096);
+    for at in 0..header - 5 {
+        if &bytes[at..at + 5] == b"llama" {
+            bytes[at..at + 5].copy_from_slice(b"lumpa");
+        }
+    }
     let path = dir.path().join("lumpa.gguf");
     std::fs::write(&path, &bytes).unwrap();
-    let engine = Engine::start(options(path), Ids::counting(), |_| {}).unwrap();
+    let engine = Engine::start(options(path), Ids::counting()).unwrap();
     let error = engine.ready().await.unwrap_err();
     assert!(matches!(error, EngineError::Load(_)), "{error}");
     assert!(error.to_string().contains("lumpa"), "{error}");
@@ -118,21 +121,51 @@ fn a_context_larger_than_memory_is_refused_with_numbers() {
     assert_eq!(available_bytes, 150_000_000);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn loading_reports_progress_and_a_broken_template_by_name() {
-    let seen: Arc<Mutex<Vec<f32>>> = Arc::default();
-    let sink = Arc::clone(&seen);
-    let broken = EngineOptions {
+#[test]
+fn a_broken_template_is_refused_before_anything_is_loaded() {
+    let error = refused(EngineOptions {
         chat_template: Some("{% if %}".to_owned()),
         ..options(starter_file())
-    };
-    let engine = Engine::start(broken, Ids::counting(), move |done| {
-        sink.lock().unwrap().push(done)
-    })
-    .unwrap();
-    let error = engine.ready().await.unwrap_err();
+    });
     assert!(matches!(error, EngineError::Template(_)), "{error}");
+    assert!(usable(&starter_file(), Some("{% if %}")).is_err());
+    assert!(usable(&starter_file(), None).is_ok());
+}
+
+#[test]
+fn a_model_that_cannot_write_is_refused_before_anything_is_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(starter_file()).unwrap();
+    for (from, to, why) in [
+        (&b"llama"[..], &b"nbert"[..], "nbert"),
+        (b".block_count", b".block_cound", "block_count"),
+        (b"tokenizer.ggml.tokens", b"tokenizer.ggml.tokenz", "tokenizer"),
+    ] {
+        let mut bytes = whole.clone();
+        let at = bytes.windows(from.len()).position(|w| w == from).unwrap();
+        bytes[at..at + from.len()].copy_from_slice(to);
+        let path = dir.path().join("other.gguf");
+        std::fs::write(&path, &bytes).unwrap();
+        let error = refused(options(path));
+        assert!(
+            matches!(error, EngineError::Gguf(GgufError::NoText(_))),
+            "{error}"
+        );
+        assert!(error.to_string().contains(why), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_it_loads_the_status_says_so() {
+    let engine = Engine::start(options(starter_file()), Ids::counting()).unwrap();
+    let handle = engine.handle();
+    let early = (handle.status)().await;
+    assert!(
+        matches!(&early.health, Health::Starting(how_far) if how_far.contains('%'))
+            || early.health == Health::Ok,
+        "{early:?}"
+    );
+    engine.ready().await.unwrap();
+    assert_eq!((handle.status)().await.health, Health::Ok);
     engine.shutdown();
-    let seen = seen.lock().unwrap();
-    assert!(seen.len() > 2 && seen.is_sorted(), "{seen:?}");
 }

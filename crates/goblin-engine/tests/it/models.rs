@@ -60,7 +60,7 @@ pub(crate) fn options(path: PathBuf) -> EngineOptions {
 
 /// An engine of its own, for tests that count.
 pub(crate) async fn start(options: EngineOptions) -> Engine {
-    let engine = Engine::start(options, Ids::counting(), |_| {}).expect("the engine starts");
+    let engine = Engine::start(options, Ids::counting()).expect("the engine starts");
     engine.ready().await.expect("the model loads");
     engine
 }
@@ -73,7 +73,7 @@ pub(crate) async fn starter() -> ProviderHandle {
             sequences: Some(32),
             ..options(starter_file())
         };
-        Engine::start(options, Ids::counting(), |_| {}).expect("the engine starts")
+        Engine::start(options, Ids::counting()).expect("the engine starts")
     });
     engine.ready().await.expect("the model loads");
     engine.handle()

@@ -90,3 +90,39 @@ async fn more_chats_than_sequences_take_turns_and_stay_right() {
     }
     engine.shutdown();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conversations_that_rest_are_dropped_oldest_first_before_they_weigh_more_than_half_a_context() {
+    let engine = start(EngineOptions {
+        sequences: Some(6),
+        ..options(starter_file())
+    })
+    .await;
+    let handle = engine.handle();
+    let asked = |i: usize| {
+        let mut request = ask(&format!("Chat {i}: {}", format!("word{i} ").repeat(60)));
+        request.messages.insert(
+            0,
+            Message::text(Role::System, format!("Chat number {i} has its own rules.")),
+        );
+        request.sampling.max_tokens = Some(1);
+        request
+    };
+    for i in 0..5 {
+        let got = answer(&handle, asked(i)).await.unwrap();
+        let own = u64::from(got.usage.prompt_tokens);
+        assert!(own > 120, "{own}");
+        // Half of the 1,024 tokens, and the chat that spoke last.
+        assert!(
+            engine.counters().idle_tokens <= 512 + own,
+            "{:?}",
+            engine.counters()
+        );
+    }
+    // The last is there still, the first is not.
+    let last = answer(&handle, asked(4)).await.unwrap().usage;
+    assert_eq!(last.cached_tokens, last.prompt_tokens - 1);
+    let first = answer(&handle, asked(0)).await.unwrap().usage;
+    assert!(first.cached_tokens < 20, "{first:?}");
+    engine.shutdown();
+}

@@ -98,7 +98,7 @@ fn add(
     output: Output,
 ) -> anyhow::Result<()> {
     let info =
-        goblin_engine::gguf::inspect(path).with_context(|| format!("{} was not added", path.display()))?;
+        goblin_engine::usable(path, None).with_context(|| format!("{} was not added", path.display()))?;
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("{} cannot be made", config.data_dir.display()))?;
     let model = files.add(path, name, None, ModelSource::Added)?;
