@@ -31,7 +31,7 @@ test-web:       ## the page's stages of `make test`
 e2e:            ## journeys in a real browser against the real program
 	@scripts/test.sh rust-build e2e
 
-test-clients:   ## OpenAI's Python package against the real program (installs it once)
+test-clients:   ## OpenAI's, Ollama's and Anthropic's Python packages against the real program (installs them once)
 	@scripts/test_clients.sh
 
 deny:           ## licences, sources and bans of every dependency (installs cargo-deny once: minutes)

@@ -11,7 +11,7 @@ TARGET="${CARGO_TARGET_DIR:-$ROOT/target}"
 LOGS="$TARGET/test-logs"
 mkdir -p "$LOGS"
 
-STAGES=(setup models scripts web-install web-test rust-fmt rust-clippy rust-without-engine rust-build rust-test readme e2e)
+STAGES=(setup models scripts web-install web-test rust-fmt rust-clippy rust-without-engine rust-build ollama rust-test readme e2e)
 
 stage_setup() { scripts/setup.sh --tests; }
 stage_models() { scripts/fetch_model.py --gemma --cache-only; }
@@ -32,6 +32,8 @@ stage_rust-without-engine() {
     cargo test --workspace --exclude goblin-engine --no-default-features --locked --test it -- command_line
 }
 stage_rust-build() { cargo test --workspace --locked --no-run; }
+# The tests of its adapter need a real one: on PATH, else built once into the cache.
+stage_ollama() { scripts/ollama.sh; }
 stage_rust-test() { cargo test --workspace --locked; }
 stage_readme() { PATH="$TARGET/debug:$PATH" scripts/readme_blocks.py; }
 stage_e2e() { GOBLIN_BIN="$TARGET/debug/goblin" scripts/e2e.sh; }

@@ -1,43 +1,86 @@
 #!/usr/bin/env bash
-# Outside clients against the real program: OpenAI's Python package. Installed once, into a folder of the user's
-# cache named after its version.
+# Outside clients against the real program: OpenAI's Python package against `goblin up`; the packages of OpenAI,
+# Ollama and Anthropic against `goblin models serve`. Each is installed once, into a folder of the user's cache
+# named after its version.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$ROOT"
 
-version=3.54.0
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/goblin"
-tool="$cache/tools/openai-python-$version"
-if [ ! -e "$tool/complete" ]; then
-  say "==> installing openai $version"
-  rm -rf "$tool"
-  python3 -m venv "$tool"
-  "$tool/bin/pip" install --quiet "openai==$version"
-  touch "$tool/complete"
-fi
+program="${GOBLIN_BIN:-${CARGO_TARGET_DIR:-target}/debug/goblin}"
+
+# Installs PACKAGE at VERSION once and says where its python is.
+client() {
+  local tool="$cache/tools/$1-python-$2"
+  if [ ! -e "$tool/complete" ]; then
+    say "==> installing $1 $2" >&2
+    rm -rf "$tool"
+    python3 -m venv "$tool"
+    "$tool/bin/pip" install --quiet "$1==$2" >&2
+    touch "$tool/complete"
+  fi
+  printf '%s' "$tool/bin/python"
+}
+
+openai="$(client openai 3.54.0)"
+ollama="$(client ollama 0.6.3)"
+anthropic="$(client anthropic 2.12.0)"
 
 scripts/fetch_model.py --cache-only
-program="${GOBLIN_BIN:-${CARGO_TARGET_DIR:-target}/debug/goblin}"
 if [ ! -x "$program" ]; then cargo build --locked --package goblin; fi
 
 home="$(mktemp -d)"
-mkdir -p "$home/data/models"
-cp "$cache/models/SmolLM2-135M-Instruct-Q4_1.gguf" "$home/data/models/"
-GOBLIN_ENGINE__THREADS=1 GOBLIN_UPSTREAM__DISCOVER=false "$program" up --port 0 --data-dir "$home/data" \
-  >"$home/out" 2>"$home/log" &
-server=$!
-trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; rm -rf "$home"' EXIT
+servers=()
+stop() {
+  for server in "${servers[@]}"; do kill "$server" 2>/dev/null || true; done
+  for server in "${servers[@]}"; do wait "$server" 2>/dev/null || true; done
+  rm -rf "$home"
+}
+trap stop EXIT
 
-# The address is printed when the door is open; the model is there when the engine is no longer starting.
-address=""
-for _ in $(seq 600); do
-  address="$(sed -n 's/^goblin is ready: //p' "$home/out")"
-  if [ -n "$address" ] && curl --silent "$address/api/status" | grep -q '"state":"loaded"'; then break; fi
-  if ! kill -0 "$server" 2>/dev/null; then
-    cat "$home/log" >&2
-    exit 1
-  fi
-  sleep 0.2
-done
-"$tool/bin/python" e2e/clients/openai_client.py "$address/v1"
+# Starts the program with these arguments on a free port; its folder and log are named NAME. Sets `address`.
+start() {
+  local name="$1"
+  shift
+  mkdir -p "$home/$name/models"
+  cp "$cache/models/SmolLM2-135M-Instruct-Q4_1.gguf" "$home/$name/models/"
+  GOBLIN_ENGINE__THREADS=1 GOBLIN_UPSTREAM__DISCOVER=false "$program" "$@" --port 0 --data-dir "$home/$name" \
+    >"$home/$name.out" 2>"$home/$name.log" &
+  servers+=("$!")
+  for _ in $(seq 600); do
+    # The address is printed when the door is open.
+    address="$(sed -n 's/^goblin [a-z ]*: \(http:[^ ]*\).*/\1/p' "$home/$name.out")"
+    if [ -n "$address" ]; then return 0; fi
+    if ! kill -0 "${servers[-1]}" 2>/dev/null; then break; fi
+    sleep 0.1
+  done
+  cat "$home/$name.log" >&2
+  exit 1
+}
+
+# Waits until CURL's arguments get an answer that says a model is loaded.
+until_loaded() {
+  for _ in $(seq 600); do
+    if curl --silent "$@" | grep -q '"state":"loaded"'; then return 0; fi
+    sleep 0.2
+  done
+  say "no model was loaded in time" >&2
+  exit 1
+}
+
+start backend up
+until_loaded "$address/api/status"
+say "==> openai against goblin up"
+"$openai" e2e/clients/openai_client.py "$address/v1"
+
+# A key for tests, not a secret: the tier listens on this machine only, and is gone in a minute.
+key="test-clients-$$-0123456789abcdef"
+LOCAL_LLM_API_KEY="$key" start tier models serve
+until_loaded --header "x-api-key: $key" "$address/v1/models"
+say "==> openai against goblin models serve"
+"$openai" e2e/clients/openai_tier_client.py "$address" "$key"
+say "==> ollama against goblin models serve"
+"$ollama" e2e/clients/ollama_client.py "$address" "$key"
+say "==> anthropic against goblin models serve"
+"$anthropic" e2e/clients/anthropic_client.py "$address" "$key"

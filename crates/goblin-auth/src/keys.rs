@@ -1,19 +1,23 @@
 //! Keys of the model tier: made once, shown once, kept as hashes, compared in constant time.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
-use goblin_core::clock::Clock;
+use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::error::ApiError;
-use goblin_store::key_file::{KeyEntry, KeyFile, KeyFileError};
+use goblin_store::key_file::{
+    KeyEntry, KeyFile, KeyFileError, KeyHash, KeyLimits, MAX_PREVIOUS, Network, PreviousSecret,
+};
 use goblin_store::private_file::write_private;
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use rand::TryCryptoRng;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use crate::key_format::{self, PREFIX, RANDOM_BYTES};
+use crate::presented::{Presented, is_sendable};
 use crate::principal::{Principal, Scope};
 
 /// Longest key looked at, in bytes.
@@ -40,6 +44,18 @@ pub enum TierKeysError {
     /// The name is not usable.
     #[error("A key's name is 1 to 100 characters without control characters, and not `{ENVIRONMENT_KEY}`.")]
     BadName,
+    /// There is no key of that name.
+    #[error("There is no key `{0}`.")]
+    NotFound(String),
+    /// A key that is over cannot be rotated.
+    #[error("The key `{0}` is {1}, so it cannot be rotated. Make another one with `create`.")]
+    Over(String, &'static str),
+    /// As many secrets overlap as are kept.
+    #[error(
+        "The key `{0}` already has {MAX_PREVIOUS} earlier secrets whose overlap is not over. Wait for one to end, or \
+         end all of them with an overlap of 0."
+    )]
+    TooManyPrevious(String),
     /// The system gave no random numbers.
     #[error("The system gave no random numbers: {0}")]
     NoRandomness(String),
@@ -56,55 +72,95 @@ pub struct NewKey {
     pub key: SecretString,
 }
 
-/// A key as a request presents it, within bounds but not checked.
-#[derive(Debug)]
-pub struct Presented(SecretString);
+/// What a new key is to be like.
+#[derive(Clone, Debug, Default)]
+pub struct NewKeyOptions {
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// How much it may use.
+    pub limits: KeyLimits,
+    /// From when on it is no longer good.
+    pub expires_at: Option<Timestamp>,
+    /// Where it may be used from; empty: anywhere.
+    pub from: Vec<Network>,
+}
 
-impl Presented {
-    /// The key of `x-api-key`, else of `Authorization: Bearer`; `None` when there is neither.
-    ///
-    /// # Errors
-    /// 401 for one that is empty, too long, repeated, or not visible ASCII.
-    pub fn from_headers(headers: &HeaderMap) -> Result<Option<Self>, ApiError> {
-        let malformed = || {
-            ApiError::unauthorized(
-                "The key cannot be read. Send it once, as `Authorization: Bearer KEY` or `x-api-key: KEY`.",
-            )
-        };
-        let one = |name: &str| {
-            let mut values = headers.get_all(name).iter();
-            let first = values.next();
-            if values.next().is_some() {
-                Err(malformed())
-            } else {
-                Ok(first)
-            }
-        };
-        let (own, bearer) = (one("x-api-key")?, one(AUTHORIZATION.as_str())?);
-        let text = match (own, bearer) {
-            (Some(own), _) => own.to_str().map_err(|_| malformed())?.trim(),
-            (None, Some(bearer)) => {
-                let (scheme, key) = bearer
-                    .to_str()
-                    .ok()
-                    .and_then(|b| b.split_once(' '))
-                    .ok_or_else(malformed)?;
-                if !scheme.eq_ignore_ascii_case("bearer") {
-                    return Err(malformed());
-                }
-                key.trim()
-            }
-            (None, None) => return Ok(None),
-        };
-        if !is_sendable(text) {
-            return Err(malformed());
+impl NewKeyOptions {
+    /// A key without limits that may do `scopes`.
+    pub fn with_scopes(scopes: impl Into<Vec<Scope>>) -> Self {
+        Self {
+            scopes: scopes.into(),
+            ..Self::default()
         }
-        Ok(Some(Self(text.into())))
     }
 }
 
-fn is_sendable(key: &str) -> bool {
-    (1..=MAX_KEY_BYTES).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic())
+/// Why a request's key was refused, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefusedKey {
+    /// There is none.
+    Missing,
+    /// It cannot be read.
+    Malformed,
+    /// There are two, and they differ.
+    Conflicting,
+    /// It is nobody's.
+    Unknown,
+    /// It was taken back, or a rotation has ended it.
+    Revoked,
+    /// Its time is over.
+    Expired,
+    /// It may not be used from there.
+    Address,
+}
+
+impl RefusedKey {
+    /// The label of the metric.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::Conflicting => "conflicting",
+            Self::Unknown => "unknown",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Address => "address",
+        }
+    }
+
+    /// Does it look like somebody who tries keys? Forgetting the key, or using one a day too long, does not.
+    pub fn is_suspicious(self) -> bool {
+        !matches!(self, Self::Missing | Self::Expired)
+    }
+}
+
+/// A request without a good key.
+#[derive(Debug)]
+pub struct KeyRefusal {
+    /// Why, for counting.
+    pub reason: RefusedKey,
+    /// Why, for the caller.
+    pub error: Box<ApiError>,
+}
+
+impl KeyRefusal {
+    pub(crate) fn new(reason: RefusedKey, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            error: Box::new(ApiError::unauthorized(message)),
+        }
+    }
+}
+
+/// Whose request it is and how much they may use.
+#[derive(Clone, Debug)]
+pub struct KeyHolder {
+    /// Who.
+    pub principal: Principal,
+    /// The key's name.
+    pub name: String,
+    /// How much.
+    pub limits: KeyLimits,
 }
 
 /// The keys the model tier accepts. Cloning shares the file's.
@@ -132,11 +188,20 @@ impl TierKeys {
         };
         let keys = Self { file, environment };
         let first = if keys.environment.is_none() && keys.file.keys().is_empty() {
-            Some(keys.make(FIRST_KEY, &[Scope::Infer], clock, rng)?)
+            let options = NewKeyOptions::with_scopes([Scope::Infer, Scope::Embed]);
+            Some(keys.make(FIRST_KEY, options, clock, rng)?)
         } else {
             None
         };
         Ok((keys, first))
+    }
+
+    /// The keys of `file` alone, to change them. Makes none.
+    pub fn of_file(file: KeyFile) -> Self {
+        Self {
+            file,
+            environment: None,
+        }
     }
 
     /// Makes a key and keeps its hash. Blocks on disk.
@@ -146,7 +211,7 @@ impl TierKeys {
     pub fn make(
         &self,
         name: &str,
-        scopes: &[Scope],
+        options: NewKeyOptions,
         clock: &Clock,
         rng: &mut impl TryCryptoRng,
     ) -> Result<NewKey, TierKeysError> {
@@ -154,69 +219,142 @@ impl TierKeys {
         if !fits || name == ENVIRONMENT_KEY {
             return Err(TierKeysError::BadName);
         }
-        let mut random = [0; RANDOM_BYTES];
-        rng.try_fill_bytes(&mut random)
-            .map_err(|e| TierKeysError::NoRandomness(e.to_string()))?;
-        let (key, id) = key_format::write(&random);
+        let (new, sha256) = draw(name, rng)?;
         self.file.insert_key(KeyEntry {
             name: name.to_owned(),
-            id: id.clone(),
-            sha256: hex::encode(key_format::hash(&key)),
-            scopes: scopes.iter().map(|s| s.as_str().to_owned()).collect(),
+            id: new.id.clone(),
+            sha256,
+            scopes: options.scopes.iter().map(|s| s.as_str().to_owned()).collect(),
             created_at: clock.now(),
+            expires_at: options.expires_at,
+            revoked_at: None,
+            from: options.from,
+            limits: options.limits,
+            previous: Vec::new(),
         })?;
-        Ok(NewKey {
-            name: name.to_owned(),
-            id,
-            key: key.into(),
-        })
+        Ok(new)
     }
 
-    /// Whose key it is; `None` when nobody's. Takes the same time whichever key matches, and when none does.
-    pub fn verify(&self, presented: &Presented) -> Option<Principal> {
-        let hash = key_format::hash(presented.0.expose_secret());
-        let keys = self.file.keys();
-        // 0 = nobody, 1 = the environment's, 2… = the file's. Every stored key is compared.
-        let mut match_at = 0u32;
-        let stored = std::iter::once(self.environment).chain(keys.iter().map(stored_hash));
-        for (at, stored) in (1u32..).zip(stored) {
-            let equal = stored.unwrap_or_default().ct_eq(&hash) & u8::from(stored.is_some()).ct_eq(&1);
-            match_at.conditional_assign(&at, equal);
-        }
-        match match_at {
-            0 => None,
-            1 => Some(Principal::tier_key(ENVIRONMENT_KEY, vec![Scope::Infer])),
-            at => {
-                let entry = keys.get(at as usize - 2)?;
-                let scopes = entry.scopes.iter().filter_map(|s| Scope::parse(s)).collect();
-                Some(Principal::tier_key(&entry.name, scopes))
-            }
-        }
-    }
-
-    /// Whose request it is.
+    /// Gives the key a new secret. The old one stays good for `overlap`, and no earlier one for longer: 0 ends
+    /// them all now. Blocks on disk.
     ///
     /// # Errors
-    /// 401 without a valid key, in words that say what is missing and never repeat what was sent.
-    pub fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, ApiError> {
+    /// See [`TierKeysError`].
+    pub fn rotate(
+        &self,
+        name: &str,
+        overlap: Duration,
+        clock: &Clock,
+        rng: &mut impl TryCryptoRng,
+    ) -> Result<NewKey, TierKeysError> {
+        let now = clock.now();
+        let until = now.plus_ms(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX));
+        let (new, sha256) = draw(name, rng)?;
+        let changed = self.file.update_key(name, |key| {
+            let over = |what| TierKeysError::Over(name.to_owned(), what);
+            if key.revoked_at.is_some() {
+                return Err(over("revoked"));
+            }
+            if key.expires_at.is_some_and(|end| end <= now) {
+                return Err(over("expired"));
+            }
+            let old = PreviousSecret {
+                id: std::mem::replace(&mut key.id, new.id.clone()),
+                sha256: std::mem::replace(&mut key.sha256, sha256),
+                until,
+            };
+            key.previous.push(old);
+            for earlier in &mut key.previous {
+                earlier.until = earlier.until.min(until);
+            }
+            key.previous.retain(|earlier| earlier.until > now);
+            if key.previous.len() > MAX_PREVIOUS {
+                return Err(TierKeysError::TooManyPrevious(name.to_owned()));
+            }
+            Ok(())
+        })?;
+        changed.ok_or_else(|| TierKeysError::NotFound(name.to_owned()))?;
+        Ok(new)
+    }
+
+    /// Takes the key back, at once and for good; its row stays, so that its holder is told. When it was taken back
+    /// before, that time is kept; either is returned. Blocks on disk.
+    ///
+    /// # Errors
+    /// See [`TierKeysError`].
+    pub fn revoke(&self, name: &str, clock: &Clock) -> Result<Timestamp, TierKeysError> {
+        let now = clock.now();
+        let at = self.file.update_key(name, |key| {
+            Ok::<_, TierKeysError>(*key.revoked_at.get_or_insert(now))
+        })?;
+        at.ok_or_else(|| TierKeysError::NotFound(name.to_owned()))
+    }
+
+    /// Whose request it is, at `now` from `address`.
+    ///
+    /// # Errors
+    /// 401 without a good key, 403 for a good one from a wrong address, in words that never repeat what was sent.
+    pub fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        now: Timestamp,
+        address: Option<IpAddr>,
+    ) -> Result<KeyHolder, KeyRefusal> {
         let Some(presented) = Presented::from_headers(headers)? else {
-            return Err(ApiError::unauthorized(
+            return Err(KeyRefusal::new(
+                RefusedKey::Missing,
                 "This server needs a key. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.",
             ));
         };
-        self.verify(&presented).ok_or_else(|| {
-            let text = presented.0.expose_secret();
-            if text.starts_with(PREFIX) && !key_format::is_well_formed(text) {
-                ApiError::unauthorized(
-                    "The key is incomplete or mistyped: its checksum is wrong. Copy it whole.",
-                )
-            } else {
-                ApiError::unauthorized(
-                    "The key is not known here. Use the one the model tier made at its first start, or the one it was given \
-                     as LOCAL_LLM_API_KEY.",
-                )
+        match self.find(&presented) {
+            Found::Nobody => Err(unknown(&presented)),
+            Found::Environment => Ok(KeyHolder {
+                principal: Principal::tier_key(ENVIRONMENT_KEY, vec![Scope::Infer, Scope::Embed]),
+                name: ENVIRONMENT_KEY.to_owned(),
+                limits: KeyLimits::default(),
+            }),
+            Found::File { entry, until } => {
+                check(&entry, until, now, address)?;
+                let scopes = entry.scopes.iter().filter_map(|s| Scope::parse(s)).collect();
+                Ok(KeyHolder {
+                    principal: Principal::tier_key(&entry.name, scopes),
+                    limits: entry.limits,
+                    name: entry.name,
+                })
             }
-        })
+        }
+    }
+
+    /// Whose key it is. Every stored hash is compared, in time that does not depend on which one matches, or
+    /// whether one does.
+    fn find(&self, presented: &Presented) -> Found {
+        let hash = key_format::hash(presented.expose());
+        let keys = self.file.keys();
+        // Row 0 = nobody, 1 = the environment's, 2… = the file's. Secret 0 = the key's own, 1… = earlier ones.
+        let environment = self.environment.iter().map(|stored| (1, 0, stored));
+        let of_file = (2u32..).zip(keys.iter()).flat_map(|(row, key)| {
+            let secrets = std::iter::once(&key.sha256).chain(key.previous.iter().map(|p| &p.sha256));
+            (0u32..)
+                .zip(secrets)
+                .map(move |(secret, stored)| (row, secret, &stored.0))
+        });
+        let (mut match_row, mut match_secret) = (0u32, 0u32);
+        for (row, secret, stored) in environment.chain(of_file) {
+            let equal = stored.ct_eq(&hash);
+            match_row.conditional_assign(&row, equal);
+            match_secret.conditional_assign(&secret, equal);
+        }
+        let entry = (match_row as usize).checked_sub(2).and_then(|row| keys.get(row));
+        match entry {
+            None if match_row == 1 => Found::Environment,
+            None => Found::Nobody,
+            Some(entry) => {
+                let earlier = (match_secret as usize).checked_sub(1);
+                let until = earlier.and_then(|at| entry.previous.get(at)).map(|p| p.until);
+                let entry = Box::new(entry.clone());
+                Found::File { entry, until }
+            }
+        }
     }
 
     /// The file, to reload, list or remove keys.
@@ -225,8 +363,86 @@ impl TierKeys {
     }
 }
 
-fn stored_hash(entry: &KeyEntry) -> Option<[u8; 32]> {
-    hex::decode(&entry.sha256).ok()?.try_into().ok()
+/// Whose key it is.
+enum Found {
+    Nobody,
+    Environment,
+    File {
+        entry: Box<KeyEntry>,
+        /// The end of a secret that was rotated away.
+        until: Option<Timestamp>,
+    },
+}
+
+fn draw(name: &str, rng: &mut impl TryCryptoRng) -> Result<(NewKey, KeyHash), TierKeysError> {
+    let mut random = [0; RANDOM_BYTES];
+    rng.try_fill_bytes(&mut random)
+        .map_err(|e| TierKeysError::NoRandomness(e.to_string()))?;
+    let (key, id) = key_format::write(&random);
+    let hash = KeyHash(key_format::hash(&key));
+    let name = name.to_owned();
+    Ok((
+        NewKey {
+            name,
+            id,
+            key: key.into(),
+        },
+        hash,
+    ))
+}
+
+/// Is a key that was recognised good now and from there? Only its holder learns why not.
+fn check(
+    entry: &KeyEntry,
+    until: Option<Timestamp>,
+    now: Timestamp,
+    address: Option<IpAddr>,
+) -> Result<(), KeyRefusal> {
+    let name = &entry.name;
+    if entry.revoked_at.is_some() {
+        return Err(KeyRefusal::new(
+            RefusedKey::Revoked,
+            format!("The key `{name}` was revoked. Ask the operator for a new one."),
+        ));
+    }
+    if until.is_some_and(|until| until <= now) {
+        return Err(KeyRefusal::new(
+            RefusedKey::Revoked,
+            format!("The key `{name}` was rotated and this secret has ended. Use the new one."),
+        ));
+    }
+    if let Some(end) = entry.expires_at.filter(|end| *end <= now) {
+        let end = end.to_rfc3339();
+        return Err(KeyRefusal::new(
+            RefusedKey::Expired,
+            format!("The key `{name}` expired at {end}. Ask the operator for a new one."),
+        ));
+    }
+    let from_there = |address: IpAddr| entry.from.iter().any(|network| network.contains(address));
+    if entry.from.is_empty() || address.is_some_and(from_there) {
+        return Ok(());
+    }
+    let seen = address.map_or_else(
+        || "an unknown address".to_owned(),
+        |a| a.to_canonical().to_string(),
+    );
+    Err(KeyRefusal {
+        reason: RefusedKey::Address,
+        error: Box::new(ApiError::forbidden(format!(
+            "The key `{name}` may not be used from {seen}. Its operator says from where."
+        ))),
+    })
+}
+
+fn unknown(presented: &Presented) -> KeyRefusal {
+    let text = presented.expose();
+    let message = if text.starts_with(PREFIX) && !key_format::is_well_formed(text) {
+        "The key is incomplete or mistyped: its checksum is wrong. Copy it whole."
+    } else {
+        "The key is not known here. Use one that `goblin models keys create` or the tier's first start has printed, or \
+         the one the tier was given as LOCAL_LLM_API_KEY."
+    };
+    KeyRefusal::new(RefusedKey::Unknown, message)
 }
 
 /// Leaves the first key in a file that only its owner can read (mode 0600), for a start nobody watches.

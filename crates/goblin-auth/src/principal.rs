@@ -5,26 +5,38 @@ use goblin_core::owner::Owner;
 /// What a key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Ask models, list them, see their state.
+    /// Ask models for text and decisions; see lists and states.
     Infer,
-    /// Change which models there are: pull, create, copy, delete.
+    /// Turn text into vectors; see lists and states.
+    Embed,
+    /// See lists and states.
+    Read,
+    /// Everything, also change which models there are: pull, create, copy, delete.
     Admin,
 }
 
 impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 4] = [Self::Infer, Self::Embed, Self::Read, Self::Admin];
+
     /// The form kept in key files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Infer => "infer",
+            Self::Embed => "embed",
+            Self::Read => "read",
             Self::Admin => "admin",
         }
     }
 
     /// Reads [`Self::as_str`]; unknown words grant nothing.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Infer, Self::Admin]
-            .into_iter()
-            .find(|s| s.as_str() == text)
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+
+    /// Does having this one grant `other` as well?
+    fn grants(self, other: Self) -> bool {
+        self == other || self == Self::Admin || other == Self::Read
     }
 }
 
@@ -53,7 +65,7 @@ pub struct Principal {
 impl Principal {
     /// The owner of local mode, who may do everything.
     pub fn local() -> Self {
-        let scopes = vec![Scope::Infer, Scope::Admin];
+        let scopes = vec![Scope::Admin];
         Self {
             owner: Owner::local(),
             kind: PrincipalKind::Local,
@@ -72,7 +84,7 @@ impl Principal {
 
     /// May they do that?
     pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope)
+        self.scopes.iter().any(|s| s.grants(scope))
     }
 }
 
@@ -89,6 +101,24 @@ mod tests {
             .collect();
         let principal = Principal::tier_key("laptop", named);
         assert!(principal.may(Scope::Infer) && !principal.may(Scope::Admin));
-        assert!(Principal::local().may(Scope::Admin));
+        assert!(!Principal::tier_key("nothing", Vec::new()).may(Scope::Read));
+    }
+
+    #[test]
+    fn admin_may_everything_and_every_scope_may_look() {
+        use Scope::{Admin, Embed, Infer, Read};
+        for (has, may) in [
+            (Infer, &[Infer, Read][..]),
+            (Embed, &[Embed, Read]),
+            (Read, &[Read]),
+            (Admin, &[Infer, Embed, Read, Admin]),
+        ] {
+            let principal = Principal::tier_key("k", vec![has]);
+            for scope in Scope::ALL {
+                assert_eq!(principal.may(scope), may.contains(&scope), "{has:?} {scope:?}");
+                assert!(Principal::local().may(scope));
+            }
+            assert_eq!(Scope::parse(has.as_str()), Some(has));
+        }
     }
 }

@@ -34,6 +34,13 @@ impl Timestamp {
             .and_then(|t| t.format(&Rfc3339).ok())
             .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
     }
+
+    /// Reads RFC 3339 text; `None` when it is none.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let t = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        let ms = i64::try_from(t.unix_timestamp_nanos() / 1_000_000);
+        Some(Self(ms.unwrap_or(i64::MAX)))
+    }
 }
 
 impl Serialize for Timestamp {

@@ -14,6 +14,14 @@ pub const MAX_STOPS: usize = 16;
 pub const MAX_STOP_BYTES: usize = 1024;
 /// Most entries of `logit_bias`.
 pub const MAX_LOGIT_BIAS: usize = 1024;
+/// Most images in one request.
+pub const MAX_IMAGES: usize = 64;
+/// Most tokens of context a caller may ask for.
+pub const MAX_CONTEXT_TOKENS: u32 = 10_000_000;
+/// Longest time a caller may ask for a model to stay in memory, in seconds (100 years); longer is for ever.
+pub const MAX_KEEP_ALIVE_SECONDS: u64 = 3_155_760_000;
+/// Most texts to be embedded at once.
+pub const MAX_EMBED_INPUTS: usize = 2048;
 /// Largest `max_tokens`.
 pub const MAX_MAX_TOKENS: u32 = 1_000_000;
 /// Most characters in a chat's title or folder.

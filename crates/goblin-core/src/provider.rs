@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::chat::ChatRequest;
 use crate::completion::CompletionRequest;
+use crate::context_rule::CountMethod;
 use crate::decide::{DecideRequest, DecideResponse};
 use crate::embed::{EmbedRequest, EmbedResponse};
 use crate::event::ChatEvent;
@@ -35,7 +36,7 @@ pub type EmbedFn = Arc<dyn Fn(EmbedRequest) -> BoxFuture<Result<EmbedResponse, P
 /// Answers typed questions.
 pub type DecideFn =
     Arc<dyn Fn(DecideRequest) -> BoxFuture<Result<DecideResponse, ProviderError>> + Send + Sync>;
-/// Counts the tokens a request's prompt has, exactly.
+/// Counts the tokens a request's prompt has, and says how.
 pub type CountFn = Arc<dyn Fn(ChatRequest) -> BoxFuture<Result<TokenCount, ProviderError>> + Send + Sync>;
 /// Says how the provider is; cheap enough for every request (providers cache what they must ask for).
 pub type StatusFn = Arc<dyn Fn() -> BoxFuture<ProviderStatus> + Send + Sync>;
@@ -104,8 +105,10 @@ pub enum ProviderError {
 pub struct TokenCount {
     /// Tokens after the chat template.
     pub prompt_tokens: u32,
-    /// Tokens the context holds.
+    /// Tokens the context holds, or can be made to hold.
     pub context_window: u32,
+    /// How they were counted. Only [`CountMethod::Tokenizer`] is exact.
+    pub method: CountMethod,
 }
 
 /// How a provider is.

@@ -2,11 +2,18 @@
 //!
 //! Translation is always dialect ↔ core ↔ dialect, never dialect ↔ dialect.
 
+mod answer;
+pub mod anthropic;
+mod base64;
+mod fields;
+mod images;
 pub mod json;
 pub mod legacy;
+pub mod ollama;
 pub mod openai;
 pub mod problem;
 pub mod sse;
+pub mod systemone;
 
 /// A protocol spoken by clients or upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

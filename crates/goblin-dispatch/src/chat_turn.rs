@@ -214,7 +214,7 @@ impl Dispatch {
             .or_else(|| chat.model.clone())
             .unwrap_or_else(|| "goblin".to_owned());
         let view = self.table.view().await;
-        let ladder = self.resolve(&view, &wanted, &Needs::default())?;
+        let ladder = self.resolve_chat(&view, &wanted, &Needs::default())?;
         let (path, older) = path_to(store, owner, parent.as_deref()).await?;
         let mut rungs: Vec<_> = ladder
             .candidates

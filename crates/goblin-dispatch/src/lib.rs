@@ -7,14 +7,22 @@
 
 pub mod answer;
 pub mod chat_turn;
+pub mod context;
+pub mod once;
 
+mod attempt;
 mod checkpoint;
+mod choose;
+mod climb;
+mod gate;
+mod job;
 mod last_known;
+mod manage;
 mod meter;
 mod prompt;
-mod queue;
 mod runner;
 mod table;
+mod tier;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +39,7 @@ use tokio_util::task::TaskTracker;
 /// What the operator may set.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Most requests waiting for a place at one provider.
+    /// Most requests waiting for a place at one model of one provider, verdicts apart.
     pub max_waiting: usize,
     /// Longest a chat turn may take, from question to last token.
     pub turn_deadline: Duration,
@@ -82,6 +90,7 @@ pub struct Dispatch {
     pub(crate) draining: CancellationToken,
     pub(crate) options: Options,
     pub(crate) table: table::Table,
+    pub(crate) sessions: choose::Sessions,
     pub(crate) open_turns: checkpoint::OpenTurns,
     /// Cancelled when running turns must end.
     pub(crate) cut: CancellationToken,
@@ -99,6 +108,7 @@ impl Dispatch {
             tracker: parts.tracker,
             draining: parts.draining,
             options: parts.options,
+            sessions: choose::Sessions::default(),
             open_turns: checkpoint::OpenTurns::default(),
             cut: CancellationToken::new(),
         });

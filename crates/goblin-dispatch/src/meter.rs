@@ -1,45 +1,73 @@
-//! One usage row and a few metrics for every answer, also for one whose caller left.
+//! One usage row, a few metrics and, on the model tier, one line of the access log for every answer, also for one
+//! whose caller left.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use goblin_core::event::Usage;
-use goblin_core::owner::Owner;
 use goblin_store::store::Store;
 use goblin_store::usage::NewUsage;
 use tokio_util::task::TaskTracker;
+
+use crate::Dispatch;
+use crate::answer::Who;
+use crate::gate::Place;
 
 /// Follows one answer; what it saw is recorded when it is dropped.
 pub(crate) struct Meter {
     sink: Option<(Store, TaskTracker)>,
     row: NewUsage,
-    owner: Owner,
+    who: Who,
     started: Instant,
+    /// Since when it has had a place.
+    running: Option<Instant>,
+    queue: Duration,
+    predicted: Option<Duration>,
     pieces: u32,
     counted: bool,
+    /// The code of the error it ended with.
+    code: Option<&'static str>,
+    /// Is a line of the access log written?
+    access: bool,
 }
 
 impl Meter {
-    /// `sink` is absent where the answer's owner saves the usage itself (chat turns) or nothing is stored.
-    pub(crate) fn new(
-        sink: Option<(Store, TaskTracker)>,
-        owner: Owner,
-        door: &str,
-        request_id: &str,
-    ) -> Self {
+    /// `saves` is false where the answer's owner saves the usage itself (chat turns).
+    pub(crate) fn new(dispatch: &Dispatch, saves: bool, who: Who, door: &str, request_id: &str) -> Self {
         let row = NewUsage {
             request_id: request_id.to_owned(),
             door: door.to_owned(),
             outcome: "cancelled".to_owned(),
             ..NewUsage::default()
         };
+        let store = dispatch.store.clone().filter(|_| saves);
         Self {
-            sink,
+            sink: store.map(|store| (store, dispatch.tracker.clone())),
             row,
-            owner,
+            who,
             started: Instant::now(),
+            running: None,
+            queue: Duration::ZERO,
+            predicted: None,
             pieces: 0,
             counted: false,
+            code: None,
+            // The backend keeps usage rows and traces; the model tier keeps nothing and logs instead.
+            access: dispatch.store.is_none(),
         }
+    }
+
+    /// Who asks.
+    pub(crate) fn who(&self) -> &Who {
+        &self.who
+    }
+
+    /// It has a place at an instance, which may not be the last it is tried on.
+    pub(crate) fn placed(&mut self, place: &Place) {
+        self.running = Some(Instant::now());
+        self.queue += place.waited();
+        self.predicted = Some(self.predicted.unwrap_or_default() + place.forecast.wait);
+        metrics::histogram!("goblin_queue_wait_seconds").record(place.waited().as_secs_f64());
     }
 
     /// The answer is committed to this model.
@@ -62,18 +90,53 @@ impl Meter {
         self.counted = true;
     }
 
-    /// How it ended: `complete` or `failed`. Without this call: `cancelled`.
+    /// How it ended: `complete`, or `runaway`. Without a word: `cancelled`.
     pub(crate) fn ended(&mut self, outcome: &str) {
         outcome.clone_into(&mut self.row.outcome);
+    }
+
+    /// It failed, with this error's code.
+    pub(crate) fn failed(&mut self, code: &'static str) {
+        self.ended("failed");
+        self.code = Some(code);
+    }
+
+    /// The line of the access log. It says who, what and how long; never what was said.
+    fn log(&self) {
+        let (provider, name) = (self.row.provider.as_deref(), self.row.model.as_deref());
+        let model = provider.zip(name).map(|(p, m)| format!("{p}/{m}"));
+        let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(
+            target: "goblin::access",
+            key = self.who.key.as_deref(),
+            address = self.who.address.map(|a| a.to_string()),
+            door = self.row.door,
+            request_id = (!self.row.request_id.is_empty()).then_some(self.row.request_id.as_str()),
+            model,
+            prompt_tokens = self.row.tokens.prompt_tokens,
+            completion_tokens = self.row.tokens.completion_tokens,
+            queue_ms = ms(self.queue),
+            predicted_queue_ms = self.predicted.map(ms),
+            run_ms = self.running.map_or(0, |since| ms(since.elapsed())),
+            outcome = self.row.outcome,
+            code = self.code,
+            "answered"
+        );
     }
 }
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        let mut row = std::mem::take(&mut self.row);
         if !self.counted {
-            row.tokens.completion_tokens = self.pieces;
+            self.row.tokens.completion_tokens = self.pieces;
         }
+        if self.access {
+            self.log();
+        }
+        if let Some(tell) = &self.who.tokens {
+            tell(u64::from(self.row.tokens.total()));
+        }
+        let row = std::mem::take(&mut self.row);
         let provider = row.provider.clone().unwrap_or_else(|| "none".to_owned());
         metrics::counter!("goblin_answers_total", "provider" => provider.clone(), "outcome" => row.outcome.clone())
             .increment(1);
@@ -85,12 +148,20 @@ impl Drop for Meter {
         let Some((store, tracker)) = self.sink.take() else {
             return;
         };
-        let owner = self.owner.clone();
+        let owner = self.who.owner.clone();
         tracker.spawn(async move {
             let request_id = row.request_id.clone();
             if let Err(error) = store.insert_usage(&owner, row).await {
                 tracing::error!(%error, request_id, "usage was not recorded");
             }
         });
+    }
+}
+
+/// Whose turn a request takes: its key's, else its user's.
+pub(crate) fn turn_of(who: &Who) -> Arc<str> {
+    match &who.key {
+        Some(key) => Arc::clone(key),
+        None => format!("{}/{}", who.owner.tenant, who.owner.user).into(),
     }
 }

@@ -2,6 +2,7 @@
 //! out when the context is full. Never silently: the number left out is kept with the turn.
 
 use goblin_core::chat::{ChatRequest, Message, Role};
+use goblin_core::context_rule::CountMethod;
 use goblin_core::conversation::{Chat, Turn};
 use goblin_core::error::ApiError;
 use goblin_core::provider::{ProviderHandle, TokenCount};
@@ -77,6 +78,7 @@ async fn count(provider: &ProviderHandle, candidate: &Offer, request: &ChatReque
     Some(TokenCount {
         prompt_tokens: u32::try_from(bytes / 3).unwrap_or(u32::MAX),
         context_window,
+        method: CountMethod::Estimate,
     })
 }
 
@@ -149,6 +151,7 @@ mod tests {
         let count = |prompt_tokens| TokenCount {
             prompt_tokens,
             context_window: 4096,
+            method: CountMethod::Tokenizer,
         };
         assert!(fits(count(3584), None));
         assert!(!fits(count(3585), None));

@@ -21,7 +21,9 @@ use goblin_store::turns::FinishedTurn;
 use goblin_store::usage::NewUsage;
 
 use crate::Dispatch;
-use crate::answer::{AnswerItem, AnswerStream, Climb, climb};
+use crate::answer::{AnswerItem, AnswerStream, Who};
+use crate::climb::{Climb, climb};
+use crate::job::Job;
 use crate::meter::Meter;
 use crate::table::View;
 
@@ -74,13 +76,13 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
         chat: Box::new(chat),
     };
     append(&log, first);
-    let meter = Meter::new(None, owner.clone(), "chat", &turn_id);
+    let meter = Meter::new(&dispatch, false, Who::owner(owner.clone()), "chat", &turn_id);
     let deadline = Some(dispatch.options.turn_deadline);
     let stream = climb(Climb {
         dispatch: Arc::clone(&dispatch),
         view,
         ladder,
-        request,
+        job: Job::Chat(Box::new(request)),
         meter,
         deadline,
     });

@@ -1,35 +1,97 @@
 //! The live table of providers, and the admission gate of each.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
+use goblin_core::admission::desk::Terms;
+use goblin_core::admission::rates::Prior;
+use goblin_core::model::{ModelInfo, ModelState};
 use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
 use goblin_core::route::{Absent, Away, Offer};
 use tokio_util::task::TaskTracker;
 
+use crate::gate::{Gate, Gates};
 use crate::last_known::LastKnown;
-use crate::queue::Gate;
 
 /// Providers by place in the table; swapped whole.
 pub(crate) struct Table {
     providers: ArcSwap<Vec<ProviderHandle>>,
     known: LastKnown,
-    gates: Mutex<HashMap<Arc<str>, Arc<Gate>>>,
+    gates: Gates,
+}
+
+/// What a provider said of itself as a whole.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Standing {
+    slots: Option<u32>,
+    prefill: Option<f64>,
+    decode: Option<f64>,
+}
+
+impl Standing {
+    pub(crate) fn of(status: &ProviderStatus) -> Self {
+        Self {
+            slots: status.slots,
+            prefill: status.prefill_tokens_per_second,
+            decode: status.decode_tokens_per_second,
+        }
+    }
+
+    /// The terms of one of its models.
+    pub(crate) fn terms(self, model: &ModelInfo, max_waiting: usize, deadline: Option<Duration>) -> Terms {
+        Terms {
+            slots: model.slots.or(self.slots),
+            max_waiting,
+            deadline,
+            prior: Prior {
+                prefill: self.prefill,
+                decode: self.decode,
+                size_bytes: model.size_bytes,
+            },
+        }
+    }
+}
+
+/// Must the model be loaded, as far as its provider says? One that does not even know sizes does not know that.
+pub(crate) fn says_cold(model: &ModelInfo) -> bool {
+    match model.state {
+        ModelState::Loading => true,
+        ModelState::Available => model.size_bytes.is_some(),
+        ModelState::Loaded | ModelState::Down => false,
+    }
 }
 
 /// What the table shows at one moment.
 pub(crate) struct View {
     pub(crate) offers: Vec<Offer>,
     pub(crate) absent: Vec<Absent>,
-    slots: HashMap<Arc<str>, u32>,
+    standings: HashMap<Arc<str>, Standing>,
     providers: Arc<Vec<ProviderHandle>>,
 }
 
 impl View {
     pub(crate) fn provider(&self, id: &str) -> Option<&ProviderHandle> {
         self.providers.iter().find(|p| &*p.id == id)
+    }
+
+    pub(crate) fn standing(&self, provider: &str) -> Standing {
+        self.standings.get(provider).copied().unwrap_or_default()
+    }
+
+    /// Is it known how many answers this model makes at once, so that a place here is a place there?
+    pub(crate) fn is_gated(&self, offer: &Offer) -> bool {
+        offer
+            .model
+            .slots
+            .or(self.standing(&offer.provider).slots)
+            .is_some()
+    }
+
+    pub(crate) fn providers(&self) -> &[ProviderHandle] {
+        &self.providers
     }
 }
 
@@ -39,11 +101,12 @@ impl Table {
         Self {
             providers: ArcSwap::default(),
             known: LastKnown::new(tracker),
-            gates: Mutex::default(),
+            gates: Gates::default(),
         }
     }
 
     pub(crate) fn replace(&self, providers: Vec<ProviderHandle>) {
+        self.gates.retain(|id| providers.iter().any(|p| &*p.id == id));
         self.providers.store(Arc::new(providers));
         self.known.forget();
     }
@@ -66,7 +129,7 @@ impl Table {
         let mut view = View {
             offers: Vec::new(),
             absent: Vec::new(),
-            slots: HashMap::new(),
+            standings: HashMap::new(),
             providers: Arc::clone(&providers),
         };
         for (provider, status) in providers.iter().zip(statuses) {
@@ -76,10 +139,10 @@ impl Table {
                     why,
                 });
             }
-            if let Some(slots) = status.slots {
-                view.slots.insert(Arc::clone(&provider.id), slots);
-            }
+            view.standings
+                .insert(Arc::clone(&provider.id), Standing::of(&status));
             if status.health == Health::Ok {
+                self.look(&provider.id, &status.models);
                 view.offers.extend(status.models.into_iter().map(|model| Offer {
                     provider: Arc::clone(&provider.id),
                     local: provider.local,
@@ -91,17 +154,19 @@ impl Table {
         view
     }
 
-    /// The gate of a provider that said how many answers it can make at once.
-    pub(crate) fn gate(&self, view: &View, provider: &Arc<str>) -> Option<Arc<Gate>> {
-        let places = *view.slots.get(provider)?;
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        match gates.get(provider) {
-            Some(gate) if gate.places() == places => Some(Arc::clone(gate)),
-            _ => {
-                let gate = Arc::new(Gate::new(places));
-                gates.insert(Arc::clone(provider), Arc::clone(&gate));
-                Some(gate)
-            }
-        }
+    /// The gate of a provider.
+    pub(crate) fn gate(&self, provider: &Arc<str>) -> Arc<Gate> {
+        self.gates.of(provider)
+    }
+
+    fn look(&self, provider: &Arc<str>, models: &[ModelInfo]) {
+        let in_memory = |m: &&ModelInfo| matches!(m.state, ModelState::Loaded | ModelState::Loading);
+        let loaded: Vec<Arc<str>> = models
+            .iter()
+            .filter(in_memory)
+            .map(|m| Arc::from(m.name.as_str()))
+            .collect();
+        self.gate(provider)
+            .look(&loaded, |name| models.iter().any(|m| m.name == name));
     }
 }

@@ -3,6 +3,7 @@
 //! anything is allocated in the context.
 
 use goblin_core::chat::{ChatRequest, Role, Sampling, ToolChoice};
+use goblin_core::context_rule::CountMethod;
 use goblin_core::id::Ids;
 use goblin_core::provider::{ProviderError, TokenCount};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -49,6 +50,7 @@ pub(crate) fn count(loaded: &Loaded, request: &ChatRequest) -> Result<TokenCount
     Ok(TokenCount {
         prompt_tokens: number(tokens.len()),
         context_window: loaded.plan.context_tokens,
+        method: CountMethod::Tokenizer,
     })
 }
 

@@ -73,6 +73,38 @@ impl Url {
         Self(url)
     }
 
+    /// The same address with a query of these names and values.
+    #[must_use]
+    pub fn with_query(&self, pairs: &[(&str, &str)]) -> Self {
+        let mut url = self.0.clone();
+        url.query_pairs_mut().clear().extend_pairs(pairs);
+        Self(url)
+    }
+
+    /// Where a redirect leads: a whole address or one relative to this one, with any query, without a fragment. `Err`
+    /// says why it may not be followed.
+    pub(crate) fn redirected(&self, location: &str) -> Result<Self, &'static str> {
+        let mut next = self.0.join(location).map_err(|_| "it names no address")?;
+        next.set_fragment(None);
+        match (self.scheme(), next.scheme()) {
+            ("http", "http" | "https") | ("https", "https") => {}
+            ("https", "http") => return Err("it leads from https to plain http"),
+            _ => return Err("it leads to something else than http or https"),
+        }
+        if !next.username().is_empty() || next.password().is_some() {
+            return Err("its address carries a user name or password");
+        }
+        if next.host_str().is_none_or(str::is_empty) {
+            return Err("its address names no host");
+        }
+        Ok(Self(next))
+    }
+
+    /// Scheme, host and port are the same: what was meant for one may be said to the other.
+    pub(crate) fn same_origin(&self, other: &Self) -> bool {
+        self.0.origin() == other.0.origin()
+    }
+
     /// `http` or `https`.
     pub fn scheme(&self) -> &str {
         self.0.scheme()
@@ -131,6 +163,44 @@ mod tests {
         for text in ["", "host", "host:80", "http://", "http://[::1"] {
             assert!(Url::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn redirects_lead_only_where_they_may() {
+        let from = |base: &str, to: &str| {
+            let url = Url::parse(base).unwrap().redirected(to);
+            url.map(|u| u.to_string())
+        };
+        for (base, to, expected) in [
+            ("https://h/a/b", "/c?x=1#y", "https://h/c?x=1"),
+            ("https://h/a/b", "c", "https://h/a/c"),
+            ("https://h/", "//cdn/x", "https://cdn/x"),
+            ("http://h/", "https://cdn/x", "https://cdn/x"),
+            ("http://h/", "http://cdn/x", "http://cdn/x"),
+        ] {
+            assert_eq!(from(base, to).as_deref(), Ok(expected), "{base} {to}");
+        }
+        for to in [
+            "http://h/",
+            "file:///etc/passwd",
+            "https://u:p@h/",
+            "https://",
+            "data:,x",
+        ] {
+            assert!(from("https://h/", to).is_err(), "{to}");
+        }
+        let (a, b) = (
+            Url::parse("https://h/a").unwrap(),
+            Url::parse("https://h:443/b").unwrap(),
+        );
+        assert!(a.same_origin(&b));
+        for other in ["https://h:1/", "http://h/", "https://i/"] {
+            assert!(!a.same_origin(&Url::parse(other).unwrap()), "{other}");
+        }
+        assert_eq!(
+            a.with_query(&[("x", "a b&c")]).to_string(),
+            "https://h/a?x=a+b%26c"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The HTTP/1.1 client: pooled connections, time limits, no redirects, no proxies.
+//! The HTTP/1.1 client: pooled connections, time limits, no proxies, and no redirects unless asked for.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_core::Stream;
+use futures_util::TryStreamExt;
 use http::{HeaderMap, Method, StatusCode};
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
@@ -101,10 +104,13 @@ pub struct Response {
     pub body: Body,
 }
 
+/// The body of a request under way.
+type Outgoing = UnsyncBoxBody<Bytes, std::io::Error>;
+
 /// An HTTP/1.1 client. Cloning shares the connections.
 #[derive(Clone)]
 pub struct HttpClient {
-    client: Client<TimedConnector, Full<Bytes>>,
+    client: Client<TimedConnector, Outgoing>,
     options: Arc<NetOptions>,
 }
 
@@ -145,7 +151,28 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`NetError`], naming `host:port`.
-    pub async fn send(&self, request: Request) -> Result<Response, NetError> {
+    pub async fn send(&self, mut request: Request) -> Result<Response, NetError> {
+        let body = Full::new(std::mem::take(&mut request.body));
+        self.send_body(request, body.map_err(|never| match never {}).boxed_unsync())
+            .await
+    }
+
+    /// As [`Self::send`], with a body that arrives bit by bit in the place of [`Request::body`]; an error in it abandons
+    /// the request. The limit for the first byte of the answer includes the time the body takes.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn send_streaming(
+        &self,
+        request: Request,
+        body: impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
+    ) -> Result<Response, NetError> {
+        let frames = body.map_ok(http_body::Frame::data);
+        self.send_body(request, BodyExt::boxed_unsync(StreamBody::new(frames)))
+            .await
+    }
+
+    async fn send_body(&self, request: Request, body: Outgoing) -> Result<Response, NetError> {
         let address = request.url.address();
         self.options
             .guard
@@ -154,7 +181,7 @@ impl HttpClient {
                 address: address.clone(),
                 refusal,
             })?;
-        let mut outgoing = http::Request::new(Full::new(request.body));
+        let mut outgoing = http::Request::new(body);
         *outgoing.method_mut() = request.method;
         *outgoing.uri_mut() = request.url.as_str().parse().map_err(|_| NetError::Protocol {
             address: address.clone(),

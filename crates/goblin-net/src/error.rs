@@ -99,6 +99,14 @@ pub enum NetError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// It sent us elsewhere, and we do not go there.
+    #[error("{address} sends elsewhere, which is not followed: {reason}")]
+    Redirect {
+        /// `host:port` of who sent us.
+        address: String,
+        /// Why not.
+        reason: String,
+    },
     /// The client itself cannot be made.
     #[error("the HTTP client cannot be set up: {reason}")]
     Setup {

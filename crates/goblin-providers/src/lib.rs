@@ -1,3 +1,5 @@
 //! Models reached over HTTP: one file per kind of server, each a transport around `goblin_core::wire`.
 
+pub mod ollama;
 pub mod openai_compat;
+pub mod registry;

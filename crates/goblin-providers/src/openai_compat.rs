@@ -5,7 +5,6 @@
 
 mod answer;
 mod discovery;
-mod ollama;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,12 +23,13 @@ use thiserror::Error;
 use answer::{Answer, Framing};
 use discovery::Discovery;
 
-pub use ollama::is_cloud_model;
+pub use crate::ollama::is_cloud_model;
+use crate::ollama::{self, OllamaSpec};
 
 /// Most bytes of a refusal's body that are read.
-const MAX_REFUSAL_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_REFUSAL_BYTES: usize = 256 * 1024;
 /// Most time to read a refusal's body.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest `Retry-After` believed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
@@ -41,7 +41,7 @@ pub enum Kind {
     Plain,
     /// A model tier of our own: it says more of its models, and is told which requests belong together.
     GoblinTier,
-    /// Ollama: its own API says what each model can do; models that run in its cloud are left out.
+    /// Ollama: reached through its own API ([`crate::ollama`]); models that run in its cloud are left out.
     Ollama,
     /// llama.cpp's server.
     LlamaCpp,
@@ -151,8 +151,6 @@ struct Upstream {
     kind: Kind,
     /// The address with its API version: `http://h/v1`.
     base: Url,
-    /// The address without it: `http://h`.
-    root: Url,
     headers: HeaderMap,
     net: HttpClient,
     status_timeout: Duration,
@@ -164,12 +162,21 @@ struct Upstream {
 /// # Errors
 /// [`BuildError::Key`].
 pub fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandle, BuildError> {
-    let (base, root) = base_and_root(&spec.base_url);
+    if spec.kind == Kind::Ollama {
+        let ollama = OllamaSpec {
+            key: spec.key,
+            local: spec.local,
+            status_ttl: spec.status_ttl,
+            status_timeout: spec.status_timeout,
+            ..OllamaSpec::new(spec.id, spec.base_url)
+        };
+        return ollama::build(ollama, net);
+    }
+    let base = api_base(&spec.base_url);
     let upstream = Arc::new(Upstream {
         id: spec.id.as_str().into(),
         kind: spec.kind,
         base,
-        root,
         headers: key_headers(&spec)?,
         net,
         status_timeout: spec.status_timeout,
@@ -191,37 +198,38 @@ pub fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandle, Buil
     })
 }
 
-/// `http://h`, `http://h/` and `http://h/v1` all give (`http://h/v1`, `http://h`). Another path is taken as the API's
-/// own (`https://h/v1beta/openai`).
-fn base_and_root(url: &Url) -> (Url, Url) {
-    let path = url.path().trim_end_matches('/');
-    match path.strip_suffix("/v1") {
-        Some(above) => (url.clone(), url.with_path(above)),
-        None if path.is_empty() => (url.join("v1"), url.clone()),
-        None => (url.clone(), url.clone()),
+/// `http://h`, `http://h/` and `http://h/v1` all give `http://h/v1`. Another path is taken as the API's own
+/// (`https://h/v1beta/openai`).
+fn api_base(url: &Url) -> Url {
+    match url.path().trim_end_matches('/') {
+        "" => url.join("v1"),
+        _ => url.clone(),
     }
 }
 
 fn key_headers(spec: &UpstreamSpec) -> Result<HeaderMap, BuildError> {
     let mut headers = HeaderMap::new();
     let Some(key) = &spec.key else { return Ok(headers) };
-    let secret = |text: &str| {
-        let mut value = HeaderValue::from_str(text).map_err(|_| BuildError::Key { id: spec.id.clone() })?;
-        value.set_sensitive(true);
-        Ok(value)
-    };
-    headers.insert(AUTHORIZATION, secret(&format!("Bearer {}", key.expose_secret()))?);
+    headers.insert(AUTHORIZATION, bearer(key, &spec.id)?);
     if spec.kind == Kind::GoblinTier {
-        headers.insert("x-api-key", secret(key.expose_secret())?);
+        headers.insert("x-api-key", secret(key.expose_secret(), &spec.id)?);
     }
     Ok(headers)
 }
 
+/// A key as the header `authorization` wants it.
+pub(crate) fn bearer(key: &SecretString, id: &str) -> Result<HeaderValue, BuildError> {
+    secret(&format!("Bearer {}", key.expose_secret()), id)
+}
+
+fn secret(text: &str, id: &str) -> Result<HeaderValue, BuildError> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| BuildError::Key { id: id.to_owned() })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 impl Upstream {
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
-        if self.kind == Kind::Ollama && is_cloud_model(&request.model) {
-            return Err(ProviderError::ModelNotFound { model: request.model });
-        }
         let (body, pass_through) = self.body_for(&request);
         // Only a request that is passed through may ask for an answer in one piece.
         let streams = request.stream || !pass_through;
@@ -314,7 +322,7 @@ async fn refusal(response: Response, model: &str) -> ProviderError {
 }
 
 /// As much of a body as arrives whole, up to `limit` bytes.
-async fn read_at_most(mut response: Response, limit: usize) -> Vec<u8> {
+pub(crate) async fn read_at_most(mut response: Response, limit: usize) -> Vec<u8> {
     let mut whole = Vec::new();
     while let Some(Ok(piece)) = response.body.chunk().await {
         let room = limit - whole.len();
@@ -327,7 +335,7 @@ async fn read_at_most(mut response: Response, limit: usize) -> Vec<u8> {
 }
 
 /// `Retry-After` in seconds (the form with a date is not read).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Duration::try_from_secs_f64(seconds)
         .ok()
@@ -341,11 +349,10 @@ mod tests {
     #[test]
     fn addresses_with_and_without_a_version_mean_the_same() {
         for text in ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"] {
-            let (base, root) = base_and_root(&Url::parse(text).unwrap());
+            let base = api_base(&Url::parse(text).unwrap());
             assert_eq!(base.join("models").to_string(), "http://h:1/v1/models", "{text}");
-            assert_eq!(root.join("api/tags").to_string(), "http://h:1/api/tags", "{text}");
         }
-        let (base, _) = base_and_root(&Url::parse("https://h/v1beta/openai").unwrap());
+        let base = api_base(&Url::parse("https://h/v1beta/openai").unwrap());
         assert_eq!(base.join("models").to_string(), "https://h/v1beta/openai/models");
     }
 

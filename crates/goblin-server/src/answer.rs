@@ -1,171 +1,170 @@
-//! An answer's stream becomes a response: events for those who asked for a stream, one completion for others.
+//! An answer's stream becomes a response: pieces for those who asked for a stream, one body for others. One path
+//! for every kind of client; what differs is the [`Encoding`].
 
 use std::future::ready;
 use std::time::Duration;
 
-use axum::Json;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::StreamExt;
 use futures_util::stream::{iter, once};
 use goblin_core::error::ApiError;
-use goblin_core::wire::openai::{ChunkEncoder, Collector, DONE, IncomingChat};
-use goblin_core::wire::sse::encode_event;
+use goblin_core::event::ChatEvent;
 use goblin_dispatch::answer::{AnswerItem, AnswerStream};
-use http::header;
 use tokio::time::timeout;
 
-use crate::app::AppState;
-use crate::door::Door;
-use crate::sse;
+use crate::app::App;
+use crate::{ndjson, sse};
 
-/// What the response is to look like.
-pub(crate) struct Shape {
-    door: Door,
-    id: String,
-    request_id: String,
-    created: i64,
+pub(crate) mod anthropic;
+pub(crate) mod ollama;
+pub(crate) mod openai;
+
+/// One answer in the words of one kind of client: in pieces, or as a whole.
+pub(crate) trait Encoding: Send + 'static {
+    /// The answer is committed to this model. `pass_through`: its events carry bytes to be forwarded untouched.
+    fn chosen(&mut self, model_id: &str, pass_through: bool);
+    /// The framed piece of a stream that says `event`; `None` when nothing is to be sent for it.
+    fn piece(&mut self, event: &ChatEvent) -> Option<Bytes>;
+    /// What ends a stream that has not failed.
+    fn end(&mut self) -> Option<Bytes>;
+    /// The framed piece of a stream that says why it ends here.
+    fn failure(&mut self, error: &ApiError) -> Bytes;
+    /// How the pieces travel, and what fills silence.
+    fn framing(&self) -> Framing;
+    /// Takes `event` into the whole answer.
+    fn keep(&mut self, event: &ChatEvent);
+    /// The whole answer.
+    fn whole(self) -> Response;
+}
+
+/// How the pieces of a stream travel.
+pub(crate) enum Framing {
+    /// Server-sent events; silence is filled with this one, which says nothing.
+    Events(&'static [u8]),
+    /// Lines of JSON; silence is filled with what this makes.
+    Lines(Box<dyn FnMut() -> Bytes + Send>),
+}
+
+/// How an answer is to be sent, whatever its words.
+pub(crate) struct Manner {
     stream: bool,
-    include_usage: bool,
+    request_id: String,
     wait_for_first: Duration,
-    ping_every: Duration,
+    silence: Duration,
     answer_timeout: Duration,
 }
 
-impl Shape {
-    /// The shape that `incoming` asks for at `door`.
-    pub(crate) fn new(app: &AppState, door: Door, incoming: &IncomingChat, request_id: &str) -> Self {
+impl Manner {
+    /// As `app` is set; in pieces when `stream`.
+    pub(crate) fn new(app: &App, stream: bool, request_id: &str) -> Self {
         Self {
-            door,
-            id: format!("chatcmpl-{}", app.ids.next_id()),
+            stream,
             request_id: request_id.to_owned(),
-            created: app.clock.now().unix_seconds(),
-            stream: incoming.stream,
-            include_usage: incoming.include_usage,
             wait_for_first: app.options.wait_for_first,
-            ping_every: app.options.ping_every,
+            silence: app.options.ping_every,
             answer_timeout: app.options.answer_timeout,
         }
     }
 }
 
-/// Answers with `answer` in the given shape. Dropping the response's body drops `answer`, which cancels it.
+/// Answers with `answer` in the words of `encoding`. Dropping the response's body drops `answer`, which cancels it.
 ///
 /// # Errors
 ///
 /// What failed before the first byte. Later failures are part of the stream.
-pub(crate) async fn respond(shape: Shape, answer: AnswerStream) -> Result<Response, ApiError> {
-    if shape.stream {
-        stream(shape, answer).await
+pub(crate) async fn respond(
+    manner: Manner,
+    encoding: impl Encoding,
+    answer: AnswerStream,
+) -> Result<Response, ApiError> {
+    if manner.stream {
+        stream(manner, encoding, answer).await
     } else {
-        collect(shape, answer).await
+        collect(manner.answer_timeout, encoding, answer).await
     }
 }
 
-async fn collect(shape: Shape, mut answer: AnswerStream) -> Result<Response, ApiError> {
-    let seconds = shape.answer_timeout.as_secs();
+async fn collect(
+    limit: Duration,
+    mut encoding: impl Encoding,
+    mut answer: AnswerStream,
+) -> Result<Response, ApiError> {
     let whole = async {
-        let mut collector = Collector::new(&shape.id, "", shape.created);
         while let Some(item) = answer.next().await {
             match item? {
-                AnswerItem::Chosen { model_id, .. } => {
-                    collector = Collector::new(&shape.id, &model_id, shape.created);
-                }
-                AnswerItem::Event(event) => collector.push(&event),
+                AnswerItem::Chosen {
+                    model_id,
+                    pass_through,
+                    ..
+                } => encoding.chosen(&model_id, pass_through),
+                AnswerItem::Event(event) => encoding.keep(&event),
             }
         }
-        Ok::<_, ApiError>(collector)
+        Ok::<_, ApiError>(encoding.whole())
     };
-    let collector = timeout(shape.answer_timeout, whole).await.map_err(|_| {
+    let seconds = limit.as_secs();
+    timeout(limit, whole).await.map_err(|_| {
         ApiError::deadline_exceeded(format!(
             "The answer was not finished within {seconds} seconds. Ask with `\"stream\": true`, or allow fewer tokens."
         ))
-    })??;
-    Ok(match collector.raw_completion() {
-        Some(raw) => ([(header::CONTENT_TYPE, "application/json")], raw.clone()).into_response(),
-        None => Json(collector.into_completion(None)).into_response(),
-    })
+    })?
 }
 
 /// Holds the status line until the answer has begun, so that a failure before that has a status of its own; not
 /// longer than `wait_for_first`, so that proxies do not give up.
-async fn stream(shape: Shape, mut answer: AnswerStream) -> Result<Response, ApiError> {
-    let first = match timeout(shape.wait_for_first, answer.next()).await {
+async fn stream(
+    manner: Manner,
+    encoding: impl Encoding,
+    mut answer: AnswerStream,
+) -> Result<Response, ApiError> {
+    let first = match timeout(manner.wait_for_first, answer.next()).await {
         Err(_) => None,
         Ok(Some(item)) => Some(Ok(item?)),
         Ok(None) => return Err(ApiError::internal("an answer ended before it began")),
     };
-    let ping_every = shape.ping_every;
-    let items = iter(first).chain(answer);
-    Ok(sse::response(events(shape, items), ping_every))
+    let (silence, framing) = (manner.silence, encoding.framing());
+    let pieces = pieces(manner.request_id, encoding, iter(first).chain(answer));
+    Ok(match framing {
+        Framing::Events(empty) => sse::response(pieces, silence, empty),
+        Framing::Lines(empty) => ndjson::response(pieces, silence, empty),
+    })
 }
 
-/// Frames every item; after the last one `[DONE]`, unless it was an error.
-fn events(
-    shape: Shape,
+/// Every item's piece, and the piece that ends them unless the last item was a failure.
+fn pieces(
+    request_id: String,
+    mut encoding: impl Encoding,
     items: impl Stream<Item = Result<AnswerItem, ApiError>> + Send + 'static,
 ) -> impl Stream<Item = Bytes> + Send + 'static {
-    let encoder = ChunkEncoder::new(&shape.id, "", shape.created, shape.include_usage);
-    let mut writer = Writer {
-        shape,
-        encoder,
-        failed: false,
+    let mut failed = false;
+    let mut write = move |item: Option<Result<AnswerItem, ApiError>>| match item {
+        Some(Ok(AnswerItem::Chosen {
+            model_id,
+            pass_through,
+            ..
+        })) => {
+            encoding.chosen(&model_id, pass_through);
+            None
+        }
+        Some(Ok(AnswerItem::Event(event))) => encoding.piece(&event),
+        Some(Err(error)) => {
+            failed = true;
+            log_failure(&request_id, &error);
+            Some(encoding.failure(&error))
+        }
+        None if failed => None,
+        None => encoding.end(),
     };
     items
         .map(Some)
         .chain(once(ready(None)))
-        .filter_map(move |item| ready(writer.write(item)))
+        .filter_map(move |item| ready(write(item)))
 }
 
-struct Writer {
-    shape: Shape,
-    encoder: ChunkEncoder,
-    failed: bool,
-}
-
-impl Writer {
-    fn write(&mut self, item: Option<Result<AnswerItem, ApiError>>) -> Option<Bytes> {
-        let data = match item {
-            Some(Ok(AnswerItem::Chosen {
-                model_id,
-                pass_through,
-                ..
-            })) => {
-                let Shape {
-                    id,
-                    created,
-                    include_usage,
-                    ..
-                } = &self.shape;
-                let encoder = ChunkEncoder::new(id, &model_id, *created, *include_usage);
-                self.encoder = if pass_through {
-                    encoder.preferring_raw()
-                } else {
-                    encoder
-                };
-                return None;
-            }
-            Some(Ok(AnswerItem::Event(event))) => self.encoder.encode(&event)?,
-            Some(Err(error)) => {
-                self.failed = true;
-                self.in_band(&error)
-            }
-            None if self.failed => return None,
-            None => Bytes::from_static(DONE),
-        };
-        Some(encode_event(None, None, &data))
-    }
-
-    /// The status line is gone, so the failure is an event, and this is where it is logged.
-    fn in_band(&self, error: &ApiError) -> Bytes {
-        let (code, internal) = (error.code.as_str(), error.internal.as_deref());
-        tracing::warn!(
-            request_id = self.shape.request_id,
-            code,
-            internal,
-            "an answer failed in its stream"
-        );
-        self.shape.door.body(error, &self.shape.request_id).0.into()
-    }
+/// The status line is gone, so the failure is a piece of the stream, and this is where it is logged.
+fn log_failure(request_id: &str, error: &ApiError) {
+    let (code, internal) = (error.code.as_str(), error.internal.as_deref());
+    tracing::warn!(request_id, code, internal, "an answer failed in its stream");
 }

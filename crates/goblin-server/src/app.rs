@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::page_assets::Asset;
-use goblin_auth::keys::TierKeys;
+use crate::tier_guard::TierGuard;
 use goblin_auth::local::LocalMode;
 use goblin_core::checks::{CheckResult, RunChecks};
 use goblin_core::clock::{Clock, Timestamp};
@@ -33,7 +33,7 @@ pub enum Access {
     /// Nobody signs in: the request must come from this machine and no web page of another origin.
     Local(LocalMode),
     /// A key is required.
-    Tier(TierKeys),
+    Tier(TierGuard),
 }
 
 /// Bounds of the HTTP surface. Every one has a default fit for one box.

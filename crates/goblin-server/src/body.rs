@@ -2,16 +2,36 @@
 //! among the requests under way until it has been sent.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::BoxError;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use goblin_core::error::ApiError;
+use goblin_core::manage::ByteStream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
+
+use crate::app::{App, Surface};
+
+/// Largest blob of a model, in bytes (64 GiB). Blobs are passed on as they arrive, never held.
+const MAX_BLOB_BYTES: usize = 64 << 30;
+/// Longest time a blob may take to arrive.
+const MAX_BLOB_TIME: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// The bounds of the body of a request for `path`: its bytes, and the time it may take to arrive.
+pub(crate) fn bounds(app: &App, path: &str) -> (usize, Duration) {
+    if app.surface == Surface::Tier && path.starts_with("/api/blobs/") {
+        return (MAX_BLOB_BYTES, MAX_BLOB_TIME);
+    }
+    (app.options.max_body_bytes, app.options.body_timeout)
+}
 
 /// Why a request's body was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +40,15 @@ pub(crate) enum BodyRefusal {
     TooLarge(usize),
     /// Not all there after this long.
     TooSlow(Duration),
+}
+
+impl From<BodyRefusal> for ApiError {
+    fn from(refusal: BodyRefusal) -> Self {
+        match refusal {
+            BodyRefusal::TooLarge(limit) => Self::payload_too_large(limit),
+            BodyRefusal::TooSlow(limit) => Self::request_timeout(limit.as_secs().max(1)),
+        }
+    }
 }
 
 impl std::fmt::Display for BodyRefusal {
@@ -116,6 +145,55 @@ impl HttpBody for GuardedBody {
     }
 }
 
+/// A request's body that tells whether it was dropped before its end.
+pub(crate) struct WatchedBody {
+    inner: Body,
+    ended: bool,
+    left: Arc<AtomicBool>,
+}
+
+impl WatchedBody {
+    /// Watches `inner`. The flag becomes true when it is dropped unread.
+    pub(crate) fn new(inner: Body) -> (Self, Arc<AtomicBool>) {
+        let left = Arc::new(AtomicBool::new(false));
+        let watched = Self {
+            ended: false,
+            left: Arc::clone(&left),
+            inner,
+        };
+        (watched, left)
+    }
+}
+
+impl Drop for WatchedBody {
+    fn drop(&mut self) {
+        let left = !self.ended && !self.inner.is_end_stream();
+        self.left.store(left, Ordering::Relaxed);
+    }
+}
+
+impl HttpBody for WatchedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        self.ended |= matches!(polled, Poll::Ready(None));
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
 /// Why [`read_all`] has no body.
 pub(crate) enum ReadError {
     /// A bound was passed.
@@ -139,6 +217,34 @@ pub(crate) async fn read_all(mut body: Body) -> Result<Bytes, ReadError> {
     Ok(out.freeze())
 }
 
+/// Why a body that is passed on as it arrives did not arrive whole, once that is known.
+#[derive(Clone, Default)]
+pub(crate) struct CutShort(Arc<OnceLock<ApiError>>);
+
+impl CutShort {
+    /// What to tell the client instead of what happened further on.
+    pub(crate) fn reason(&self) -> Option<ApiError> {
+        self.0.get().cloned()
+    }
+}
+
+/// A request's body as it arrives. Whoever reads it learns only that it broke; why is in the [`CutShort`].
+pub(crate) fn arriving(body: Body) -> (ByteStream, CutShort) {
+    let cut = CutShort::default();
+    let noted = cut.clone();
+    let pieces = body.into_data_stream().map(move |piece| {
+        piece.map_err(|error| {
+            let reason = refusal_in(&error).map_or_else(
+                || ApiError::invalid("body", "The body ended before it was whole. Send it again."),
+                ApiError::from,
+            );
+            let _ = noted.0.set(reason);
+            std::io::Error::other("the client's body broke off")
+        })
+    });
+    (Box::pin(pieces), cut)
+}
+
 fn refusal_in(error: &(dyn std::error::Error + 'static)) -> Option<BodyRefusal> {
     let mut at = Some(error);
     while let Some(e) = at {
@@ -150,19 +256,20 @@ fn refusal_in(error: &(dyn std::error::Error + 'static)) -> Option<BodyRefusal> 
     None
 }
 
-/// A response's body that keeps its place among the requests under way until it was sent or dropped.
-pub(crate) struct HeldBody {
+/// A response's body that keeps a place (among the requests under way, or among those of its key) until it was
+/// sent or dropped.
+pub(crate) struct HeldBody<P> {
     inner: Body,
-    _place: Place,
+    _place: P,
 }
 
-impl HeldBody {
-    pub(crate) fn new(inner: Body, place: Place) -> Self {
+impl<P> HeldBody<P> {
+    pub(crate) fn new(inner: Body, place: P) -> Self {
         Self { inner, _place: place }
     }
 }
 
-impl HttpBody for HeldBody {
+impl<P: Unpin> HttpBody for HeldBody<P> {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -221,6 +328,18 @@ mod tests {
         assert!(matches!(whole, Ok(bytes) if bytes == "abcde"));
         let over = read_all(guarded(vec![b"abc", b"def", b"g"], 5)).await;
         assert!(matches!(over, Err(ReadError::Refused(BodyRefusal::TooLarge(5)))));
+    }
+
+    #[tokio::test]
+    async fn a_body_passed_on_as_it_arrives_says_why_it_broke() {
+        let (pieces, cut) = arriving(guarded(vec![b"abc", b"def", b"g"], 5));
+        let arrived: Vec<_> = pieces.collect().await;
+        assert_eq!(arrived[0].as_ref().unwrap(), "abc");
+        assert!(arrived[1].is_err() && arrived.len() == 2);
+        assert_eq!(cut.reason().unwrap().status(false), 413);
+        let (pieces, cut) = arriving(guarded(vec![b"abc"], 5));
+        assert_eq!(pieces.count().await, 1);
+        assert_eq!(cut.reason(), None);
     }
 
     #[tokio::test(start_paused = true)]

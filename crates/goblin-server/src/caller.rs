@@ -1,57 +1,135 @@
-//! Who is asking. A handler that takes no [`Caller`] is visibly public.
+//! Who is asking. A handler that takes none of these is visibly public.
+//!
+//! On the model tier each of them is a scope of the key, and taking one counts the request against what the key
+//! may use, so a handler takes one of them: [`Caller`] asks models, [`Embedder`] makes vectors, [`Reader`] looks,
+//! [`Admin`] changes which models there are. In local mode all of them are the owner.
+
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use goblin_auth::local::{RequestFacts, Surface as Part};
 use goblin_auth::principal::{Principal, Scope};
 use goblin_core::error::ApiError;
 use goblin_core::owner::Owner;
+use goblin_store::limits::TokenAccount;
 use http::request::Parts;
 
 use crate::app::{Access, AppState};
 use crate::refusal::Refusal;
+use crate::serve::Peer;
+use crate::tier_guard::Admitted;
 
 /// Who is asking, known to be allowed in.
 #[derive(Clone, Debug)]
-pub(crate) struct Caller(Principal);
+pub(crate) struct Caller {
+    principal: Principal,
+    key: Option<Arc<str>>,
+    address: Option<IpAddr>,
+    tokens: TokenAccount,
+}
 
 impl Caller {
     /// Whose chats and usage these are.
     pub(crate) fn owner(&self) -> Owner {
-        self.0.owner.clone()
+        self.principal.owner.clone()
+    }
+
+    /// The name of the key; `None` in local mode.
+    pub(crate) fn key_name(&self) -> Option<Arc<str>> {
+        self.key.clone()
+    }
+
+    /// The other end of the connection.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// Where the tokens of this request are counted; counts nothing in local mode.
+    pub(crate) fn tokens(&self) -> TokenAccount {
+        self.tokens.clone()
     }
 }
+
+/// Somebody who may turn text into vectors.
+pub(crate) struct Embedder(pub(crate) Caller);
+
+/// Somebody who may see lists and states.
+pub(crate) struct Reader;
+
+/// Somebody who may change which models there are.
+pub(crate) struct Admin(pub(crate) Caller);
 
 /// Somebody who may see the page: as a [`Caller`], and a link on another site may lead here.
 pub(crate) struct Visitor;
 
-fn identify(parts: &Parts, app: &AppState, part: Part) -> Result<Principal, ApiError> {
-    let facts = RequestFacts {
+fn facts(parts: &Parts, part: Part) -> RequestFacts<'_> {
+    RequestFacts {
         method: &parts.method,
         uri: &parts.uri,
         headers: &parts.headers,
         surface: part,
-    };
-    match &app.access {
-        Access::Local(mode) => mode.check_request(&facts).map(|()| Principal::local()),
-        Access::Tier(keys) => keys.authenticate(&parts.headers),
     }
 }
 
-fn admit(parts: &Parts, app: &AppState) -> Result<Caller, ApiError> {
-    let principal = identify(parts, app, Part::Api)?;
-    if !principal.may(Scope::Infer) {
-        return Err(ApiError::forbidden(
-            "This key may not ask models. Its operator can give it the scope `infer`.",
-        ));
+async fn admit(parts: &Parts, app: &AppState, scope: Scope) -> Result<Caller, ApiError> {
+    let address = parts.extensions.get::<Peer>().map(|peer| peer.0);
+    match &app.access {
+        Access::Local(mode) => {
+            mode.check_request(&facts(parts, Part::Api))?;
+            Ok(Caller {
+                principal: Principal::local(),
+                key: None,
+                address,
+                tokens: TokenAccount::default(),
+            })
+        }
+        Access::Tier(guard) => {
+            let Admitted {
+                principal,
+                name,
+                tokens,
+            } = guard.admit(parts, scope).await?;
+            Ok(Caller {
+                principal,
+                key: Some(name),
+                address,
+                tokens,
+            })
+        }
     }
-    Ok(Caller(principal))
 }
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Refusal> {
-        Ok(admit(parts, app)?)
+        Ok(admit(parts, app, Scope::Infer).await?)
+    }
+}
+
+impl FromRequestParts<AppState> for Embedder {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Refusal> {
+        Ok(Self(admit(parts, app, Scope::Embed).await?))
+    }
+}
+
+impl FromRequestParts<AppState> for Reader {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Refusal> {
+        admit(parts, app, Scope::Read).await?;
+        Ok(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for Admin {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Refusal> {
+        Ok(Self(admit(parts, app, Scope::Admin).await?))
     }
 }
 
@@ -59,7 +137,7 @@ impl OptionalFromRequestParts<AppState> for Caller {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Option<Self>, Self::Rejection> {
-        Ok(admit(parts, app).ok())
+        Ok(admit(parts, app, Scope::Infer).await.ok())
     }
 }
 
@@ -67,7 +145,12 @@ impl FromRequestParts<AppState> for Visitor {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Refusal> {
-        identify(parts, app, Part::Page)?;
+        match &app.access {
+            Access::Local(mode) => mode.check_request(&facts(parts, Part::Page))?,
+            Access::Tier(guard) => {
+                guard.admit(parts, Scope::Read).await?;
+            }
+        }
         Ok(Self)
     }
 }

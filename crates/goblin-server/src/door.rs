@@ -13,6 +13,10 @@ use crate::app::Surface;
 pub enum Door {
     /// `/v1/…`: OpenAI's `{"error": {…}}`.
     OpenAi,
+    /// `/v1/messages` of the model tier: Anthropic's `{"type": "error", "error": {…}}`.
+    Anthropic,
+    /// `/api/…` and `/` of the model tier: Ollama's `{"error": "…"}`.
+    Ollama,
     /// The paths old clients know: `{"detail": …}` and `error` beside it.
     Legacy,
     /// Our own paths: `application/problem+json` (RFC 9457).
@@ -26,8 +30,14 @@ impl Door {
             path.strip_prefix(prefix)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
+        if surface == Surface::Tier && below("/v1/messages") {
+            return Self::Anthropic;
+        }
         if below("/v1") {
             return Self::OpenAi;
+        }
+        if surface == Surface::Tier && (below("/api") || path == "/") {
+            return Self::Ollama;
         }
         let legacy = ["/health", "/metrics", "/chat", "/api/chat/completions", "/models"];
         if surface == Surface::Tier || legacy.into_iter().any(below) {
@@ -41,13 +51,14 @@ impl Door {
         match (surface, self) {
             (Surface::Tier, _) => "tier",
             (Surface::Backend, Self::OpenAi) => "openai",
-            (Surface::Backend, Self::Legacy | Self::Ours) => "legacy",
+            (Surface::Backend, _) => "legacy",
         }
     }
 
     /// The HTTP status `error` has here.
     pub fn status(self, error: &ApiError) -> StatusCode {
-        StatusCode::from_u16(error.status(self != Self::OpenAi)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        let own = matches!(self, Self::Legacy | Self::Ours);
+        StatusCode::from_u16(error.status(own)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The body of `error` here, as JSON bytes and their content type.
@@ -55,6 +66,8 @@ impl Door {
         let json = "application/json";
         match self {
             Self::OpenAi => (to_bytes(&wire::openai::error_body(error)), json),
+            Self::Anthropic => (to_bytes(&wire::anthropic::error_body(error)), json),
+            Self::Ollama => (to_bytes(&wire::ollama::error_body(error)), json),
             Self::Legacy => (to_bytes(&wire::legacy::error_body(error)), json),
             Self::Ours => (
                 to_bytes(&wire::problem::body(error, Some(request_id))),
@@ -108,7 +121,25 @@ mod tests {
         for (path, door) in cases {
             assert_eq!(Door::of(Surface::Backend, path), door, "{path}");
         }
-        assert_eq!(Door::of(Surface::Tier, "/v1/models"), Door::OpenAi);
-        assert_eq!(Door::of(Surface::Tier, "/anything"), Door::Legacy);
+    }
+
+    #[test]
+    fn the_model_tier_has_doors_of_its_own() {
+        let cases = [
+            ("/v1/models", Door::OpenAi),
+            ("/v1/messages", Door::Anthropic),
+            ("/v1/messages/count_tokens", Door::Anthropic),
+            ("/v1/messagesx", Door::OpenAi),
+            ("/api/chat", Door::Ollama),
+            ("/api/nothing", Door::Ollama),
+            ("/apis", Door::Legacy),
+            ("/", Door::Ollama),
+            ("/chat/completions", Door::Legacy),
+            ("/anything", Door::Legacy),
+        ];
+        for (path, door) in cases {
+            assert_eq!(Door::of(Surface::Tier, path), door, "{path}");
+        }
+        assert_eq!(Door::of(Surface::Backend, "/v1/messages"), Door::OpenAi);
     }
 }

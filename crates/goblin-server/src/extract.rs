@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use bytes::Bytes;
+use goblin_core::chat::Purpose;
 use goblin_core::error::ApiError;
 use goblin_core::id::is_id;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
 use crate::app::AppState;
-use crate::body::{BodyRefusal, ReadError, read_all};
+use crate::body::{ReadError, read_all};
 use crate::layers::CORRELATION_ID;
 use crate::refusal::Refusal;
 
@@ -24,22 +25,10 @@ impl FromRequest<AppState> for RawBody {
     async fn from_request(req: Request, _: &AppState) -> Result<Self, Refusal> {
         let error = match read_all(req.into_body()).await {
             Ok(bytes) => return Ok(Self(bytes)),
-            Err(ReadError::Refused(BodyRefusal::TooLarge(limit))) => ApiError::payload_too_large(limit),
-            Err(ReadError::Refused(BodyRefusal::TooSlow(t))) => ApiError::request_timeout(t.as_secs().max(1)),
+            Err(ReadError::Refused(refusal)) => refusal.into(),
             Err(ReadError::Broken) => ApiError::invalid_json("it ended before it was whole"),
         };
         Err(error.into())
-    }
-}
-
-/// The id of this request: what the client sent as `X-Correlation-ID`, or ours.
-pub(crate) struct RequestId(pub(crate) String);
-
-impl FromRequestParts<AppState> for RequestId {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Self::Rejection> {
-        Ok(Self(request_id(&parts.headers).to_owned()))
     }
 }
 
@@ -51,13 +40,42 @@ pub(crate) fn request_id(headers: &HeaderMap) -> &str {
         .unwrap_or("")
 }
 
+/// The trace a request belongs to, when the client named one: W3C Trace Context, version 00. What is malformed is
+/// no trace, and never reaches the log.
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_hex = |part: &&str, length| {
+        part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_one = match parts.as_slice() {
+        ["00", trace, parent, flags] => is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2),
+        _ => false,
+    };
+    is_one.then_some(text)
+}
+
 /// The caller's own limit for the whole answer, in milliseconds.
 const DEADLINE: HeaderName = HeaderName::from_static("x-goblin-deadline-ms");
+/// What the answer is for; on the model tier.
+const PURPOSE: HeaderName = HeaderName::from_static("x-goblin-purpose");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What `x-goblin-deadline-ms` says: 1 millisecond to 1 hour.
 pub(crate) fn deadline_header(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
     Ok(number_header(headers, &DEADLINE, 1, 3_600_000)?.map(Duration::from_millis))
+}
+
+/// What `x-goblin-purpose` says: `answer`, the default, or `verdict`.
+pub(crate) fn purpose_header(headers: &HeaderMap) -> Result<Purpose, ApiError> {
+    match headers.get(PURPOSE).map(|value| value.as_bytes().trim_ascii()) {
+        None | Some(b"" | b"answer") => Ok(Purpose::Answer),
+        Some(b"verdict") => Ok(Purpose::Verdict),
+        Some(_) => Err(ApiError::invalid(
+            PURPOSE.as_str(),
+            format!("The header `{PURPOSE}` must be `answer` or `verdict`."),
+        )),
+    }
 }
 
 /// What `Last-Event-ID` says: the index of the last event seen.
@@ -182,5 +200,31 @@ impl QueryFields {
                 format!("`{name}` must be a whole number from {least} to {most}."),
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_well_formed_trace_is_taken_over() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("traceparent", text.parse().unwrap());
+            traceparent(&headers).map(str::to_owned)
+        };
+        assert_eq!(read(good).as_deref(), Some(good));
+        for bad in [
+            "",
+            "00",
+            "01-4bf9-00f0-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            &format!("{good}-x"),
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+        assert_eq!(traceparent(&HeaderMap::new()), None);
     }
 }

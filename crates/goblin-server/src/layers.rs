@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::body::Body;
@@ -10,6 +11,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use goblin_core::error::ApiError;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http_body::Body as _;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tower::ServiceBuilder;
@@ -17,10 +19,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use crate::app::AppState;
-use crate::body::{GuardedBody, HeldBody, Place};
+use crate::body::{GuardedBody, HeldBody, Place, WatchedBody, bounds};
 use crate::door::Door;
-use crate::extract::request_id;
+use crate::extract::{request_id, traceparent};
 use crate::refusal::Refusal;
+use crate::tier_guard;
 
 /// Carries a request's id, in both directions.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -39,10 +42,14 @@ pub(crate) fn apply(router: Router, app: &AppState) -> Router {
             .layer(from_fn(observe))
             // Outside everything that answers, so that errors carry these headers too.
             .layer(from_fn(harden))
+            // Outside everything that may answer without reading the body.
+            .layer(from_fn(close_when_unread))
             // Errors become bytes once, in the shape of the door.
             .layer(from_fn_with_state(app.clone(), render_refusals))
             // A panic becomes a refusal like any other.
             .layer(CatchPanicLayer::custom(refuse_panic))
+            // Whoever is shut out, or sends what is not plain, takes no place.
+            .layer(from_fn_with_state(app.clone(), tier_guard::guard))
             // On the way out only what ends soon is begun.
             .layer(from_fn_with_state(app.clone(), refuse_while_draining))
             // Before the body is read: a full house costs nothing.
@@ -58,7 +65,11 @@ async fn correlate(State(app): State<AppState>, mut request: Request, next: Next
         _ => HeaderValue::try_from(app.ids.next_id()).unwrap_or(HeaderValue::from_static("-")),
     };
     request.headers_mut().insert(CORRELATION_ID, id.clone());
-    let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or("-"));
+    let span = tracing::info_span!(
+        "request",
+        request_id = id.to_str().unwrap_or("-"),
+        traceparent = traceparent(request.headers()),
+    );
     let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert(CORRELATION_ID, id);
     response
@@ -172,6 +183,22 @@ fn unless_set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
     headers.entry(name).or_insert(HeaderValue::from_static(value));
 }
 
+/// A request answered before its body was read leaves the rest of it on the connection, which is then closed. The
+/// client is told, or it would send its next request into the closing.
+async fn close_when_unread(request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let (body, left) = WatchedBody::new(body);
+    let mut response = next.run(Request::from_parts(parts, Body::new(body))).await;
+    if left.load(Ordering::Relaxed) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}
+
 async fn render_refusals(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let door = Door::of(app.surface, request.uri().path());
     let id = request_id(request.headers()).to_owned();
@@ -231,7 +258,7 @@ async fn bound_requests(
 }
 
 async fn bound_body(State(app): State<AppState>, request: Request, next: Next) -> Response {
-    let (limit, time) = (app.options.max_body_bytes, app.options.body_timeout);
+    let (limit, time) = bounds(&app, request.uri().path());
     next.run(request.map(|body| Body::new(GuardedBody::new(body, limit, time))))
         .await
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod app;
+mod asking;
 mod body;
 mod caller;
 pub mod door;
@@ -13,9 +14,13 @@ mod extract;
 mod fields;
 pub mod layers;
 mod models;
+mod ndjson;
 pub mod openapi;
 pub mod page_assets;
+mod progress;
 mod refusal;
 mod routes;
 pub mod serve;
 mod sse;
+mod streamed;
+pub mod tier_guard;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use goblin_core::error::ApiError;
-use goblin_core::model::{Capability, ModelInfo, ModelState};
+use goblin_core::model::{Capability, ModelInfo, ModelState, nearest};
 use goblin_core::provider::{Health, ProviderStatus};
 use goblin_core::route::AUTOMATIC;
 use goblin_core::wire::openai::{ListExtras, ModelEntry, model_list, model_object};
@@ -66,6 +66,67 @@ async fn nobody_answers(app: &App) -> Result<(), ApiError> {
         true => Err(ApiError::no_provider("No model server answers.")),
         false => Ok(()),
     }
+}
+
+/// Every model as its provider describes it, by the name it is listed under.
+///
+/// # Errors
+///
+/// As [`list`].
+pub(crate) async fn infos(app: &App) -> Result<Vec<ModelInfo>, ApiError> {
+    let (models, _) = listed(app).await;
+    if models.is_empty() {
+        nobody_answers(app).await?;
+    }
+    let named = |model: Listed| ModelInfo {
+        name: model.id,
+        ..model.info
+    };
+    Ok(models.into_iter().map(named).collect())
+}
+
+/// A model that was found by its name.
+pub(crate) struct Found {
+    /// Who offers it.
+    pub(crate) provider: Arc<str>,
+    /// As its provider describes it.
+    pub(crate) info: ModelInfo,
+}
+
+/// The model that `name` means, with or without its provider, or with the tag `latest`, which Ollama's clients
+/// leave out or put in as they please.
+///
+/// # Errors
+///
+/// As [`list`]; 404 naming the nearest.
+pub(crate) async fn find(app: &App, name: &str) -> Result<Found, ApiError> {
+    let (mut all, _) = listed(app).await;
+    if all.is_empty() {
+        nobody_answers(app).await?;
+    }
+    let untagged = |text: &str| text.strip_suffix(":latest").unwrap_or(text).to_owned();
+    let means = |model: &Listed| {
+        let whole = format!("{}/{}", model.provider, model.info.name);
+        [&model.id, &whole]
+            .iter()
+            .any(|known| untagged(known) == untagged(name))
+    };
+    match all.iter().position(means) {
+        Some(at) => {
+            let Listed { provider, info, .. } = all.swap_remove(at);
+            Ok(Found { provider, info })
+        }
+        None => {
+            let known = all.iter().map(|model| model.id.as_str());
+            Err(ApiError::model_not_found(name, nearest(name, known)))
+        }
+    }
+}
+
+/// Can the provider be told to describe and change its models?
+pub(crate) fn manageable(app: &App, provider: &str) -> bool {
+    let providers = app.dispatch.providers();
+    providers.iter().any(|p| &*p.id == provider && p.manage.is_some())
 }
 
 /// Every model's provider and id.

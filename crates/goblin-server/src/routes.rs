@@ -2,7 +2,8 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter, get, on};
 use goblin_core::error::ApiError;
 use http::{Method, StatusCode, Uri};
 use utoipa::openapi::OpenApi;
@@ -14,13 +15,17 @@ use crate::layers;
 use crate::openapi;
 use crate::refusal::Refusal;
 
+mod anthropic;
 mod chats;
 mod docs;
 mod health;
+mod manage;
 mod metrics;
+mod ollama;
 mod openai;
 mod page;
 mod status;
+mod tier;
 mod turns;
 
 /// The whole surface of `app`, layers included.
@@ -83,23 +88,68 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
     (router, document)
 }
 
+/// One thing the model tier answers: the method, the path, and who answers.
+type Allowed = (Method, &'static str, MethodRouter<AppState>);
+
+fn allow<H, T>(method: Method, path: &'static str, handler: H) -> Allowed
+where
+    H: Handler<T, AppState>,
+    T: 'static,
+{
+    // Every method below has a filter of its own.
+    let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+    (method, path, on(filter, handler))
+}
+
+/// Everything the model tier answers, and nothing else. Where GET is answered, HEAD is too, as HTTP has it.
+fn allow_list() -> Vec<Allowed> {
+    use Method as M;
+    vec![
+        allow(M::GET, "/health", health::get_tier_health),
+        allow(M::GET, "/health/live", health::get_liveness),
+        allow(M::GET, "/metrics", metrics::get_metrics),
+        // OpenAI's wire, and the names old callers know.
+        allow(M::POST, "/v1/chat/completions", openai::create_chat_completion),
+        allow(M::POST, "/chat/completions", openai::create_chat_completion),
+        allow(M::GET, "/v1/models", openai::list_models),
+        allow(M::GET, "/v1/models/{*id}", openai::get_model),
+        allow(M::GET, "/models", openai::list_legacy_models),
+        allow(M::POST, "/v1/embeddings", tier::create_embeddings),
+        // Anthropic's wire.
+        allow(M::POST, "/v1/messages", anthropic::create_message),
+        allow(M::POST, "/v1/messages/count_tokens", anthropic::count_tokens),
+        // Ours.
+        allow(M::POST, "/v1/systemone", tier::decide),
+        allow(M::GET, "/v1/goblin/status", tier::get_status),
+        allow(M::POST, "/v1/goblin/tokenize", tier::tokenize),
+        // Ollama's wire.
+        allow(M::GET, "/", ollama::say_running),
+        allow(M::GET, "/api/version", ollama::get_version),
+        allow(M::GET, "/api/tags", ollama::list_tags),
+        allow(M::GET, "/api/ps", ollama::list_running),
+        allow(M::POST, "/api/show", ollama::show_model),
+        allow(M::POST, "/api/chat", ollama::chat),
+        allow(M::POST, "/api/generate", ollama::generate),
+        allow(M::POST, "/api/embed", ollama::embed),
+        allow(M::POST, "/api/embeddings", ollama::embed),
+        // For keys with the scope `admin`.
+        allow(M::POST, "/api/pull", manage::pull_model),
+        allow(M::POST, "/api/push", manage::push_model),
+        allow(M::POST, "/api/create", manage::create_model),
+        allow(M::POST, "/api/copy", manage::copy_model),
+        allow(M::DELETE, "/api/delete", manage::delete_model),
+        allow(M::HEAD, "/api/blobs/{digest}", manage::has_blob),
+        allow(M::POST, "/api/blobs/{digest}", manage::put_blob),
+    ]
+}
+
 /// The model tier's routes.
 fn tier() -> Router<AppState> {
-    Router::new()
-        .route(
-            "/v1/chat/completions",
-            axum::routing::post(openai::create_chat_completion),
-        )
-        .route(
-            "/chat/completions",
-            axum::routing::post(openai::create_chat_completion),
-        )
-        .route("/v1/models", get(openai::list_models))
-        .route("/v1/models/{*id}", get(openai::get_model))
-        .route("/models", get(openai::list_legacy_models))
-        .route("/health", get(health::get_tier_health))
-        .route("/health/live", get(health::get_liveness))
-        .route("/metrics", get(metrics::get_metrics))
+    allow_list()
+        .into_iter()
+        .fold(Router::new(), |router, (_, path, handler)| {
+            router.route(path, handler)
+        })
         .fallback(refuse_path)
 }
 
@@ -113,4 +163,51 @@ async fn refuse_method(method: Method, uri: Uri) -> Refusal {
     error.message = format!("`{path}` does not answer {method}. The header `Allow` lists what it answers.");
     error.status_override = Some(StatusCode::METHOD_NOT_ALLOWED.as_u16());
     error.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_tier_answers_what_the_contract_names_and_nothing_else() {
+        let mut listed: Vec<String> = allow_list()
+            .iter()
+            .map(|(method, path, _)| format!("{method} {path}"))
+            .collect();
+        listed.sort();
+        let contract = [
+            "DELETE /api/delete",
+            "GET /",
+            "GET /api/ps",
+            "GET /api/tags",
+            "GET /api/version",
+            "GET /health",
+            "GET /health/live",
+            "GET /metrics",
+            "GET /models",
+            "GET /v1/goblin/status",
+            "GET /v1/models",
+            "GET /v1/models/{*id}",
+            "HEAD /api/blobs/{digest}",
+            "POST /api/blobs/{digest}",
+            "POST /api/chat",
+            "POST /api/copy",
+            "POST /api/create",
+            "POST /api/embed",
+            "POST /api/embeddings",
+            "POST /api/generate",
+            "POST /api/pull",
+            "POST /api/push",
+            "POST /api/show",
+            "POST /chat/completions",
+            "POST /v1/chat/completions",
+            "POST /v1/embeddings",
+            "POST /v1/goblin/tokenize",
+            "POST /v1/messages",
+            "POST /v1/messages/count_tokens",
+            "POST /v1/systemone",
+        ];
+        assert_eq!(listed, contract);
+    }
 }

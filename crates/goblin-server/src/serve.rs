@@ -1,10 +1,13 @@
 //! Accepts connections and serves them, with a bound on everything a client may take, until told to stop.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -12,12 +15,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
 
 use crate::app::{AppState, ServerOptions};
 use crate::routes;
 
+mod explained_io;
 mod patient_io;
 
+use explained_io::ExplainedIo;
 use patient_io::PatientIo;
 
 /// How long who comes during the drain may take to say what they want.
@@ -47,8 +53,8 @@ pub async fn serve(
     };
     let places = Arc::new(Semaphore::new(app.options.max_connections));
     let connections = TaskTracker::new();
-    while let Some((stream, place)) = next_connection(&listener, &places, &shutdown).await {
-        connections.spawn(house.clone().host(stream, place));
+    while let Some((stream, peer, place)) = next_connection(&listener, &places, &shutdown).await {
+        connections.spawn(house.clone().host(stream, peer, place));
     }
     app.draining.cancel();
     connections.close();
@@ -63,8 +69,8 @@ pub async fn serve(
         tokio::select! {
             biased;
             drained = &mut drained => break drained.is_ok(),
-            Some((stream, place)) = next_connection(&listener, &places, &never) => {
-                connections.spawn(late.clone().host(stream, place));
+            Some((stream, peer, place)) = next_connection(&listener, &places, &never) => {
+                connections.spawn(late.clone().host(stream, peer, place));
             }
         }
     };
@@ -77,6 +83,11 @@ pub async fn serve(
     }
     Ok(())
 }
+
+/// The other end of a request's connection. It travels with the request because only the connection knows it;
+/// headers that claim to are not believed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// What every connection shares.
 #[derive(Clone)]
@@ -112,13 +123,13 @@ async fn next_connection(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     shutdown: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, Peer, OwnedSemaphorePermit)> {
     let accept = async {
         // A place first: while the house is full, newcomers wait in the kernel's backlog.
         let place = Arc::clone(places).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return Some((stream, place)),
+                Ok((stream, peer)) => return Some((stream, Peer(peer.ip()), place)),
                 Err(e) if is_about_the_client(&e) => {}
                 Err(e) => {
                     tracing::error!(error = %e, "cannot accept connections");
@@ -151,11 +162,15 @@ fn is_about_the_client(error: &io::Error) -> bool {
 
 impl House {
     /// Serves one connection to its end.
-    async fn host(self, stream: TcpStream, _place: OwnedSemaphorePermit) {
+    async fn host(self, stream: TcpStream, peer: Peer, _place: OwnedSemaphorePermit) {
         // Tokens are small and each must leave at once.
         let _ = stream.set_nodelay(true);
-        let io = PatientIo::new(TokioIo::new(stream));
-        let service = TowerToHyperService::new(self.router);
+        let io = ExplainedIo::new(PatientIo::new(TokioIo::new(stream)));
+        let router = self.router.map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request
+        });
+        let service = TowerToHyperService::new(router);
         let mut connection = std::pin::pin!(self.builder.serve_connection(io, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,

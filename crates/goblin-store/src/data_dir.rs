@@ -99,6 +99,11 @@ impl DataPaths {
         self.root.join("tier-keys.toml")
     }
 
+    /// What the model tier's keys have used today.
+    pub fn tier_usage(&self) -> PathBuf {
+        self.root.join("tier-usage.toml")
+    }
+
     /// Where the first key is left when nobody watches the start.
     pub fn first_key(&self) -> PathBuf {
         self.root.join("first-key")

@@ -1,17 +1,25 @@
 //! A file of keys as hashes, shared between a running goblin and the commands that change it.
 
+use std::fmt;
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use goblin_core::clock::Timestamp;
-use serde::{Deserialize, Serialize};
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::locked_file::{LockedFileError, change_toml, read_toml};
 
 /// Most keys in one file.
 pub const MAX_KEYS: usize = 1000;
+/// Most earlier secrets one key keeps while its rotations overlap.
+pub const MAX_PREVIOUS: usize = 4;
+/// Most source networks of one key.
+pub const MAX_NETWORKS: usize = 100;
 
 /// One key, of which only the hash is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,13 +29,148 @@ pub struct KeyEntry {
     pub name: String,
     /// The public part of the key, to recognise it by.
     pub id: String,
-    /// SHA-256 of the whole key, 64 lower-case hexadecimal digits.
-    pub sha256: String,
+    /// SHA-256 of the whole key.
+    pub sha256: KeyHash,
     /// What it may do, in words of `goblin-auth`.
     #[serde(default)]
     pub scopes: Vec<String>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// From when on it is no longer good; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// When it was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// Where it may be used from; empty: anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<Network>,
+    /// How much it may use.
+    #[serde(default, skip_serializing_if = "KeyLimits::is_none")]
+    pub limits: KeyLimits,
+    /// Secrets before the last rotation that are good for a while yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub previous: Vec<PreviousSecret>,
+}
+
+/// How much a key may use. `None`: no limit of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyLimits {
+    /// Requests in any minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
+    /// Requests at once, streams included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent: Option<u32>,
+    /// Tokens of prompts and answers in one day (UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_day: Option<u64>,
+}
+
+impl KeyLimits {
+    /// Is there no limit at all?
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A secret that a rotation has replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviousSecret {
+    /// Its public part.
+    pub id: String,
+    /// SHA-256 of the whole key.
+    pub sha256: KeyHash,
+    /// From when on it is no longer good.
+    pub until: Timestamp,
+}
+
+/// A SHA-256, kept as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyHash(pub [u8; 32]);
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyHash({}…)", &hex::encode(&self.0[..4]))
+    }
+}
+
+impl Serialize for KeyHash {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&hex::encode(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyHash {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        let mut hash = [0; 32];
+        hex::decode_to_slice(&text, &mut hash)
+            .map_err(|_| de::Error::custom("`sha256` is not 64 hexadecimal digits"))?;
+        Ok(Self(hash))
+    }
+}
+
+/// Addresses a key may be used from: one, or all that share a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network(IpNet);
+
+impl Network {
+    /// Is `address` one of them? IPv4 written as IPv6 counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    /// Reads `10.0.0.7`, `10.0.0.0/8` or `fd00::/8`.
+    ///
+    /// # Errors
+    /// A sentence with the fix.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let neither =
+            || format!("`{text}` is neither an address nor a network. Write it like 10.0.0.7 or 10.0.0.0/8.");
+        let net = match text.parse::<IpAddr>() {
+            Ok(address) => IpNet::from(address.to_canonical()),
+            Err(_) => text.parse::<IpNet>().map_err(|_| neither())?,
+        };
+        if net.trunc() != net {
+            return Err(format!(
+                "`{text}` has digits beyond its prefix. Write {}.",
+                net.trunc()
+            ));
+        }
+        if matches!(net, IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some()) {
+            return Err(format!("`{text}` is IPv4 written as IPv6. Write it as IPv4."));
+        }
+        Ok(Self(net))
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.prefix_len() == self.0.max_prefix_len() {
+            self.0.addr().fmt(f)
+        } else {
+            self.0.fmt(f)
+        }
+    }
+}
+
+impl Serialize for Network {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(de::Error::custom)
+    }
 }
 
 /// Why a key file does not serve.
@@ -143,15 +286,29 @@ impl KeyFile {
         })
     }
 
-    fn change<R>(
+    /// Changes the key of that name as `change` says; `None` when there is none. Refused, nothing is changed.
+    /// Blocks on disk.
+    ///
+    /// # Errors
+    /// What `change` refuses, and [`KeyFileError::Unusable`].
+    pub fn update_key<R, E: From<KeyFileError>>(
         &self,
-        change: impl FnOnce(&mut Vec<KeyEntry>) -> Result<R, KeyFileError>,
-    ) -> Result<R, KeyFileError> {
-        let result =
-            change_toml::<Content, _, Refused>(&self.path, |c| change(&mut c.keys).map_err(Refused::Key));
+        name: &str,
+        change: impl FnOnce(&mut KeyEntry) -> Result<R, E>,
+    ) -> Result<Option<R>, E> {
+        self.change(|keys| keys.iter_mut().find(|k| k.name == name).map(change).transpose())
+    }
+
+    fn change<R, E: From<KeyFileError>>(
+        &self,
+        change: impl FnOnce(&mut Vec<KeyEntry>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let result = change_toml::<Content, _, Refused<E>>(&self.path, |c| {
+            change(&mut c.keys).map_err(Refused::Change)
+        });
         let result = result.map_err(|refused| match refused {
-            Refused::Key(e) => e,
-            Refused::File(e) => unusable(&self.path, &e),
+            Refused::Change(e) => e,
+            Refused::File(e) => unusable(&self.path, &e).into(),
         })?;
         self.reload()?;
         Ok(result)
@@ -159,12 +316,12 @@ impl KeyFile {
 }
 
 /// A change that was refused, or a file that could not be changed.
-enum Refused {
-    Key(KeyFileError),
+enum Refused<E> {
+    Change(E),
     File(LockedFileError),
 }
 
-impl From<LockedFileError> for Refused {
+impl<E> From<LockedFileError> for Refused<E> {
     fn from(error: LockedFileError) -> Self {
         Self::File(error)
     }
@@ -180,10 +337,10 @@ fn read(path: &Path) -> Result<Vec<KeyEntry>, KeyFileError> {
         return Err(bad(format!("it holds more than {MAX_KEYS} keys")));
     }
     for key in &content.keys {
-        if key.sha256.len() != 64 || hex::decode(&key.sha256).is_err() {
+        if key.previous.len() > MAX_PREVIOUS || key.from.len() > MAX_NETWORKS {
+            let name = &key.name;
             return Err(bad(format!(
-                "the `sha256` of key `{}` is not 64 hexadecimal digits",
-                key.name
+                "the key `{name}` has more than {MAX_PREVIOUS} previous secrets or {MAX_NETWORKS} networks"
             )));
         }
     }
@@ -214,10 +371,104 @@ mod tests {
         KeyEntry {
             name: name.into(),
             id: "abcdefgh".into(),
-            sha256: "0a".repeat(32),
+            sha256: KeyHash([10; 32]),
             scopes: vec!["infer".into()],
             created_at: Timestamp(1_795_471_200_123),
+            expires_at: None,
+            revoked_at: None,
+            from: Vec::new(),
+            limits: KeyLimits::default(),
+            previous: Vec::new(),
         }
+    }
+
+    /// As the first release wrote them.
+    const FIRST_FORMAT: &str = "[[keys]]\nname = \"old\"\nid = \"abcdefgh\"\n\
+        sha256 = \"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a\"\nscopes = [\"infer\"]\n\
+        created_at = \"2026-11-23T22:00:00.123Z\"\n";
+
+    #[test]
+    fn a_file_of_the_first_release_is_read_and_what_is_not_set_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.toml");
+        fs::write(&path, FIRST_FORMAT).unwrap();
+        let file = KeyFile::open(&path).unwrap();
+        let old = KeyEntry {
+            created_at: file.keys()[0].created_at,
+            ..entry("old")
+        };
+        assert_eq!(*file.keys(), [old]);
+        let changed = file.update_key("old", |_| Ok::<_, KeyFileError>(())).unwrap();
+        assert_eq!(changed, Some(()));
+        assert_eq!(fs::read_to_string(&path).unwrap(), FIRST_FORMAT);
+    }
+
+    #[test]
+    fn everything_a_key_has_survives_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = KeyFile::open(dir.path().join("keys.toml")).unwrap();
+        let whole = KeyEntry {
+            expires_at: Some(Timestamp(1_795_471_200_123)),
+            revoked_at: Some(Timestamp(1_795_471_200_456)),
+            from: vec!["10.0.0.0/8".parse().unwrap(), "fd00::7".parse().unwrap()],
+            limits: KeyLimits {
+                requests_per_minute: Some(60),
+                concurrent: Some(2),
+                tokens_per_day: Some(1_000_000),
+            },
+            previous: vec![PreviousSecret {
+                id: "hgfedcba".into(),
+                sha256: KeyHash([7; 32]),
+                until: Timestamp(1_795_471_200_789),
+            }],
+            ..entry("whole")
+        };
+        file.insert_key(whole.clone()).unwrap();
+        file.insert_key(entry("plain")).unwrap();
+        let again = KeyFile::open(file.path()).unwrap();
+        assert_eq!(*again.keys(), [whole, entry("plain")]);
+    }
+
+    #[test]
+    fn networks_are_one_address_or_a_clean_prefix() {
+        let holds = |network: &str, address: &str| {
+            network
+                .parse::<Network>()
+                .unwrap()
+                .contains(address.parse().unwrap())
+        };
+        assert!(holds("10.0.0.0/8", "10.9.8.7") && holds("10.0.0.0/8", "::ffff:10.9.8.7"));
+        assert!(!holds("10.0.0.0/8", "11.0.0.1") && !holds("10.0.0.7", "10.0.0.8"));
+        assert!(holds("10.0.0.7", "10.0.0.7") && holds("::ffff:10.0.0.7", "10.0.0.7"));
+        assert!(holds("fd00::/8", "fd12::1") && !holds("fd00::/8", "fe80::1"));
+        assert!(holds("0.0.0.0/0", "8.8.8.8") && !holds("0.0.0.0/0", "2001:db8::1"));
+        for (text, says) in [
+            ("10.0.0.5/8", "Write 10.0.0.0/8"),
+            ("10.0.0.0/33", "neither"),
+            ("localhost", "neither"),
+            ("", "neither"),
+            ("10.0.0.1-10.0.0.9", "neither"),
+            ("::ffff:10.0.0.0/104", "as IPv4"),
+        ] {
+            let sentence = text.parse::<Network>().unwrap_err();
+            assert!(sentence.contains(says), "{sentence}");
+        }
+        assert_eq!("10.0.0.7/32".parse::<Network>().unwrap().to_string(), "10.0.0.7");
+    }
+
+    #[test]
+    fn a_refused_change_leaves_the_key_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = KeyFile::open(dir.path().join("keys.toml")).unwrap();
+        file.insert_key(entry("a")).unwrap();
+        let refused = file.update_key("a", |key| {
+            key.scopes.clear();
+            Err::<(), _>(KeyFileError::TooMany)
+        });
+        assert!(matches!(refused, Err(KeyFileError::TooMany)));
+        assert_eq!(*file.keys(), [entry("a")]);
+        let absent = file.update_key("b", |_| Ok::<_, KeyFileError>(())).unwrap();
+        assert_eq!(absent, None);
     }
 
     #[test]
@@ -260,6 +511,8 @@ mod tests {
             "keys = 3",
             "[[keys]]\nname = \"x\"",
             "[[keys]]\nname='x'\nid='x'\nsha256='zz'\ncreated_at='2026-01-01T00:00:00Z'",
+            &format!("{FIRST_FORMAT}from = ['10.0.0.5/8']"),
+            &format!("{FIRST_FORMAT}colour = 'red'"),
         ] {
             fs::write(&path, broken).unwrap();
             let sentence = file.reload().unwrap_err().to_string();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::private_file::write_private;
+use crate::private_file::{keep_owner, write_private};
 
 /// Such a file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,11 @@ pub(crate) fn read_toml<T: DeserializeOwned + Default>(path: &Path) -> Result<T,
         Ok(_) => {}
     }
     let text = fs::read_to_string(path)?;
-    toml::from_str(&text).map_err(|e| LockedFileError::Parse(e.message().to_owned()))
+    toml::from_str(&text).map_err(|e| {
+        let at = e.span().map_or(0, |s| s.start.min(text.len()));
+        let line = text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+        LockedFileError::Parse(format!("line {line}: {}", e.message()))
+    })
 }
 
 /// Reads, changes and replaces the file while no other process does. `change` says what it did, or refuses;
@@ -53,7 +57,7 @@ where
 }
 
 /// The lock is a file of its own, because the real one is replaced. Held until the `File` is dropped.
-fn lock_beside(path: &Path) -> io::Result<File> {
+pub(crate) fn lock_beside(path: &Path) -> io::Result<File> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".lock");
@@ -62,7 +66,8 @@ fn lock_beside(path: &Path) -> io::Result<File> {
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(beside)?;
+    let file = options.open(&beside)?;
+    keep_owner(&beside, path);
     fs4::fs_std::FileExt::lock_exclusive(&file)?;
     Ok(file)
 }

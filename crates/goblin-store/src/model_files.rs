@@ -56,6 +56,21 @@ pub enum ModelSource {
     Added,
     /// Lies in the models directory without having been added.
     Found,
+    /// Pulled from a registry into the models directory.
+    Pulled,
+    /// Lies in the store of an installed Ollama, whose file it stays.
+    OllamaStore,
+}
+
+/// Where a pulled model came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The reference it is updated by.
+    pub reference: String,
+    /// SHA-256 as 64 hexadecimal digits.
+    pub sha256: String,
+    /// The licence's name, if it is known.
+    pub licence: Option<String>,
 }
 
 /// A model file.
@@ -73,6 +88,10 @@ pub struct ModelFile {
     pub source: ModelSource,
     /// Bytes; `None` when the file is gone.
     pub size_bytes: Option<u64>,
+    /// What it was pulled by.
+    pub reference: Option<String>,
+    /// The name of its licence, where its registry told it.
+    pub licence: Option<String>,
 }
 
 /// What removing a model did.
@@ -84,22 +103,27 @@ pub struct Removed {
     pub file_deleted: bool,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// The content of the list file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Roster {
+pub(crate) struct Roster {
     #[serde(default)]
-    models: Vec<RosterEntry>,
+    pub(crate) models: Vec<RosterEntry>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RosterEntry {
+pub(crate) struct RosterEntry {
     name: String,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
     source: ModelSource,
     added_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    licence: Option<String>,
 }
 
 /// The models directory and the list beside it.
@@ -142,6 +166,8 @@ impl ModelFiles {
                 sha256: None,
                 source: ModelSource::Found,
                 added_at: Timestamp::default(),
+                reference: None,
+                licence: None,
             };
             models.push(ModelFile {
                 added_at: None,
@@ -185,6 +211,11 @@ impl ModelFiles {
         self.change(|models| {
             let known = models.iter().position(|m| same_file(&m.path, &path));
             let old_name = known.map(|i| models[i].name.clone());
+            // Renaming a pulled model leaves it one that can be updated.
+            let pulled = known
+                .map(|i| &models[i])
+                .filter(|m| m.source == ModelSource::Pulled);
+            let pulled = pulled.filter(|_| source == ModelSource::Added).cloned();
             let name = given.or(old_name).unwrap_or_else(|| name_for(&path));
             if models
                 .iter()
@@ -193,12 +224,17 @@ impl ModelFiles {
             {
                 return Err(ModelFilesError::NameTaken(name));
             }
-            let entry = RosterEntry {
-                name,
-                path,
-                sha256,
-                source,
-                added_at,
+            let entry = match pulled {
+                Some(pulled) => RosterEntry { name, ..pulled },
+                None => RosterEntry {
+                    name,
+                    path,
+                    sha256,
+                    source,
+                    added_at,
+                    reference: None,
+                    licence: None,
+                },
             };
             let added = entry.to_model();
             match known {
@@ -208,6 +244,62 @@ impl ModelFiles {
             }
             Ok(added)
         })
+    }
+
+    /// Puts a pulled file of the models directory into the list. A pulled model of that name is replaced: its former
+    /// file is deleted when it lies in the models directory, with what lies beside it.
+    ///
+    /// # Errors
+    /// As [`Self::add`]; [`ModelFilesError::NameTaken`] when the name is that of a model that was not pulled.
+    pub fn put_pulled(&self, path: &Path, name: &str, origin: Origin) -> Result<ModelFile, ModelFilesError> {
+        if !is_name(name) {
+            return Err(ModelFilesError::BadName(name.chars().take(100).collect()));
+        }
+        if !path.is_file() {
+            return Err(ModelFilesError::NoSuchFile(path.to_owned()));
+        }
+        let entry = RosterEntry {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            sha256: Some(origin.sha256),
+            source: ModelSource::Pulled,
+            added_at: self.clock.now(),
+            reference: Some(origin.reference),
+            licence: origin.licence,
+        };
+        let added = entry.to_model();
+        let former = self.change(|models| {
+            if let Some(known) = models.iter_mut().find(|m| m.name == entry.name) {
+                return match known.source {
+                    ModelSource::Pulled => Ok(Some(std::mem::replace(known, entry))),
+                    _ => Err(ModelFilesError::NameTaken(entry.name)),
+                };
+            }
+            if models.len() >= MAX_MODELS {
+                return Err(ModelFilesError::TooMany);
+            }
+            models.push(entry);
+            Ok(None)
+        })?;
+        if let Some(former) = former.filter(|f| !same_file(&f.path, path)) {
+            self.delete_file(&former.path)?;
+        }
+        Ok(added)
+    }
+
+    /// Deletes a file of the models directory and the licence beside it; true when there was one. A running engine
+    /// that has it open keeps what it has.
+    fn delete_file(&self, path: &Path) -> Result<bool, ModelFilesError> {
+        let delete = self.lies_in_folder(path) && path.is_file();
+        if delete {
+            // Removing a link removes the link, not what it points at.
+            fs::remove_file(path).map_err(|e| unusable(path, e))?;
+            let licence = licence_beside(path);
+            if licence.is_file() {
+                fs::remove_file(&licence).map_err(|e| unusable(&licence, e))?;
+            }
+        }
+        Ok(delete)
     }
 
     /// Forgets the model of that name. Its file is deleted when it lies in the models directory; a file
@@ -225,11 +317,7 @@ impl ModelFiles {
                 Ok(())
             })?;
         }
-        let file_deleted = self.lies_in_folder(&model.path) && model.path.is_file();
-        if file_deleted {
-            // Removing a link removes the link, not what it points at.
-            fs::remove_file(&model.path).map_err(|e| unusable(&model.path, e))?;
-        }
+        let file_deleted = self.delete_file(&model.path)?;
         Ok(Removed { model, file_deleted })
     }
 
@@ -297,8 +385,15 @@ impl RosterEntry {
                 .ok()
                 .filter(fs::Metadata::is_file)
                 .map(|m| m.len()),
+            reference: self.reference.clone(),
+            licence: self.licence.clone(),
         }
     }
+}
+
+/// Where the licence of the model file at `path` is kept.
+pub fn licence_beside(path: &Path) -> PathBuf {
+    path.with_extension("licence.txt")
 }
 
 /// Can this be a model's name?

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Writes `bytes` to a new file beside `path` (mode 0600), forces it to disk and renames it into place: a
-/// reader, or a start after a crash, sees the old content or the new, never a part.
+/// reader, or a start after a crash, sees the old content or the new, never a part. Root, who may, leaves it to
+/// whoever had it: a command run with `sudo` does not take a file away from the user goblin runs as.
 ///
 /// # Errors
 /// What the system says; then `path` is as it was.
@@ -15,7 +16,10 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let temporary = temporary_beside(path)?;
-    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let written = write_new(&temporary, bytes).and_then(|()| {
+        keep_owner(&temporary, path);
+        fs::rename(&temporary, path)
+    });
     if written.is_err() {
         // The first error is the one to tell; a file left over is only untidy.
         let _ = fs::remove_file(&temporary);
@@ -34,6 +38,23 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()
 }
+
+/// Gives `file` to the owner of `like`, or of its folder while there is none. Only root can, and only then it is
+/// needed, so a failure changes nothing.
+#[cfg(unix)]
+pub(crate) fn keep_owner(file: &Path, like: &Path) {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let owner = |path: &Path| fs::metadata(path).ok().map(|m| (m.uid(), m.gid()));
+    let wanted = owner(like).or_else(|| owner(like.parent()?));
+    if let (Some((user, group)), Some((ours, _))) = (wanted, owner(file))
+        && user != ours
+    {
+        let _ = chown(file, Some(user), Some(group));
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn keep_owner(_: &Path, _: &Path) {}
 
 fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
     let name = path
@@ -66,6 +87,21 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_stays_its_owners_when_root_replaces_it() {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        write_private(&path, b"one").unwrap();
+        // Anybody but root may not; then it is ours, before and after.
+        let _ = chown(&path, Some(12_345), None);
+        let owner = || fs::metadata(&path).unwrap().uid();
+        let before = owner();
+        write_private(&path, b"two").unwrap();
+        assert_eq!((owner(), fs::read(&path).unwrap()), (before, b"two".to_vec()));
     }
 
     #[test]

@@ -1,15 +1,22 @@
 //! The command line: what can be asked, and the words that teach it.
 
+mod keys;
+mod roster;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Request;
 
+pub(crate) use keys::{CreateKey, Expiry, Keys};
+pub(crate) use roster::RosterCommand;
+
 const AFTER: &str = "\
 Examples:
   goblin up                                   the page, the API and a model on this machine
   goblin up --port 9000 --set engine.threads=2
+  goblin models pull qwen2.5:3b               fetch a model for this machine's engine
   goblin models add ./qwen2.5-1.5b-instruct-q4_k_m.gguf
   goblin models serve                         models only, behind a key, on port 8002
   LOCAL_LLM_PROXY_URL=http://10.0.0.7:8002 LOCAL_LLM_API_KEY=… goblin serve
@@ -17,7 +24,8 @@ Examples:
 
 Settings: `goblin config print --sources` shows each one and where it comes from.
 
-Exit codes: 0 done · 1 failed · 2 the command line or the configuration is wrong";
+Exit codes: 0 done · 1 failed · 2 the command line or the configuration is wrong ·
+130 interrupted";
 
 /// Your own assistant: page, API and models in one program.
 #[derive(Debug, Parser)]
@@ -99,6 +107,8 @@ pub(crate) enum Command {
 /// The models of this machine.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
+  goblin models pull gemma:2b hf.co/bartowski/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M
+  goblin models pull --roster                 what is missing of the models of the roles
   goblin models suggest                       a model that fits this machine, and the commands to get it
   goblin models add ./model.gguf --name chat  use a file where it is; nothing is copied
   goblin models rm chat                       forget it; a file outside goblin's folder is kept")]
@@ -111,9 +121,9 @@ pub(crate) enum Models {
         #[arg(long)]
         json: bool,
     },
-    /// Use a GGUF file: checks it, and remembers where it is
+    /// Use a GGUF file, or a model of this machine's Ollama: checks it, and remembers where it is
     Add {
-        /// The file
+        /// The file, or ollama:NAME[:TAG]
         path: PathBuf,
         /// Its name; without one, made from the file's
         #[arg(long)]
@@ -138,6 +148,11 @@ pub(crate) enum Models {
         #[arg(long)]
         json: bool,
     },
+    /// The keys of `goblin models serve`: who may use this machine's models, and how much
+    #[command(subcommand)]
+    Keys(Keys),
+    #[command(flatten)]
+    Roster(RosterCommand),
 }
 
 /// The settings in force.

@@ -1,6 +1,10 @@
 //! The commands that do something and end.
 
 pub(crate) mod config;
+pub(crate) mod keys;
 pub(crate) mod look;
 pub(crate) mod migrate;
 pub(crate) mod models;
+pub(crate) mod pull;
+pub(crate) mod roster;
+pub(crate) mod tier_status;

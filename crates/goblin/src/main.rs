@@ -19,12 +19,15 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command, Models};
+use crate::command::pull::Interrupted;
 use crate::config::{Config, Environment, Loaded};
 use crate::output::{Output, complain};
 use crate::up::Mode;
 
 /// Exit code: the command line or the configuration is wrong. clap uses the same.
 const USAGE: u8 = 2;
+/// Exit code: stopped by Ctrl-C (128 + SIGINT).
+const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     if let Some(problem) = machine::cpu_problem() {
@@ -55,6 +58,10 @@ fn main() -> ExitCode {
     match run(&cli.command, loaded, &environment, output) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(error) if error.is::<Interrupted>() => {
+            complain(&error);
+            ExitCode::from(INTERRUPTED)
+        }
         Err(error) => {
             complain(format_args!("error: {error:#}"));
             ExitCode::FAILURE
@@ -91,6 +98,7 @@ async fn look(command: &Command, config: &Config, output: Output) -> anyhow::Res
         Command::Migrate(command) => command::migrate::run(command, config, output)
             .await
             .map(|()| true),
+        Command::Models(Models::Roster(command)) => command::roster::run(command, config, output).await,
         Command::Models(command) => command::models::run(command, config, output).map(|()| true),
         Command::Up(_) | Command::Serve(_) | Command::Config(_) | Command::Version { .. } => Ok(true),
     }

@@ -115,6 +115,8 @@ fn at_path(wanted: &str) -> Option<ModelFile> {
         added_at: None,
         source,
         size_bytes: Some(size_bytes),
+        reference: None,
+        licence: None,
     })
 }
 
@@ -166,6 +168,8 @@ mod tests {
             added_at: None,
             source,
             size_bytes: Some(size),
+            reference: None,
+            licence: None,
         }
     }
 

@@ -11,8 +11,10 @@ use goblin_auth::local::{LocalMode, Surroundings};
 use goblin_dispatch::Dispatch;
 use goblin_server::app::{Access, AppState, RenderMetrics, Surface};
 use goblin_server::serve::serve;
+use goblin_server::tier_guard::TierGuard;
 use goblin_store::data_dir::{DataDir, DataPaths};
 use goblin_store::key_file::KeyFile;
+use goblin_store::limits::KeyMeter;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,6 +33,8 @@ const LAST_TASKS: Duration = Duration::from_secs(5);
 const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
 /// How often the tier looks whether its keys file has changed.
 const KEYS_PERIOD: Duration = Duration::from_secs(2);
+/// How often what the keys have used is written.
+const USAGE_PERIOD: Duration = Duration::from_secs(5);
 
 /// What to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +128,13 @@ async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -
     std::fs::create_dir_all(paths.root())
         .with_context(|| format!("the data directory {} cannot be made", paths.root().display()))?;
     let keys = tier_keys(&process, &paths, output)?;
+    let meter = key_meter(&process, &paths)?;
+    let guard = TierGuard::new(
+        keys,
+        meter.clone(),
+        config.tier.bans.clone(),
+        process.clock.clone(),
+    );
     let listener = listen(config.tier.address).await?;
     let address = listener.local_addr().context("the port")?;
     let embedded = Embedded::start(&process).await;
@@ -137,7 +148,7 @@ async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -
     let app = wiring::app(
         &process,
         Surface::Tier,
-        Access::Tier(keys),
+        Access::Tier(guard),
         Arc::clone(&dispatch),
         None,
         &embedded,
@@ -149,6 +160,7 @@ async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -
     ));
     let until = serve_until_stopped(listener, app, stop, config.server.drain).await?;
     finish(&process, &dispatch, embedded, until).await;
+    save_usage(meter).await;
     Ok(())
 }
 
@@ -230,6 +242,20 @@ fn tier_keys(process: &Process, paths: &DataPaths, output: Output) -> anyhow::Re
         }
     });
     Ok(keys)
+}
+
+/// Counts what the keys use. The tokens of the day are kept in a file, written every few seconds.
+fn key_meter(process: &Process, paths: &DataPaths) -> anyhow::Result<KeyMeter> {
+    let meter = KeyMeter::open(paths.tier_usage(), process.clock.clone())?;
+    let kept = meter.clone();
+    wiring::repeat(process, USAGE_PERIOD, move || save_usage(kept.clone()));
+    Ok(meter)
+}
+
+async fn save_usage(meter: KeyMeter) {
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || meter.save()).await {
+        tracing::warn!(%error, "what the keys have used today is not kept");
+    }
 }
 
 /// Cancelled by the first SIGTERM or SIGINT. The second one ends the process at once.

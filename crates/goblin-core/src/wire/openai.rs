@@ -1,20 +1,21 @@
 //! OpenAI Chat Completions, both directions.
 //!
-//! Source: the public API reference of `POST /v1/chat/completions` and `GET /v1/models`, and the extension fields
+//! Source: the public API reference of `POST /v1/chat/completions`, `POST /v1/embeddings` and `GET /v1/models`, and the extension fields
 //! of Ollama and llama.cpp's server (`reasoning_content`, `top_k`, `min_p`, `grammar`, `meta`).
 
 mod collect;
+pub(in crate::wire) mod embeddings;
 mod errors;
-mod fields;
 mod messages;
 mod models;
 mod pass_through;
 mod request;
 mod stream;
-mod tools;
+pub(in crate::wire) mod tools;
 mod upstream;
 
 pub use collect::Collector;
+pub use embeddings::{OpenAiEmbeddings, embeddings_body, parse_embeddings};
 pub use errors::{error_body, provider_error, scrub};
 pub use models::{ListExtras, ListedModels, ModelEntry, model_list, model_object, parse_model_list};
 pub use pass_through::{PassThrough, parse_pass_through, rewrite_for_upstream};

@@ -1,6 +1,6 @@
 //! Translation by fixture: each file under `fixtures/openai` in both directions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use goblin_core::event::{ChatEvent, Parsed};
@@ -20,13 +20,17 @@ fn read(name: &str) -> Vec<u8> {
     std::fs::read(path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-/// Compares with a golden file. A missing one is written, and the test fails once so that somebody reads it.
 fn golden(name: &str, actual: &str) {
-    let file = path(name);
-    match std::fs::read_to_string(&file) {
+    golden_file(&path(name), actual);
+}
+
+/// Compares with a golden file. A missing one is written, and the test fails once so that somebody reads it.
+pub(crate) fn golden_file(file: &Path, actual: &str) {
+    let name = file.display();
+    match std::fs::read_to_string(file) {
         Ok(expected) => assert_eq!(expected.trim_end(), actual.trim_end(), "{name} differs"),
         Err(_) => {
-            std::fs::write(&file, format!("{}\n", actual.trim_end())).expect("written");
+            std::fs::write(file, format!("{}\n", actual.trim_end())).expect("written");
             panic!("{name} was missing and has been written: read it before committing it");
         }
     }

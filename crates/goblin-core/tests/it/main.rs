@@ -1,7 +1,13 @@
 //! What the wire module promises: golden files, refusals, broken streams, properties.
 
+mod answers;
+mod anthropic_refusals;
+mod bodies;
 mod broken_streams;
+mod deciding;
+mod dialects;
 mod encoder;
 mod golden;
+mod other_refusals;
 mod properties;
 mod refusals;

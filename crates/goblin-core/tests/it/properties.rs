@@ -2,8 +2,11 @@
 
 use bytes::Bytes;
 use goblin_core::wire::json::depth_within;
-use goblin_core::wire::openai::{parse_chat_request, parse_pass_through, rewrite_for_upstream, scrub};
+use goblin_core::wire::openai::{
+    parse_chat_request, parse_embeddings, parse_pass_through, rewrite_for_upstream, scrub,
+};
 use goblin_core::wire::sse::{SseEvent, SseSplitter, encode_event};
+use goblin_core::wire::{anthropic, ollama, systemone};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -136,6 +139,32 @@ proptest! {
                 prop_assert!(parse_chat_request(&body).map_or_else(named, |_| true));
                 prop_assert!(parse_pass_through(&body).map_or_else(named, |_| true));
                 prop_assert!(!rewrite_for_upstream(&body, "x", true).is_empty() || body.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn no_request_makes_the_readers_of_the_tier_panic(value in json(), bytes in vec(any::<u8>(), 0..100)) {
+        let one = format!(r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":{value},"images":{value}}}],
+            "system":{value},"prompt":{value},"input":{value},"options":{value},"keep_alive":{value},"format":{value},
+            "state":"s","questions":{{"q":{{"type":"choice","instructions":{value},"criteria":{value}}}}}}}"#);
+        let blocks = format!(r#"{{"model":"m","max_tokens":9,"state":{value},"questions":{value},"messages":[
+            {{"role":"assistant","content":[{{"type":"tool_use","id":"a","name":"b","input":{value}}}],"tool_calls":{value}}},
+            {{"role":"user","content":[{{"type":"tool_result","tool_use_id":"a","content":{value}}},{value}]}}]}}"#);
+        for body in [Bytes::from(value.to_string()), Bytes::from(bytes), Bytes::from(one), Bytes::from(blocks)] {
+            let errors = [
+                ollama::parse_chat(&body).err(),
+                ollama::parse_generate(&body).err(),
+                ollama::parse_embed(&body).err(),
+                ollama::parse_show(&body).err(),
+                ollama::parse_name(ollama::Change::Create, &body).err(),
+                anthropic::parse_messages(&body).err(),
+                anthropic::parse_count_tokens(&body).err(),
+                systemone::parse(&body).err(),
+                parse_embeddings(&body).err(),
+            ];
+            for error in errors.into_iter().flatten() {
+                prop_assert!(error.param.is_some() || error.code == goblin_core::error::ErrorCode::InvalidJson, "{}", error);
             }
         }
     }

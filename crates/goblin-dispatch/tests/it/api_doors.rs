@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use goblin_core::error::ErrorCode;
 use goblin_core::provider::ProviderError;
 use goblin_dispatch::Options;
-use goblin_dispatch::answer::{AnswerItem, Ask};
+use goblin_dispatch::answer::{AnswerItem, Ask, Who};
 
 use crate::house::{House, read, scripted, soon};
 
@@ -138,7 +138,7 @@ async fn the_deadline_covers_the_whole_answer() {
     let incoming = goblin_core::wire::openai::parse_chat_request(&bytes::Bytes::from_static(body)).unwrap();
     let owner = goblin_core::owner::Owner::local();
     let ask = Ask {
-        owner,
+        who: Who::owner(owner),
         door: "openai",
         request_id: "r".into(),
         incoming,

@@ -15,7 +15,7 @@ use goblin_core::model::{ModelInfo, ModelState};
 use goblin_core::owner::Owner;
 use goblin_core::provider::{ChatStream, Health, ProviderError, ProviderHandle, ProviderStatus, TokenCount};
 use goblin_core::wire::openai::parse_chat_request;
-use goblin_dispatch::answer::{AnswerItem, AnswerStream, Ask};
+use goblin_dispatch::answer::{AnswerItem, AnswerStream, Ask, Who};
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_store::store::{Database, Store, StoreOptions};
 use goblin_store::turn_log::{Limits, TurnLog};
@@ -32,8 +32,14 @@ pub(crate) struct Scripted {
     id: &'static str,
     slots: Option<u32>,
     window: u32,
+    /// Tokens a second it says it generates.
+    decode: Option<f64>,
+    models: Arc<Mutex<Vec<ModelInfo>>>,
+    health: Arc<Mutex<Health>>,
     calls: mpsc::UnboundedSender<Call>,
     pub(crate) dropped: Arc<AtomicUsize>,
+    /// How often tokens were counted.
+    pub(crate) counts: Arc<AtomicUsize>,
     refuse: Arc<Mutex<Vec<ProviderError>>>,
 }
 
@@ -79,6 +85,14 @@ impl Drop for CountDrop {
     }
 }
 
+/// A model in memory that answers chats.
+pub(crate) fn model(name: &str) -> ModelInfo {
+    ModelInfo {
+        state: ModelState::Loaded,
+        ..ModelInfo::named(name)
+    }
+}
+
 pub(crate) fn scripted(id: &'static str, slots: Option<u32>) -> (Scripted, mpsc::UnboundedReceiver<Call>) {
     let (calls, received) = mpsc::unbounded_channel();
     let dropped = Arc::default();
@@ -87,8 +101,12 @@ pub(crate) fn scripted(id: &'static str, slots: Option<u32>) -> (Scripted, mpsc:
             id,
             slots,
             window: 4096,
+            decode: None,
+            models: Arc::new(Mutex::new(vec![model("small")])),
+            health: Arc::new(Mutex::new(Health::Ok)),
             calls,
             dropped,
+            counts: Arc::default(),
             refuse: Arc::default(),
         },
         received,
@@ -99,6 +117,22 @@ impl Scripted {
     pub(crate) fn with_window(mut self, window: u32) -> Self {
         self.window = window;
         self
+    }
+
+    /// It says that it generates so many tokens a second.
+    pub(crate) fn generating(mut self, tokens_per_second: f64) -> Self {
+        self.decode = Some(tokens_per_second);
+        self
+    }
+
+    /// From now on it offers these.
+    pub(crate) fn offers(&self, models: Vec<ModelInfo>) {
+        *self.models.lock().unwrap() = models;
+    }
+
+    /// From now on it is like this.
+    pub(crate) fn is(&self, health: Health) {
+        *self.health.lock().unwrap() = health;
     }
 
     /// The next request is answered with this error, the one after it with the next.
@@ -126,23 +160,23 @@ impl Scripted {
     }
 
     fn status(&self) -> ProviderStatus {
-        let model = ModelInfo {
-            state: ModelState::Loaded,
-            context_window: Some(self.window),
-            ..ModelInfo::named("small")
-        };
+        let mut models = self.models.lock().unwrap().clone();
+        for model in &mut models {
+            model.context_window = model.context_window.or(Some(self.window));
+        }
         ProviderStatus {
-            health: Health::Ok,
-            models: vec![model],
+            health: self.health.lock().unwrap().clone(),
+            models,
             slots: self.slots,
             free_slots: None,
-            decode_tokens_per_second: None,
+            decode_tokens_per_second: self.decode,
             prefill_tokens_per_second: None,
         }
     }
 
     /// Tokens are counted as words.
     fn count(&self, request: &ChatRequest) -> TokenCount {
+        self.counts.fetch_add(1, Ordering::SeqCst);
         let words = request
             .messages
             .iter()
@@ -151,6 +185,7 @@ impl Scripted {
         TokenCount {
             prompt_tokens: words as u32,
             context_window: self.window,
+            method: goblin_core::context_rule::CountMethod::Tokenizer,
         }
     }
 
@@ -249,7 +284,7 @@ impl House {
             format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}],"stream":true}}"#);
         let incoming = parse_chat_request(&Bytes::from(body)).unwrap();
         let ask = Ask {
-            owner: Owner::local(),
+            who: Who::owner(Owner::local()),
             door: "openai",
             request_id: "r1".into(),
             incoming,

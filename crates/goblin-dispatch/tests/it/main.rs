@@ -5,7 +5,11 @@
     reason = "a test owns its tasks, and a panic is how it fails"
 )]
 
+mod admission;
 mod api_doors;
 mod chat_turns;
 mod endings;
+mod honesty;
 mod house;
+mod tier;
+mod tier_doors;

@@ -3,3 +3,4 @@
 mod faults;
 mod guarded;
 mod raw_server;
+mod redirects;

@@ -10,8 +10,7 @@ use goblin_net::{NetError, Request, Response, Url};
 use http::{Method, StatusCode};
 use tokio::sync::Mutex;
 
-use super::ollama::OllamaModels;
-use super::{Kind, Upstream};
+use super::Upstream;
 
 /// Most bytes of a list of models (4 MiB).
 pub(super) const MAX_LIST_BYTES: usize = 4 * 1024 * 1024;
@@ -27,7 +26,6 @@ pub(super) struct Discovery {
 #[derive(Default)]
 struct Known {
     last: Option<(Instant, ProviderStatus)>,
-    ollama: OllamaModels,
 }
 
 impl Discovery {
@@ -46,18 +44,9 @@ impl Discovery {
         {
             return status.clone();
         }
-        let status = match self.upstream.kind {
-            Kind::Ollama => match known.ollama.list(&self.upstream).await {
-                Ok(models) => answering(ListedModels {
-                    models,
-                    ..ListedModels::default()
-                }),
-                Err(health) => not_answering(health),
-            },
-            _ => match self.upstream.list_models().await {
-                Ok(listed) => answering(listed),
-                Err(health) => not_answering(health),
-            },
+        let status = match self.upstream.list_models().await {
+            Ok(listed) => answering(listed),
+            Err(health) => not_answering(health),
         };
         known.last = Some((Instant::now(), status.clone()));
         status

@@ -144,7 +144,9 @@ async fn ollama_is_asked_what_each_model_can_do_once_and_cloud_models_are_left_o
         {"name":"far:latest","digest":"d3","remote_host":"https://ollama.com"}]}"#;
     let show = r#"{"capabilities":["completion","vision","thinking"],"parameters":"stop \"x\"\nnum_ctx                        8192",
         "model_info":{"llama.context_length":4096}}"#;
-    let scripts = vec![json("200 OK", tags), json("200 OK", show), json("200 OK", tags)];
+    let (ps, version) = (r#"{"models":[]}"#, r#"{"version":"0.12.10"}"#);
+    let scripts = [tags, ps, version, show, tags, ps, version];
+    let scripts = scripts.map(|body| json("200 OK", body)).to_vec();
     let upstream = FakeUpstream::start(scripts).await;
     let handle = upstream.handle_with(asked_every_time(&upstream, Kind::Ollama));
     for _ in 0..2 {
@@ -160,12 +162,18 @@ async fn ollama_is_asked_what_each_model_can_do_once_and_cloud_models_are_left_o
         assert!(
             model.can(Capability::Vision) && model.can(Capability::Chat) && !model.can(Capability::Tools)
         );
+        assert!(
+            model.can(Capability::Thinking) && !model.can(Capability::Logprobs),
+            "0.12.10 reports none"
+        );
     }
     let paths: Vec<String> = upstream
         .asked()
         .iter()
         .map(|a| a.head.split_whitespace().nth(1).unwrap().to_owned())
         .collect();
-    assert_eq!(paths, ["/api/tags", "/api/show", "/api/tags"]);
-    assert_eq!(upstream.asked()[1].body, r#"{"model":"llava:7b"}"#);
+    let round = ["/api/tags", "/api/ps", "/api/version"];
+    let show = ["/api/show"].as_slice();
+    assert_eq!(paths, [&round, show, &round].concat());
+    assert_eq!(upstream.asked()[3].body, r#"{"model":"llava:7b"}"#);
 }

@@ -5,7 +5,7 @@ use axum::response::IntoResponse;
 use http::header;
 
 use crate::app::AppState;
-use crate::caller::Caller;
+use crate::caller::Reader;
 use crate::openapi::LegacyError;
 
 /// Every measurement, in the Prometheus text format.
@@ -16,7 +16,7 @@ use crate::openapi::LegacyError;
         (status = "4XX", description = "Refused.", body = LegacyError),
     ),
 )]
-pub(super) async fn get_metrics(State(app): State<AppState>, _: Caller) -> impl IntoResponse {
+pub(super) async fn get_metrics(State(app): State<AppState>, _: Reader) -> impl IntoResponse {
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         (app.render_metrics)(),

@@ -7,14 +7,16 @@ use goblin_core::error::ApiError;
 use goblin_core::model::nearest;
 use goblin_core::wire::openai::parse_chat_request;
 use goblin_dispatch::answer::Ask;
-use http::{HeaderMap, Uri};
+use http::Uri;
 use serde_json::{Value, json};
 
-use crate::answer::{self, Shape};
+use crate::answer::openai::Completion;
+use crate::answer::{Manner, respond};
 use crate::app::AppState;
-use crate::caller::Caller;
+use crate::asking::{Ticket, who};
+use crate::caller::{Caller, Reader};
 use crate::door::Door;
-use crate::extract::{ModelName, RawBody, RequestId, deadline_header};
+use crate::extract::{ModelName, RawBody};
 use crate::models;
 use crate::openapi::{
     ChatCompletion, ChatCompletionBody, ChatCompletionChunk, ModelList, ModelObject, OpenAiError,
@@ -40,24 +42,24 @@ use crate::refusal::Refusal;
 pub(super) async fn create_chat_completion(
     State(app): State<AppState>,
     caller: Caller,
-    RequestId(request_id): RequestId,
+    ticket: Ticket,
     uri: Uri,
-    headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
-    let incoming = parse_chat_request(&body)?;
-    let limit = (!incoming.stream).then_some(app.options.answer_timeout);
+    let mut incoming = parse_chat_request(&body)?;
+    incoming.request.purpose = ticket.purpose;
     let door = Door::of(app.surface, uri.path());
-    let shape = Shape::new(&app, door, &incoming, &request_id);
+    let manner = Manner::new(&app, incoming.stream, &ticket.request_id);
+    let completion = Completion::new(&app, door, &incoming, &ticket.request_id);
     let ask = Ask {
-        owner: caller.owner(),
+        who: who(&caller),
         door: door.name(app.surface),
-        request_id,
-        deadline: [limit, deadline_header(&headers)?].into_iter().flatten().min(),
+        deadline: ticket.limit(&app, incoming.stream),
+        request_id: ticket.request_id,
         incoming,
     };
-    let stream = app.dispatch.answer(ask).await?;
-    Ok(answer::respond(shape, stream).await?)
+    let answer = app.dispatch.answer(ask).await?;
+    Ok(respond(manner, completion, answer).await?)
 }
 
 /// Lists the models on offer.
@@ -68,7 +70,7 @@ pub(super) async fn create_chat_completion(
         (status = "4XX", description = "Refused.", body = OpenAiError),
     ),
 )]
-pub(super) async fn list_models(State(app): State<AppState>, _: Caller) -> Result<Json<Value>, Refusal> {
+pub(super) async fn list_models(State(app): State<AppState>, _: Reader) -> Result<Json<Value>, Refusal> {
     Ok(Json(models::list(&app).await?))
 }
 
@@ -83,7 +85,7 @@ pub(super) async fn list_models(State(app): State<AppState>, _: Caller) -> Resul
 )]
 pub(super) async fn get_model(
     State(app): State<AppState>,
-    _: Caller,
+    _: Reader,
     ModelName(id): ModelName,
 ) -> Result<Json<Value>, Refusal> {
     let mut objects = models::objects(&app).await;
@@ -97,7 +99,7 @@ pub(super) async fn get_model(
 }
 
 /// Lists the model tier's models as old clients know them.
-pub(super) async fn list_legacy_models(State(app): State<AppState>, _: Caller) -> Json<Value> {
+pub(super) async fn list_legacy_models(State(app): State<AppState>, _: Reader) -> Json<Value> {
     let (mut ollama, mut llamacpp) = (Vec::new(), Vec::new());
     for (provider, name) in models::names(&app).await {
         if &*provider == "ollama" {

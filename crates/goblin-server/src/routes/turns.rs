@@ -11,7 +11,7 @@ use goblin_core::error::ApiError;
 use goblin_core::limits::{MAX_PAGE, MAX_TEXT_BYTES};
 use goblin_core::owner::Owner;
 use goblin_core::turn_event::TurnEvent;
-use goblin_core::wire::sse::encode_event;
+use goblin_core::wire::sse::{PING, encode_event};
 use goblin_dispatch::chat_turn::NewTurn;
 use http::HeaderMap;
 
@@ -211,7 +211,7 @@ pub(super) async fn follow_turn(
 async fn events_of(app: &AppState, owner: &Owner, turn_id: &str, after: u64) -> Result<Response, ApiError> {
     let events = app.dispatch.turn_events(owner, turn_id, after).await?;
     let framed = events.filter_map(|(index, event)| std::future::ready(frame(index, &event)));
-    Ok(sse::response(framed, app.options.ping_every))
+    Ok(sse::response(framed, app.options.ping_every, PING))
 }
 
 fn frame(index: u64, event: &Arc<TurnEvent>) -> Option<bytes::Bytes> {

@@ -5,6 +5,9 @@
     reason = "what a helper cannot do is a failure of its test"
 )]
 
+mod able;
+mod allow_list;
+mod anthropic_door;
 mod bad_input;
 mod chat_completions;
 mod chats;
@@ -12,9 +15,13 @@ mod client;
 mod connections;
 mod health;
 mod local_mode;
+mod ollama_door;
 mod openapi;
 mod page;
 mod provider;
 mod test_app;
 mod tier;
+mod tier_keys;
+mod tier_own;
+mod tier_tricks;
 mod turns;

@@ -88,6 +88,7 @@ pub(crate) fn scripted() -> (ProviderHandle, Provider) {
                 Ok(TokenCount {
                     prompt_tokens: 5,
                     context_window: 4096,
+                    method: goblin_core::context_rule::CountMethod::Tokenizer,
                 })
             })
         })),

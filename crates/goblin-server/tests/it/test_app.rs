@@ -5,17 +5,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use goblin_auth::bans::BanPolicy;
 use goblin_auth::keys::TierKeys;
 use goblin_auth::local::{LocalMode, Surroundings};
 use goblin_core::checks::CheckResult;
 use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::id::Ids;
+use goblin_core::provider::ProviderHandle;
 use goblin_core::status::{PartState, PartStatus, SystemStatus};
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_server::app::{Access, App, AppState, ChecksCache, ServerOptions, Surface};
 use goblin_server::page_assets::Asset;
 use goblin_server::serve::serve;
+use goblin_server::tier_guard::TierGuard;
 use goblin_store::key_file::KeyFile;
+use goblin_store::limits::KeyMeter;
 use goblin_store::store::{Database, Store, StoreOptions};
 use goblin_store::turn_log::{Limits, TurnLog};
 use http::Method;
@@ -45,6 +49,7 @@ pub(crate) struct TestApp {
     pub(crate) shutdown: CancellationToken,
     pub(crate) draining: CancellationToken,
     pub(crate) checks_run: Arc<AtomicUsize>,
+    pub(crate) tier: TierParts,
     key: Option<&'static str>,
     served: JoinSet<()>,
     _files: tempfile::TempDir,
@@ -56,6 +61,9 @@ pub(crate) struct Setup {
     pub(crate) options: ServerOptions,
     pub(crate) page: &'static [Asset],
     pub(crate) drain: Duration,
+    pub(crate) bans: BanPolicy,
+    /// What the provider can do beside answering chats.
+    pub(crate) able: fn(ProviderHandle) -> ProviderHandle,
 }
 
 impl Default for Setup {
@@ -65,6 +73,12 @@ impl Default for Setup {
             options: ServerOptions::default(),
             page: &[],
             drain: Duration::from_secs(60),
+            // Tests of other things are not made to wait.
+            bans: BanPolicy {
+                slowest: Duration::ZERO,
+                ..BanPolicy::default()
+            },
+            able: |handle| handle,
         }
     }
 }
@@ -111,10 +125,11 @@ impl TestApp {
             options: Options::default(),
         });
         let (handle, provider) = provider::scripted();
-        dispatch.replace_providers(vec![handle]);
+        dispatch.replace_providers(vec![(setup.able)(handle)]);
+        let tier = TierParts::new(&files, &clock, setup.bans);
         let access = match setup.surface {
             Surface::Backend => Access::Local(local_mode(address)),
-            Surface::Tier => Access::Tier(tier_keys(&files, &clock)),
+            Surface::Tier => Access::Tier(tier.guard.clone()),
         };
         let checks_run = Arc::new(AtomicUsize::new(0));
         let app = AppState(Arc::new(App {
@@ -146,6 +161,7 @@ impl TestApp {
             shutdown,
             draining,
             checks_run,
+            tier,
             key,
             served,
             _files: files,
@@ -220,12 +236,22 @@ fn local_mode(address: SocketAddr) -> LocalMode {
     LocalMode::decide(&surroundings, address.port()).unwrap()
 }
 
-fn tier_keys(files: &tempfile::TempDir, clock: &Clock) -> TierKeys {
-    let file = KeyFile::open(files.path().join("keys.toml")).unwrap();
-    let key = SecretString::from(KEY.to_owned());
-    TierKeys::open(file, Some(&key), clock, &mut rand::rngs::OsRng)
-        .unwrap()
-        .0
+/// What guards the model tier.
+pub(crate) struct TierParts {
+    pub(crate) keys: TierKeys,
+    pub(crate) meter: KeyMeter,
+    guard: TierGuard,
+}
+
+impl TierParts {
+    fn new(files: &tempfile::TempDir, clock: &Clock, policy: BanPolicy) -> Self {
+        let file = KeyFile::open(files.path().join("keys.toml")).unwrap();
+        let key = SecretString::from(KEY.to_owned());
+        let (keys, _) = TierKeys::open(file, Some(&key), clock, &mut rand::rngs::OsRng).unwrap();
+        let meter = KeyMeter::memory(clock.clone());
+        let guard = TierGuard::new(keys.clone(), meter.clone(), policy, clock.clone());
+        Self { keys, meter, guard }
+    }
 }
 
 fn checks(run: Arc<AtomicUsize>) -> goblin_core::checks::RunChecks {

@@ -7,17 +7,20 @@ use anyhow::Context;
 use anyhow::bail;
 use goblin_core::clock::Clock;
 use goblin_core::model::{better_model_for, nearest};
+use goblin_providers::registry::Reference;
 use goblin_store::data_dir::DataPaths;
 use goblin_store::model_files::{ModelFile, ModelFiles, ModelSource};
+use goblin_store::ollama_store::{self, OllamaModel};
 use serde_json::json;
 
 use crate::cli::Models;
+use crate::command::keys;
 use crate::config::Config;
 use crate::model_choice::{choose, commands, is_starter, list_models};
-use crate::output::{Output, bytes};
+use crate::output::{Output, bytes, complain};
 use crate::{machine, wiring};
 
-/// Runs the command. `serve` is not among them: it does not end.
+/// Runs the command. `serve` is not among them: it does not end. Nor are those of the roster, which ask other servers.
 ///
 /// # Errors
 ///
@@ -25,9 +28,16 @@ use crate::{machine, wiring};
 pub(crate) fn run(command: &Models, config: &Config, output: Output) -> anyhow::Result<()> {
     let files = ModelFiles::new(&DataPaths::new(&config.data_dir), Clock::System);
     match command {
-        Models::Serve(_) => Ok(()),
+        Models::Serve(_) | Models::Roster(_) => Ok(()),
+        Models::Keys(command) => keys::run(command, config, output),
         Models::List { json } => list(&files, config, *json, output),
-        Models::Add { path, name } => add(&files, config, path, name.as_deref(), output),
+        Models::Add { path, name } => {
+            let ollama = path.to_str().and_then(|p| p.strip_prefix("ollama:"));
+            match ollama {
+                Some(model) => add_from_ollama(&files, config, model, name.as_deref(), output),
+                None => add(&files, config, &File::at(path), name.as_deref(), output),
+            }
+        }
         Models::Rm { name } => remove(&files, name, output),
         Models::Show { name, json } => show(&files, name, *json, output),
         Models::Suggest { json } => {
@@ -43,65 +53,144 @@ fn source(model: &ModelFile) -> &'static str {
         ModelSource::Starter => "starter",
         ModelSource::Added => "added",
         ModelSource::Found => "found",
+        ModelSource::Pulled => "pulled",
+        ModelSource::OllamaStore => "ollama-store",
     }
+}
+
+/// What the Ollamas of this machine hold, but for what is in the list already.
+fn in_ollama(all: &[ModelFile], config: &Config) -> Vec<OllamaModel> {
+    let found = ollama_store::read(&config.registry.ollama_stores);
+    for problem in &found.problems {
+        complain(format_args!("note: {problem}"));
+    }
+    let listed = |m: &OllamaModel| all.iter().any(|a| a.path == m.path);
+    found.models.into_iter().filter(|m| !listed(m)).collect()
 }
 
 fn list(files: &ModelFiles, config: &Config, as_json: bool, output: Output) -> anyhow::Result<()> {
     let all = list_models(files)?;
+    let ollama = in_ollama(&all, config);
     let chosen = choose(&all, config, machine::memory_bytes()).map(|m| m.path);
+    let used = |m: &ModelFile| chosen.as_ref() == Some(&m.path);
     if as_json {
-        let rows: Vec<_> = all
-            .iter()
-            .map(|m| {
-                json!({
-                    "name": m.name, "path": m.path, "size_bytes": m.size_bytes, "source": source(m),
-                    "added_at": m.added_at, "sha256": m.sha256, "used": chosen.as_ref() == Some(&m.path),
-                })
+        let listed = all.iter().map(|m| {
+            json!({
+                "name": m.name, "path": m.path, "size_bytes": m.size_bytes, "source": source(m),
+                "added_at": m.added_at, "sha256": m.sha256, "used": used(m),
+                "listed": true, "reference": m.reference, "licence": m.licence,
             })
-            .collect();
-        output.json(&rows);
-        return Ok(());
-    }
-    if all.is_empty() {
+        });
+        let beside = ollama.iter().map(|m| {
+            json!({
+                "name": m.name, "path": m.path, "size_bytes": m.size_bytes, "source": "ollama-store",
+                "sha256": m.sha256, "used": false, "listed": false,
+            })
+        });
+        output.json(&listed.chain(beside).collect::<Vec<_>>());
+    } else if all.is_empty() && ollama.is_empty() {
         output.line(format_args!(
             "{}\nFiles in {} are found by themselves.",
             wiring::NO_MODEL_HELP,
             files.folder().display()
         ));
-        return Ok(());
+    } else {
+        let listed = all.iter().map(|m| listed_row(m, used(m)));
+        let rows = listed.chain(ollama.iter().map(ollama_row)).collect();
+        output.table(&["NAME", "SIZE", "SOURCE", "FILE", ""], rows);
     }
-    let rows = all.iter().map(|m| {
-        let size = m.size_bytes.map_or_else(|| "the file is gone".to_owned(), bytes);
-        let mark = if chosen.as_ref() == Some(&m.path) {
-            "used by the engine"
-        } else {
-            ""
-        };
-        vec![
-            m.name.clone(),
-            size,
-            source(m).to_owned(),
-            m.path.display().to_string(),
-            mark.to_owned(),
-        ]
-    });
-    output.table(&["NAME", "SIZE", "SOURCE", "FILE", ""], rows.collect());
     Ok(())
+}
+
+fn listed_row(model: &ModelFile, used: bool) -> Vec<String> {
+    let size = model.size_bytes;
+    vec![
+        model.name.clone(),
+        size.map_or_else(|| "the file is gone".to_owned(), bytes),
+        source(model).to_owned(),
+        model.path.display().to_string(),
+        if used { "used by the engine" } else { "" }.to_owned(),
+    ]
+}
+
+fn ollama_row(model: &OllamaModel) -> Vec<String> {
+    vec![
+        model.name.clone(),
+        bytes(model.size_bytes),
+        "ollama-store".to_owned(),
+        model.path.display().to_string(),
+        format!("for the engine: goblin models add ollama:{}", model.name),
+    ]
+}
+
+/// A file to be added, and what is known of it.
+#[cfg_attr(
+    not(feature = "engine"),
+    allow(dead_code, reason = "only a build with the engine adds files")
+)]
+struct File<'a> {
+    path: &'a Path,
+    sha256: Option<String>,
+    source: ModelSource,
+}
+
+impl<'a> File<'a> {
+    /// A file of the person's own.
+    fn at(path: &'a Path) -> Self {
+        Self {
+            path,
+            sha256: None,
+            source: ModelSource::Added,
+        }
+    }
+}
+
+/// Takes a model of this machine's Ollama into the list, where it lies.
+fn add_from_ollama(
+    files: &ModelFiles,
+    config: &Config,
+    model: &str,
+    name: Option<&str>,
+    output: Output,
+) -> anyhow::Result<()> {
+    let found = ollama_store::read(&config.registry.ollama_stores);
+    for problem in &found.problems {
+        complain(format_args!("note: {problem}"));
+    }
+    let Some(held) = found.find(model) else {
+        let stores = &config.registry.ollama_stores;
+        let stores: Vec<String> = stores.iter().map(|s| s.display().to_string()).collect();
+        let hint = nearest(model, found.models.iter().map(|m| m.name.as_str()));
+        let hint = hint.map_or_else(String::new, |n| format!(" Did you mean `ollama:{n}`?"));
+        bail!(
+            "No Ollama of this machine has a model `{model}`.{hint} Looked in {}; `registry.ollama_models` or \
+             OLLAMA_MODELS names another folder.",
+            stores.join(" and ")
+        );
+    };
+    let local = Reference::parse(&held.name).map(|r| r.local_name());
+    let name = name.map(str::to_owned).or_else(|| local.ok());
+    let file = File {
+        path: &held.path,
+        sha256: Some(held.sha256.clone()),
+        source: ModelSource::OllamaStore,
+    };
+    add(files, config, &file, name.as_deref(), output)
 }
 
 #[cfg(feature = "engine")]
 fn add(
     files: &ModelFiles,
     config: &Config,
-    path: &Path,
+    file: &File<'_>,
     name: Option<&str>,
     output: Output,
 ) -> anyhow::Result<()> {
-    let info =
-        goblin_engine::usable(path, None).with_context(|| format!("{} was not added", path.display()))?;
+    let info = goblin_engine::usable(file.path, None)
+        .with_context(|| format!("{} was not added", file.path.display()))?;
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("{} cannot be made", config.data_dir.display()))?;
-    let model = files.add(path, name, None, ModelSource::Added)?;
+    let model = files.add(file.path, name, file.sha256.clone(), file.source)?;
     output.line(format_args!(
         "added `{}`: {} {}, {}",
         model.name,
@@ -127,10 +216,10 @@ fn add(
 }
 
 #[cfg(not(feature = "engine"))]
-fn add(_: &ModelFiles, _: &Config, path: &Path, _: Option<&str>, _: Output) -> anyhow::Result<()> {
+fn add(_: &ModelFiles, _: &Config, file: &File<'_>, _: Option<&str>, _: Output) -> anyhow::Result<()> {
     bail!(
         "{} was not added: this build has no engine that could use it.",
-        path.display()
+        file.path.display()
     )
 }
 

@@ -1,9 +1,12 @@
 //! From what was written to what can be used: every rule is applied, and all that is broken is reported at once.
 
+mod roster;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use goblin_auth::bans::BanPolicy;
 use goblin_store::store::Database;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -12,6 +15,8 @@ use url::{Host, Url};
 use crate::config::environment::Environment;
 use crate::config::keys::{KEYS, Kind, find};
 use crate::config::written::{Problem, Source, Written};
+
+pub(crate) use roster::{RegistryConfig, RoleModel};
 
 /// A configuration that can be used.
 #[derive(Clone, Debug)]
@@ -34,6 +39,10 @@ pub(crate) struct Config {
     pub(crate) queue: QueueConfig,
     /// The model tier's surface.
     pub(crate) tier: TierConfig,
+    /// The model tier's roles and their models.
+    pub(crate) roster: Vec<RoleModel>,
+    /// Where models are pulled from.
+    pub(crate) registry: RegistryConfig,
 }
 
 /// The backend's surface.
@@ -143,6 +152,8 @@ pub(crate) struct TierConfig {
     pub(crate) key: Option<SecretString>,
     /// The keys file; `None`: in the data directory.
     pub(crate) keys_file: Option<PathBuf>,
+    /// When an address that tries keys is shut out.
+    pub(crate) bans: BanPolicy,
 }
 
 /// Turns what was written into a [`Config`].
@@ -171,6 +182,8 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
         },
         server,
         tier,
+        roster: reader.roster(),
+        registry: reader.registry(environment),
     };
     let mut problems = std::mem::take(&mut reader.found);
     problems.splice(0..0, std::mem::take(&mut written.problems));
@@ -456,7 +469,24 @@ impl Reader<'_> {
             address,
             key,
             keys_file: self.text("tier.keys_file").map(PathBuf::from),
+            bans: self.bans(),
         }
+    }
+
+    fn bans(&mut self) -> BanPolicy {
+        let policy = BanPolicy {
+            failures: self.small("tier.ban_after_failures"),
+            first: self.seconds("tier.ban_minutes") * 60,
+            longest: self.seconds("tier.ban_longest_minutes") * 60,
+            ..BanPolicy::default()
+        };
+        if policy.longest < policy.first {
+            self.problem(
+                "tier.ban_longest_minutes",
+                "it is less than tier.ban_minutes, the length of the first ban. Raise it.",
+            );
+        }
+        policy
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum Kind {
 /// One setting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
-    /// `section.name`.
+    /// `section.name`; a section may have several parts.
     pub(crate) path: &'static str,
     /// What it may hold.
     pub(crate) kind: Kind,
@@ -98,6 +98,8 @@ const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 const FORMATS: &[&str] = &["auto", "human", "json"];
 const PORT: Kind = Kind::Number(0, 65_535);
 const HOUR: Kind = Kind::Number(1, 3_600);
+/// Seconds; -1 is always.
+const KEEP_ALIVE: Kind = Kind::Number(-1, 30 * 86_400);
 
 /// Every setting, in the order of the manual.
 pub(crate) const KEYS: &[Key] = &[
@@ -144,6 +146,25 @@ pub(crate) const KEYS: &[Key] = &[
     key("tier.key", Kind::Text).tier_env("LOCAL_LLM_API_KEY").secret(),
     key("tier.keys_file", Kind::Text),
     key("tier.require_tls", Kind::Switch),
+    key("tier.ban_after_failures", Kind::Number(0, 1_000)),
+    key("tier.ban_minutes", Kind::Number(1, 10_080)),
+    key("tier.ban_longest_minutes", Kind::Number(1, 10_080)),
+    key("tier.models.safety.model", Kind::Text),
+    key("tier.models.safety.keep_alive_seconds", KEEP_ALIVE),
+    key("tier.models.confidence.model", Kind::Text),
+    key("tier.models.confidence.keep_alive_seconds", KEEP_ALIVE),
+    key("tier.models.reasoning.model", Kind::Text),
+    key("tier.models.reasoning.keep_alive_seconds", KEEP_ALIVE),
+    key("tier.models.top.model", Kind::Text),
+    key("tier.models.top.keep_alive_seconds", KEEP_ALIVE),
+    key("tier.models.code.model", Kind::Text),
+    key("tier.models.code.keep_alive_seconds", KEEP_ALIVE),
+    key("registry.ollama_url", Kind::Text),
+    key("registry.huggingface_url", Kind::Text).env("HF_ENDPOINT"),
+    key("registry.huggingface_token", Kind::Text)
+        .env("HF_TOKEN")
+        .secret(),
+    key("registry.ollama_models", Kind::Text).env("OLLAMA_MODELS"),
 ];
 
 /// The setting called `path`.

@@ -32,26 +32,35 @@ pub(crate) fn print(written: &Written, as_json: bool, sources: bool) -> String {
 
 fn settings(written: &Written) -> impl Iterator<Item = (&'static Key, &'static str, &'static str, &Entry)> {
     KEYS.iter().filter_map(|key| {
-        let (section, name) = key.path.split_once('.')?;
+        let (section, name) = key.path.rsplit_once('.')?;
         Some((key, section, name, written.entries.get(key.path)?))
     })
 }
 
 fn print_json(written: &Written, sources: bool) -> String {
     let mut out = Map::new();
-    for (key, section, name, entry) in settings(written) {
+    for (key, _, _, entry) in settings(written) {
         let value = shown(key, entry);
         let item = if sources {
             json!({"value": value, "source": entry.source.to_string()})
         } else {
             value
         };
-        let inner = out.entry(section).or_insert_with(|| Value::Object(Map::new()));
-        if let Some(inner) = inner.as_object_mut() {
-            inner.insert(name.to_owned(), item);
-        }
+        place(&mut out, key.path, item);
     }
     format!("{:#}\n", Value::Object(out))
+}
+
+/// Puts a value where its dotted path says.
+fn place(out: &mut Map<String, Value>, path: &str, item: Value) {
+    let Some((section, rest)) = path.split_once('.') else {
+        out.insert(path.to_owned(), item);
+        return;
+    };
+    let inner = out.entry(section).or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(inner) = inner {
+        place(inner, rest, item);
+    }
 }
 
 fn print_toml(written: &Written, sources: bool) -> String {
@@ -79,9 +88,10 @@ fn print_toml(written: &Written, sources: bool) -> String {
 /// JSON Schema (draft 2020-12) of `goblin.toml`, made from the list of settings and the manual's sentences.
 pub(crate) fn schema() -> Value {
     let defaults = toml::from_str::<Value>(DEFAULTS).unwrap_or_default();
-    let mut sections = Map::new();
+    let object = || json!({"type": "object", "additionalProperties": false, "properties": {}});
+    let mut whole = object();
     for key in KEYS {
-        let Some((section, name)) = key.path.split_once('.') else {
+        let Some((section, name)) = key.path.rsplit_once('.') else {
             continue;
         };
         let mut property = match key.kind {
@@ -92,24 +102,25 @@ pub(crate) fn schema() -> Value {
             Kind::List => json!({"type": "array", "items": {"type": "string"}}),
         };
         property["description"] = description(key.path).into();
-        property["default"] = defaults[section][name].clone();
-        let entry = sections
-            .entry(section)
-            .or_insert_with(|| json!({"type": "object", "additionalProperties": false, "properties": {}}));
+        let pointer = format!("/{}", key.path.replace('.', "/"));
+        property["default"] = defaults.pointer(&pointer).cloned().unwrap_or_default();
+        let mut entry = &mut whole;
+        for part in section.split('.') {
+            entry = &mut entry["properties"][part];
+            if entry.is_null() {
+                *entry = object();
+            }
+        }
         entry["properties"][name] = property;
     }
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "goblin.toml",
-        "type": "object",
-        "additionalProperties": false,
-        "properties": sections,
-    })
+    whole["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    whole["title"] = "goblin.toml".into();
+    whole
 }
 
 /// The comment above a setting in the manual, on one line.
 pub(crate) fn description(path: &str) -> String {
-    let (wanted, name) = path.split_once('.').unwrap_or(("", path));
+    let (wanted, name) = path.rsplit_once('.').unwrap_or(("", path));
     let mut section = "";
     let mut comment: Vec<&str> = Vec::new();
     for line in DEFAULTS.lines().map(str::trim) {

@@ -50,8 +50,13 @@ fn the_defaults_alone_are_a_usable_configuration() {
 fn every_setting_has_a_default_and_a_sentence_and_there_are_no_others() {
     let defaults: Value = toml::from_str(DEFAULTS).unwrap();
     for key in KEYS {
-        let (section, name) = key.path.split_once('.').unwrap();
-        assert!(!defaults[section][name].is_null(), "{} has no default", key.path);
+        let pointer = format!("/{}", key.path.replace('.', "/"));
+        let default = defaults.pointer(&pointer);
+        assert!(
+            default.is_some_and(|d| !d.is_object()),
+            "{} has no default",
+            key.path
+        );
         let text = description(key.path);
         assert!(
             text.len() > 10 && text.contains(['.', ']']),
@@ -67,13 +72,11 @@ fn every_setting_has_a_default_and_a_sentence_and_there_are_no_others() {
             );
         }
     }
-    let written: usize = defaults
-        .as_object()
-        .unwrap()
-        .values()
-        .map(|s| s.as_object().unwrap().len())
-        .sum();
-    assert_eq!(written, KEYS.len());
+    fn settings(value: &Value) -> usize {
+        let inner = |o: &serde_json::Map<String, Value>| o.values().map(settings).sum();
+        value.as_object().map_or(1, inner)
+    }
+    assert_eq!(settings(&defaults), KEYS.len());
 }
 
 #[test]
@@ -90,8 +93,8 @@ fn units_are_in_the_names_of_times_and_sizes() {
 fn the_schema_is_in_step_with_the_settings() {
     let schema = schema();
     for key in KEYS {
-        let (section, name) = key.path.split_once('.').unwrap();
-        let property = &schema["properties"][section]["properties"][name];
+        let pointer = format!("/properties/{}", key.path.replace('.', "/properties/"));
+        let property = schema.pointer(&pointer).unwrap();
         assert!(
             property["description"].as_str().is_some_and(|d| !d.is_empty()),
             "{}",
@@ -351,4 +354,86 @@ fn tls_can_be_required_on_both_sides() {
     );
     assert_eq!(all.len(), 2, "{all:#?}");
     assert!(load(&environment, &Request::default()).is_ok());
+}
+
+#[test]
+fn the_roster_is_the_default_five_and_each_can_be_changed_or_left_out() {
+    let roles = |config: &Config| -> Vec<(String, String, Option<u64>)> {
+        let role = |r: &check::RoleModel| {
+            let seconds = r.keep_alive.map(|k| k.as_secs());
+            (r.role.to_owned(), r.model.to_string(), seconds)
+        };
+        config.roster.iter().map(role).collect()
+    };
+    let config = load(&home(&[]), &Request::default()).unwrap().config;
+    let models: Vec<String> = roles(&config).into_iter().map(|r| r.1).collect();
+    assert_eq!(
+        models,
+        [
+            "gemma:2b",
+            "phi3:3.8b",
+            "qwen2.5:3b",
+            "mistral:7b",
+            "deepseek-coder:latest"
+        ]
+    );
+    let (_dir, path) = file(
+        "[tier.models.safety]\nmodel = \"hf.co/Org/Guard\"\nkeep_alive_seconds = -1\n[tier.models]\ntop.model = \"\"\n",
+    );
+    let request = Request {
+        file: Some(path),
+        ..Request::default()
+    };
+    let environment = home(&[("GOBLIN_TIER__MODELS__CODE__KEEP_ALIVE_SECONDS", "0")]);
+    let config = load(&environment, &request).unwrap().config;
+    let changed = roles(&config);
+    assert_eq!(changed[0], ("safety".into(), "hf.co/Org/Guard".into(), None));
+    assert_eq!(changed.last().unwrap().2, Some(0));
+    assert!(changed.iter().all(|r| r.0 != "top"), "{changed:?}");
+}
+
+#[test]
+fn a_bad_roster_or_registry_is_refused_with_its_place() {
+    let text = "[tier.models.safety]\nmodel = \"../x\"\nkeep = 1\n[tier.models.saftey]\nmodel = \"a\"\n\
+                [tier.models]\ncode = \"x\"\n[registry]\nollama_url = \"mirror\"\n";
+    let all = problems(text, &home(&[("HF_TOKEN", "two words")]));
+    let has = |parts: &[&str]| all.iter().any(|p| parts.iter().all(|part| p.contains(part)));
+    assert!(
+        has(&["tier.models.safety.model", "goblin.toml:2", "names no model"]),
+        "{all:#?}"
+    );
+    assert!(
+        has(&["tier.models.safety.keep", "goblin.toml:3", "no such setting"]),
+        "{all:#?}"
+    );
+    assert!(has(&["tier.models.saftey", "no such setting"]), "{all:#?}");
+    assert!(
+        has(&["tier.models.code", "goblin.toml:7", "no such setting"]),
+        "{all:#?}"
+    );
+    assert!(has(&["registry.ollama_url", "`mirror`"]), "{all:#?}");
+    assert!(
+        has(&["registry.huggingface_token", "environment HF_TOKEN"]),
+        "{all:#?}"
+    );
+    assert!(!all.concat().contains("two words"));
+}
+
+#[test]
+fn an_ollamas_store_is_looked_for_in_its_usual_places_unless_told() {
+    let stores = |vars: &[(&str, &str)]| {
+        let loaded = load(&home(vars), &Request::default()).unwrap();
+        loaded.config.registry.ollama_stores
+    };
+    assert_eq!(
+        stores(&[]),
+        [
+            PathBuf::from("/home/someone/.ollama/models"),
+            PathBuf::from("/usr/share/ollama/.ollama/models")
+        ]
+    );
+    assert_eq!(
+        stores(&[("OLLAMA_MODELS", "/big/disk")]),
+        [PathBuf::from("/big/disk")]
+    );
 }

@@ -147,9 +147,20 @@ impl Written {
                 self.unknown(section.get_ref(), at);
                 continue;
             };
-            for (name, value) in keys {
-                let path = format!("{}.{}", section.get_ref(), name.get_ref());
-                self.take_toml_value(&path, value, place(name.span().start));
+            self.take_toml_section(section.get_ref(), keys, &place);
+        }
+    }
+
+    /// Takes the settings of a section and of the sections inside it.
+    fn take_toml_section(&mut self, section: &str, keys: &DeTable<'_>, place: &dyn Fn(usize) -> Source) {
+        for (name, value) in keys {
+            let path = format!("{section}.{}", name.get_ref());
+            let inside = format!("{path}.");
+            match value.get_ref().as_table() {
+                Some(inner) if KEYS.iter().any(|k| k.path.starts_with(&inside)) => {
+                    self.take_toml_section(&path, inner, place);
+                }
+                _ => self.take_toml_value(&path, value, place(name.span().start)),
             }
         }
     }

@@ -33,6 +33,8 @@ fn every_command_explains_itself() {
         "models",
         "models serve",
         "models add",
+        "models pull",
+        "models status",
         "config",
         "migrate",
         "status",

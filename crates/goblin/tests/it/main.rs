@@ -5,7 +5,13 @@
 )]
 
 mod command_line;
+mod keys;
 mod licences;
 mod process;
+mod pull;
+#[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "pulling needs an engine"))]
+#[path = "../../../goblin-providers/tests/it/registry_server.rs"]
+mod registry_server;
+mod roster;
 mod tidy;
 mod tiers;

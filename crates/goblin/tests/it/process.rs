@@ -15,6 +15,8 @@ pub(crate) fn goblin(home: &Path) -> Command {
     command
         .env_clear()
         .env("HOME", home)
+        // An Ollama installed on this machine is none of a test's business.
+        .env("OLLAMA_MODELS", home.join("no-ollama"))
         .current_dir(home)
         .stdin(Stdio::null());
     command

@@ -5,25 +5,18 @@ use serde_json::{Value, json};
 
 use super::stream::{logprobs_json, usage_json};
 use crate::chat::ToolCall;
-use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob, Usage};
-use crate::limits::{MAX_ANSWER_BYTES, MAX_TOOLS};
+use crate::event::{ChatEvent, Parsed, Usage};
 use crate::wire::Dialect;
+use crate::wire::answer::Answer;
 
-/// Collects one answer. Holds at most [`MAX_ANSWER_BYTES`] of text; what is beyond is left out and the answer says
-/// that it ended by `length`.
+/// Collects one answer. Holds at most [`crate::limits::MAX_ANSWER_BYTES`] of text; what is beyond is left out and the
+/// answer says that it ended by `length`.
 #[derive(Clone, Debug)]
 pub struct Collector {
     id: String,
     model: String,
     created: i64,
-    text: String,
-    reasoning: String,
-    logprobs: Vec<TokenLogprob>,
-    tool_calls: Vec<ToolCall>,
-    kept_bytes: usize,
-    overflowed: bool,
-    finish: Option<FinishReason>,
-    usage: Option<Usage>,
+    answer: Answer,
     raw: Option<Bytes>,
 }
 
@@ -34,50 +27,16 @@ impl Collector {
             id: id.to_owned(),
             model: model.to_owned(),
             created,
-            text: String::new(),
-            reasoning: String::new(),
-            logprobs: Vec::new(),
-            tool_calls: Vec::new(),
-            kept_bytes: 0,
-            overflowed: false,
-            finish: None,
-            usage: None,
+            answer: Answer::default(),
             raw: None,
         }
     }
 
     /// Takes the next event into the answer.
     pub fn push(&mut self, event: &ChatEvent) {
-        match &event.parsed {
-            Parsed::Started => {}
-            Parsed::Text { text, logprobs } => {
-                if self.has_room(text.len() + 64 * logprobs.len()) {
-                    self.text.push_str(text);
-                    self.logprobs.extend_from_slice(logprobs);
-                }
-            }
-            Parsed::Reasoning { text } => {
-                if self.has_room(text.len()) {
-                    self.reasoning.push_str(text);
-                }
-            }
-            Parsed::ToolCall {
-                index,
-                id,
-                name,
-                arguments,
-            } => {
-                self.push_tool_call(*index as usize, id.as_deref(), name.as_deref(), arguments);
-            }
-            Parsed::Finished { reason } => self.finish = Some(*reason),
-            Parsed::Usage(usage) => self.usage = Some(*usage),
-            Parsed::Opaque => {
-                if let Some((Dialect::OpenAi, raw)) = &event.raw
-                    && self.raw.is_none()
-                {
-                    self.raw = Some(raw.clone());
-                }
-            }
+        self.answer.push(&event.parsed);
+        if let (Parsed::Opaque, Some((Dialect::OpenAi, raw)), None) = (&event.parsed, &event.raw, &self.raw) {
+            self.raw = Some(raw.clone());
         }
     }
 
@@ -88,37 +47,39 @@ impl Collector {
 
     /// The answer's text so far.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.answer.text
     }
 
     /// What the answer used, once it has said so.
     pub fn usage(&self) -> Option<Usage> {
-        self.usage
+        self.answer.usage
     }
 
     /// The whole answer in OpenAI's shape, with our `goblin` object when given.
     pub fn into_completion(self, goblin: Option<Value>) -> Value {
-        let finish = match self.finish {
-            // An answer that did not say why it ended, or does not fit, was cut.
-            None => FinishReason::Length,
-            Some(_) if self.overflowed => FinishReason::Length,
-            Some(reason) => reason,
-        };
-        let content = match self.text.is_empty() && !self.tool_calls.is_empty() {
+        let finish = self.answer.finish();
+        let calls: Vec<Value> = self.answer.tool_calls().iter().map(tool_call_json).collect();
+        let Answer {
+            text,
+            reasoning,
+            logprobs,
+            usage,
+            ..
+        } = self.answer;
+        let content = match text.is_empty() && !calls.is_empty() {
             true => Value::Null,
-            false => Value::from(self.text),
+            false => Value::from(text),
         };
         let mut message = json!({"role": "assistant", "content": content, "refusal": null});
-        if !self.reasoning.is_empty() {
-            message["reasoning_content"] = self.reasoning.into();
+        if !reasoning.is_empty() {
+            message["reasoning_content"] = reasoning.into();
         }
-        if !self.tool_calls.is_empty() {
-            message["tool_calls"] = self.tool_calls.iter().map(tool_call_json).collect();
+        if !calls.is_empty() {
+            message["tool_calls"] = calls.into();
         }
-        let logprobs = if self.logprobs.is_empty() {
-            Value::Null
-        } else {
-            logprobs_json(&self.logprobs)
+        let logprobs = match logprobs.is_empty() {
+            true => Value::Null,
+            false => logprobs_json(&logprobs),
         };
         let mut completion = json!({
             "id": self.id,
@@ -127,44 +88,13 @@ impl Collector {
             "model": self.model,
             "choices": [{"index": 0, "message": message, "logprobs": logprobs, "finish_reason": finish.as_str()}],
         });
-        if let Some(usage) = &self.usage {
+        if let Some(usage) = &usage {
             completion["usage"] = usage_json(usage);
         }
         if let Some(goblin) = goblin {
             completion["goblin"] = goblin;
         }
         completion
-    }
-
-    fn has_room(&mut self, bytes: usize) -> bool {
-        if self.overflowed || self.kept_bytes + bytes > MAX_ANSWER_BYTES {
-            self.overflowed = true;
-            return false;
-        }
-        self.kept_bytes += bytes;
-        true
-    }
-
-    fn push_tool_call(&mut self, index: usize, id: Option<&str>, name: Option<&str>, arguments: &str) {
-        if index >= MAX_TOOLS || !self.has_room(arguments.len()) {
-            return;
-        }
-        if self.tool_calls.len() <= index {
-            let empty = ToolCall {
-                id: String::new(),
-                name: String::new(),
-                arguments: String::new(),
-            };
-            self.tool_calls.resize(index + 1, empty);
-        }
-        let call = &mut self.tool_calls[index];
-        if let Some(id) = id {
-            id.clone_into(&mut call.id);
-        }
-        if let Some(name) = name {
-            name.clone_into(&mut call.name);
-        }
-        call.arguments.push_str(arguments);
     }
 }
 

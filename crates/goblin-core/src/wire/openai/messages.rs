@@ -2,10 +2,10 @@
 
 use serde_json::value::RawValue;
 
-use super::fields::{Object, array, expect_kind, get, object, one_of, short_string, string};
 use crate::chat::{Message, Part, Role, ToolCall};
 use crate::error::ApiError;
 use crate::limits::{MAX_MESSAGES, MAX_TOOLS};
+use crate::wire::fields::{Object, array, expect_kind, get, object, one_of, optional, short_string, string};
 
 /// Most parts of one message.
 const MAX_PARTS: usize = 1000;
@@ -71,9 +71,18 @@ fn read_message(raw: &RawValue, path: &str) -> Result<Message, ApiError> {
             .map(|raw| short_string(raw, &format!("{path}.name"), 256).map(String::from))
             .transpose()?,
         tool_calls,
-        reasoning: None,
+        reasoning: read_reasoning(&fields, path, role)?,
         tool_call_id: read_tool_call_id(&fields, path, role)?,
     })
+}
+
+/// What the assistant thought, given back to it: DeepSeek's and vLLM's `reasoning_content`.
+fn read_reasoning(fields: &Object<'_>, path: &str, role: Role) -> Result<Option<String>, ApiError> {
+    if role != Role::Assistant {
+        return Ok(None);
+    }
+    let text = optional(fields, path, "reasoning_content", string)?;
+    Ok(text.filter(|t| !t.is_empty()).map(String::from))
 }
 
 fn read_tool_call_id(fields: &Object<'_>, path: &str, role: Role) -> Result<Option<String>, ApiError> {

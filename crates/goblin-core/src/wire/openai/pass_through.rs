@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::fields::{Object, boolean, get, object, top};
 use super::messages::{image_url, message_items};
 use super::request::{read_include_usage, read_model};
 use crate::error::ApiError;
+use crate::wire::fields::{Object, boolean, get, object, top};
 use crate::wire::json::{Fields, Items};
 
 /// What must be known of a request that is forwarded untouched.

@@ -1,17 +1,21 @@
 //! A chat request as a client sent it → core words. Every refusal names the field, the limit and the fix.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::fields::{
-    Object, array, boolean, get, integer, number, object, one_of, short_string, string, top,
-};
 use super::messages::read_messages;
 use super::tools::{read_format, read_tool_choice, read_tools};
-use crate::chat::{ChatRequest, Message, Part, Role, Sampling};
+use crate::chat::{ChatRequest, KeepAlive, Message, Part, Purpose, Role, Sampling, Think};
 use crate::error::ApiError;
-use crate::limits::{MAX_LOGIT_BIAS, MAX_MAX_TOKENS, MAX_STOP_BYTES, MAX_STOPS};
+use crate::limits::{MAX_CONTEXT_TOKENS, MAX_KEEP_ALIVE_SECONDS, MAX_LOGIT_BIAS, MAX_MAX_TOKENS};
 use crate::wire::Dialect;
+use crate::wire::fields::{
+    self, Object, array, boolean, expect_kind, get, integer, model_name, number, object, one_of,
+    short_string, stop_texts, string, top,
+};
+use crate::wire::images;
 use crate::wire::json::Fields;
 
 /// The intents a caller may name.
@@ -30,9 +34,6 @@ pub const INTENTS: [&str; 13] = [
     "status",
     "micro-operations",
 ];
-
-/// Most bytes of a model's name.
-const MAX_MODEL_BYTES: usize = 256;
 
 /// How soon the first token is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +72,9 @@ pub enum CacheUse {
     Off,
 }
 
-/// The `goblin` object of a request.
+/// The `goblin` object of a request, without what is part of the [`ChatRequest`] itself: `think`
+/// (`off|on|low|medium|high|max`), `context_tokens`, `keep_alive_seconds` (-1 = for ever) and `purpose`
+/// (`answer|verdict`), which [`super::encode_tier_request`] writes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GoblinOptions {
     /// When the answer is verified.
@@ -143,9 +146,10 @@ pub fn parse_chat_request(body: &Bytes) -> Result<IncomingChat, ApiError> {
         put_context(&mut messages, document);
     }
     let tools = read_tools(&fields)?;
+    images::not_too_many(&messages)?;
     let stream = flag(&fields, "stream")?.unwrap_or(false);
     refuse_what_core_cannot_say(&fields)?;
-    let request = ChatRequest {
+    let mut request = ChatRequest {
         model: model.clone(),
         messages,
         tool_choice: read_tool_choice(&fields, &tools)?,
@@ -158,15 +162,17 @@ pub fn parse_chat_request(body: &Bytes) -> Result<IncomingChat, ApiError> {
             short_string(r, p, 256).map(String::from)
         })?,
         user: optional(&fields, "user", |r, p| short_string(r, p, 512).map(String::from))?,
+        think: optional(&fields, "reasoning_effort", |r, p| one_of(r, p, &EFFORTS))?,
         raw: Some((Dialect::OpenAi, body.clone())),
         ..ChatRequest::default()
     };
+    let goblin = read_goblin(&fields, &mut request)?;
     Ok(IncomingChat {
         model,
         request,
         stream,
         include_usage: stream && read_include_usage(&fields)?,
-        goblin: read_goblin(&fields)?,
+        goblin,
         goblin_given: get(&fields, "goblin").is_some(),
         intent: read_intent(&fields)?,
         latency_target: optional(&fields, "latency_target", |r, p| one_of(r, p, &LATENCY))?,
@@ -185,13 +191,23 @@ const LATENCY: [(&str, LatencyTarget); 4] = [
     ("high", LatencyTarget::High),
 ];
 
-/// The field `name` read by `read`, unless absent or null.
+const EFFORTS: [(&str, Think); 7] = [
+    ("none", Think::Off),
+    ("minimal", Think::Low),
+    ("low", Think::Low),
+    ("medium", Think::Medium),
+    ("high", Think::High),
+    ("xhigh", Think::Max),
+    ("max", Think::Max),
+];
+
+/// The field `name` of the body, read by `read`, unless absent or null.
 fn optional<'a, T>(
     fields: &Object<'a>,
     name: &str,
     read: impl FnOnce(&'a RawValue, &str) -> Result<T, ApiError>,
 ) -> Result<Option<T>, ApiError> {
-    get(fields, name).map(|raw| read(raw, name)).transpose()
+    fields::optional(fields, "", name, read)
 }
 
 fn flag(fields: &Object<'_>, name: &str) -> Result<Option<bool>, ApiError> {
@@ -201,7 +217,7 @@ fn flag(fields: &Object<'_>, name: &str) -> Result<Option<bool>, ApiError> {
 /// The field `model`.
 pub(super) fn read_model(fields: &Object<'_>) -> Result<String, ApiError> {
     match get(fields, "model") {
-        Some(raw) => Ok(short_string(raw, "model", MAX_MODEL_BYTES)?.into_owned()),
+        Some(raw) => model_name(raw, "model"),
         None => Err(ApiError::invalid(
             "model",
             "`model` is missing. Name one of GET /v1/models, or `goblin` to let this server choose.",
@@ -280,7 +296,7 @@ fn read_sampling(fields: &Object<'_>) -> Result<Sampling, ApiError> {
         min_p: range("min_p", 0.0, 1.0)?,
         // Negative seeds are allowed by the reference; the bits are what counts.
         seed: optional(fields, "seed", |r, p| integer(r, p, i64::MIN, i64::MAX))?.map(|n| n as u64),
-        stop: read_stop(fields)?,
+        stop: optional(fields, "stop", stop_texts)?.unwrap_or_default(),
         presence_penalty: range("presence_penalty", -2.0, 2.0)?,
         frequency_penalty: range("frequency_penalty", -2.0, 2.0)?,
         repeat_penalty: repeat,
@@ -304,29 +320,11 @@ fn read_max_tokens(fields: &Object<'_>) -> Result<Option<u32>, ApiError> {
     }
 }
 
-fn read_stop(fields: &Object<'_>) -> Result<Vec<String>, ApiError> {
-    let Some(raw) = get(fields, "stop") else {
-        return Ok(Vec::new());
-    };
-    if raw.get().starts_with('"') {
-        return Ok(vec![short_string(raw, "stop", MAX_STOP_BYTES)?.into_owned()]);
-    }
-    if !raw.get().starts_with('[') {
-        return Err(ApiError::invalid(
-            "stop",
-            format!("`stop` must be a string or an array of up to {MAX_STOPS} strings."),
-        ));
-    }
-    let items = array::<MAX_STOPS>(raw, "stop")?;
-    let read = |(i, item)| short_string(item, &format!("stop[{i}]"), MAX_STOP_BYTES).map(String::from);
-    items.into_iter().enumerate().map(read).collect()
-}
-
 fn read_logit_bias(fields: &Object<'_>) -> Result<Vec<(u32, f32)>, ApiError> {
     let Some(raw) = get(fields, "logit_bias") else {
         return Ok(Vec::new());
     };
-    super::fields::expect_kind(raw, "logit_bias", "an object")?;
+    expect_kind(raw, "logit_bias", "an object")?;
     let entries: Fields<'_, MAX_LOGIT_BIAS> = serde_json::from_str(raw.get()).map_err(|_| {
         ApiError::invalid(
             "logit_bias",
@@ -365,7 +363,7 @@ fn read_intent(fields: &Object<'_>) -> Result<Option<String>, ApiError> {
     optional(fields, "intent", |r, p| one_of(r, p, &words).map(str::to_owned))
 }
 
-fn read_goblin(fields: &Object<'_>) -> Result<GoblinOptions, ApiError> {
+fn read_goblin(fields: &Object<'_>, request: &mut ChatRequest) -> Result<GoblinOptions, ApiError> {
     let mut options = GoblinOptions::default();
     let Some(raw) = get(fields, "goblin") else {
         return Ok(options);
@@ -386,6 +384,13 @@ fn read_goblin(fields: &Object<'_>) -> Result<GoblinOptions, ApiError> {
             "events" => options.events = boolean(value, &path)?,
             "continue" => options.continue_broken = boolean(value, &path)?,
             "chat_id" => options.chat_id = Some(short_string(value, &path, 64)?.into_owned()),
+            "think" => request.think = Some(one_of(value, &path, &THINK)?),
+            "context_tokens" => {
+                let tokens = integer(value, &path, 1, i64::from(MAX_CONTEXT_TOKENS))?;
+                request.context_tokens = Some(tokens as u32);
+            }
+            "keep_alive_seconds" => request.keep_alive = Some(read_keep_alive(value, &path)?),
+            "purpose" => request.purpose = one_of(value, &path, &PURPOSES)?,
             _ => {
                 let known = GOBLIN_KEYS.join("`, `");
                 return Err(ApiError::invalid(
@@ -398,7 +403,27 @@ fn read_goblin(fields: &Object<'_>) -> Result<GoblinOptions, ApiError> {
     Ok(options)
 }
 
-const GOBLIN_KEYS: [&str; 10] = [
+/// How long a model stays in memory, in whole seconds; -1 is for ever.
+fn read_keep_alive(raw: &RawValue, path: &str) -> Result<KeepAlive, ApiError> {
+    Ok(match integer(raw, path, -1, MAX_KEEP_ALIVE_SECONDS as i64)? {
+        -1 => KeepAlive::Forever,
+        seconds => KeepAlive::For(Duration::from_secs(seconds.unsigned_abs())),
+    })
+}
+
+/// The words of the option `think`, in both directions.
+pub(super) const THINK: [(&str, Think); 6] = [
+    ("off", Think::Off),
+    ("on", Think::On),
+    ("low", Think::Low),
+    ("medium", Think::Medium),
+    ("high", Think::High),
+    ("max", Think::Max),
+];
+
+const PURPOSES: [(&str, Purpose); 2] = [("answer", Purpose::Answer), ("verdict", Purpose::Verdict)];
+
+const GOBLIN_KEYS: [&str; 14] = [
     "verify",
     "local_only",
     "max_cost_usd",
@@ -409,6 +434,10 @@ const GOBLIN_KEYS: [&str; 10] = [
     "events",
     "continue",
     "chat_id",
+    "think",
+    "context_tokens",
+    "keep_alive_seconds",
+    "purpose",
 ];
 
 const VERIFY: [(&str, Verify); 4] = [

@@ -3,16 +3,16 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::fields::{Object, array, boolean, expect_kind, get, object, one_of, short_string, string};
 use crate::chat::{ResponseFormat, Tool, ToolChoice};
 use crate::error::ApiError;
 use crate::limits::{MAX_TEXT_BYTES, MAX_TOOLS};
+use crate::wire::fields::{Object, array, boolean, expect_kind, get, object, one_of, short_string, string};
 
 /// Most bytes of all tools, or of a schema, as JSON text (256 KiB). It bounds the memory their built form takes.
-const MAX_SCHEMA_BYTES: usize = 256 * 1024;
+pub(in crate::wire) const MAX_SCHEMA_BYTES: usize = 256 * 1024;
 
 /// Reads `tools`.
-pub(super) fn read_tools(fields: &Object<'_>) -> Result<Vec<Tool>, ApiError> {
+pub(in crate::wire) fn read_tools(fields: &Object<'_>) -> Result<Vec<Tool>, ApiError> {
     let Some(raw) = get(fields, "tools") else {
         return Ok(Vec::new());
     };
@@ -35,7 +35,7 @@ pub(super) fn read_tools(fields: &Object<'_>) -> Result<Vec<Tool>, ApiError> {
     Ok(tools)
 }
 
-fn within(raw: &RawValue, path: &str, limit: usize) -> Result<(), ApiError> {
+pub(in crate::wire) fn within(raw: &RawValue, path: &str, limit: usize) -> Result<(), ApiError> {
     if raw.get().len() <= limit {
         return Ok(());
     }
@@ -78,7 +78,7 @@ fn read_tool(raw: &RawValue, path: &str) -> Result<Tool, ApiError> {
 }
 
 /// A function's or schema's name.
-fn read_name(fields: &Object<'_>, path: &str) -> Result<String, ApiError> {
+pub(in crate::wire) fn read_name(fields: &Object<'_>, path: &str) -> Result<String, ApiError> {
     let path = format!("{path}.name");
     let Some(raw) = get(fields, "name") else {
         return Err(ApiError::invalid(path.clone(), format!("`{path}` is missing.")));
@@ -96,7 +96,7 @@ fn read_name(fields: &Object<'_>, path: &str) -> Result<String, ApiError> {
     ))
 }
 
-fn schema(raw: &RawValue, path: &str) -> Result<Value, ApiError> {
+pub(in crate::wire) fn schema(raw: &RawValue, path: &str) -> Result<Value, ApiError> {
     expect_kind(raw, path, "an object")?;
     within(raw, path, MAX_SCHEMA_BYTES)?;
     serde_json::from_str(raw.get()).map_err(|_| {

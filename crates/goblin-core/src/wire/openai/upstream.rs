@@ -1,29 +1,76 @@
 //! Talking to an upstream that speaks this dialect: requests written, answers read.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::collect::tool_call_json;
 use super::errors::in_band_error;
+use super::request::THINK;
 use super::stream::DONE;
-use crate::chat::{ChatRequest, Message, Part, ResponseFormat, Role, Sampling, ToolChoice};
+use crate::chat::{
+    ChatRequest, KeepAlive, Message, Part, Purpose, ResponseFormat, Role, Sampling, Think, ToolChoice,
+};
 use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob, TopLogprob, Usage};
-use crate::limits::MAX_JSON_DEPTH;
+use crate::limits::{MAX_JSON_DEPTH, MAX_KEEP_ALIVE_SECONDS};
 use crate::provider::ProviderError;
 use crate::wire::Dialect;
 use crate::wire::json::depth_within;
 
-/// The body to ask an upstream with: always a stream, always with usage. Settings that are not set are left out.
+/// The body to ask an upstream with: always a stream, always with usage. Settings that are not set are left out, and
+/// so is what servers of other makers do not know: whether to think at all, the context, how long the model stays,
+/// the purpose, earlier reasoning. A wish how much to think becomes `reasoning_effort`.
 pub fn encode_request(request: &ChatRequest) -> Bytes {
-    written(request_object(request))
+    let mut body = request_object(request);
+    let effort = match request.think {
+        Some(Think::Low) => Some("low"),
+        Some(Think::Medium) => Some("medium"),
+        // Few servers know a word beyond this one.
+        Some(Think::High | Think::Max) => Some("high"),
+        Some(Think::On | Think::Off) | None => None,
+    };
+    put(&mut body, "reasoning_effort", effort);
+    written(body)
 }
 
-/// As [`encode_request`], for a tier of our own: it is also told which requests belong to one conversation
-/// (`prompt_cache_key`), which is nobody else's business.
+/// As [`encode_request`], for a tier of our own, which reads all of it back with [`super::parse_chat_request`]: which
+/// requests belong to one conversation (`prompt_cache_key`, nobody else's business), the assistant's earlier reasoning
+/// (`reasoning_content` of its messages), and in the `goblin` object `think`, `context_tokens`, `keep_alive_seconds`
+/// and `purpose`. The object is left out when none of them is set.
 pub fn encode_tier_request(request: &ChatRequest) -> Bytes {
     let mut body = request_object(request);
     put(&mut body, "prompt_cache_key", request.session.as_deref());
+    if let Some(messages) = body.get_mut("messages").and_then(Value::as_array_mut) {
+        for (value, message) in messages.iter_mut().zip(&request.messages) {
+            if let Some(reasoning) = message
+                .reasoning
+                .as_deref()
+                .filter(|_| message.role == Role::Assistant)
+            {
+                value["reasoning_content"] = reasoning.into();
+            }
+        }
+    }
+    let mut goblin = Map::new();
+    let word = |think: Think| THINK.iter().find(|(_, t)| *t == think).map(|(word, _)| *word);
+    put(&mut goblin, "think", request.think.and_then(word));
+    put(&mut goblin, "context_tokens", request.context_tokens);
+    let seconds = request.keep_alive.map(|keep| match keep {
+        KeepAlive::Forever => -1,
+        KeepAlive::For(time) => whole_seconds(time),
+    });
+    put(&mut goblin, "keep_alive_seconds", seconds);
+    let verdict = (request.purpose == Purpose::Verdict).then_some("verdict");
+    put(&mut goblin, "purpose", verdict);
+    put(&mut body, "goblin", (!goblin.is_empty()).then_some(goblin));
     written(body)
+}
+
+/// Rounded up, so that a short time is not read as "at once".
+fn whole_seconds(time: Duration) -> i64 {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    i64::try_from(seconds.min(MAX_KEEP_ALIVE_SECONDS)).unwrap_or(i64::MAX)
 }
 
 fn written(body: Map<String, Value>) -> Bytes {

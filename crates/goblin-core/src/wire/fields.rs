@@ -6,13 +6,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::ApiError;
-use crate::limits::MAX_JSON_DEPTH;
+use crate::limits::{MAX_JSON_DEPTH, MAX_STOP_BYTES, MAX_STOPS};
 use crate::wire::json::{Fields, Items, depth_within, kind};
 
 /// Most fields of the request itself.
 const MAX_TOP_FIELDS: usize = 256;
 /// Most fields of an object inside it.
 const MAX_FIELDS: usize = 64;
+/// Most bytes of a model's name.
+const MAX_MODEL_BYTES: usize = 256;
 
 /// An object's fields in their order, values still as text.
 pub(super) type Object<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
@@ -101,6 +103,65 @@ pub(super) fn get<'a>(fields: &Object<'a>, name: &str) -> Option<&'a RawValue> {
         .find(|(n, _)| n == name)
         .map(|(_, v)| *v)
         .filter(|v| v.get() != "null")
+}
+
+/// The path of the field `name` of the object at `path`; an empty path is the body itself.
+pub(super) fn join(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+/// The field `name` of the object at `path`, read by `read`, unless it is absent or null.
+pub(super) fn optional<'a, T>(
+    fields: &Object<'a>,
+    path: &str,
+    name: &str,
+    read: impl FnOnce(&'a RawValue, &str) -> Result<T, ApiError>,
+) -> Result<Option<T>, ApiError> {
+    get(fields, name)
+        .map(|raw| read(raw, &join(path, name)))
+        .transpose()
+}
+
+/// The field `name` of the object at `path`, read by `read`. Absent or null is refused.
+pub(super) fn required<'a, T>(
+    fields: &Object<'a>,
+    path: &str,
+    name: &str,
+    read: impl FnOnce(&'a RawValue, &str) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    let path = join(path, name);
+    match get(fields, name) {
+        Some(raw) => read(raw, &path),
+        None => Err(ApiError::invalid(
+            path.clone(),
+            format!("`{path}` is missing. Add it."),
+        )),
+    }
+}
+
+/// The name of a model.
+pub(super) fn model_name(raw: &RawValue, path: &str) -> Result<String, ApiError> {
+    Ok(short_string(raw, path, MAX_MODEL_BYTES)?.into_owned())
+}
+
+/// A text that ends the answer, or several.
+pub(super) fn stop_texts(raw: &RawValue, path: &str) -> Result<Vec<String>, ApiError> {
+    if raw.get().starts_with('"') {
+        return Ok(vec![short_string(raw, path, MAX_STOP_BYTES)?.into_owned()]);
+    }
+    if !raw.get().starts_with('[') {
+        return Err(ApiError::invalid(
+            path,
+            format!("`{path}` must be a string or an array of up to {MAX_STOPS} strings."),
+        ));
+    }
+    let items = array::<MAX_STOPS>(raw, path)?;
+    let read = |(i, item)| short_string(item, &format!("{path}[{i}]"), MAX_STOP_BYTES).map(String::from);
+    items.into_iter().enumerate().map(read).collect()
 }
 
 /// Refuses every kind of value but `wanted`.

@@ -1,0 +1,190 @@
+//! Answers, written and read.
+
+use serde_json::{Map, Value, json};
+
+use super::decide::{NO, YES, asked_twice};
+use super::request::{Kind, SystemOneQuestion, SystemOneRequest, said};
+use crate::decide::{DecideCost, DecideResponse, Decision, OptionProbability};
+use crate::limits::MAX_JSON_DEPTH;
+use crate::provider::ProviderError;
+use crate::wire::json::depth_within;
+
+/// The answers to `request`, from those to [`SystemOneRequest::to_decide`]. `output_tokens` is 0: nothing is generated.
+pub fn encode(request: &SystemOneRequest, response: &DecideResponse) -> Value {
+    let mut decisions = response.decisions.iter();
+    let mut answers = Map::new();
+    for question in &request.questions {
+        let take = if asked_twice(question) { 2 } else { 1 };
+        let asked: Vec<&Decision> = decisions.by_ref().take(take).collect();
+        if let Some((probabilities, mass)) = distribution(&question.kind, &asked) {
+            answers.insert(question.id.clone(), answer_json(question, &probabilities, mass));
+        }
+    }
+    let cost = &response.cost;
+    let input = cost
+        .shared_evaluated
+        .saturating_add(cost.shared_cached)
+        .saturating_add(cost.question_tokens);
+    json!({
+        "model": request.model,
+        "answers": answers,
+        "usage": {"input_tokens": input, "output_tokens": 0},
+    })
+}
+
+/// The options' names, in order.
+fn names(kind: &Kind) -> Vec<String> {
+    match kind {
+        Kind::Noul { .. } => vec![YES.to_owned(), NO.to_owned()],
+        Kind::Choice(options) => options.iter().map(|(name, _)| name.clone()).collect(),
+        Kind::Score(levels) => (0..levels.len()).map(|level| level.to_string()).collect(),
+    }
+}
+
+/// Probabilities of the options that sum to one, and what they summed to before; the mean of several askings. `None`
+/// when there is nothing to scale.
+fn distribution(kind: &Kind, asked: &[&Decision]) -> Option<(Vec<f64>, f64)> {
+    let names = names(kind);
+    let mut mean = vec![0.0; names.len()];
+    let (mut mass, mut counted) = (0.0, 0.0);
+    for decision in asked {
+        let of = |name: &String| {
+            let option = decision.options.iter().find(|o| o.name == *name);
+            option.map_or(0.0, |o| o.probability.max(0.0))
+        };
+        let said: Vec<f64> = names.iter().map(of).collect();
+        let sum: f64 = said.iter().sum();
+        if !(sum.is_finite() && sum > 0.0) {
+            continue;
+        }
+        for (mean, said) in mean.iter_mut().zip(&said) {
+            *mean += said / sum;
+        }
+        mass += decision.mass;
+        counted += 1.0;
+    }
+    if counted == 0.0 {
+        return None;
+    }
+    mean.iter_mut().for_each(|p| *p /= counted);
+    Some((mean, mass / counted))
+}
+
+/// One minus the entropy over that of a flat distribution: 1 when one option has everything, 0 when all are alike.
+fn confidence(probabilities: &[f64]) -> f64 {
+    if probabilities.len() < 2 {
+        return 1.0;
+    }
+    let entropy: f64 = probabilities
+        .iter()
+        .filter(|p| **p > 0.0)
+        .map(|p| -p * p.ln())
+        .sum();
+    (1.0 - entropy / (probabilities.len() as f64).ln()).clamp(0.0, 1.0)
+}
+
+fn answer_json(question: &SystemOneQuestion, probabilities: &[f64], mass: f64) -> Value {
+    let by_name = || -> Map<String, Value> {
+        let names = names(&question.kind).into_iter();
+        names.zip(probabilities.iter().map(|p| json!(p))).collect()
+    };
+    match &question.kind {
+        Kind::Noul { .. } => json!({"type": "noul", "noul": probabilities[0], "mass": mass}),
+        Kind::Choice(options) => {
+            // Of equals the first, as the caller listed them.
+            let best = probabilities
+                .iter()
+                .enumerate()
+                .fold(0, |best, (i, p)| if *p > probabilities[best] { i } else { best });
+            json!({
+                "type": "choice",
+                "choice": options.get(best).map(|(name, _)| name),
+                "probabilities": by_name(),
+                "confidence": confidence(probabilities),
+                "mass": mass,
+            })
+        }
+        Kind::Score(levels) => {
+            let score: f64 = probabilities.iter().enumerate().map(|(i, p)| i as f64 * p).sum();
+            let legend: Map<String, Value> = levels
+                .iter()
+                .enumerate()
+                .map(|(i, level)| (i.to_string(), said(level).into()))
+                .collect();
+            json!({
+                "type": "score",
+                "score": score,
+                "legend": legend,
+                "probabilities": by_name(),
+                "confidence": confidence(probabilities),
+                "mass": mass,
+            })
+        }
+    }
+}
+
+/// Reads an upstream's answers to [`super::encode_request`]: one decision for each question, in their order, with
+/// options named as in [`SystemOneRequest::to_decide`]. An upstream scales probabilities to one; where it says what
+/// they were before (`mass`, `option_mass`) that is given back to them, else the mass is 1.
+///
+/// # Errors
+/// [`ProviderError::Interrupted`] for what is no such answer, or does not answer every question.
+pub fn decode_response(request: &SystemOneRequest, body: &[u8]) -> Result<DecideResponse, ProviderError> {
+    let broken = |reason: String| ProviderError::Interrupted { reason };
+    if !depth_within(body, MAX_JSON_DEPTH) {
+        return Err(broken("the decisions are nested too deep".to_owned()));
+    }
+    let value: Value =
+        serde_json::from_slice(body).map_err(|e| broken(format!("the decisions are not JSON: {e}")))?;
+    let mut decisions = Vec::with_capacity(request.questions.len());
+    for (place, question) in request.questions.iter().enumerate() {
+        let answer = value.get("answers").and_then(|answers| answers.get(&question.id));
+        let decision = answer.and_then(|answer| read_answer(question, answer));
+        decisions.push(decision.ok_or_else(|| broken(format!("question {place} has no answer")))?);
+    }
+    let input = value
+        .get("usage")
+        .and_then(|u| u.get("input_tokens"))
+        .and_then(Value::as_u64);
+    Ok(DecideResponse {
+        decisions,
+        cost: DecideCost {
+            shared_evaluated: input.map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+            ..DecideCost::default()
+        },
+    })
+}
+
+fn read_answer(question: &SystemOneQuestion, answer: &Value) -> Option<Decision> {
+    let unit = |value: &Value| value.as_f64().filter(|p| (0.0..=1.0).contains(p));
+    let mass = ["mass", "option_mass"]
+        .iter()
+        .find_map(|name| answer.get(name).and_then(unit))
+        .unwrap_or(1.0);
+    let probabilities: Vec<f64> = match &question.kind {
+        Kind::Noul { .. } => {
+            let yes = unit(answer.get("noul")?)?;
+            vec![yes, 1.0 - yes]
+        }
+        kind => {
+            let said = answer.get("probabilities")?;
+            names(kind)
+                .iter()
+                .map(|name| said.get(name).and_then(unit))
+                .collect::<Option<_>>()?
+        }
+    };
+    let option = |(name, p): (String, f64)| OptionProbability {
+        name,
+        probability: p * mass,
+    };
+    Some(Decision {
+        id: question.id.clone(),
+        options: names(&question.kind)
+            .into_iter()
+            .zip(probabilities)
+            .map(option)
+            .collect(),
+        mass,
+    })
+}

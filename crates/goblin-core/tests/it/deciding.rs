@@ -1,0 +1,213 @@
+//! `/v1/systemone`: what is asked of a model, and what its probabilities become.
+
+use bytes::Bytes;
+use goblin_core::decide::{DecideCost, DecideRequest, DecideResponse, Decision, OptionProbability};
+use goblin_core::provider::ProviderError;
+use goblin_core::wire::systemone::{SystemOneRequest, decode_response, encode, encode_request, parse};
+use serde_json::{Value, json};
+
+const REQUEST: &[u8] = include_bytes!("../../fixtures/systemone/request.json");
+const ANSWER: &[u8] = include_bytes!("../../fixtures/systemone/answer.json");
+
+fn request() -> SystemOneRequest {
+    parse(&Bytes::from_static(REQUEST)).expect("a request")
+}
+
+/// Answers `asked` with the probabilities `of` each question, in the options' order.
+fn answered(asked: &DecideRequest, of: &[&[f64]]) -> DecideResponse {
+    assert_eq!(asked.questions.len(), of.len());
+    let decisions = asked
+        .questions
+        .iter()
+        .zip(of)
+        .map(|(question, probabilities)| Decision {
+            id: question.id.clone(),
+            options: question
+                .options
+                .iter()
+                .zip(*probabilities)
+                .map(|(option, p)| OptionProbability {
+                    name: option.name.clone(),
+                    probability: *p,
+                })
+                .collect(),
+            mass: probabilities.iter().sum(),
+        });
+    DecideResponse {
+        decisions: decisions.collect(),
+        cost: DecideCost {
+            shared_evaluated: 30,
+            shared_cached: 10,
+            question_tokens: 7,
+        },
+    }
+}
+
+fn near(value: &Value, expected: f64) {
+    let value = value.as_f64().expect("a number");
+    assert!((value - expected).abs() < 1e-3, "{value} is not {expected}");
+}
+
+#[test]
+fn each_question_is_asked_so_that_one_token_answers_it() {
+    let asked = request().to_decide();
+    assert!(asked.shared.contains("charged twice"));
+    let ids: Vec<&str> = asked.questions.iter().map(|q| q.id.as_str()).collect();
+    assert_eq!(ids, ["refund", "label", "label (other order)", "frustration"]);
+    let names = |i: usize| {
+        asked.questions[i]
+            .options
+            .iter()
+            .map(|o| o.name.as_str())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(0), ["yes", "no"]);
+    assert_eq!(names(1), ["billing", "bug", "account"]);
+    assert_eq!(
+        names(2),
+        ["account", "bug", "billing"],
+        "asked in the other order too"
+    );
+    assert_eq!(names(3), ["0", "1", "2"]);
+    assert_eq!(asked.questions[2].options[0].spellings, ["A", " A"]);
+    assert!(
+        asked.questions[0]
+            .text
+            .contains("Is the customer asking for a refund?")
+    );
+    assert!(
+        asked.questions[1]
+            .text
+            .contains("A. billing: Payments and refunds\n")
+    );
+    assert!(
+        asked.questions[2]
+            .text
+            .contains("C. billing: Payments and refunds\n")
+    );
+    assert!(
+        asked.questions[1].text.contains("C. account\n"),
+        "an option without a description"
+    );
+}
+
+#[test]
+fn probabilities_are_scaled_and_both_orders_averaged() {
+    let request = request();
+    let asked = request.to_decide();
+    let body = encode(
+        &request,
+        &answered(
+            &asked,
+            &[
+                &[0.6, 0.2],
+                &[0.1, 0.3, 0.1],
+                &[0.0, 0.4, 0.4],
+                &[0.0, 0.25, 0.25],
+            ],
+        ),
+    );
+    assert_eq!(body["model"], "mistral:7b");
+    assert_eq!(body["usage"], json!({"input_tokens": 47, "output_tokens": 0}));
+    let answers = &body["answers"];
+    near(&answers["refund"]["noul"], 0.75);
+    near(&answers["refund"]["mass"], 0.8);
+    let label = &answers["label"];
+    // First order: .2 .6 .2; the other one: billing .5, bug .5, account 0.
+    near(&label["probabilities"]["billing"], 0.35);
+    near(&label["probabilities"]["bug"], 0.55);
+    near(&label["probabilities"]["account"], 0.1);
+    near(&label["mass"], 0.65);
+    assert_eq!(label["choice"], "bug");
+    let score = &answers["frustration"];
+    near(&score["score"], 1.5);
+    assert_eq!(
+        score["legend"],
+        json!({"0": "calm", "1": "annoyed", "2": "angry"})
+    );
+    near(&score["confidence"], 1.0 - 2f64.ln() / 3f64.ln());
+}
+
+#[test]
+fn a_question_without_any_probability_is_left_out() {
+    let request = request();
+    let asked = request.to_decide();
+    let body = encode(
+        &request,
+        &answered(
+            &asked,
+            &[&[0.0, 0.0], &[0.0, 0.0, 0.0], &[1.0, 0.0, 0.0], &[1.0, 0.0, 0.0]],
+        ),
+    );
+    assert_eq!(body["answers"].get("refund"), None);
+    assert_eq!(
+        body["answers"]["label"]["choice"], "account",
+        "one of two askings is enough"
+    );
+    near(&body["answers"]["frustration"]["confidence"], 1.0);
+}
+
+#[test]
+fn an_upstream_that_decides_by_itself_is_asked_the_same_and_read() {
+    let request = request();
+    let again = parse(&encode_request(&request)).unwrap();
+    assert_eq!(again, request);
+    let decided = decode_response(&request, ANSWER).unwrap();
+    let said: Vec<(&str, f64)> = decided
+        .decisions
+        .iter()
+        .map(|d| (d.id.as_str(), d.mass))
+        .collect();
+    assert_eq!(said, [("refund", 1.0), ("label", 1.0), ("frustration", 0.5)]);
+    assert_eq!(decided.decisions[0].options[0].name, "yes");
+    assert!((decided.decisions[0].options[0].probability - 0.99).abs() < 1e-9);
+    assert!((decided.decisions[1].options[1].probability - 0.9781).abs() < 1e-9);
+    // Scaled back by what the upstream says it was.
+    assert!((decided.decisions[2].options[2].probability - 0.4).abs() < 1e-9);
+    assert_eq!(decided.cost.shared_evaluated, 174);
+}
+
+#[test]
+fn the_confidence_is_that_of_the_published_example() {
+    let request = parse(&Bytes::from_static(
+        br#"{"model":"nimble","state":"Our checkout has returned 500 errors since 9am.","questions":{"label":
+            {"type":"score","instructions":"Which?","criteria":["billing","bug","account"]}}}"#,
+    ))
+    .unwrap();
+    let asked = request.to_decide();
+    let body = encode(&request, &answered(&asked, &[&[0.0125, 0.9781, 0.0093]]));
+    near(&body["answers"]["label"]["confidence"], 0.8906);
+}
+
+#[test]
+fn questions_in_core_words_become_typed_ones() {
+    let asked = request().to_decide();
+    let typed = SystemOneRequest::from_decide(&asked);
+    let body: Value = serde_json::from_slice(&encode_request(&typed)).unwrap();
+    assert_eq!(body["state"], asked.shared);
+    assert_eq!(body["questions"]["refund"]["type"], "noul");
+    assert_eq!(
+        body["questions"]["label"]["criteria"],
+        json!({"billing": null, "bug": null, "account": null})
+    );
+}
+
+#[test]
+fn an_upstream_that_answers_something_else_is_interrupted() {
+    let request = request();
+    let deep = "[".repeat(1000);
+    for body in [
+        "",
+        "<html>",
+        "{}",
+        r#"{"answers":{"refund":{"noul":1.5}}}"#,
+        r#"{"answers":{"refund":{"noul":0.5}}}"#,
+        &deep,
+    ] {
+        let error = decode_response(&request, body.as_bytes()).unwrap_err();
+        assert!(
+            matches!(error, ProviderError::Interrupted { .. }),
+            "{body}: {error}"
+        );
+    }
+}

@@ -1,0 +1,358 @@
+//! The queue in front of each provider: [`goblin_core::admission::desk`] behind a lock, and the waking of those it
+//! calls.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use goblin_core::admission::desk::{Desk, Load, Newcomer, Refusal, Terms, Ticket};
+use goblin_core::admission::forecast::Forecast;
+use goblin_core::admission::rates::{Seen, Work};
+use goblin_core::context_rule::likely_tokens;
+use goblin_core::event::Usage;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How often a waiter looks whether a reason to wait ended by itself. Others wake it at once.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The desks of all providers.
+pub(crate) struct Gates {
+    epoch: Instant,
+    gates: Mutex<HashMap<Arc<str>, Arc<Gate>>>,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Self {
+            epoch: Instant::now(),
+            gates: Mutex::default(),
+        }
+    }
+}
+
+impl Gates {
+    /// The gate of a provider, made when it is first asked for.
+    pub(crate) fn of(&self, provider: &Arc<str>) -> Arc<Gate> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate = gates.entry(Arc::clone(provider)).or_insert_with(|| {
+            Arc::new(Gate {
+                epoch: self.epoch,
+                desk: Mutex::default(),
+            })
+        });
+        Arc::clone(gate)
+    }
+
+    /// Forgets providers that are gone. Answers under way keep their gate.
+    pub(crate) fn retain(&self, there: impl Fn(&str) -> bool) {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.retain(|id, _| there(id));
+    }
+}
+
+/// The desk of one provider, and those who wait at it.
+pub(crate) struct Gate {
+    epoch: Instant,
+    desk: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    desk: Desk,
+    calls: HashMap<Ticket, oneshot::Sender<Call>>,
+}
+
+/// What a waiter hears.
+enum Call {
+    Begin,
+    /// Its place in the queue went to another key.
+    Displaced,
+}
+
+impl Waiting {
+    fn call(&mut self, now: Duration) {
+        for ticket in self.desk.call(now) {
+            if let Some(waiter) = self.calls.remove(&ticket) {
+                // One who just left gives its ticket back when its `Place` is dropped.
+                let _left = waiter.send(Call::Begin);
+            }
+        }
+    }
+}
+
+/// What a request brings to a gate.
+#[derive(Clone, Debug)]
+pub(crate) struct Visit {
+    pub(crate) key: Arc<str>,
+    pub(crate) verdict: bool,
+    /// Bytes of its prompt.
+    pub(crate) bytes: usize,
+    /// Tokens of its prompt, when they were counted.
+    pub(crate) tokens: Option<u32>,
+    /// Most tokens to generate.
+    pub(crate) limit: Option<u32>,
+}
+
+impl Gate {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    /// The provider says which models are in memory, and which it offers.
+    pub(crate) fn look(&self, loaded: &[Arc<str>], offers: impl Fn(&str) -> bool) {
+        let mut waiting = self.lock();
+        waiting.desk.look(loaded);
+        waiting.desk.retain(offers);
+    }
+
+    /// Models anybody came for.
+    pub(crate) fn models(&self) -> Vec<Arc<str>> {
+        self.lock().desk.models().cloned().collect()
+    }
+
+    pub(crate) fn load(&self, model: &Arc<str>) -> Load {
+        self.lock().desk.load(model, self.now())
+    }
+
+    /// What a visit would have to expect.
+    pub(crate) fn forecast(&self, model: &Arc<str>, visit: &Visit, cold: bool, terms: &Terms) -> Forecast {
+        let now = self.now();
+        let desk = &self.lock().desk;
+        desk.forecast(model, &newcomer(desk, model, visit, cold, now), terms, now)
+    }
+
+    /// An instance could not begin an answer.
+    pub(crate) fn failed(&self, model: &Arc<str>) {
+        self.lock().desk.failed(model, self.now());
+    }
+
+    /// Waits for a place.
+    ///
+    /// # Errors
+    /// Why it may not even wait, or had to give up its place in the queue.
+    pub(crate) async fn enter(
+        self: &Arc<Self>,
+        model: &Arc<str>,
+        visit: &Visit,
+        cold: bool,
+        terms: &Terms,
+    ) -> Result<Place, Refusal> {
+        let now = self.now();
+        let (mut place, mut called) = {
+            let mut waiting = self.lock();
+            let who = newcomer(&waiting.desk, model, visit, cold, now);
+            let admitted = waiting.desk.arrive(model, &who, terms, now)?;
+            let (call, called) = oneshot::channel();
+            waiting.calls.insert(admitted.ticket, call);
+            if let Some(displaced) = admitted.displaced.and_then(|t| waiting.calls.remove(&t)) {
+                let _left = displaced.send(Call::Displaced);
+            }
+            waiting.call(now);
+            let place = Place {
+                gate: Arc::clone(self),
+                model: Arc::clone(model),
+                ticket: admitted.ticket,
+                forecast: admitted.forecast,
+                arrived: Instant::now(),
+                began: None,
+                last: None,
+                one_piece: false,
+                seen: Seen {
+                    work: who.work,
+                    prompt_bytes: visit.bytes,
+                    ..Seen::default()
+                },
+            };
+            (place, called)
+        };
+        loop {
+            match timeout(LOOK_AGAIN, &mut called).await {
+                Ok(Ok(Call::Begin)) => {
+                    place.began = Some(Instant::now());
+                    return Ok(place);
+                }
+                Ok(Ok(Call::Displaced) | Err(_)) => return Err(Refusal::Full(place.forecast)),
+                Err(_still_waiting) => self.lock().call(self.now()),
+            }
+        }
+    }
+}
+
+fn newcomer(desk: &Desk, model: &Arc<str>, visit: &Visit, cold: bool, now: Duration) -> Newcomer {
+    let ratio = desk.load(model, now).rates.bytes_per_token();
+    Newcomer {
+        key: Arc::clone(&visit.key),
+        verdict: visit.verdict,
+        work: Work {
+            prompt_tokens: visit.tokens.unwrap_or_else(|| likely_tokens(visit.bytes, ratio)),
+            limit: visit.limit,
+            cold: desk.is_cold(model, cold, now),
+        },
+    }
+}
+
+/// A place, or one in the queue. Dropping it gives it back, calls the next, and lets the gate learn from the answer.
+pub(crate) struct Place {
+    gate: Arc<Gate>,
+    model: Arc<str>,
+    ticket: Ticket,
+    /// What was predicted on arrival.
+    pub(crate) forecast: Forecast,
+    arrived: Instant,
+    began: Option<Instant>,
+    last: Option<Instant>,
+    one_piece: bool,
+    seen: Seen,
+}
+
+impl Place {
+    /// How long it was waited for.
+    pub(crate) fn waited(&self) -> Duration {
+        self.began
+            .map_or(Duration::ZERO, |began| began.duration_since(self.arrived))
+    }
+
+    /// A piece of content came.
+    pub(crate) fn content(&mut self) {
+        let Some(began) = self.began else { return };
+        let now = Instant::now();
+        if self.seen.first_token.is_none() {
+            self.seen.first_token = Some(now.duration_since(began));
+            self.gate.lock().desk.began(&self.model, self.gate.now());
+        } else if let Some(last) = self.last {
+            self.seen.generating += now.duration_since(last);
+        }
+        self.last = Some(now);
+        self.seen.completion_tokens += 1;
+    }
+
+    /// What the provider counted.
+    pub(crate) fn usage(&mut self, usage: Usage) {
+        self.seen.prompt_tokens = (usage.prompt_tokens > 0).then_some(usage.prompt_tokens);
+        self.seen.cached_tokens = usage.cached_tokens;
+        self.seen.completion_tokens = usage.completion_tokens;
+    }
+
+    /// The answer comes in one piece: its first token is never seen.
+    pub(crate) fn in_one_piece(&mut self) {
+        self.one_piece = true;
+    }
+
+    /// The answer came to its own end.
+    pub(crate) fn ended(&mut self) {
+        self.seen.whole = true;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut waiting = self.gate.lock();
+        waiting.calls.remove(&self.ticket);
+        if self.seen.first_token.is_some() {
+            if self.one_piece {
+                self.seen.held = self.seen.first_token.take();
+            }
+            waiting.desk.observe(&self.model, &self.seen);
+        }
+        waiting.desk.leave(&self.model, self.ticket);
+        waiting.call(self.gate.now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate() -> (Gates, Arc<Gate>, Arc<str>) {
+        let gates = Gates::default();
+        let gate = gates.of(&"p".into());
+        (gates, gate, "m".into())
+    }
+
+    fn visit(key: &str) -> Visit {
+        Visit {
+            key: key.into(),
+            verdict: false,
+            bytes: 10,
+            tokens: None,
+            limit: None,
+        }
+    }
+
+    fn one_place(max_waiting: usize) -> Terms {
+        Terms {
+            slots: Some(1),
+            max_waiting,
+            ..Terms::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_leaving_waiter_makes_room_in_the_queue() {
+        let (_gates, gate, m) = gate();
+        let (terms, a) = (one_place(1), visit("a"));
+        let place = gate.enter(&m, &a, false, &terms).await.unwrap();
+        let mut waiter = Box::pin(gate.enter(&m, &a, false, &terms));
+        assert!(futures_util::poll!(&mut waiter).is_pending());
+        let full = gate.enter(&m, &a, false, &terms).await;
+        assert!(matches!(full, Err(Refusal::Full(_))), "the queue of one is full");
+        drop(waiter);
+        assert_eq!(gate.load(&m).waiting, 0);
+        let mut next = Box::pin(gate.enter(&m, &a, false, &terms));
+        assert!(futures_util::poll!(&mut next).is_pending());
+        drop(place);
+        assert!(next.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_waiter_that_was_called_and_leaves_passes_the_place_on() {
+        let (_gates, gate, m) = gate();
+        let (terms, a) = (one_place(4), visit("a"));
+        let place = gate.enter(&m, &a, false, &terms).await.unwrap();
+        let mut called = Box::pin(gate.enter(&m, &a, false, &terms));
+        let mut after = Box::pin(gate.enter(&m, &a, false, &terms));
+        assert!(futures_util::poll!(&mut called).is_pending());
+        assert!(futures_util::poll!(&mut after).is_pending());
+        drop(place);
+        drop(called);
+        assert!(futures_util::poll!(&mut after).is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_displaced_waiter_is_told() {
+        let (_gates, gate, m) = gate();
+        let terms = one_place(2);
+        let (greedy, modest) = (visit("greedy"), visit("modest"));
+        let place = gate.enter(&m, &greedy, false, &terms).await.unwrap();
+        let mut first = Box::pin(gate.enter(&m, &greedy, false, &terms));
+        let mut second = Box::pin(gate.enter(&m, &greedy, false, &terms));
+        assert!(futures_util::poll!(&mut first).is_pending());
+        assert!(futures_util::poll!(&mut second).is_pending());
+        let mut other = Box::pin(gate.enter(&m, &modest, false, &terms));
+        assert!(futures_util::poll!(&mut other).is_pending());
+        assert!(matches!(second.await, Err(Refusal::Full(_))));
+        drop(place);
+        assert!(first.await.is_ok());
+        assert!(other.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_wait_beyond_the_deadline_is_refused_at_once() {
+        let (_gates, gate, m) = gate();
+        let terms = Terms {
+            deadline: Some(Duration::from_millis(1)),
+            ..one_place(8)
+        };
+        let _place = gate.enter(&m, &visit("a"), false, &terms).await.unwrap();
+        let refused = gate.enter(&m, &visit("a"), false, &terms).await;
+        let Err(Refusal::TooLate(told)) = refused else {
+            panic!("it waits");
+        };
+        assert!(told.wait > Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,197 @@
+//! Answers that come in one piece: embeddings, and decisions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use goblin_core::decide::{DecideRequest, DecideResponse};
+use goblin_core::embed::{EmbedRequest, EmbedResponse};
+use goblin_core::error::ApiError;
+use goblin_core::event::Usage;
+use goblin_core::provider::{BoxFuture, ProviderError, ProviderHandle};
+use goblin_core::route::Offer;
+
+use crate::Dispatch;
+use crate::answer::Who;
+use crate::attempt::{Attempt, Failures, settled};
+use crate::choose::Ability;
+use crate::climb::{Limit, enter, provider_of};
+use crate::gate::Visit;
+use crate::meter::{Meter, turn_of};
+use crate::table::View;
+
+/// Embeddings, and who made them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedded {
+    /// `provider/model`.
+    pub model_id: String,
+    /// The vectors.
+    pub response: EmbedResponse,
+}
+
+/// Decisions, and who made them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// `provider/model`.
+    pub model_id: String,
+    /// The probabilities.
+    pub response: DecideResponse,
+}
+
+/// What is asked of a provider: `None` when it cannot.
+type Work<'a, T> =
+    dyn Fn(&ProviderHandle, &str) -> Option<BoxFuture<Result<T, ProviderError>>> + Send + Sync + 'a;
+
+/// One request, and how its answer is counted.
+struct Errand<'a, T> {
+    ability: Ability,
+    wanted: &'a str,
+    visit: Visit,
+    work: &'a Work<'a, T>,
+    usage: fn(&T) -> Usage,
+    limit: Limit,
+}
+
+impl Dispatch {
+    /// Makes embeddings; `request.model` is the name asked for.
+    ///
+    /// # Errors
+    /// As [`Self::answer`], in its stream too; `invalid_request` naming models that can, when this one cannot.
+    pub async fn embed(
+        self: &Arc<Self>,
+        who: Who,
+        request: EmbedRequest,
+        deadline: Option<Duration>,
+    ) -> Result<Embedded, ApiError> {
+        let visit = Visit {
+            key: turn_of(&who),
+            verdict: false,
+            bytes: request.inputs.iter().map(String::len).sum(),
+            tokens: None,
+            limit: Some(0),
+        };
+        let errand = Errand {
+            ability: Ability::Embed,
+            wanted: &request.model,
+            visit,
+            work: &|provider, model| {
+                let embed = provider.embed.as_ref()?;
+                let mut request = request.clone();
+                model.clone_into(&mut request.model);
+                Some(embed(request))
+            },
+            usage: |response: &EmbedResponse| Usage {
+                prompt_tokens: response.prompt_tokens,
+                ..Usage::default()
+            },
+            limit: Limit::from_now(deadline),
+        };
+        let (model_id, response) = self.run(errand, Meter::new(self, true, who, "embed", "")).await?;
+        Ok(Embedded { model_id, response })
+    }
+
+    /// Answers typed questions; `request.model` is the name asked for. It counts as a verdict: it never waits behind
+    /// long answers where a place can be kept for it.
+    ///
+    /// # Errors
+    /// As [`Self::embed`].
+    pub async fn decide(
+        self: &Arc<Self>,
+        who: Who,
+        request: DecideRequest,
+        deadline: Option<Duration>,
+    ) -> Result<Decided, ApiError> {
+        let questions = request.questions.iter().map(|q| q.text.len());
+        let visit = Visit {
+            key: turn_of(&who),
+            verdict: true,
+            bytes: request.shared.len() + questions.sum::<usize>(),
+            tokens: None,
+            limit: Some(0),
+        };
+        let errand = Errand {
+            ability: Ability::Decide,
+            wanted: &request.model,
+            visit,
+            work: &|provider, model| {
+                let decide = provider.decide.as_ref()?;
+                let mut request = request.clone();
+                model.clone_into(&mut request.model);
+                Some(decide(request))
+            },
+            usage: |response: &DecideResponse| {
+                let cost = response.cost;
+                Usage {
+                    prompt_tokens: cost
+                        .shared_evaluated
+                        .saturating_add(cost.shared_cached)
+                        .saturating_add(cost.question_tokens),
+                    cached_tokens: cost.shared_cached,
+                    ..Usage::default()
+                }
+            },
+            limit: Limit::from_now(deadline),
+        };
+        let (model_id, response) = self
+            .run(errand, Meter::new(self, true, who, "decide", ""))
+            .await?;
+        Ok(Decided { model_id, response })
+    }
+
+    /// Candidate after candidate, until one answers.
+    async fn run<T>(&self, errand: Errand<'_, T>, mut meter: Meter) -> Result<(String, T), ApiError> {
+        let view = self.table.view().await;
+        let ladder = self
+            .resolve_able(&view, errand.wanted, errand.ability)
+            .inspect_err(|e| meter.failed(e.code.as_str()))?;
+        let mut failures = Failures::default();
+        for candidate in self.balanced(&view, &ladder, &errand.visit, 0) {
+            let attempt = self.attempt(&view, &candidate, &errand, &mut meter);
+            let attempt = match errand.limit.within(attempt).await {
+                Ok(Ok((answer, usage))) => {
+                    meter.chosen(&candidate.provider, &candidate.model.name, candidate.local);
+                    meter.usage(usage);
+                    meter.ended("complete");
+                    return Ok((candidate.id(), answer));
+                }
+                Ok(Err(attempt)) | Err(attempt) => attempt,
+            };
+            self.note(&candidate, &attempt);
+            let next = attempt.helps_next(ladder.explicit);
+            failures.add(&candidate, attempt);
+            if !next {
+                break;
+            }
+        }
+        let error = failures.told();
+        meter.failed(error.code.as_str());
+        Err(error)
+    }
+
+    async fn attempt<T>(
+        &self,
+        view: &View,
+        candidate: &Offer,
+        errand: &Errand<'_, T>,
+        meter: &mut Meter,
+    ) -> Result<(T, Usage), Attempt> {
+        let provider = provider_of(view, candidate)?;
+        let mut place = enter(self, view, candidate, &errand.visit, errand.limit).await?;
+        meter.placed(&place);
+        let start = || async {
+            let unable = ProviderError::Unavailable {
+                reason: "it has lost this ability".to_owned(),
+            };
+            match (errand.work)(provider, &candidate.model.name) {
+                Some(work) => work.await,
+                None => Err(unable),
+            }
+        };
+        let answer = settled(view.is_gated(candidate), start).await;
+        let answer = answer.map_err(|e| Attempt::from_provider(candidate, &e))?;
+        let usage = (errand.usage)(&answer);
+        place.content();
+        place.usage(usage);
+        place.ended();
+        Ok((answer, usage))
+    }
+}

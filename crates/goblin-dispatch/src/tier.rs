@@ -1,0 +1,146 @@
+//! How the tier is, instance by instance.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use goblin_core::model::{Capability, ModelInfo};
+use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
+use goblin_core::tier_status::{InstanceState, InstanceStatus, TierStatus};
+
+use crate::Dispatch;
+use crate::gate::Visit;
+use crate::table::{Standing, says_cold};
+
+impl Dispatch {
+    /// Every model of every provider: its queue, and what a newcomer would have to expect; and what is unwise.
+    pub async fn tier_status(&self) -> TierStatus {
+        let statuses = self.table.statuses().await;
+        let mut told = TierStatus::default();
+        for (provider, status) in &statuses {
+            if status.health == Health::Ok {
+                let instances = status.models.iter().map(|m| self.instance(provider, status, m));
+                told.instances.extend(instances);
+            } else {
+                self.away(provider, status, &mut told);
+            }
+        }
+        for (provider, status) in &statuses {
+            told.warnings.extend(lonely(provider, status, &told.instances));
+        }
+        told
+    }
+
+    fn instance(
+        &self,
+        provider: &ProviderHandle,
+        status: &ProviderStatus,
+        model: &ModelInfo,
+    ) -> InstanceStatus {
+        let gate = self.table.gate(&provider.id);
+        let name = Arc::from(model.name.as_str());
+        let load = gate.load(&name);
+        let terms = Standing::of(status).terms(model, self.options.max_waiting, None);
+        let visit = Visit {
+            key: Arc::from(""),
+            verdict: false,
+            bytes: 0,
+            tokens: Some(load.rates.usual_prompt()),
+            limit: None,
+        };
+        let forecast = gate.forecast(&name, &visit, says_cold(model), &terms);
+        InstanceStatus {
+            provider: provider.id.to_string(),
+            model: model.name.clone(),
+            state: model.state.into(),
+            running: count(load.running),
+            queued: count(load.waiting),
+            slots: terms.slots,
+            predicted_wait_ms: ms(forecast.wait),
+            predicted_first_token_ms: forecast.first_token.map(ms),
+            decode_tokens_per_second: load.rates.decode(&terms.prior),
+            prefill_tokens_per_second: load.rates.prefill(&terms.prior),
+            context_window: model.context_window,
+            capabilities: model.capabilities.clone(),
+            memory_bytes: model.memory_bytes,
+        }
+    }
+
+    /// A provider that does not serve: what it said it has, else what anybody ever asked it for, is down.
+    fn away(&self, provider: &ProviderHandle, status: &ProviderStatus, told: &mut TierStatus) {
+        let id = &provider.id;
+        let (state, warning) = match &status.health {
+            Health::Ok => return,
+            Health::Starting(_) => (InstanceState::Loading, format!("`{id}` is still starting.")),
+            Health::Refused(_) => (
+                InstanceState::Down,
+                format!("`{id}` refuses this server's key. Its operator must correct the key."),
+            ),
+            Health::Broken(_) => (
+                InstanceState::Down,
+                format!("`{id}` answers, but nothing that could be used; `goblin doctor` says what."),
+            ),
+            Health::Down(_) => (
+                InstanceState::Down,
+                format!(
+                    "The server behind `{id}` cannot be reached; `goblin doctor` names the address and the cause."
+                ),
+            ),
+        };
+        told.warnings.push(warning);
+        let mut models = status.models.clone();
+        for name in self.table.gate(id).models() {
+            if models.iter().all(|m| m.name != *name) {
+                models.push(ModelInfo {
+                    capabilities: Vec::new(),
+                    ..ModelInfo::named(&*name)
+                });
+            }
+        }
+        told.instances.extend(models.iter().map(|model| InstanceStatus {
+            state,
+            ..self.instance(provider, status, model)
+        }));
+    }
+}
+
+/// Models that make one answer at a time and have no second server: a verdict must wait for whatever runs.
+fn lonely(provider: &ProviderHandle, status: &ProviderStatus, all: &[InstanceStatus]) -> Option<String> {
+    let standing = Standing::of(status);
+    let mut names: Vec<&str> = status
+        .models
+        .iter()
+        .filter(|m| status.health == Health::Ok && m.can(Capability::Chat))
+        .filter(|m| standing.terms(m, 0, None).slots == Some(1))
+        .map(|m| m.name.as_str())
+        .filter(|name| all.iter().filter(|i| i.model == *name).count() < 2)
+        .collect();
+    let more = names.len().saturating_sub(5);
+    names.truncate(5);
+    if names.is_empty() {
+        return None;
+    }
+    let shown = names
+        .iter()
+        .map(|n| format!("`{n}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "`{}` makes one answer at a time for {shown}{more}, so a verdict waits behind whatever is running. Let it make \
+         two or more (Ollama: OLLAMA_NUM_PARALLEL=2; llama-server: --parallel 2), or offer the model on a second \
+         server.",
+        provider.id
+    ))
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+fn ms(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+}

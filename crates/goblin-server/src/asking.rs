@@ -1,0 +1,116 @@
+//! From a request that has been read to its answer: the steps that are the same at every door.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::response::Response;
+use goblin_core::chat::{ChatRequest, Purpose};
+use goblin_core::completion::CompletionRequest;
+use goblin_core::error::ApiError;
+use goblin_dispatch::answer::{TokenSink, Who};
+use http::request::Parts;
+
+use crate::answer::{Encoding, Manner, respond};
+use crate::app::{App, AppState, Surface};
+use crate::caller::Caller;
+use crate::extract::{deadline_header, purpose_header, request_id};
+use crate::refusal::Refusal;
+
+/// What the headers say about how a request is to be carried out.
+pub(crate) struct Ticket {
+    /// Names the request in logs.
+    pub(crate) request_id: String,
+    /// The caller's own limit for the whole answer.
+    pub(crate) deadline: Option<Duration>,
+    /// What the answer is for. On the backend everything is to be read.
+    pub(crate) purpose: Purpose,
+}
+
+impl FromRequestParts<AppState> for Ticket {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Refusal> {
+        let purpose = match app.surface {
+            Surface::Tier => purpose_header(&parts.headers)?,
+            Surface::Backend => Purpose::Answer,
+        };
+        Ok(Self {
+            request_id: request_id(&parts.headers).to_owned(),
+            deadline: deadline_header(&parts.headers)?,
+            purpose,
+        })
+    }
+}
+
+impl Ticket {
+    /// Longest an answer may take: what the caller says, and, when nothing is seen before its end, what `app` says.
+    pub(crate) fn limit(&self, app: &App, stream: bool) -> Option<Duration> {
+        let whole = (!stream).then_some(app.options.answer_timeout);
+        [whole, self.deadline].into_iter().flatten().min()
+    }
+}
+
+/// The caller as dispatch knows them.
+pub(crate) fn who(caller: &Caller) -> Who {
+    let account = caller.tokens();
+    let tokens: TokenSink = Arc::new(move |used| account.add(used));
+    Who {
+        owner: caller.owner(),
+        key: caller.key_name(),
+        address: caller.address(),
+        tokens: Some(tokens),
+    }
+}
+
+/// Asks a model and answers in the words of `encoding`, as a stream where `request` says so.
+///
+/// # Errors
+///
+/// What failed before the first byte.
+pub(crate) async fn answer(
+    app: &App,
+    caller: &Caller,
+    ticket: Ticket,
+    request: ChatRequest,
+    encoding: impl Encoding,
+) -> Result<Response, ApiError> {
+    let manner = Manner::new(app, request.stream, &ticket.request_id);
+    let limit = ticket.limit(app, request.stream);
+    let request = ChatRequest {
+        purpose: ticket.purpose,
+        ..request
+    };
+    let asked = app
+        .dispatch
+        .answer_request(who(caller), DOOR, ticket.request_id, request, limit);
+    respond(manner, encoding, asked.await?).await
+}
+
+/// Lets a model go on with a text, as [`answer`].
+///
+/// # Errors
+///
+/// What failed before the first byte.
+pub(crate) async fn complete(
+    app: &App,
+    caller: &Caller,
+    ticket: Ticket,
+    request: CompletionRequest,
+    stream: bool,
+    encoding: impl Encoding,
+) -> Result<Response, ApiError> {
+    let manner = Manner::new(app, stream, &ticket.request_id);
+    let limit = ticket.limit(app, stream);
+    let request = CompletionRequest {
+        purpose: ticket.purpose,
+        ..request
+    };
+    let asked = app
+        .dispatch
+        .complete(who(caller), DOOR, ticket.request_id, request, limit);
+    respond(manner, encoding, asked.await?).await
+}
+
+/// The name metering knows these doors by: all of them are the model tier's.
+const DOOR: &str = "tier";

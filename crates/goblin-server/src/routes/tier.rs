@@ -1,0 +1,69 @@
+//! What only the model tier answers: its state, exact counts, decisions and vectors.
+
+use axum::Json;
+use axum::extract::State;
+use goblin_core::tier_status::TierStatus;
+use goblin_core::wire::openai::{embeddings_body, parse_chat_request, parse_embeddings};
+use goblin_core::wire::systemone;
+use serde_json::{Value, json};
+
+use crate::app::AppState;
+use crate::asking::{Ticket, who};
+use crate::caller::{Caller, Embedder, Reader};
+use crate::extract::RawBody;
+use crate::refusal::Refusal;
+
+/// How every model is, its queue, and what a newcomer would have to expect.
+pub(super) async fn get_status(State(app): State<AppState>, _: Reader) -> Json<TierStatus> {
+    Json(app.dispatch.tier_status().await)
+}
+
+/// Counts the tokens of a chat request's prompt, and says how they were counted. The body is that of
+/// `/v1/chat/completions`.
+pub(super) async fn tokenize(
+    State(app): State<AppState>,
+    _: Caller,
+    RawBody(body): RawBody,
+) -> Result<Json<Value>, Refusal> {
+    let incoming = parse_chat_request(&body)?;
+    let counted = app.dispatch.count(incoming.request).await?;
+    Ok(Json(json!({
+        "model": counted.model_id,
+        "prompt_tokens": counted.prompt_tokens,
+        "context_window": counted.context_window,
+        "method": counted.method,
+    })))
+}
+
+/// Answers typed questions about a state with probabilities.
+pub(super) async fn decide(
+    State(app): State<AppState>,
+    caller: Caller,
+    ticket: Ticket,
+    RawBody(body): RawBody,
+) -> Result<Json<Value>, Refusal> {
+    let asked = systemone::parse(&body)?;
+    let limit = ticket.limit(&app, false);
+    let decided = app
+        .dispatch
+        .decide(who(&caller), asked.to_decide(), limit)
+        .await?;
+    Ok(Json(systemone::encode(&asked, &decided.response)))
+}
+
+/// Turns texts into vectors.
+pub(super) async fn create_embeddings(
+    State(app): State<AppState>,
+    Embedder(caller): Embedder,
+    ticket: Ticket,
+    RawBody(body): RawBody,
+) -> Result<Json<Value>, Refusal> {
+    let asked = parse_embeddings(&body)?;
+    let limit = ticket.limit(&app, false);
+    let made = app.dispatch.embed(who(&caller), asked.request, limit).await?;
+    Ok(Json(embeddings_body(
+        &made.model_id,
+        &made.response,
+        asked.base64,
+    )))
+}
