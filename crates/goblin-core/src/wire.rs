@@ -9,6 +9,7 @@ mod fields;
 mod images;
 pub mod json;
 pub mod legacy;
+mod logprobs;
 pub mod ollama;
 pub mod openai;
 pub mod problem;

@@ -3,3 +3,4 @@
 pub mod ollama;
 pub mod openai_compat;
 pub mod registry;
+pub mod transport;

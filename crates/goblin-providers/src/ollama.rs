@@ -33,9 +33,7 @@ use answer::Answer;
 use context::{Contexts, Plan, Prompt, Running};
 use rates::Rates;
 
-use crate::openai_compat::{
-    BuildError, MAX_REFUSAL_BYTES, REFUSAL_TIMEOUT, bearer, read_at_most, retry_after,
-};
+use crate::transport::{BuildError, Refused, bearer};
 
 pub use discovery::is_cloud_model;
 
@@ -302,9 +300,12 @@ impl Server {
 
     /// Reads what a refusal says.
     async fn refusal(&self, response: Response, model: &str, size: PromptSize) -> ProviderError {
-        let (status, wait) = (response.status.as_u16(), retry_after(&response.headers));
-        let body = tokio::time::timeout(REFUSAL_TIMEOUT, read_at_most(response, MAX_REFUSAL_BYTES)).await;
-        upstream_error(status, &body.unwrap_or_default(), model, wait, size)
+        let Refused {
+            status,
+            retry_after,
+            body,
+        } = Refused::read(response).await;
+        upstream_error(status, &body, model, retry_after, size)
     }
 }
 

@@ -15,23 +15,15 @@ use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
 use goblin_core::wire::Dialect;
 use goblin_core::wire::openai::{encode_request, encode_tier_request, provider_error, rewrite_for_upstream};
 use goblin_net::{HttpClient, NetError, Request, Response, Url, Waiting};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use secrecy::{ExposeSecret, SecretString};
-use thiserror::Error;
 
 use answer::{Answer, Framing};
 use discovery::Discovery;
 
-pub use crate::ollama::is_cloud_model;
 use crate::ollama::{self, OllamaSpec};
-
-/// Most bytes of a refusal's body that are read.
-pub(crate) const MAX_REFUSAL_BYTES: usize = 256 * 1024;
-/// Most time to read a refusal's body.
-pub(crate) const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest `Retry-After` believed.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+use crate::transport::{BuildError, Refused, bearer, secret};
 
 /// How a server differs from the plain dialect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,17 +126,6 @@ pub fn ollama_url(text: &str) -> Result<Url, goblin_net::UrlError> {
     ))
 }
 
-/// Why a handle cannot be made.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum BuildError {
-    /// The key holds characters that cannot travel in a header.
-    #[error("the key of `{id}` holds characters that no HTTP header can carry; look for stray line ends")]
-    Key {
-        /// Which server.
-        id: String,
-    },
-}
-
 /// What the adapter needs for every request.
 struct Upstream {
     id: Arc<str>,
@@ -182,20 +163,18 @@ pub fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandle, Buil
         status_timeout: spec.status_timeout,
     });
     let discovery = Arc::new(Discovery::new(Arc::clone(&upstream), spec.status_ttl));
-    Ok(ProviderHandle {
-        ..ProviderHandle::new(
-            Arc::clone(&upstream.id),
-            spec.local,
-            Arc::new(move |request| {
-                let upstream = Arc::clone(&upstream);
-                Box::pin(async move { upstream.chat(request).await })
-            }),
-            Arc::new(move || {
-                let discovery = Arc::clone(&discovery);
-                Box::pin(async move { discovery.status().await })
-            }),
-        )
-    })
+    Ok(ProviderHandle::new(
+        Arc::clone(&upstream.id),
+        spec.local,
+        Arc::new(move |request| {
+            let upstream = Arc::clone(&upstream);
+            Box::pin(async move { upstream.chat(request).await })
+        }),
+        Arc::new(move || {
+            let discovery = Arc::clone(&discovery);
+            Box::pin(async move { discovery.status().await })
+        }),
+    ))
 }
 
 /// `http://h`, `http://h/` and `http://h/v1` all give `http://h/v1`. Another path is taken as the API's own
@@ -215,17 +194,6 @@ fn key_headers(spec: &UpstreamSpec) -> Result<HeaderMap, BuildError> {
         headers.insert("x-api-key", secret(key.expose_secret(), &spec.id)?);
     }
     Ok(headers)
-}
-
-/// A key as the header `authorization` wants it.
-pub(crate) fn bearer(key: &SecretString, id: &str) -> Result<HeaderValue, BuildError> {
-    secret(&format!("Bearer {}", key.expose_secret()), id)
-}
-
-fn secret(text: &str, id: &str) -> Result<HeaderValue, BuildError> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| BuildError::Key { id: id.to_owned() })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 impl Upstream {
@@ -315,31 +283,8 @@ fn in_answer(error: &NetError) -> ProviderError {
 
 /// Reads what a refusal says.
 async fn refusal(response: Response, model: &str) -> ProviderError {
-    let status = response.status.as_u16();
-    let retry_after = retry_after(&response.headers);
-    let body = tokio::time::timeout(REFUSAL_TIMEOUT, read_at_most(response, MAX_REFUSAL_BYTES)).await;
-    provider_error(status, &body.unwrap_or_default(), model, retry_after)
-}
-
-/// As much of a body as arrives whole, up to `limit` bytes.
-pub(crate) async fn read_at_most(mut response: Response, limit: usize) -> Vec<u8> {
-    let mut whole = Vec::new();
-    while let Some(Ok(piece)) = response.body.chunk().await {
-        let room = limit - whole.len();
-        whole.extend_from_slice(&piece[..piece.len().min(room)]);
-        if whole.len() == limit {
-            break;
-        }
-    }
-    whole
-}
-
-/// `Retry-After` in seconds (the form with a date is not read).
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .map(|wait| wait.min(MAX_RETRY_AFTER))
+    let refused = Refused::read(response).await;
+    provider_error(refused.status, &refused.body, model, refused.retry_after)
 }
 
 #[cfg(test)]
@@ -387,15 +332,5 @@ mod tests {
         };
         let error = key_headers(&spec).unwrap_err();
         assert!(!error.to_string().contains("cret"), "{error}");
-    }
-
-    #[test]
-    fn retry_after_is_read_in_seconds_and_bounded() {
-        let read = |text: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
-        assert_eq!(read("7"), Some(Duration::from_secs(7)));
-        assert_eq!(read("1e300"), None);
-        assert_eq!(read("999999"), Some(MAX_RETRY_AFTER));
-        assert_eq!(read("Wed, 21 Oct 2026 07:28:00 GMT"), None);
-        assert_eq!(read("-1"), None);
     }
 }

@@ -90,7 +90,7 @@ impl Embedded {
             Ok(Err(problem)) => return Self::failed(problem),
             Err(_) => return Self::failed("its start was interrupted".to_owned()),
         };
-        let current = Arc::new(Current(Mutex::new(engine)));
+        let current = Arc::new(Current::new(engine));
         let draining = process.draining.clone();
         let watched = watch(Arc::clone(&current), loader);
         process
@@ -111,23 +111,33 @@ impl Embedded {
     pub(crate) async fn stop(self) {
         if let Some(current) = self.engine {
             // A panic while stopping changes nothing: the process ends.
-            let _ = tokio::task::spawn_blocking(move || current.get().shutdown()).await;
+            let _ = tokio::task::spawn_blocking(move || current.engine().shutdown()).await;
         }
     }
 }
 
-/// The engine in use; another one once its model did not load.
+/// The engine in use, and its handle; another one once its model did not load.
 #[cfg(feature = "engine")]
-struct Current(Mutex<Arc<Engine>>);
+struct Current(Mutex<(Arc<Engine>, Arc<ProviderHandle>)>);
 
 #[cfg(feature = "engine")]
 impl Current {
-    fn get(&self) -> Arc<Engine> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn new(engine: Arc<Engine>) -> Self {
+        let handle = Arc::new(engine.handle());
+        Self(Mutex::new((engine, handle)))
+    }
+
+    fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    fn handle(&self) -> Arc<ProviderHandle> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner).1)
     }
 
     fn set(&self, engine: Arc<Engine>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = engine;
+        let handle = Arc::new(engine.handle());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (engine, handle);
     }
 }
 
@@ -135,15 +145,15 @@ impl Current {
 #[cfg(feature = "engine")]
 fn handle(current: &Arc<Current>) -> ProviderHandle {
     let [for_chat, for_decide, for_count, for_status] = std::array::from_fn(|_| Arc::clone(current));
-    let now = current.get().handle();
-    let decide: DecideFn = Arc::new(move |request| match for_decide.get().handle().decide {
+    let now = current.handle();
+    let decide: DecideFn = Arc::new(move |request| match &for_decide.handle().decide {
         Some(decide) => decide(request),
         None => {
             let reason = "the model in use cannot answer typed questions".to_owned();
             Box::pin(async move { Err(ProviderError::Unavailable { reason }) })
         }
     });
-    let count: CountFn = Arc::new(move |request| match for_count.get().handle().count {
+    let count: CountFn = Arc::new(move |request| match &for_count.handle().count {
         Some(count) => count(request),
         None => {
             let reason = "the model in use cannot count".to_owned();
@@ -156,8 +166,8 @@ fn handle(current: &Arc<Current>) -> ProviderHandle {
         ..ProviderHandle::new(
             goblin_engine::PROVIDER_ID,
             true,
-            Arc::new(move |request| (for_chat.get().handle().chat)(request)),
-            Arc::new(move || (for_status.get().handle().status)()),
+            Arc::new(move |request| (for_chat.handle().chat)(request)),
+            Arc::new(move || (for_status.handle().status)()),
         )
     }
 }
@@ -165,7 +175,7 @@ fn handle(current: &Arc<Current>) -> ProviderHandle {
 /// Waits for the model to be in memory; loads the next one in place of one that does not get there.
 #[cfg(feature = "engine")]
 async fn watch(current: Arc<Current>, mut loader: Loader) {
-    while let Err(error) = current.get().ready().await {
+    while let Err(error) = current.engine().ready().await {
         if error == EngineError::Stopped {
             return;
         }

@@ -13,7 +13,7 @@ use goblin_store::turn_log::Events;
 
 use crate::house::{Call, House, scripted, soon};
 
-async fn new_chat(house: &House) -> Chat {
+pub(crate) async fn new_chat(house: &House) -> Chat {
     house
         .store
         .insert_chat(&Owner::local(), NewChat::default())
@@ -21,7 +21,7 @@ async fn new_chat(house: &House) -> Chat {
         .unwrap()
 }
 
-fn question(content: &str) -> NewTurn {
+pub(crate) fn question(content: &str) -> NewTurn {
     NewTurn {
         content: content.into(),
         ..NewTurn::default()

@@ -10,26 +10,10 @@ use goblin_core::owner::Owner;
 use goblin_core::provider::ProviderError;
 use goblin_core::turn_event::TurnEvent;
 use goblin_dispatch::Options;
-use goblin_dispatch::chat_turn::NewTurn;
-use goblin_store::chats::NewChat;
 use goblin_store::turns;
 
+use crate::chat_turns::{new_chat, question};
 use crate::house::{House, read, scripted, soon};
-
-async fn new_chat(house: &House) -> Chat {
-    house
-        .store
-        .insert_chat(&Owner::local(), NewChat::default())
-        .await
-        .unwrap()
-}
-
-fn question(content: &str) -> NewTurn {
-    NewTurn {
-        content: content.into(),
-        ..NewTurn::default()
-    }
-}
 
 async fn ask(house: &House, chat: &Chat, content: &str) -> String {
     house

@@ -13,7 +13,7 @@ use crate::wire::fields::{
     required, short_string, stop_texts, string, top,
 };
 use crate::wire::images;
-use crate::wire::openai::tools::{MAX_SCHEMA_BYTES, read_name, schema, within};
+use crate::wire::openai::tools::{MAX_SCHEMA_BYTES, read_distinct_tools, read_name, schema, within};
 
 /// Least tokens of a thinking budget.
 const MIN_BUDGET: i64 = 1024;
@@ -91,7 +91,7 @@ fn read_request(fields: &Object<'_>, max_tokens: Option<i64>) -> Result<ChatRequ
         messages.insert(0, system);
     }
     images::not_too_many(&messages)?;
-    let tools = read_tools(fields)?;
+    let tools = read_distinct_tools(fields, "name", read_tool)?;
     let (tool_choice, parallel_tool_calls) = read_tool_choice(fields, &tools)?;
     let (format, effort) = read_output_config(fields)?;
     let think = match read_thinking(fields, max_tokens)? {
@@ -208,29 +208,6 @@ fn read_format(raw: &RawValue, path: &str) -> Result<ResponseFormat, ApiError> {
         name: "answer".to_owned(),
         schema,
     })
-}
-
-fn read_tools(fields: &Object<'_>) -> Result<Vec<Tool>, ApiError> {
-    let Some(raw) = get(fields, "tools") else {
-        return Ok(Vec::new());
-    };
-    let items = array::<MAX_TOOLS>(raw, "tools")?;
-    within(raw, "tools", MAX_SCHEMA_BYTES)?;
-    let mut tools: Vec<Tool> = Vec::with_capacity(items.len());
-    for (i, item) in items.into_iter().enumerate() {
-        let tool = read_tool(item, &format!("tools[{i}]"))?;
-        if tools.iter().any(|t| t.name == tool.name) {
-            return Err(ApiError::invalid(
-                format!("tools[{i}].name"),
-                format!(
-                    "Two tools are named `{}`. Give each a name of its own.",
-                    tool.name
-                ),
-            ));
-        }
-        tools.push(tool);
-    }
-    Ok(tools)
 }
 
 fn read_tool(raw: &RawValue, path: &str) -> Result<Tool, ApiError> {

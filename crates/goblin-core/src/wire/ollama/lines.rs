@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::ToolCall;
 use crate::clock::Timestamp;
-use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob, TopLogprob, Usage};
+use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob, Usage};
 use crate::wire::answer::{Answer, Calls, arguments_object};
+use crate::wire::logprobs::logprob_json;
 
 /// How long the parts of an answer took. What is not known is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,22 +112,10 @@ fn tool_call_json((index, call): (usize, &ToolCall)) -> Value {
 }
 
 fn logprobs_json(logprobs: &[TokenLogprob]) -> Value {
-    let one = |token: &TopLogprob| {
-        // The shortest decimal that reads back as the same `f32`; JSON has no infinity.
-        let logprob = match token.logprob.is_finite() {
-            true => token
-                .logprob
-                .to_string()
-                .parse()
-                .unwrap_or(f64::from(token.logprob)),
-            false => -9999.0,
-        };
-        json!({"token": token.token, "logprob": logprob, "bytes": token.bytes})
-    };
     let all = |token: &TokenLogprob| {
-        let mut value = one(&token.chosen);
+        let mut value = logprob_json(&token.chosen);
         if !token.top_logprobs.is_empty() {
-            value["top_logprobs"] = token.top_logprobs.iter().map(one).collect();
+            value["top_logprobs"] = token.top_logprobs.iter().map(logprob_json).collect();
         }
         value
     };

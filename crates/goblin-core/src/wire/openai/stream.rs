@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::event::{ChatEvent, Parsed, TokenLogprob, TopLogprob, Usage};
+use crate::event::{ChatEvent, Parsed, TokenLogprob, Usage};
 use crate::wire::Dialect;
+use crate::wire::logprobs::logprob_json;
 
 /// The `data:` payload that ends a stream.
 pub const DONE: &[u8] = b"[DONE]";
@@ -157,19 +158,6 @@ pub(super) fn logprobs_json(logprobs: &[TokenLogprob]) -> Value {
         })
         .collect();
     json!({"content": content, "refusal": null})
-}
-
-fn logprob_json(token: &TopLogprob) -> Value {
-    json!({"token": token.token, "logprob": written(token.logprob), "bytes": token.bytes})
-}
-
-/// The shortest decimal that reads back as the same `f32`. JSON has no infinity; OpenAI writes -9999 for
-/// "practically never".
-fn written(logprob: f32) -> f64 {
-    match logprob.is_finite() {
-        true => logprob.to_string().parse().unwrap_or(f64::from(logprob)),
-        false => -9999.0,
-    }
 }
 
 /// OpenAI's `usage` object.

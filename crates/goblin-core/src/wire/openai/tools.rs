@@ -13,6 +13,15 @@ pub(in crate::wire) const MAX_SCHEMA_BYTES: usize = 256 * 1024;
 
 /// Reads `tools`.
 pub(in crate::wire) fn read_tools(fields: &Object<'_>) -> Result<Vec<Tool>, ApiError> {
+    read_distinct_tools(fields, "function.name", read_tool)
+}
+
+/// Reads `tools`, one by one with `read_tool`; `name` is where each has its name.
+pub(in crate::wire) fn read_distinct_tools(
+    fields: &Object<'_>,
+    name: &str,
+    read_tool: fn(&RawValue, &str) -> Result<Tool, ApiError>,
+) -> Result<Vec<Tool>, ApiError> {
     let Some(raw) = get(fields, "tools") else {
         return Ok(Vec::new());
     };
@@ -23,7 +32,7 @@ pub(in crate::wire) fn read_tools(fields: &Object<'_>) -> Result<Vec<Tool>, ApiE
         let tool = read_tool(item, &format!("tools[{i}]"))?;
         if tools.iter().any(|t| t.name == tool.name) {
             return Err(ApiError::invalid(
-                format!("tools[{i}].function.name"),
+                format!("tools[{i}].{name}"),
                 format!(
                     "Two tools are named `{}`. Give each a name of its own.",
                     tool.name

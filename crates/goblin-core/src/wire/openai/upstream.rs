@@ -12,11 +12,12 @@ use super::stream::DONE;
 use crate::chat::{
     ChatRequest, KeepAlive, Message, Part, Purpose, ResponseFormat, Role, Sampling, Think, ToolChoice,
 };
-use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob, TopLogprob, Usage};
+use crate::event::{ChatEvent, FinishReason, Parsed, Usage};
 use crate::limits::{MAX_JSON_DEPTH, MAX_KEEP_ALIVE_SECONDS};
 use crate::provider::ProviderError;
 use crate::wire::Dialect;
 use crate::wire::json::depth_within;
+use crate::wire::logprobs::read_logprobs;
 
 /// The body to ask an upstream with: always a stream, always with usage. Settings that are not set are left out, and
 /// so is what servers of other makers do not know: whether to think at all, the context, how long the model stays,
@@ -367,7 +368,7 @@ impl StreamDecoder {
             empty if empty.is_empty() => text("refusal"),
             content => content,
         };
-        let logprobs = read_logprobs(choice);
+        let logprobs = read_logprobs(choice.get("logprobs").and_then(|l| l.get("content")));
         if !said.is_empty() || !logprobs.is_empty() {
             out.push(Parsed::Text { text: said, logprobs });
         }
@@ -477,39 +478,6 @@ fn plain_text(value: &Value) -> String {
             .filter_map(|p| p.get("text").and_then(Value::as_str))
             .collect(),
         _ => String::new(),
-    }
-}
-
-fn read_logprobs(choice: &Value) -> Vec<TokenLogprob> {
-    let content = choice
-        .get("logprobs")
-        .and_then(|l| l.get("content"))
-        .and_then(Value::as_array);
-    let rivals = |token: &Value| {
-        let rivals = token.get("top_logprobs").and_then(Value::as_array);
-        rivals.into_iter().flatten().map(read_logprob).collect()
-    };
-    let read = |token: &Value| TokenLogprob {
-        chosen: read_logprob(token),
-        top_logprobs: rivals(token),
-    };
-    content.into_iter().flatten().map(read).collect()
-}
-
-fn read_logprob(token: &Value) -> TopLogprob {
-    let bytes = token.get("bytes").and_then(Value::as_array);
-    TopLogprob {
-        token: token
-            .get("token")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned(),
-        logprob: token.get("logprob").and_then(Value::as_f64).unwrap_or(-9999.0) as f32,
-        bytes: bytes.map(|b| {
-            b.iter()
-                .filter_map(|n| n.as_u64().and_then(|n| u8::try_from(n).ok()))
-                .collect()
-        }),
     }
 }
 

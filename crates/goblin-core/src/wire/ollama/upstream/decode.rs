@@ -8,10 +8,11 @@ use super::errors::{PromptSize, said, upstream_error};
 use super::text_calls::TextCalls;
 use super::think::{ThinkSplitter, Told};
 use crate::chat::{ChatRequest, ResponseFormat, ToolChoice};
-use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob, TopLogprob, Usage};
+use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob, Usage};
 use crate::limits::{MAX_JSON_DEPTH, MAX_TOOLS};
 use crate::provider::ProviderError;
 use crate::wire::json::depth_within;
+use crate::wire::logprobs::read_logprobs;
 
 /// What an answer cost, as its last line says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,7 +147,7 @@ impl AnswerDecoder {
         if !thinking.is_empty() {
             out.push(Parsed::Reasoning { text: thinking });
         }
-        self.logprobs.extend(read_logprobs(value));
+        self.logprobs.extend(read_logprobs(value.get("logprobs")));
         let content = match message {
             Some(_) => text(message, "content"),
             None => text(Some(value), "response"),
@@ -251,32 +252,5 @@ impl AnswerDecoder {
         if usage != Usage::default() {
             out.push(Parsed::Usage(usage));
         }
-    }
-}
-
-fn read_logprobs(value: &Value) -> Vec<TokenLogprob> {
-    let tokens = value.get("logprobs").and_then(Value::as_array);
-    let rivals = |token: &Value| {
-        let rivals = token.get("top_logprobs").and_then(Value::as_array);
-        rivals.into_iter().flatten().map(read_logprob).collect()
-    };
-    let read = |token: &Value| TokenLogprob {
-        chosen: read_logprob(token),
-        top_logprobs: rivals(token),
-    };
-    tokens.into_iter().flatten().map(read).collect()
-}
-
-fn read_logprob(token: &Value) -> TopLogprob {
-    let byte = |n: &Value| n.as_u64().and_then(|n| u8::try_from(n).ok());
-    let bytes = token.get("bytes").and_then(Value::as_array);
-    TopLogprob {
-        token: token
-            .get("token")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned(),
-        logprob: token.get("logprob").and_then(Value::as_f64).unwrap_or(-9999.0) as f32,
-        bytes: bytes.map(|bytes| bytes.iter().filter_map(byte).collect()),
     }
 }
