@@ -6,7 +6,6 @@ import queue
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import servers
 
@@ -98,20 +97,15 @@ def start_fake(binary, work, slots, name="fake"):
     return fake
 
 
-def start_nginx(work, upstream, key):
+def start_nginx(binary, work, upstream, key):
     """nginx in front of `upstream`: a key checked, nothing buffered, connections kept, an access log."""
     port = servers.free_port()
     config = work / "nginx.conf"
     text = NGINX.format(work=work, port=port, upstream=upstream.port, key=key)
     # As root nginx would give its workers to a user who may not enter the folder.
     config.write_text(("user root;\n" if os.getuid() == 0 else "") + text)
-    command = [nginx(), "-p", str(work), "-c", str(config), "-e", str(work / "nginx-error.log")]
+    command = [str(binary), "-p", str(work), "-c", str(config), "-e", str(work / "nginx-error.log")]
     return servers.start("nginx", command, servers.bare_environment(work), port, key, work)
-
-
-def nginx():
-    """Debian keeps it where only root's PATH looks."""
-    return "/usr/sbin/nginx" if Path("/usr/sbin/nginx").exists() else "nginx"
 
 
 class Tier:

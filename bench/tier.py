@@ -25,6 +25,8 @@ import stats
 from engine import built_with, version
 
 SECTIONS = ("chat", "stream", "paced", "cancel", "memory", "ollama", "llama-server", "forecast")
+# Most that the tier may add, against what nginx adds.
+AIM = 3.0
 COST_HEAD = ["what", "direct", "nginx", "tier", "tier ÷ nginx (min–max)", "aim"]
 
 
@@ -59,6 +61,7 @@ def arguments():
     parser.add_argument("--lean", type=Path, help="the same without the engine, for its memory (default: --ours)")
     parser.add_argument("--fake", type=Path, required=True, help="load/upstream.rs, compiled")
     parser.add_argument("--load", type=Path, required=True, help="load/load.rs, compiled")
+    parser.add_argument("--nginx", type=Path, required=True, help="an nginx")
     parser.add_argument("--ollama", type=Path, help="a real Ollama; without it its rows are left out")
     parser.add_argument("--llama-server", type=Path, help="a real llama-server; without it its rows are left out")
     parser.add_argument("--model", type=Path, help="the GGUF file real servers load")
@@ -102,7 +105,7 @@ class Bench:
         fake = self.keep(fronts.start_fake(self.args.fake, self.work, slots, f"fake-of-{name}"))
         tier = self.keep(fronts.start_tier(binary, self.work, fake, name))
         # nginx checks the very key the tier knows.
-        nginx = self.keep(fronts.start_nginx(self.work, fake, tier.key))
+        nginx = self.keep(fronts.start_nginx(self.args.nginx, self.work, fake, tier.key))
         return fake, [
             overhead.Path("direct", fake), overhead.Path("nginx", nginx), overhead.Path("tier", tier, "llamacpp/")]
 
@@ -134,7 +137,7 @@ class Bench:
             measure = overhead.cost(load, stream, self.size)
             results = overhead.rounds(every, self.size.pairs, measure, say)
             what = "stream of 23 frames" if stream else "chat, not streamed"
-            self.cost += overhead.cost_rows(results, "tier", what, keys, 3.0)
+            self.cost += overhead.cost_rows(results, "tier", what, keys, AIM)
             self.cost += overhead.cost_rows(results, "translated", f"{what}, translated to Ollama's API", keys, None)
 
     def measure_paced(self, load, paths):
@@ -144,13 +147,14 @@ class Bench:
         found = {path.name: overhead.paced_sums(results, path.name) for path in paths}
         stall = load.run(paths[0], "nagle", True, 8, 8, 6)
         seen = overhead.paced_sums([{"nagle": stall}], "nagle")
-        late = max(found["tier"][0], found["tier"][1], found["tier"][2] - found["direct"][2])
+        late = (*found["tier"][:2], found["tier"][2] - found["direct"][2])
+        aims = ("< 10 ms", "< 10 ms", "adds < 10 ms")
         for at, what in enumerate(("whole stream, p99 − p50", "between two frames, p99 − p50", "first text, p50")):
             self.others.append([f"frames every 5 ms, 8 streams: {what}", *(
-                f"{found[who][at]:.1f} ms" for who in ("direct", "nginx", "tier")), judge(late < 10, "< 10 ms")])
+                f"{found[who][at]:.1f} ms" for who in ("direct", "nginx", "tier")), judge(late[at] < 10, aims[at])])
         self.notes.append(
             "For comparison, the fake server itself with Nagle's algorithm: first text after "
-            f"{seen[2]:.0f} ms. The aim is on both p99 − p50 and on what the tier adds to the first text.")
+            f"{seen[2]:.0f} ms, which is what a stall looks like.")
 
     def measure_cancel(self, fake, paths):
         """When does a hang-up arrive?"""
@@ -336,7 +340,7 @@ def publish(bench, load_before, seconds):
         ("machine", f"{report.machine()}; load {load_before:.2f} before the start"),
         ("goblin", f"{version([args.ours, '--version'])}, `{args.ours.parent.name}` profile; key, limits, queue and "
                    "access log on"),
-        ("nginx", f"{version([fronts.nginx(), '-v'])}; key checked, nothing buffered, access log on"),
+        ("nginx", f"{version([args.nginx, '-v'])}; key checked, nothing buffered, access log on"),
     ]
     if args.ollama:
         facts.append(("Ollama", version([args.ollama, "--version"])))

@@ -76,10 +76,14 @@ fn main() {
         all.gaps_us.extend(found.gaps_us);
         all.ended = all.ended.max(found.ended);
     }
-    let seconds = all.ended.map_or(0.0, |ended| ended.duration_since(began).as_secs_f64());
+    let seconds = all
+        .ended
+        .map_or(0.0, |ended| ended.duration_since(began).as_secs_f64());
     let failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
     // Debug's quoting is JSON's for what is said here: ASCII without control characters.
-    let failed = failed.as_ref().map_or("null".to_owned(), |why| format!("{why:?}"));
+    let failed = failed
+        .as_ref()
+        .map_or("null".to_owned(), |why| format!("{why:?}"));
     println!(
         "{{\"served\":{},\"seconds\":{seconds},\"latency_us\":{:?},\"first_us\":{:?},\"gaps_us\":{:?},\"failed\":{failed}}}",
         all.served, all.latency_us, all.first_us, all.gaps_us
@@ -202,7 +206,9 @@ fn is_whole(answer: &[u8]) -> io::Result<bool> {
     if !head.starts_with("http/1.1 200") {
         return Err(bad("an answer that is no 200", answer));
     }
-    let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length:"));
+    let length = head
+        .split("\r\n")
+        .find_map(|line| line.strip_prefix("content-length:"));
     Ok(match length.and_then(|text| text.trim().parse::<usize>().ok()) {
         Some(length) => answer.len() >= head_end + 4 + length,
         None => answer.ends_with(b"0\r\n\r\n"),

@@ -33,7 +33,10 @@ const STACK: usize = 128 * 1024;
 const MODELS: [&str; 5] = ["fast", "paced", "nagle", "hold", "mute"];
 
 fn main() -> io::Result<()> {
-    let slots: usize = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(1024);
+    let slots: usize = std::env::args()
+        .nth(1)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1024);
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?.port());
     // Whoever started this holds the other end, so it cannot outlive them.
@@ -69,7 +72,9 @@ impl Pages {
     fn new(slots: usize) -> Self {
         let each = |write: fn(&str) -> String| MODELS.map(write).join(",");
         let listed = each(|m| {
-            format!(r#"{{"id":"{m}","object":"model","created":0,"owned_by":"bench","meta":{{"n_ctx":8192,"n_ctx_train":8192}}}}"#)
+            format!(
+                r#"{{"id":"{m}","object":"model","created":0,"owned_by":"bench","meta":{{"n_ctx":8192,"n_ctx_train":8192}}}}"#
+            )
         });
         let tags = each(|m| {
             format!(
@@ -77,7 +82,9 @@ impl Pages {
             )
         });
         let running = each(|m| {
-            format!(r#"{{"name":"{m}:latest","model":"{m}:latest","digest":"{m}","size":100000000,"size_vram":0,"context_length":8192}}"#)
+            format!(
+                r#"{{"name":"{m}:latest","model":"{m}:latest","digest":"{m}","size":100000000,"size_vram":0,"context_length":8192}}"#
+            )
         });
         let slot = |id| format!(r#"{{"id":{id},"n_ctx":8192,"is_processing":false}}"#);
         let slot_list: Vec<String> = (0..slots).map(slot).collect();
@@ -110,7 +117,8 @@ impl Pages {
 /// A 200 with a body of JSON.
 fn page(body: &str) -> Vec<u8> {
     let length = body.len();
-    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes()
+    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
+        .into_bytes()
 }
 
 /// One chunk of a chunked body.
@@ -129,9 +137,7 @@ fn frames() -> Vec<Vec<u8>> {
     };
     let mut all = vec![frame(r#"{"role":"assistant","content":""}"#, "null", "")];
     all.extend((0..WORDS).map(|_| frame(r#"{"content":" word"}"#, "null", "")));
-    let usage = format!(
-        r#","usage":{{"prompt_tokens":200,"completion_tokens":{WORDS},"total_tokens":220}}"#
-    );
+    let usage = format!(r#","usage":{{"prompt_tokens":200,"completion_tokens":{WORDS},"total_tokens":220}}"#);
     all.push(frame("{}", "\"stop\"", &usage));
     let mut done = chunk("data: [DONE]\n\n");
     done.extend_from_slice(b"0\r\n\r\n");
@@ -172,12 +178,15 @@ impl Request {
 
     fn model(&self) -> &str {
         let name = self.field("model").and_then(|rest| rest.strip_prefix('"'));
-        let name = name.and_then(|rest| rest.split_once('"')).map_or("", |(name, _)| name);
+        let name = name
+            .and_then(|rest| rest.split_once('"'))
+            .map_or("", |(name, _)| name);
         name.strip_suffix(":latest").unwrap_or(name)
     }
 
     fn streams(&self, usual: bool) -> bool {
-        self.field("stream").map_or(usual, |rest| rest.starts_with("true"))
+        self.field("stream")
+            .map_or(usual, |rest| rest.starts_with("true"))
     }
 
     fn tag(&self) -> Option<&str> {
@@ -202,7 +211,9 @@ fn serve(mut stream: TcpStream, pages: &Pages) -> io::Result<()> {
             "/api/chat" if request.streams(true) => {
                 stream_answer(&mut stream, &request, "application/x-ndjson", &pages.lines)?;
             }
-            "/v1/chat/completions" | "/api/chat" if request.model() == "mute" => wait_for_close(&mut stream, &request)?,
+            "/v1/chat/completions" | "/api/chat" if request.model() == "mute" => {
+                wait_for_close(&mut stream, &request)?
+            }
             "/v1/chat/completions" => stream.write_all(&pages.whole)?,
             "/api/chat" => stream.write_all(&pages.whole_ollama)?,
             "/v1/models" | "/models" => stream.write_all(&pages.models)?,
@@ -221,7 +232,12 @@ fn serve(mut stream: TcpStream, pages: &Pages) -> io::Result<()> {
     Ok(())
 }
 
-fn stream_answer(stream: &mut TcpStream, request: &Request, kind: &str, frames: &[Vec<u8>]) -> io::Result<()> {
+fn stream_answer(
+    stream: &mut TcpStream,
+    request: &Request,
+    kind: &str,
+    frames: &[Vec<u8>],
+) -> io::Result<()> {
     let model = request.model();
     if model == "mute" {
         return wait_for_close(stream, request);
@@ -277,7 +293,11 @@ fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Opti
 fn parse(bytes: &[u8]) -> io::Result<Option<(Request, usize)>> {
     let bad = |why| io::Error::new(io::ErrorKind::InvalidData, why);
     let Some(head_end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else {
-        return if bytes.len() > MOST_BYTES { Err(bad("a head without an end")) } else { Ok(None) };
+        return if bytes.len() > MOST_BYTES {
+            Err(bad("a head without an end"))
+        } else {
+            Ok(None)
+        };
     };
     let head = std::str::from_utf8(&bytes[..head_end]).map_err(|_| bad("a head that is no text"))?;
     let mut lines = head.split("\r\n");
@@ -287,7 +307,10 @@ fn parse(bytes: &[u8]) -> io::Result<Option<(Request, usize)>> {
         if let Some((name, value)) = line.split_once(':')
             && name.eq_ignore_ascii_case("content-length")
         {
-            length = value.trim().parse().map_err(|_| bad("a length that is no number"))?;
+            length = value
+                .trim()
+                .parse()
+                .map_err(|_| bad("a length that is no number"))?;
         }
     }
     if length > MOST_BYTES {
