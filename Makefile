@@ -40,7 +40,7 @@ deny:           ## licences, sources and bans of every dependency (installs carg
 bench-engine:   ## our engine against llama-server, as ratios (builds llama-server once: ten minutes)
 	@bench/engine.sh --results bench/RESULTS.md $(ARGS)
 
-bench-tier:     ## the model tier against asking directly and against nginx, as ratios (builds an Ollama and a llama-server once)
+bench-tier:     ## the model tier against nginx and against none, as ratios (builds both model servers once)
 	@bench/tier.sh --results bench/RESULTS.md $(ARGS)
 
 clean:          ## remove what was built; models and data stay

@@ -78,12 +78,17 @@ def wait_for_queue(path, length):
     raise sse.StreamFailed(f"{path.name}: the queue never had {length} requests")
 
 
-def instance(server, model_id):
-    """What `/v1/goblin/status` says of `provider/model`."""
+def instances(server):
+    """What `/v1/goblin/status` says of each model: a dict by `provider/model`, without Ollama's `:latest`."""
     code, body = server.get("/v1/goblin/status")
     if code != 200:
         raise servers.NotReady(f"{server.name}: /v1/goblin/status answered {code}")
-    for one in json.loads(body)["instances"]:
-        if f"{one['provider']}/{one['model'].removesuffix(':latest')}" == model_id:
-            return one
-    raise servers.NotReady(f"{server.name}: /v1/goblin/status does not know {model_id}: {body[:500]!r}")
+    return {f"{one['provider']}/{one['model'].removesuffix(':latest')}": one for one in json.loads(body)["instances"]}
+
+
+def instance(server, model_id):
+    """What it says of `provider/model`."""
+    known = instances(server)
+    if model_id not in known:
+        raise servers.NotReady(f"{server.name}: /v1/goblin/status knows {', '.join(known)}, and not {model_id}")
+    return known[model_id]

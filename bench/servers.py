@@ -156,12 +156,8 @@ def wait_until(server, health, name, until):
 
 def listed(server):
     """The first model a server lists; None while it lists none."""
-    return next(iter(listed_all(server)), None)
-
-
-def listed_all(server):
-    """Every model a server lists."""
-    return [model["id"] for model in json.loads(server.get("/v1/models")[1]).get("data") or []]
+    models = json.loads(server.get("/v1/models")[1]).get("data") or []
+    return models[0]["id"] if models else None
 
 
 def tail(path, lines=20):

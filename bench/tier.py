@@ -199,17 +199,18 @@ class Bench:
         """Real model servers, asked directly and through the tier, and the mixed load."""
         if not self.args.model or not self.wants("ollama", "llama-server", "forecast"):
             return
-        model, settings, upstreams, direct = self.args.model.resolve(), {}, {}, {}
+        model, settings, providers, direct = self.args.model.resolve(), {}, {}, {}
         if self.args.ollama and self.wants("ollama", "forecast"):
             direct["ollama"] = self.keep(fronts.start_ollama(self.args.ollama, model, self.work))
-            upstreams["ollama"] = "ollama/starter"
+            providers["ollama"] = "ollama"
             settings["OLLAMA_HOST"] = f"http://127.0.0.1:{direct['ollama'].port}"
         if self.args.llama_server and self.wants("llama-server", "forecast"):
             peer = LlamaSize()
             direct["llama-server"] = self.keep(servers.start_peer(self.args.llama_server, model, self.work, peer))
-            upstreams["llama-server"] = f"llamacpp/{direct['llama-server'].model}"
+            providers["llama-server"] = "llamacpp"
             settings["LLAMACPP_URL"] = f"http://127.0.0.1:{direct['llama-server'].port}"
         if self.wants("forecast"):
+            providers["engine"] = "engine"
             settings |= {
                 "GOBLIN_ENGINE__MODEL": str(model), "GOBLIN_ENGINE__THREADS": "1", "GOBLIN_ENGINE__SEQUENCES": "1",
                 "GOBLIN_ENGINE__CONTEXT_TOKENS": "2048"}
@@ -218,11 +219,12 @@ class Bench:
         home = fronts.Tier(self.args.ours, self.work, "real-tier", settings)
         keys = [home.key(f"worker-{n}") for n in range(forecast.WORKERS_PER_MODEL)]
         tier = self.keep(home.start(keys[0]))
+        models = {name: model_of(tier, provider) for name, provider in providers.items()}
         for name, server in direct.items():
             if self.wants(name):
-                self.measure_one_real(name, server, forecast.Asker(tier, keys[0], upstreams[name]))
+                self.measure_one_real(name, server, forecast.Asker(tier, keys[0], models[name]))
         if self.wants("forecast"):
-            self.measure_forecast(tier, keys, [*upstreams.values()])
+            self.measure_forecast(tier, keys, [*models.values()])
         self.stop()
 
     def measure_one_real(self, name, server, through):
@@ -248,7 +250,6 @@ class Bench:
     def measure_forecast(self, tier, keys, models):
         """Predicted against actual wait."""
         say = progress("forecast")
-        models = [*models, engine_model(tier)]
         askers = {model: [forecast.Asker(tier, key, model) for key in keys] for model in models}
         kept = forecast.run(tier, askers, self.size.learn, self.size.samples, self.size.mixed_seconds, say)
         self.waits = forecast.rows(kept)
@@ -271,16 +272,15 @@ class LlamaSize:
     peer_flags: tuple = ()
 
 
-def engine_model(tier):
-    """The model the tier's own engine has loaded; waits for it."""
-    until = time.monotonic() + 120
+def model_of(tier, provider):
+    """The `provider/model` a provider of `tier` offers; waits for it."""
+    until = time.monotonic() + 60
     while time.monotonic() < until:
-        listed = servers.listed_all(tier)
-        found = next((name for name in listed if name.startswith("engine/")), None)
+        found = next((name for name in cancel.instances(tier) if name.startswith(f"{provider}/")), None)
         if found:
             return found
         time.sleep(0.2)
-    raise servers.NotReady(f"the engine of {tier.name} offers no model:\n{servers.tail(tier.log)}")
+    raise servers.NotReady(f"{tier.name} has no model of `{provider}`:\n{servers.tail(tier.log)}")
 
 
 def progress(section):
