@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Makes sure an nginx is there for the benchmark, and prints its path.
 #
-# The one that is installed is taken. Without one, Debian's package is unpacked into the cache directory: installing it
-# would start a web server on port 80, which nobody asked for. Progress goes to stderr, the path to stdout.
+# The one that GOBLIN_NGINX names is taken, else one that is installed. Without one, Debian's package is unpacked into
+# the cache directory: installing it would start a web server on port 80, which nobody asked for.
+#
+# Progress goes to stderr, the path to stdout.
 set -euo pipefail
 
 say() { printf '%s\n' "$*" >&2; }
@@ -19,7 +21,7 @@ unpack() {
 }
 
 # Debian keeps it where only root's PATH looks.
-for found in "${NGINX:-}" "$(command -v nginx || true)" /usr/sbin/nginx "$home/usr/sbin/nginx"; do
+for found in "${GOBLIN_NGINX:-}" "$(command -v nginx || true)" /usr/sbin/nginx "$home/usr/sbin/nginx"; do
   if [ -n "$found" ] && "$found" -v >/dev/null 2>&1; then
     printf '%s\n' "$found"
     exit 0
