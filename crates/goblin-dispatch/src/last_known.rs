@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
+use futures_util::poll;
+use goblin_core::provider::{BoxFuture, Health, ProviderHandle, ProviderStatus};
 use tokio_util::task::TaskTracker;
 
 /// How long a provider may take to say how it is before what it said last is taken.
@@ -23,7 +25,8 @@ struct Said {
 }
 
 impl LastKnown {
-    /// Questions are asked in tasks of `tracker`, so that an answer that comes late is known to the next who asks.
+    /// Questions that take a while go on in tasks of `tracker`, so that an answer that comes late is known to the next
+    /// who asks.
     pub(crate) fn new(tracker: TaskTracker) -> Self {
         Self {
             tracker,
@@ -38,16 +41,24 @@ impl LastKnown {
 
     /// How `provider` is.
     pub(crate) async fn status(&self, provider: &ProviderHandle) -> ProviderStatus {
-        let last = {
+        {
             let mut said = lock(&self.said);
             let entry = said.entry(Arc::clone(&provider.id)).or_default();
             if let (true, Some(last)) = (entry.asking, &entry.status) {
                 return last.clone();
             }
             entry.asking = true;
-            entry.status.clone()
-        };
-        let asked = self.tracker.spawn(ask(Arc::clone(&self.said), provider.clone()));
+        }
+        let id = Arc::clone(&provider.id);
+        let mut asking = Box::pin(ask(Arc::clone(&self.said), id, (provider.status)()));
+        // Mostly the provider said so a moment ago and says it again at once: no task for that, on every request.
+        if let Poll::Ready(now) = poll!(asking.as_mut()) {
+            return now;
+        }
+        let asked = self.tracker.spawn(asking);
+        let last = lock(&self.said)
+            .get(&provider.id)
+            .and_then(|entry| entry.status.clone());
         let now = match last {
             None => asked.await,
             Some(last) => match tokio::time::timeout(PATIENCE, asked).await {
@@ -59,14 +70,18 @@ impl LastKnown {
     }
 }
 
-async fn ask(said: Arc<Mutex<HashMap<Arc<str>, Said>>>, provider: ProviderHandle) -> ProviderStatus {
-    let status = (provider.status)().await;
+async fn ask(
+    said: Arc<Mutex<HashMap<Arc<str>, Said>>>,
+    provider: Arc<str>,
+    status: BoxFuture<ProviderStatus>,
+) -> ProviderStatus {
+    let status = status.await;
     // Replaced meanwhile: there is no entry, and nobody wants to know.
-    if let Some(entry) = lock(&said).get_mut(&provider.id) {
-        *entry = Said {
-            status: Some(status.clone()),
-            asking: false,
-        };
+    if let Some(entry) = lock(&said).get_mut(&provider) {
+        entry.asking = false;
+        if entry.status.as_ref() != Some(&status) {
+            entry.status = Some(status.clone());
+        }
     }
     status
 }

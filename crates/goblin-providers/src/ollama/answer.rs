@@ -64,11 +64,12 @@ impl Answer {
                 self.body = None;
                 return Some(Err(failure));
             }
+            // Only now that all was handed on: nobody waits for what is already here.
+            self.let_end().await;
             match self.body.as_mut()?.chunk().await {
                 Some(Ok(piece)) => {
                     self.splitter.push(&piece);
                     self.take_lines();
-                    self.let_end().await;
                 }
                 Some(Err(error)) => self.end(in_answer(&error)),
                 None => {

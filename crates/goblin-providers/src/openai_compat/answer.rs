@@ -68,6 +68,8 @@ impl Answer {
                 self.body = None;
                 return Some(Err(failure));
             }
+            // Only now that all was handed on: nobody waits for what is already here.
+            self.let_end().await;
             let body = self.body.as_mut()?;
             match self.framing {
                 Framing::Whole { keep_body } => {
@@ -79,7 +81,6 @@ impl Answer {
                     Some(Ok(piece)) => {
                         self.splitter.push(&piece);
                         self.take_events();
-                        self.let_end().await;
                     }
                     // An answer that was already complete is not spoilt by how its connection ended.
                     Some(Err(error)) => self.end(Some(in_answer(&error))),

@@ -27,9 +27,8 @@ impl<I> ExplainedIo<I> {
 
 /// The answer with its sentence, when `bytes` is a whole answer of the library's own.
 fn explain(bytes: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(bytes)
-        .ok()
-        .filter(|text| text.len() < LONGEST)?;
+    // Looked at first: nearly every write is one of ours, and long.
+    let text = (bytes.len() < LONGEST).then(|| std::str::from_utf8(bytes).ok())??;
     let head = text.strip_suffix("\r\n\r\n")?;
     let (line, fields) = head.split_once("\r\n")?;
     let status: u16 = line.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;
