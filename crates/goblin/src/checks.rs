@@ -96,7 +96,7 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
         timed("models", async { models(config, upstreams) }).await,
     ];
     for handle in upstreams {
-        results.push(ask(handle).await);
+        results.push(ask(config, handle).await);
     }
     if !config.upstream.has_tier() {
         results.push(
@@ -121,15 +121,16 @@ pub(crate) async fn look_inside(
     let mut results = Vec::new();
     if let Some(store) = store {
         results.push(timed("database", database_open(store)).await);
+        results.push(timed("cache", async { Finding::ok("memory") }).await);
     }
     results.push(timed("disk", disk_in_time(config.data_dir.clone())).await);
-    results.extend(join_all(providers.iter().map(ask)).await);
+    results.extend(join_all(providers.iter().map(|p| ask(config, p))).await);
     results
 }
 
-async fn ask(handle: &ProviderHandle) -> CheckResult {
+async fn ask(config: &Config, handle: &ProviderHandle) -> CheckResult {
     timed(&upstream_name(handle), async {
-        upstream(handle, &(handle.status)().await)
+        upstream(config, handle, &(handle.status)().await)
     })
     .await
 }
@@ -419,7 +420,25 @@ fn models(config: &Config, upstreams: &[ProviderHandle]) -> Finding {
     Finding::ok(format!("{} on this machine: {}", names.len(), names.join(", ")))
 }
 
-fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
+/// What to do about a server that does not answer because of `why`.
+pub(crate) fn remedy(config: &Config, id: &str, why: &str) -> String {
+    let server = config.upstream.servers.iter().find(|s| s.id == id);
+    let proxy = server.and_then(|s| s.way.proxy.as_ref());
+    if proxy.is_some_and(|p| why.contains(&format!("the proxy {p} "))) {
+        return format!(
+            "Start that proxy, or correct or remove upstream.servers.{id}.proxy; the server is used again by itself."
+        );
+    }
+    if why.contains("cannot be trusted") {
+        return format!(
+            "Correct the certificate of that server, or what is known of it here (ca_file and client_cert_file of \
+             upstream.servers.{id})."
+        );
+    }
+    "Start that server, or correct its address in the configuration; it is used again by itself.".to_owned()
+}
+
+fn upstream(config: &Config, handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
     match &status.health {
         Health::Ok => Finding::ok(format!("`{}` answers; {} models", handle.id, status.models.len())),
         Health::Starting(how) => Finding {
@@ -445,7 +464,7 @@ fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
             PartState::Down,
             format!("`{}` does not answer", handle.id),
             why.clone(),
-            "Start that server, or correct its address in the configuration; it is used again by itself.",
+            remedy(config, &handle.id, why),
         ),
     }
 }

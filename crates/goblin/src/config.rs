@@ -12,7 +12,8 @@ mod tests;
 mod written;
 
 pub(crate) use check::{
-    Config, LogFormat, RoleModel, UpstreamKind, UpstreamServer, check, is_public_address, is_public_url,
+    Config, LogFormat, RoleModel, UpstreamKind, UpstreamServer, UpstreamWay, check, is_public_address,
+    is_public_url,
 };
 pub(crate) use environment::Environment;
 pub(crate) use show::{print, schema};

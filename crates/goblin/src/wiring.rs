@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::checks;
-use crate::config::{Config, UpstreamKind, UpstreamServer};
+use crate::config::{Config, UpstreamKind, UpstreamServer, UpstreamWay};
 use crate::embedded::Embedded;
 use crate::system;
 
@@ -59,12 +59,16 @@ impl Process {
     }
 }
 
-/// The client for models on other servers.
-fn net(config: &Config) -> anyhow::Result<HttpClient> {
+/// A client for models on another server.
+fn net(config: &Config, way: &UpstreamWay) -> anyhow::Result<HttpClient> {
     let options = NetOptions {
         connect_timeout: config.upstream.connect_timeout,
         first_byte_timeout: config.upstream.first_event_timeout,
         idle_timeout: config.upstream.idle_timeout,
+        http2: way.http2,
+        proxy: way.proxy.clone(),
+        roots_pem: way.roots_pem.clone(),
+        identity: way.identity.clone(),
         ..NetOptions::default()
     };
     Ok(HttpClient::build(options)?)
@@ -77,11 +81,10 @@ fn net(config: &Config) -> anyhow::Result<HttpClient> {
 ///
 /// When a key cannot travel in a header.
 pub(crate) fn upstreams(config: &Config, tier: bool) -> anyhow::Result<Vec<ProviderHandle>> {
-    let net = net(config)?;
     let servers = config.upstream.servers.iter();
     servers
         .filter(|server| !(tier && server.kind == UpstreamKind::Goblin))
-        .map(|server| Ok(openai_compat::build(spec(server)?, net.clone())?))
+        .map(|server| Ok(openai_compat::build(spec(server)?, net(config, &server.way)?)?))
         .collect()
 }
 
@@ -105,7 +108,10 @@ pub(crate) async fn discover(config: &Config) -> anyhow::Result<Option<ProviderH
     if !named.discover || !named.servers.is_empty() {
         return Ok(None);
     }
-    let handle = openai_compat::build(UpstreamSpec::ollama(Url::parse(USUAL_OLLAMA)?), net(config)?)?;
+    let handle = openai_compat::build(
+        UpstreamSpec::ollama(Url::parse(USUAL_OLLAMA)?),
+        net(config, &UpstreamWay::default())?,
+    )?;
     let status = (handle.status)().await;
     let useful = status.health == Health::Ok && !status.models.is_empty();
     if useful {

@@ -17,7 +17,7 @@ use crate::config::environment::Environment;
 use crate::config::keys::{KEYS, Key, Kind, SERVERS, find, find_of_server};
 use crate::config::written::{Entry, Problem, Source, Written};
 
-pub(crate) use upstream::{Kind as UpstreamKind, UpstreamConfig, UpstreamServer};
+pub(crate) use upstream::{Kind as UpstreamKind, UpstreamConfig, UpstreamServer, Way as UpstreamWay};
 
 pub(crate) use roster::{RegistryConfig, RoleModel};
 

@@ -186,6 +186,11 @@ pub(crate) const SERVER_KEYS: &[Key] = &[
     key("upstream.servers.NAME.key", Kind::Text).secret(),
     key("upstream.servers.NAME.key_file", Kind::Text),
     key("upstream.servers.NAME.local", Kind::Switch),
+    key("upstream.servers.NAME.http2", Kind::Switch),
+    key("upstream.servers.NAME.proxy", Kind::Text).secret(),
+    key("upstream.servers.NAME.ca_file", Kind::Text),
+    key("upstream.servers.NAME.client_cert_file", Kind::Text),
+    key("upstream.servers.NAME.client_key_file", Kind::Text),
 ];
 
 /// The setting `field` of a server.

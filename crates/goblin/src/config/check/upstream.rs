@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
+use goblin_net::{HttpClient, Identity, NetError, NetOptions, Proxy};
 use secrecy::SecretString;
 use url::{Host, Url};
 
@@ -55,6 +56,8 @@ pub(crate) struct UpstreamServer {
     pub(crate) key: Option<SecretString>,
     /// Does what is sent there stay on the operator's machines?
     pub(crate) local: bool,
+    /// How it is reached.
+    pub(crate) way: Way,
     /// The setting that names its address, and where that was written.
     pub(crate) named_by: String,
     pub(crate) source: Source,
@@ -65,6 +68,19 @@ impl UpstreamServer {
     pub(crate) fn is_exposed(&self) -> bool {
         self.url.scheme() == "http" && is_public_url(&self.url)
     }
+}
+
+/// How a server is reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Way {
+    /// HTTP/2 over plain http.
+    pub(crate) http2: bool,
+    /// Through whom.
+    pub(crate) proxy: Option<Proxy>,
+    /// Authorities to trust in the place of the public ones (PEM).
+    pub(crate) roots_pem: Option<Vec<u8>>,
+    /// The certificate this side shows.
+    pub(crate) identity: Option<Identity>,
 }
 
 /// What a server is.
@@ -173,6 +189,7 @@ impl Reader<'_> {
                 url,
                 key: None,
                 local: true,
+                way: Way::default(),
                 named_by: path.to_owned(),
                 source: source.clone(),
             });
@@ -205,11 +222,9 @@ impl Reader<'_> {
     /// A server with a name of its own, or more about one with a short name.
     fn named_server(&mut self, name: &str, written: &Server, servers: &mut Vec<UpstreamServer>) {
         let path = |field: &str| format!("{SERVERS}{name}.{field}");
-        let text = |field: &str| {
-            let text = written.entries.get(field)?.value.as_str()?.trim();
-            (!text.is_empty()).then(|| text.to_owned())
-        };
+        let text = |field: &str| written.entries.get(field).map(text_of).filter(|t| !t.is_empty());
         let key = self.key_of_server(name, written);
+        let way = self.way_of_server(name, written);
         let local = written.entries.get("local").and_then(|e| e.value.as_bool());
         let kind = text("kind").as_deref().and_then(Kind::named);
         let Some(address) = text("url") else {
@@ -228,6 +243,8 @@ impl Reader<'_> {
             }
             known.key = key.or(known.key.take());
             known.local = local.unwrap_or(known.local);
+            self.refuse_certificates_over_http(&known.url, name, written, &way);
+            known.way = way;
             return;
         };
         if let Some(known) = servers.iter().find(|s| s.id == name) {
@@ -247,6 +264,7 @@ impl Reader<'_> {
         let Some(url) = self.url(&path("url"), place(written, "url"), &address, port) else {
             return;
         };
+        self.refuse_certificates_over_http(&url, name, written, &way);
         // What is wrong with the kind has been reported.
         let Some(kind) = kind else { return };
         let tier_like = name.strip_prefix(crate::wiring::TIER_ID);
@@ -271,6 +289,7 @@ impl Reader<'_> {
             url,
             key,
             local,
+            way,
             named_by: path("url"),
             source: place(written, "url"),
         });
@@ -304,6 +323,103 @@ impl Reader<'_> {
             Err(e) => {
                 self.problem_at(&path, source, unreadable(Path::new(&file), &e));
                 None
+            }
+        }
+    }
+
+    /// How it is reached. The files are read now, so that what is wrong with them is known now.
+    fn way_of_server(&mut self, name: &str, written: &Server) -> Way {
+        let path = |field: &str| format!("{SERVERS}{name}.{field}");
+        let text = |field: &str| written.entries.get(field).map(text_of).filter(|t| !t.is_empty());
+        let proxy = text("proxy").and_then(|text| match Proxy::parse(&text) {
+            Ok(proxy) => Some(proxy),
+            Err(error) => {
+                self.problem_at(&path("proxy"), place(written, "proxy"), format!("{error}."));
+                None
+            }
+        });
+        let mut pem = |field: &str| {
+            let file = text(field)?;
+            let read = read_text(Path::new(&file));
+            let why = |e| unreadable(Path::new(&file), &e);
+            read.map_err(|e| self.problem_at(&path(field), place(written, field), why(e)))
+                .map(String::into_bytes)
+                .ok()
+        };
+        let roots_pem = pem("ca_file");
+        let pair = (pem("client_cert_file"), pem("client_key_file"));
+        for (field, other) in [
+            ("client_cert_file", "client_key_file"),
+            ("client_key_file", "client_cert_file"),
+        ] {
+            if text(field).is_some() && text(other).is_none() {
+                let message = format!(
+                    "{} is missing. A certificate and its key go together.",
+                    path(other)
+                );
+                self.problem_at(&path(field), place(written, field), message);
+            }
+        }
+        let identity = match pair {
+            (Some(certificate_pem), Some(key_pem)) => Some(Identity {
+                certificate_pem,
+                key_pem,
+            }),
+            _ => None,
+        };
+        let way = Way {
+            http2: written
+                .entries
+                .get("http2")
+                .and_then(|e| e.value.as_bool())
+                .unwrap_or(false),
+            proxy,
+            roots_pem,
+            identity,
+        };
+        self.try_certificates(name, written, &way);
+        way
+    }
+
+    /// Reports files that can be read but hold nothing usable.
+    fn try_certificates(&mut self, name: &str, written: &Server, way: &Way) {
+        let only_roots = NetOptions {
+            roots_pem: way.roots_pem.clone(),
+            ..NetOptions::default()
+        };
+        let only_identity = NetOptions {
+            identity: way.identity.clone(),
+            ..NetOptions::default()
+        };
+        for (field, options) in [("ca_file", only_roots), ("client_cert_file", only_identity)] {
+            if let Err(NetError::Setup { reason }) = HttpClient::build(options) {
+                let message = format!("{reason}. Name another file.");
+                self.problem_at(
+                    &format!("{SERVERS}{name}.{field}"),
+                    place(written, field),
+                    message,
+                );
+            }
+        }
+    }
+
+    /// Over plain http nobody shows a certificate, so one that is asked for protects nothing.
+    fn refuse_certificates_over_http(&mut self, url: &Url, name: &str, written: &Server, way: &Way) {
+        let unused = [
+            ("ca_file", way.roots_pem.is_some() && way.proxy.is_none()),
+            ("client_cert_file", way.identity.is_some()),
+        ];
+        for (field, is_set) in unused {
+            if is_set && url.scheme() == "http" {
+                let message = format!(
+                    "{} is plain http, where no certificate is looked at. Use https.",
+                    shown(url)
+                );
+                self.problem_at(
+                    &format!("{SERVERS}{name}.{field}"),
+                    place(written, field),
+                    message,
+                );
             }
         }
     }
@@ -344,6 +460,10 @@ impl Reader<'_> {
         let entry = self.written.entries.get(path);
         entry.map_or(Source::Default, |e| e.source.clone())
     }
+}
+
+fn text_of(entry: &Entry) -> String {
+    entry.value.as_str().map(str::trim).unwrap_or_default().to_owned()
 }
 
 /// Where a setting of a server was written, else where the server was named.

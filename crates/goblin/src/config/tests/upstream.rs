@@ -198,6 +198,65 @@ fn all_that_is_wrong_with_servers_is_said_at_once_with_key_and_place() {
 }
 
 #[test]
+fn how_a_server_is_reached_is_checked_before_anything_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().join("empty.pem");
+    std::fs::write(&empty, "no certificate\n").unwrap();
+    let text = format!(
+        "[upstream.servers.a]\nkind = \"goblin\"\nurl = \"https://10.0.0.1\"\nproxy = \"socks4://u:s3same@h\"\n\
+         ca_file = \"/nowhere/ca.pem\"\nclient_cert_file = {empty:?}\n\
+         [upstream.servers.b]\nkind = \"goblin\"\nurl = \"http://10.0.0.2\"\nca_file = {empty:?}\nhttp2 = \"yes\"\n"
+    );
+    let all = problems(&text, &home(&[]));
+    let has = |parts: &[&str]| all.iter().any(|p| parts.iter().all(|part| p.contains(part)));
+    for parts in [
+        &["upstream.servers.a.proxy", "goblin.toml:4", "socks5"][..],
+        &[
+            "upstream.servers.a.ca_file",
+            "goblin.toml:5",
+            "/nowhere/ca.pem cannot be read",
+            "Correct the path",
+        ],
+        &[
+            "upstream.servers.a.client_cert_file",
+            "client_key_file is missing",
+        ],
+        &[
+            "upstream.servers.b.ca_file",
+            "holds no certificate",
+            "Name another file",
+        ],
+        &["upstream.servers.b.ca_file", "plain http", "Use https"],
+        &["upstream.servers.b.http2", "true or false"],
+    ] {
+        assert!(has(parts), "{parts:?} in {all:#?}");
+    }
+    assert!(!all.concat().contains("s3same"), "{all:#?}");
+    let proxy = dir.path().join("proxy");
+    std::fs::write(&proxy, "socks5h://u:s3same@127.0.0.1:9050\n").unwrap();
+    let environment = home(&[
+        ("OLLAMA_HOST", "10.0.0.3"),
+        (
+            "GOBLIN_UPSTREAM__SERVERS__OLLAMA__PROXY_FILE",
+            proxy.to_str().unwrap(),
+        ),
+        ("GOBLIN_UPSTREAM__SERVERS__OLLAMA__HTTP2", "on"),
+    ]);
+    let mut written = Written::read(&environment, &Request::default());
+    let config = check(&mut written, &environment).unwrap();
+    let way = &config.upstream.servers[0].way;
+    assert!(
+        way.http2
+            && way
+                .proxy
+                .as_ref()
+                .is_some_and(|p| p.address() == "127.0.0.1:9050")
+    );
+    assert!(!print(&written, true, true).contains("s3same"));
+    assert!(!format!("{config:?}").contains("s3same"));
+}
+
+#[test]
 fn servers_are_printed_without_their_keys_and_read_again() {
     let text = "[upstream]\nproxy_url = [\"http://10.0.0.7\", \"http://10.0.0.8\"]\nproxy_key = [\"top\", \"topsecret\"]\n\
                 [upstream.servers.x]\nkind = \"openai\"\nurl = \"http://10.0.0.9\"\nkey = \"topsecret\"\n";
