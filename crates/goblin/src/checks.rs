@@ -16,7 +16,7 @@ use goblin_store::model_files::{ModelFile, ModelFiles};
 use goblin_store::store::{Database, Store, StoreOptions};
 
 use crate::client;
-use crate::config::{Config, is_public_address, is_public_url};
+use crate::config::{Config, is_public_address};
 use crate::machine;
 use crate::model_choice::choose;
 use crate::output::bytes;
@@ -96,9 +96,9 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
         timed("models", async { models(config, upstreams) }).await,
     ];
     for handle in upstreams {
-        results.push(ask(handle).await);
+        results.push(ask(config, handle).await);
     }
-    if config.upstream.proxy_url.is_none() {
+    if !config.upstream.has_tier() {
         results.push(
             timed("model_tier", async {
                 Finding::ok("none is named; models run here or on other servers")
@@ -121,15 +121,16 @@ pub(crate) async fn look_inside(
     let mut results = Vec::new();
     if let Some(store) = store {
         results.push(timed("database", database_open(store)).await);
+        results.push(timed("cache", async { Finding::ok("memory") }).await);
     }
     results.push(timed("disk", disk_in_time(config.data_dir.clone())).await);
-    results.extend(join_all(providers.iter().map(ask)).await);
+    results.extend(join_all(providers.iter().map(|p| ask(config, p))).await);
     results
 }
 
-async fn ask(handle: &ProviderHandle) -> CheckResult {
+async fn ask(config: &Config, handle: &ProviderHandle) -> CheckResult {
     timed(&upstream_name(handle), async {
-        upstream(handle, &(handle.status)().await)
+        upstream(config, handle, &(handle.status)().await)
     })
     .await
 }
@@ -148,13 +149,19 @@ async fn disk_in_time(path: PathBuf) -> Finding {
     }
 }
 
-/// `engine`, `model_tier` or `upstream:NAME`.
+/// `engine`, `model_tier`, `model_tier:NAME` of a further one, or `upstream:NAME`.
 pub(crate) fn upstream_name(handle: &ProviderHandle) -> String {
     match &*handle.id {
         "engine" => "engine".to_owned(),
         crate::wiring::TIER_ID => "model_tier".to_owned(),
+        other if is_further_tier(other) => format!("model_tier:{other}"),
         other => format!("upstream:{other}"),
     }
+}
+
+fn is_further_tier(id: &str) -> bool {
+    id.strip_prefix(crate::wiring::TIER_ID)
+        .is_some_and(|rest| rest.starts_with('-'))
 }
 
 fn data_directory(path: &Path) -> Finding {
@@ -413,7 +420,25 @@ fn models(config: &Config, upstreams: &[ProviderHandle]) -> Finding {
     Finding::ok(format!("{} on this machine: {}", names.len(), names.join(", ")))
 }
 
-fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
+/// What to do about a server that does not answer because of `why`.
+pub(crate) fn remedy(config: &Config, id: &str, why: &str) -> String {
+    let server = config.upstream.servers.iter().find(|s| s.id == id);
+    let proxy = server.and_then(|s| s.way.proxy.as_ref());
+    if proxy.is_some_and(|p| why.contains(&format!("the proxy {p} "))) {
+        return format!(
+            "Start that proxy, or correct or remove upstream.servers.{id}.proxy; the server is used again by itself."
+        );
+    }
+    if why.contains("cannot be trusted") {
+        return format!(
+            "Correct the certificate of that server, or what is known of it here (ca_file and client_cert_file of \
+             upstream.servers.{id})."
+        );
+    }
+    "Start that server, or correct its address in the configuration; it is used again by itself.".to_owned()
+}
+
+fn upstream(config: &Config, handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
     match &status.health {
         Health::Ok => Finding::ok(format!("`{}` answers; {} models", handle.id, status.models.len())),
         Health::Starting(how) => Finding {
@@ -426,7 +451,8 @@ fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
             PartState::Down,
             format!("`{}` refuses our key", handle.id),
             why.clone(),
-            "Correct its key in the configuration (for a model tier: LOCAL_LLM_API_KEY) and start again.",
+            "Correct its key in the configuration (for a model tier: LOCAL_LLM_API_KEY, one for all or one for each) and \
+             start again.",
         ),
         Health::Broken(why) => Finding::bad(
             PartState::Down,
@@ -438,7 +464,7 @@ fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
             PartState::Down,
             format!("`{}` does not answer", handle.id),
             why.clone(),
-            "Start that server, or correct its address in the configuration; it is used again by itself.",
+            remedy(config, &handle.id, why),
         ),
     }
 }
@@ -446,14 +472,11 @@ fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
 /// What works but should not stay as it is.
 pub(crate) fn warnings(config: &Config) -> Vec<Finding> {
     let mut all = Vec::new();
-    if let Some(url) = &config.upstream.proxy_url
-        && url.scheme() == "http"
-        && is_public_url(url)
-    {
+    for server in config.upstream.servers.iter().filter(|s| s.is_exposed()) {
         all.push(Finding::bad(
             PartState::Degraded,
-            format!("LOCAL_LLM_PROXY_URL is {url}"),
-            "The key and all text travel unencrypted over a public network.",
+            format!("`{}` is at {}, by {}", server.id, server.url, server.source),
+            "Its key and all text travel unencrypted over a public network.",
             "Use https, or a private network such as WireGuard. upstream.proxy_require_tls refuses it.",
         ));
     }

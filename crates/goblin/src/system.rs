@@ -8,7 +8,7 @@ use goblin_dispatch::Dispatch;
 use goblin_store::data_dir::DataPaths;
 use goblin_store::store::Store;
 
-use crate::checks::upstream_name;
+use crate::checks::{remedy, upstream_name};
 use crate::config::Config;
 use crate::{machine, model_choice};
 
@@ -42,7 +42,11 @@ impl Describer {
             detail: format!("The model was not loaded: {why}."),
             fix: Some("`goblin doctor` looks closer; `goblin models list` shows the files.".to_owned()),
         }));
-        tiers.extend(providers.iter().map(|(handle, status)| part(handle, status)));
+        tiers.extend(
+            providers
+                .iter()
+                .map(|(handle, status)| part(&self.config, handle, status)),
+        );
         let models: Vec<ModelStatus> = providers
             .iter()
             .flat_map(|(handle, status)| models(handle, status))
@@ -91,7 +95,7 @@ impl Describer {
     }
 }
 
-fn part(handle: &ProviderHandle, status: &ProviderStatus) -> PartStatus {
+fn part(config: &Config, handle: &ProviderHandle, status: &ProviderStatus) -> PartStatus {
     let name = upstream_name(handle);
     let (state, detail, fix) = match &status.health {
         Health::Ok => (
@@ -107,10 +111,12 @@ fn part(handle: &ProviderHandle, status: &ProviderStatus) -> PartStatus {
         ),
         Health::Broken(why) | Health::Down(why) => {
             let fix = match name.as_str() {
-                "engine" => "Choose another model with engine.model; `goblin doctor` looks closer.",
-                _ => "Start that server, or correct its address; it is used again by itself.",
+                "engine" => {
+                    "Choose another model with engine.model; `goblin doctor` looks closer.".to_owned()
+                }
+                _ => remedy(config, &handle.id, why),
             };
-            (PartState::Down, why.clone(), Some(fix.to_owned()))
+            (PartState::Down, why.clone(), Some(fix))
         }
     };
     PartStatus {

@@ -29,7 +29,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("redis", &["goblin-store"]),
     ("hyper", &["goblin-net", "goblin-server"]),
     ("hyper-util", &["goblin-net", "goblin-server"]),
-    ("hyper-rustls", &["goblin-net"]),
+    ("tokio-rustls", &["goblin-net"]),
     ("reqwest", &["goblin-net"]),
     ("llama-cpp-2", &["goblin-engine"]),
     ("llama-cpp-sys-2", &["goblin-engine"]),
