@@ -1,5 +1,5 @@
 # Two front doors: `make up` and `make test`. Every target is one line; the work is in scripts/.
-.PHONY: help up test build models web lint test-rust test-web e2e test-clients deny bench-engine clean
+.PHONY: help up test build models web lint test-rust test-web e2e test-clients deny bench-engine bench-tier clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -39,6 +39,9 @@ deny:           ## licences, sources and bans of every dependency (installs carg
 
 bench-engine:   ## our engine against llama-server, as ratios (builds llama-server once: ten minutes)
 	@bench/engine.sh --results bench/RESULTS.md $(ARGS)
+
+bench-tier:     ## the model tier against nginx and against none, as ratios (builds both model servers once)
+	@bench/tier.sh --results bench/RESULTS.md $(ARGS)
 
 clean:          ## remove what was built; models and data stay
 	@scripts/clean.sh

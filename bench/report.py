@@ -3,7 +3,10 @@
 import os
 from pathlib import Path
 
-BEGIN, END = "<!-- engine: begin -->", "<!-- engine: end -->"
+
+def markers(name):
+    """The lines between which the section `name` stands."""
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
 
 
 def machine():
@@ -60,10 +63,28 @@ def terminal(rows):
     return "\n".join(lines)
 
 
-def put_between_markers(document, section):
-    """Replaces what stands between the markers; appends them when they are not there."""
-    block = f"{BEGIN}\n{section}\n{END}"
-    if BEGIN in document and END in document:
-        before, _, rest = document.partition(BEGIN)
-        return before + block + rest.partition(END)[2]
+def put_between_markers(document, section, name="engine"):
+    """Replaces what stands between the markers of `name`; appends them when they are not there."""
+    begin, end = markers(name)
+    block = f"{begin}\n{section}\n{end}"
+    if begin in document and end in document:
+        before, _, rest = document.partition(begin)
+        return before + block + rest.partition(end)[2]
     return document.rstrip("\n") + f"\n\n{block}\n"
+
+
+def markdown_table(head, rows):
+    """A table of texts; every column but the first is aligned to the right."""
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def plain_table(head, rows):
+    """The same for a terminal."""
+    rows = [head, *([cell.replace("**", "") for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    first, *others = widths
+    lines = (
+        "  ".join([f"{row[0]:{first}}", *(f"{cell:>{width}}" for cell, width in zip(row[1:], others))]) for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)

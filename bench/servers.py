@@ -38,9 +38,13 @@ class Server:
             connection.close()
 
     def cpu_seconds(self):
-        """CPU time the process has used so far (proc(5), /proc/PID/stat, fields 14 and 15)."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """CPU time the process and its children have used so far (proc(5), /proc/PID/stat, fields 14 to 17)."""
+        ticks = sum(sum(int(field) for field in stat[11:15]) for stat in family(self.process.pid))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def memory_bytes(self):
+        """Memory the process and its children have in RAM, shared pages counted once for each of them (field 24)."""
+        return sum(int(stat[21]) for stat in family(self.process.pid)) * os.sysconf("SC_PAGE_SIZE")
 
     def stop(self):
         """Asks the process to end, and ends it after 20 s."""
@@ -51,6 +55,23 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(timeout=20)
+
+
+def family(pid):
+    """/proc/PID/stat of the process and of all below it, each as its fields from the third one on."""
+    stats = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            stats[int(path.parent.name)] = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+    members, found = {pid}, []
+    # Children are found until there are no more; pids say nothing about who is older.
+    while new := [p for p, stat in stats.items() if p in members or int(stat[1]) in members]:
+        for p in new:
+            members.add(p)
+            found.append(stats.pop(p))
+    return found
 
 
 def free_port():
@@ -103,34 +124,40 @@ def start_peer(binary, model, work, settings, name="llama-server"):
     return start(name, command, bare_environment(home), port, "none", work)
 
 
-def start(name, command, environment, port, key, work):
-    """Starts `command`, waits up to two minutes until it answers, and asks it for the model's name."""
+def start(name, command, environment, port, key, work, health="/health", named=None):
+    """Starts `command`, waits up to two minutes until `health` is 200, and asks it for the model's name: `named`
+    (of the server) says it, else the first one listed is taken."""
     log = work / f"{name}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     server = Server(name, "127.0.0.1", port, key, log, process)
     try:
-        server.model = wait_until_ready(server, until=time.monotonic() + 120)
+        until = time.monotonic() + 120
+        server.model = wait_until(server, health, lambda: named(server) if named else listed(server), until)
     except BaseException:
         server.stop()
         raise
     return server
 
 
-def wait_until_ready(server, until):
-    """Waits until `/health` is 200 and a model is listed; returns the model's name."""
+def wait_until(server, health, name, until):
+    """Waits until `health` is 200 and `name()` says the model's name; returns it."""
     while time.monotonic() < until:
         if server.process.poll() is not None:
             raise NotReady(f"{server.name} ended with {server.process.returncode}:\n{tail(server.log)}")
         try:
-            if server.get("/health")[0] == 200:
-                models = json.loads(server.get("/v1/models")[1]).get("data") or []
-                if models:
-                    return models[0]["id"]
+            if server.get(health)[0] == 200 and (model := name()):
+                return model
         except (OSError, http.client.HTTPException, ValueError):
             pass
         time.sleep(0.2)
     raise NotReady(f"{server.name} did not answer within two minutes:\n{tail(server.log)}")
+
+
+def listed(server):
+    """The first model a server lists; None while it lists none."""
+    models = json.loads(server.get("/v1/models")[1]).get("data") or []
+    return models[0]["id"] if models else None
 
 
 def tail(path, lines=20):

@@ -1,5 +1,6 @@
 """The arithmetic of the benchmark. Pure."""
 
+import math
 from dataclasses import dataclass
 from statistics import median
 
@@ -72,3 +73,68 @@ def together(answers):
         "ttft_p50": median(a.ttft for a in answers),
         "tokens": tokens,
     }
+
+
+def percentile(values, share):
+    """The smallest of `values` that at least `share` (0 to 1) of them do not exceed (nearest rank)."""
+    if not values:
+        raise ValueError("nothing was measured")
+    ordered = sorted(values)
+    return ordered[max(math.ceil(share * len(ordered)), 1) - 1]
+
+
+def added_ratio(tier, nginx, direct, floor):
+    """What the tier adds to `direct` against what nginx adds. Below `floor`, what the clock can tell, nothing is
+    told apart, so that a peer which seems to add nothing does not make the ratio endless."""
+    return max(tier - direct, floor) / max(nginx - direct, floor)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Several ratios of one thing."""
+
+    median: float
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, ratios):
+        """Sums up `ratios`."""
+        if not ratios:
+            raise ValueError("nothing was measured")
+        return cls(median(ratios), min(ratios), max(ratios))
+
+    def __str__(self):
+        return f"**{self.median:.2f}** ({self.lowest:.2f}–{self.highest:.2f})"
+
+
+def relative_error(predicted, actual):
+    """How far a prediction was from what came, as a share of what came; negative when it was too small."""
+    if actual <= 0:
+        raise ValueError("a measurement must be above zero")
+    return (predicted - actual) / actual
+
+
+ERROR_BOUNDS = (0.10, 0.25, 0.50, 1.00)
+
+
+def error_distribution(errors):
+    """How many of `errors` are within each of ERROR_BOUNDS and not within the one before; last, the rest."""
+    counts = [0] * (len(ERROR_BOUNDS) + 1)
+    for error in errors:
+        at = next((i for i, bound in enumerate(ERROR_BOUNDS) if abs(error) <= bound), len(ERROR_BOUNDS))
+        counts[at] += 1
+    return counts
+
+
+def share_within(errors, bound):
+    """The share of `errors` that are at most `bound`."""
+    if not errors:
+        raise ValueError("nothing was measured")
+    return sum(abs(error) <= bound for error in errors) / len(errors)
+
+
+def rotated(items, index):
+    """`items`, beginning with another one each time, so that drift hits all of them alike."""
+    at = index % len(items)
+    return [*items[at:], *items[:at]]

@@ -5,6 +5,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$ROOT"
 cargo fmt --all --check
+rustfmt --edition 2024 --check bench/load/*.rs
 cargo clippy --workspace --all-targets --locked -- -D warnings
 scripts/web_build.sh --install-only
 npm --prefix web run --silent lint

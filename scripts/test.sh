@@ -23,7 +23,7 @@ stage_scripts() {
 stage_web-install() { scripts/web_build.sh --install-only; }
 # Ends with the build the binary embeds.
 stage_web-test() { npm --prefix web test; }
-stage_rust-fmt() { cargo fmt --all --check; }
+stage_rust-fmt() { cargo fmt --all --check && rustfmt --edition 2024 --check bench/load/*.rs; }
 stage_rust-clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 # The same selection of packages as below but for the engine, so that dependencies keep their features and only
 # the binary is compiled again. It comes first, because both leave the program at the same place.

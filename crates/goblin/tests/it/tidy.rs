@@ -445,6 +445,7 @@ fn every_target_of_the_makefile_is_one_line() {
         "test-web",
         "e2e",
         "bench-engine",
+        "bench-tier",
         "clean",
     ] {
         assert!(text.contains(&format!("\n{target}:")), "{target} is missing");
