@@ -29,6 +29,13 @@ fn ask(text: &str) -> ChatRequest {
     }
 }
 
+fn load() -> Action {
+    Action::Load {
+        model: MODEL.into(),
+        keep_alive: Some(KeepAlive::For(std::time::Duration::from_secs(600))),
+    }
+}
+
 /// A long answer: far more tokens than a test waits for.
 fn endless() -> ChatRequest {
     let mut request = ask("Count from one to ten thousand in words.");
@@ -90,7 +97,7 @@ async fn first_text(stream: &mut ChatStream) {
 #[tokio::test]
 async fn a_model_made_from_a_blob_is_told_of_truthfully() {
     let handle = shared().await.handle();
-    let loaded = done(&handle, Action::Load { model: MODEL.into() }).await;
+    let loaded = done(&handle, load()).await;
     assert!(matches!(loaded, Ok(Outcome::Done)));
     let model = model(&handle).await;
     assert_eq!(model.state, ModelState::Loaded);
@@ -183,6 +190,7 @@ fn about_the_sky() -> DecideRequest {
             yes_or_no("sky", "Is the sky blue?"),
             yes_or_no("grass", "Is the grass red?"),
         ],
+        ..DecideRequest::default()
     }
 }
 
@@ -295,6 +303,7 @@ async fn a_model_that_is_not_there_is_named() {
         },
         Action::Load {
             model: "absent:7b".into(),
+            keep_alive: None,
         },
     ] {
         assert_eq!(done(&handle, action).await.err(), Some(absent.clone()));
