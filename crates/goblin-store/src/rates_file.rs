@@ -24,15 +24,6 @@ pub struct RatesFileError {
     reason: String,
 }
 
-impl From<LockedFileError> for RatesFileError {
-    fn from(error: LockedFileError) -> Self {
-        Self {
-            path: PathBuf::new(),
-            reason: error.to_string(),
-        }
-    }
-}
-
 /// Who measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,7 +115,7 @@ impl RatesFile {
     /// # Errors
     /// [`RatesFileError`] when it cannot be written.
     pub fn merge(&self, new: &[RateEntry]) -> Result<Stamp, RatesFileError> {
-        let merged = |content: &mut Content| -> Result<(), RatesFileError> {
+        let merged = |content: &mut Content| -> Result<(), LockedFileError> {
             content.version = VERSION;
             for entry in new {
                 let mut entry = entry.clone();
@@ -148,7 +139,7 @@ impl RatesFile {
             let aside = self.path.with_extension("toml.broken");
             std::fs::rename(&self.path, aside).map_err(|e| self.unusable(e))?;
         }
-        change_toml(&self.path, merged).map_err(|e| self.unusable(e.reason))?;
+        change_toml(&self.path, merged).map_err(|e| self.unusable(e))?;
         Ok(self.stamp())
     }
 
