@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_stream::stream;
+use goblin_core::admission::estimate::Estimate;
 use goblin_core::chat::{ChatRequest, Sampling};
 use goblin_core::event::{FinishReason, Parsed, Usage};
 use goblin_core::model::{ModelInfo, ModelState};
 use goblin_core::provider::{ChatStream, Health, ProviderHandle, ProviderStatus};
+use goblin_dispatch::measured::Measured;
 use goblin_dispatch::{Dispatch, Options};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::house::model;
+use crate::house::{model, scripted};
 use crate::log::Lines;
 use crate::tier::{ask, saying, tier};
 
@@ -209,37 +211,103 @@ fn compared(lines: &[Value]) -> Vec<(String, f64, f64)> {
         .collect()
 }
 
-/// Which share of the predictions is within a quarter of what happened.
-fn good(compared: &[(String, f64, f64)]) -> f64 {
-    let near = compared
-        .iter()
-        .filter(|(_, predicted, actual)| (predicted - actual).abs() <= 0.25 * actual);
-    near.count() as f64 / compared.len() as f64
+/// How good the predictions of the requests since were, and which were bad.
+fn judged(lines: &Lines, expected: usize) -> (f64, HashMap<String, Vec<(f64, f64)>>) {
+    let compared = compared(&lines.take_access());
+    assert_eq!(compared.len(), expected);
+    let mut bad: HashMap<String, Vec<(f64, f64)>> = HashMap::new();
+    for (model, predicted, actual) in &compared {
+        if (predicted - actual).abs() > 0.25 * actual {
+            bad.entry(model.clone()).or_default().push((*predicted, *actual));
+        }
+    }
+    let bad_ones: usize = bad.values().map(Vec::len).sum();
+    (1.0 - bad_ones as f64 / compared.len() as f64, bad)
+}
+
+fn roomy() -> Options {
+    Options {
+        max_waiting: 1000,
+        ..Options::default()
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn eight_of_ten_predictions_are_within_a_quarter_under_a_mixed_load_of_three_models() {
     let lines = Lines::default();
     let _listening = lines.listen();
-    let options = Options {
-        max_waiting: 1000,
-        ..Options::default()
-    };
-    let tier = tier(vec![server()], options);
+    let tier = tier(vec![server()], roomy());
     let mut dice = Dice(7);
     load(&tier, &mut dice, 40, 0.6).await;
-    let learned = lines.take_access().len();
-    assert!(learned >= 120, "{learned}");
+    judged(&lines, 120);
     for busy in [0.5, 0.8, 1.2] {
         load(&tier, &mut dice, 100, busy).await;
-        let compared = compared(&lines.take_access());
-        assert_eq!(compared.len(), 300);
-        let mut worst: HashMap<&str, Vec<(f64, f64)>> = HashMap::new();
-        for (model, predicted, actual) in &compared {
-            if (predicted - actual).abs() > 0.25 * actual {
-                worst.entry(model).or_default().push((*predicted, *actual));
-            }
-        }
-        assert!(good(&compared) >= 0.8, "{busy}: {} {worst:?}", good(&compared));
+        let (good, bad) = judged(&lines, 300);
+        println!("{busy} busy: {good:.3} of the predictions are within a quarter");
+        assert!(good >= 0.8, "{busy} busy: {good} {bad:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_predicts_as_well_as_the_process_before_it() {
+    let lines = Lines::default();
+    let _listening = lines.listen();
+    let before = tier(vec![server()], roomy());
+    load(&before, &mut Dice(11), 60, 0.7).await;
+    judged(&lines, 180);
+    let learned: Vec<Measured> = before
+        .measured()
+        .into_iter()
+        .map(|one| Measured {
+            known: one.known.rounded(),
+            ..one
+        })
+        .collect();
+    assert_eq!(learned.len(), 3, "{learned:?}");
+    let after = tier(vec![server()], roomy());
+    assert!(after.measured().is_empty());
+    after.expect(learned);
+    let shown = after.tier_status().await.instances;
+    assert!(
+        shown.iter().all(|i| i.decode_tokens_per_second.is_some()),
+        "known before the first answer: {shown:?}"
+    );
+    load(&after, &mut Dice(12), 20, 0.7).await;
+    let (good, bad) = judged(&lines, 60);
+    println!("after a restart: {good:.3}");
+    assert!(good >= 0.8, "{good} {bad:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_measured_on_another_content_of_the_same_name_does_not_count() {
+    let mut known = Measured {
+        provider: "server".into(),
+        model: "quick".into(),
+        digest: Some("ab".repeat(32)),
+        known: Estimate {
+            decode_tokens_per_second: Some(1.0),
+            ..Estimate::default()
+        },
+    };
+    let offering = |digest: &str| {
+        let (provider, _calls) = scripted("server", Some(1));
+        provider.offers(vec![ModelInfo {
+            digest: Some(digest.repeat(32)),
+            ..model("quick")
+        }]);
+        provider.handle()
+    };
+    for (digest, rate) in [("ab", Some(1.0)), ("cd", None)] {
+        let tier = tier(vec![offering(digest)], Options::default());
+        tier.expect([known.clone()]);
+        // The table is looked at.
+        assert_eq!(tier.offers().await.len(), 1);
+        let shown = tier.tier_status().await.instances;
+        assert_eq!(shown[0].decode_tokens_per_second, rate, "{digest}");
+    }
+    known.provider = "gone".into();
+    let tier = tier(vec![offering("ab")], Options::default());
+    tier.expect([known]);
+    let shown = tier.tier_status().await.instances;
+    assert_eq!((shown.len(), shown[0].decode_tokens_per_second), (1, None));
 }

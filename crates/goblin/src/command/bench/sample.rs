@@ -27,9 +27,9 @@ pub(super) struct Sample {
     pub(super) prompt_bytes: usize,
     /// Tokens evaluated, as counted by the server; estimated where it does not say.
     pub(super) prompt_tokens: u32,
-    completion_tokens: u32,
+    pub(super) completion_tokens: u32,
     /// From the first content to the last.
-    generating: f64,
+    pub(super) generating: f64,
 }
 
 impl Sample {
