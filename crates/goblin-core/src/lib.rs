@@ -22,6 +22,7 @@ pub mod manage;
 pub mod model;
 pub mod owner;
 pub mod provider;
+pub mod roster;
 pub mod route;
 pub mod runaway;
 pub mod status;

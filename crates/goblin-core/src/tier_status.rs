@@ -60,6 +60,15 @@ pub struct InstanceStatus {
     pub capabilities: Vec<Capability>,
     /// Bytes it takes in memory now, when known.
     pub memory_bytes: Option<u64>,
+    /// The content's digest, 64 hexadecimal digits, when known.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// The roles of the roster it has.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// How long its roles let it stay in memory unused, in seconds; -1 is always. Absent where it has no role.
+    #[serde(default)]
+    pub keep_alive_seconds: Option<i64>,
 }
 
 /// The model tier.

@@ -7,6 +7,7 @@ use goblin_core::chat::{ChatRequest, Part, Purpose, Role};
 use goblin_core::completion::CompletionRequest;
 use goblin_core::context_rule::prompt_bytes;
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
+use goblin_core::roster::Roster;
 
 use crate::gate::Visit;
 
@@ -80,16 +81,18 @@ impl Job {
         }
     }
 
-    /// Asks `provider` for `model`.
+    /// Asks `provider` for `model`, which stays in memory as long as its roles want when the caller does not say.
     pub(crate) async fn start(
         &self,
         provider: &ProviderHandle,
         model: &str,
+        roster: &Roster,
     ) -> Result<ChatStream, ProviderError> {
         match self {
             Self::Chat(request) => {
                 let mut request = ChatRequest::clone(request);
                 model.clone_into(&mut request.model);
+                request.keep_alive = request.keep_alive.or_else(|| roster.keep_alive(model));
                 (provider.chat)(request).await
             }
             Self::Complete(request) => {
@@ -100,6 +103,7 @@ impl Job {
                 };
                 let mut request = CompletionRequest::clone(request);
                 model.clone_into(&mut request.model);
+                request.keep_alive = request.keep_alive.or_else(|| roster.keep_alive(model));
                 complete(request).await
             }
         }

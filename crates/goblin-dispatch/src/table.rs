@@ -142,7 +142,7 @@ impl Table {
             view.standings
                 .insert(Arc::clone(&provider.id), Standing::of(&status));
             if status.health == Health::Ok {
-                self.look(&provider.id, &status.models);
+                self.gate(&provider.id).look(&status.models);
                 view.offers.extend(status.models.into_iter().map(|model| Offer {
                     provider: Arc::clone(&provider.id),
                     local: provider.local,
@@ -157,16 +157,5 @@ impl Table {
     /// The gate of a provider.
     pub(crate) fn gate(&self, provider: &Arc<str>) -> Arc<Gate> {
         self.gates.of(provider)
-    }
-
-    fn look(&self, provider: &Arc<str>, models: &[ModelInfo]) {
-        let in_memory = |m: &&ModelInfo| matches!(m.state, ModelState::Loaded | ModelState::Loading);
-        let loaded: Vec<Arc<str>> = models
-            .iter()
-            .filter(in_memory)
-            .map(|m| Arc::from(m.name.as_str()))
-            .collect();
-        self.gate(provider)
-            .look(&loaded, |name| models.iter().any(|m| m.name == name));
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use goblin_core::model::{Capability, ModelInfo};
+use goblin_core::model::{Capability, ModelInfo, ModelState};
 use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
+use goblin_core::roster::keep_alive_seconds;
 use goblin_core::tier_status::{InstanceState, InstanceStatus, TierStatus};
 
 use crate::Dispatch;
@@ -47,11 +48,15 @@ impl Dispatch {
             tokens: Some(load.rates.usual_prompt()),
             limit: None,
         };
+        let in_roster = self.options.roster.find(&model.name);
         let forecast = gate.forecast(&name, &visit, says_cold(model), &terms);
         InstanceStatus {
             provider: provider.id.to_string(),
             model: model.name.clone(),
-            state: model.state.into(),
+            state: match model.state {
+                ModelState::Available if self.warming.is(&provider.id, &model.name) => InstanceState::Loading,
+                state => state.into(),
+            },
             running: count(load.running),
             queued: count(load.waiting),
             slots: terms.slots,
@@ -62,6 +67,9 @@ impl Dispatch {
             context_window: model.context_window,
             capabilities: model.capabilities.clone(),
             memory_bytes: model.memory_bytes,
+            digest: model.digest.clone(),
+            roles: in_roster.map(|m| m.roles.clone()).unwrap_or_default(),
+            keep_alive_seconds: in_roster.map(|m| keep_alive_seconds(m.keep_alive)),
         }
     }
 

@@ -1,6 +1,8 @@
 //! One list of checks: what `goblin doctor` looks at before or beside a running goblin, and what `/health/all`
 //! of a running one looks at. Each says what was found, and when something is wrong, why and what to do.
 
+mod roster;
+
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -95,6 +97,9 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
         timed("engine", async { engine(config) }).await,
         timed("models", async { models(config, upstreams) }).await,
     ];
+    if !config.upstream.has_tier() {
+        results.push(timed("roster", roster_fits(config, upstreams)).await);
+    }
     for handle in upstreams {
         results.push(ask(config, handle).await);
     }
@@ -126,6 +131,15 @@ pub(crate) async fn look_inside(
     results.push(timed("disk", disk_in_time(config.data_dir.clone())).await);
     results.extend(join_all(providers.iter().map(|p| ask(config, p))).await);
     results
+}
+
+async fn roster_fits(config: &Config, upstreams: &[ProviderHandle]) -> Finding {
+    let asked = upstreams
+        .iter()
+        .map(|handle| async { (handle.clone(), (handle.status)().await) });
+    let statuses = join_all(asked).await;
+    let files = model_files(config).unwrap_or_default();
+    roster::roster(config, &statuses, &files, machine::memory_bytes())
 }
 
 async fn ask(config: &Config, handle: &ProviderHandle) -> CheckResult {

@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::checks;
 use crate::config::{Config, UpstreamKind, UpstreamServer, UpstreamWay};
 use crate::embedded::Embedded;
-use crate::system;
+use crate::{roster, system};
 
 /// The model tier's name as a provider; of several, the first one's.
 pub(crate) const TIER_ID: &str = "tier";
@@ -142,6 +142,7 @@ pub(crate) fn dispatch(
             turn_deadline: config.queue.turn_deadline,
             default_model: config.default_model.clone(),
             no_model_help: NO_MODEL_HELP.to_owned(),
+            roster: roster::for_providers(config, &providers),
             ..Options::default()
         },
     });

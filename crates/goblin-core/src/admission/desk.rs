@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::estimate::Estimate;
 use super::fair::Fair;
 use super::forecast::{Forecast, remaining, wait};
 use super::rates::{Prior, Rates, Seen, Work};
@@ -183,6 +184,8 @@ impl Line {
 #[derive(Clone, Debug, Default)]
 pub struct Desk {
     lines: BTreeMap<Arc<str>, Line>,
+    /// What was known of models before anybody came for them.
+    expected: BTreeMap<Arc<str>, Estimate>,
     residency: Residency,
     issued: u64,
 }
@@ -191,6 +194,33 @@ impl Desk {
     /// The provider says which models are in memory (or on their way).
     pub fn look(&mut self, loaded: &[Arc<str>]) {
         self.residency.look(loaded);
+    }
+
+    /// What an earlier process or a benchmark found of `model`; `None` takes it back. It is where the forecasts begin,
+    /// and changes nothing once an answer was seen.
+    pub fn expect(&mut self, model: &Arc<str>, known: Option<Estimate>) {
+        match known {
+            Some(known) => self.expected.insert(Arc::clone(model), known),
+            None => self.expected.remove(model),
+        };
+        let rates = self.expected_rates(model);
+        if let Some(line) = self.lines.get_mut(model)
+            && !line.rates.is_measured()
+        {
+            line.rates = rates;
+        }
+    }
+
+    fn expected_rates(&self, model: &Arc<str>) -> Rates {
+        self.expected.get(model).map(Rates::expecting).unwrap_or_default()
+    }
+
+    fn line(&mut self, model: &Arc<str>) -> &mut Line {
+        let rates = self.expected_rates(model);
+        self.lines.entry(Arc::clone(model)).or_insert_with(|| Line {
+            rates,
+            ..Line::default()
+        })
     }
 
     /// Must `model` be loaded first, when its provider's last status said so?
@@ -202,7 +232,10 @@ impl Desk {
 
     /// What to expect of `model`, without coming.
     pub fn forecast(&self, model: &Arc<str>, who: &Newcomer, terms: &Terms, now: Duration) -> Forecast {
-        let unknown = Line::default();
+        let unknown = Line {
+            rates: self.expected_rates(model),
+            ..Line::default()
+        };
         let line = self.lines.get(model).unwrap_or(&unknown);
         let mut forecast = Forecast {
             wait: line.wait(&who.key, who.verdict, now),
@@ -228,8 +261,7 @@ impl Desk {
         now: Duration,
     ) -> Result<Admitted, Refusal> {
         let forecast = {
-            let line = self.lines.entry(Arc::clone(model)).or_default();
-            line.slots = terms.slots;
+            self.line(model).slots = terms.slots;
             self.forecast(model, who, terms, now)
         };
         if terms.deadline.is_some_and(|d| forecast.until_first_token() > d) {
@@ -355,7 +387,11 @@ impl Desk {
 
     /// What is going on at `model`; all zero when nobody came yet.
     pub fn load(&self, model: &Arc<str>, now: Duration) -> Load {
-        self.lines.get(model).map_or_else(Load::default, |line| Load {
+        let unknown = || Load {
+            rates: self.expected_rates(model),
+            ..Load::default()
+        };
+        self.lines.get(model).map_or_else(unknown, |line| Load {
             running: line.running.len(),
             waiting: line.verdicts.len() + line.answers.len(),
             verdicts: line.expects_verdicts(now),
@@ -364,6 +400,19 @@ impl Desk {
                 .is_some_and(|then| now.saturating_sub(then) < COOL_DOWN),
             rates: line.rates,
         })
+    }
+
+    /// Does nothing run and nobody wait here, `but` for this model?
+    pub fn is_idle(&self, but: Option<&str>) -> bool {
+        let mut others = self.lines.iter().filter(|(model, _)| Some(&***model) != but);
+        others.all(|(_, line)| line.is_idle())
+    }
+
+    /// What answers of this process have shown of each model.
+    pub fn measured(&self) -> impl Iterator<Item = (&Arc<str>, Estimate)> {
+        self.lines
+            .iter()
+            .filter_map(|(model, line)| Some((model, line.rates.estimate()?)))
     }
 
     /// The models anybody ever came for.

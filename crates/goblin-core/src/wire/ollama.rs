@@ -21,5 +21,5 @@ pub use request::{
 };
 pub use upstream::{
     AnswerDecoder, LineSplitter, MAX_LINE_BYTES, PromptSize, Spent, decode_embed, encode_chat,
-    encode_completion, encode_embed, upstream_error,
+    encode_completion, encode_embed, keep_alive_json, upstream_error,
 };

@@ -54,7 +54,7 @@ fn decide(model: &str) -> DecideRequest {
     DecideRequest {
         model: model.to_owned(),
         shared: "text".into(),
-        questions: vec![],
+        ..DecideRequest::default()
     }
 }
 

@@ -77,6 +77,7 @@ impl Server {
                     ..Sampling::default()
                 },
                 purpose: Purpose::Verdict,
+                keep_alive: request.keep_alive,
                 ..CompletionRequest::default()
             })
             .await?;

@@ -29,6 +29,13 @@ fn ask(text: &str) -> ChatRequest {
     }
 }
 
+fn load() -> Action {
+    Action::Load {
+        model: MODEL.into(),
+        keep_alive: Some(KeepAlive::For(std::time::Duration::from_secs(600))),
+    }
+}
+
 /// A long answer: far more tokens than a test waits for.
 fn endless() -> ChatRequest {
     let mut request = ask("Count from one to ten thousand in words.");
@@ -90,7 +97,7 @@ async fn first_text(stream: &mut ChatStream) {
 #[tokio::test]
 async fn a_model_made_from_a_blob_is_told_of_truthfully() {
     let handle = shared().await.handle();
-    let loaded = done(&handle, Action::Load { model: MODEL.into() }).await;
+    let loaded = done(&handle, load()).await;
     assert!(matches!(loaded, Ok(Outcome::Done)));
     let model = model(&handle).await;
     assert_eq!(model.state, ModelState::Loaded);
@@ -183,6 +190,7 @@ fn about_the_sky() -> DecideRequest {
             yes_or_no("sky", "Is the sky blue?"),
             yes_or_no("grass", "Is the grass red?"),
         ],
+        ..DecideRequest::default()
     }
 }
 
@@ -295,6 +303,7 @@ async fn a_model_that_is_not_there_is_named() {
         },
         Action::Load {
             model: "absent:7b".into(),
+            keep_alive: None,
         },
     ] {
         assert_eq!(done(&handle, action).await.err(), Some(absent.clone()));
@@ -426,6 +435,56 @@ async fn leaving_stops_the_work() {
         }
     })
     .await;
+}
+
+/// What Ollama says is in memory: its context, and until when.
+async fn in_memory(ollama: &Ollama) -> (u64, String) {
+    let request = goblin_net::Request::new(http::Method::GET, ollama.url.join("api/ps"));
+    let response = within(net(HANG).send(request)).await.expect("an answer");
+    let body = within(response.body.collect()).await.expect("a body");
+    let said: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    let models = said["models"].as_array().expect("a list");
+    assert_eq!(models.len(), 1, "{said}");
+    let until = models[0]["expires_at"].as_str().expect("a time").to_owned();
+    (models[0]["context_length"].as_u64().expect("a number"), until)
+}
+
+#[tokio::test]
+async fn a_model_that_was_warmed_up_is_not_loaded_again_by_whatever_is_asked_first() {
+    let ollama = own().await;
+    let loads = || ollama.log().matches("runner started in").count();
+    let handle = ollama.handle();
+    done(&handle, load()).await.expect("it loads");
+    let (context, until) = in_memory(&ollama).await;
+    assert_eq!(loads(), 1, "{}", ollama.log());
+    let decide = handle.decide.as_ref().expect("it decides");
+    let embed = handle.embed.as_ref().expect("it embeds");
+    let keep_alive = Some(KeepAlive::Forever);
+    answer(&handle, ask("Say hello.")).await.expect("an answer");
+    within(decide(about_the_sky())).await.expect("decisions");
+    let (same, still) = in_memory(&ollama).await;
+    assert_eq!(same, context, "one context for all of them");
+    assert_eq!(loads(), 1, "nothing was loaded again: {}", ollama.log());
+    assert!(still >= until, "each answer begins its time anew: {until} {still}");
+    let patient = DecideRequest {
+        keep_alive,
+        ..about_the_sky()
+    };
+    within(decide(patient)).await.expect("decisions");
+    let texts = EmbedRequest {
+        model: MODEL.into(),
+        inputs: vec!["grass".into()],
+        keep_alive,
+        ..EmbedRequest::default()
+    };
+    within(embed(texts)).await.expect("vectors");
+    let (_, forever) = in_memory(&ollama).await;
+    assert!(forever[..4] > *"2200", "for ever is centuries there: {forever}");
+    // A second handle, as after a restart of the tier, takes what it finds.
+    answer(&ollama.handle(), ask("Say hello again."))
+        .await
+        .expect("an answer");
+    assert_eq!(loads(), 1, "{}", ollama.log());
 }
 
 #[tokio::test]

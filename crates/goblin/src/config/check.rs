@@ -136,6 +136,8 @@ pub(crate) struct TierConfig {
     pub(crate) keys_file: Option<PathBuf>,
     /// When an address that tries keys is shut out.
     pub(crate) bans: BanPolicy,
+    /// Bring the roster into memory at the start.
+    pub(crate) warm_up: bool,
 }
 
 /// Turns what was written into a [`Config`].
@@ -413,6 +415,7 @@ impl Reader<'_> {
             key,
             keys_file: self.text("tier.keys_file").map(PathBuf::from),
             bans: self.bans(),
+            warm_up: self.switch("tier.warm_up"),
         }
     }
 

@@ -158,6 +158,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("tier.ban_after_failures", Kind::Number(0, 1_000)),
     key("tier.ban_minutes", Kind::Number(1, 10_080)),
     key("tier.ban_longest_minutes", Kind::Number(1, 10_080)),
+    key("tier.warm_up", Kind::Switch),
     key("tier.models.safety.model", Kind::Text),
     key("tier.models.safety.keep_alive_seconds", KEEP_ALIVE),
     key("tier.models.confidence.model", Kind::Text),

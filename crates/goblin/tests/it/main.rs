@@ -4,6 +4,7 @@
     reason = "a panic is how a test fails, also in what tests share"
 )]
 
+mod bench;
 mod command_line;
 mod keys;
 mod licences;

@@ -216,8 +216,8 @@ fn options_json(sampling: &Sampling, context_tokens: Option<u32>) -> Map<String,
     options
 }
 
-/// Go's words for a duration; without an end: -1.
-fn keep_alive_json(keep: KeepAlive) -> Value {
+/// The field `keep_alive`, in Go's words for a duration; without an end: -1.
+pub fn keep_alive_json(keep: KeepAlive) -> Value {
     match keep {
         KeepAlive::Forever => json!(-1),
         KeepAlive::For(Duration::ZERO) => json!(0),

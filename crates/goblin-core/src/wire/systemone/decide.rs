@@ -43,6 +43,7 @@ impl SystemOneRequest {
                 said(&self.state)
             ),
             questions,
+            keep_alive: None,
         }
     }
 
