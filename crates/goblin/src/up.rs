@@ -96,10 +96,10 @@ async fn backend(
     };
     let mut providers = wiring::upstreams(config, false)?;
     providers.extend(wiring::discover(config).await?);
-    providers.extend(embedded.handle());
-    if providers.is_empty() && embedded.problem().is_none() {
+    if providers.is_empty() && !embedded.has_something() {
         tracing::warn!("{}", wiring::NO_MODEL_HELP);
     }
+    providers.extend(embedded.handle());
     let dispatch = wiring::dispatch(&process, Some(store.clone()), providers);
     let access = Access::Local(access(address.port())?);
     let app = wiring::app(
@@ -140,10 +140,10 @@ async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -
     let embedded = Embedded::start(&process).await;
     let mut providers = wiring::upstreams(config, true)?;
     providers.extend(wiring::discover(config).await?);
-    providers.extend(embedded.handle());
-    if providers.is_empty() && embedded.problem().is_none() {
+    if providers.is_empty() && !embedded.has_something() {
         tracing::warn!("{}", wiring::NO_MODEL_HELP);
     }
+    providers.extend(embedded.handle());
     let dispatch = wiring::dispatch(&process, None, providers);
     let app = wiring::app(
         &process,
