@@ -330,11 +330,7 @@ mod tests {
         assert_eq!(pack(&[vec![10; 4], vec![10; 2]], 100, 32), [0, 1, 0, 1, 0, 0]);
         assert_eq!(pack(&[vec![10; 4], vec![10; 2]], 35, 32), [0, 1, 0]);
         assert_eq!(pack(&[vec![10; 4]], 100, 3), [0, 0, 0]);
-        assert_eq!(
-            pack(&[vec![90, 5], vec![20, 5]], 100, 32),
-            [0],
-            "texts keep their order"
-        );
+        assert_eq!(pack(&[vec![90, 20, 5]], 100, 32), [0], "texts keep their order");
         assert_eq!(pack(&[vec![100]], 100, 32), [0]);
         assert!(pack(&[], 100, 32).is_empty());
     }

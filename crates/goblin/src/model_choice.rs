@@ -250,7 +250,7 @@ mod tests {
         let chosen = choose(&all, &config(&[]), 10_000);
         assert_eq!(chosen.map(|m| m.name).as_deref(), Some("works"));
         assert_eq!(choose(&all[..3], &config(&[]), 10_000), None);
-        assert!(problem(&all[1]).unwrap().contains("nomic-bert"));
+        assert!(problem(&all[1]).unwrap().contains("embeddings (nomic-bert)"));
     }
 
     /// The smallest header of a model that answers: one layer, one token, one tensor of one number.
