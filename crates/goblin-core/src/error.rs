@@ -251,6 +251,9 @@ impl ApiError {
                 message,
                 ..
             } if provider == IN_PROCESS => Self::invalid(param.clone(), message.clone()),
+            ProviderError::Unavailable { reason } if provider == IN_PROCESS => {
+                Self::no_provider(format!("`{provider}/{model}` cannot answer now: {reason}."))
+            }
             ProviderError::Unavailable { .. } => Self::no_provider(format!(
                 "The server behind `{provider}` cannot be reached, so `{provider}/{model}` cannot answer now. \
                  Check that it is running; `goblin doctor` names the address and the cause."
@@ -365,6 +368,16 @@ mod tests {
         let upstream = ApiError::from_provider("vllm", "smol", &refused);
         assert_eq!(upstream.code, ErrorCode::UpstreamRejected);
         assert_eq!((upstream.status(false), upstream.status(true)), (400, 400));
+    }
+
+    #[test]
+    fn why_a_model_inside_cannot_answer_is_told() {
+        let full = ProviderError::Unavailable {
+            reason: "it needs 5000 MiB of memory, and 2000 MiB are free".into(),
+        };
+        let told = ApiError::from_provider(IN_PROCESS, "big", &full);
+        assert_eq!(told.status(false), 503);
+        assert!(told.message.contains("engine/big") && told.message.contains("5000 MiB"));
     }
 
     #[test]

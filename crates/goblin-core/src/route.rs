@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::chat::ChatRequest;
 use crate::error::ApiError;
 use crate::model::{Capability, ModelInfo, ModelState, nearest};
-use crate::provider::Health;
+use crate::provider::{Health, IN_PROCESS};
 
 /// Names that let goblin choose.
 pub const AUTOMATIC: [&str; 2] = ["goblin", "goblin/local"];
@@ -253,6 +253,9 @@ fn because(absent: &Absent, then: &str) -> ApiError {
         Away::Broken => ApiError::no_provider(format!(
             "The server behind `{provider}` answers, but offers no model now, {then}. `goblin doctor` says what it \
              answers."
+        )),
+        Away::Unreachable if **provider == *IN_PROCESS => ApiError::no_provider(format!(
+            "`{provider}` has no model that works, {then}. `goblin doctor` names the cause."
         )),
         Away::Unreachable => ApiError::no_provider(format!(
             "The server behind `{provider}` cannot be reached, {then}. Check that it is running; `goblin doctor` \

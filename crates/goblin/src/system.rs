@@ -56,7 +56,7 @@ impl Describer {
             Err(why) => (None, Some(why.message)),
         };
         // Another model is no help while the one that is configured only has to come back.
-        let somebody_is_away = models.is_empty() && !providers.is_empty();
+        let somebody_is_away = models.is_empty() && providers.iter().any(|(_, s)| s.health != Health::Ok);
         let only_starters = models.iter().all(|m| m.starter);
         let folder = DataPaths::new(&self.config.data_dir).models();
         SystemStatus {

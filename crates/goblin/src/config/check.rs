@@ -104,7 +104,7 @@ pub(crate) enum LogFormat {
 pub(crate) struct EngineConfig {
     /// Whether models run in this process.
     pub(crate) enabled: bool,
-    /// Name of an added model or path of a GGUF.
+    /// Name of an added model or path of a GGUF, loaded at the start.
     pub(crate) model: Option<String>,
     /// `None`: physical cores this process may use.
     pub(crate) threads: Option<u32>,
@@ -114,6 +114,12 @@ pub(crate) struct EngineConfig {
     pub(crate) context_tokens: Option<u32>,
     /// Layers on a graphics card; `None`: as many as fit.
     pub(crate) gpu_layers: Option<u32>,
+    /// For all models in memory; `None`: what is free.
+    pub(crate) memory_bytes: Option<u64>,
+    /// Models in memory.
+    pub(crate) max_models: usize,
+    /// How long a model that is not the default one stays unused; `None`: always.
+    pub(crate) idle_unload: Option<Duration>,
 }
 
 /// The queue and the deadline of turns.
@@ -394,6 +400,13 @@ impl Reader<'_> {
                 .value("engine.gpu_layers")
                 .as_u64()
                 .and_then(|n| u32::try_from(n).ok()),
+            memory_bytes: self.value("engine.memory_bytes").as_u64().filter(|n| *n > 0),
+            max_models: self.small("engine.max_models") as usize,
+            // Less than nothing is no number of seconds.
+            idle_unload: self
+                .value("engine.idle_unload_seconds")
+                .as_u64()
+                .map(Duration::from_secs),
         }
     }
 

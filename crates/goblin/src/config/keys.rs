@@ -137,6 +137,9 @@ pub(crate) const KEYS: &[Key] = &[
     key("engine.sequences", Kind::Number(1, 128)),
     key("engine.context_tokens", Kind::Number(0, 1 << 20)),
     key("engine.gpu_layers", Kind::Number(-1, 10_000)),
+    key("engine.memory_bytes", Kind::Number(0, 1 << 50)),
+    key("engine.max_models", Kind::Number(1, 1_000)),
+    key("engine.idle_unload_seconds", KEEP_ALIVE),
     key("upstream.proxy_url", Kind::Several).env("LOCAL_LLM_PROXY_URL"),
     key("upstream.proxy_key", Kind::Several)
         .backend_env("LOCAL_LLM_API_KEY")

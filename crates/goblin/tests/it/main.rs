@@ -13,6 +13,7 @@ mod pull;
 #[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "pulling needs an engine"))]
 #[path = "../../../goblin-providers/tests/it/registry_server.rs"]
 mod registry_server;
+mod resident;
 mod roster;
 mod tidy;
 mod tiers;
