@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::origin::Origin;
+
 /// One question: a text that follows the shared prefix, and the tokens whose probability is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Question {
@@ -23,7 +25,7 @@ pub struct AnswerOption {
 }
 
 /// Several questions about one text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DecideRequest {
     /// The model's name as its provider knows it.
     pub model: String,
@@ -31,6 +33,8 @@ pub struct DecideRequest {
     pub shared: String,
     /// The questions, each branching off the shared text.
     pub questions: Vec<Question>,
+    /// Where it comes from.
+    pub origin: Origin,
 }
 
 /// One option's probability.

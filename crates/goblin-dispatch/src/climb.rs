@@ -224,7 +224,7 @@ async fn open(
     if pass_through && !job.is_streamed() {
         place.in_one_piece();
     }
-    let start = || job.start(provider, &candidate.model.name);
+    let start = || job.start(provider, &candidate.model.name, limit.left());
     let mut stream = settled(view.is_gated(candidate), start).await.map_err(failed)?;
     let mut held = Vec::new();
     loop {

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use goblin_core::chat::{ChatRequest, Part, Purpose, Role};
 use goblin_core::completion::CompletionRequest;
@@ -80,16 +81,18 @@ impl Job {
         }
     }
 
-    /// Asks `provider` for `model`.
+    /// Asks `provider` for `model`, with what is `left` of the caller's deadline.
     pub(crate) async fn start(
         &self,
         provider: &ProviderHandle,
         model: &str,
+        left: Option<Duration>,
     ) -> Result<ChatStream, ProviderError> {
         match self {
             Self::Chat(request) => {
                 let mut request = ChatRequest::clone(request);
                 model.clone_into(&mut request.model);
+                request.origin = request.origin.with(left);
                 (provider.chat)(request).await
             }
             Self::Complete(request) => {
@@ -100,6 +103,7 @@ impl Job {
                 };
                 let mut request = CompletionRequest::clone(request);
                 model.clone_into(&mut request.model);
+                request.origin = request.origin.with(left);
                 complete(request).await
             }
         }

@@ -55,6 +55,7 @@ fn decide(model: &str) -> DecideRequest {
         model: model.to_owned(),
         shared: "text".into(),
         questions: vec![],
+        ..DecideRequest::default()
     }
 }
 

@@ -77,6 +77,7 @@ impl Server {
                     ..Sampling::default()
                 },
                 purpose: Purpose::Verdict,
+                origin: request.origin.clone(),
                 ..CompletionRequest::default()
             })
             .await?;

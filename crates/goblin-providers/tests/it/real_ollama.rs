@@ -183,6 +183,7 @@ fn about_the_sky() -> DecideRequest {
             yes_or_no("sky", "Is the sky blue?"),
             yes_or_no("grass", "Is the grass red?"),
         ],
+        ..DecideRequest::default()
     }
 }
 
