@@ -22,7 +22,7 @@ pub enum PartState {
 /// One part of the system.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PartStatus {
-    /// `backend`, `database`, `engine`, `model_tier`, `upstream:NAME`.
+    /// `backend`, `database`, `engine`, `model_tier`, `model_tier:NAME`, `upstream:NAME`.
     pub name: String,
     /// How it is.
     pub state: PartState,

@@ -16,7 +16,7 @@ use goblin_store::model_files::{ModelFile, ModelFiles};
 use goblin_store::store::{Database, Store, StoreOptions};
 
 use crate::client;
-use crate::config::{Config, is_public_address, is_public_url};
+use crate::config::{Config, is_public_address};
 use crate::machine;
 use crate::model_choice::choose;
 use crate::output::bytes;
@@ -98,7 +98,7 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
     for handle in upstreams {
         results.push(ask(handle).await);
     }
-    if config.upstream.proxy_url.is_none() {
+    if !config.upstream.has_tier() {
         results.push(
             timed("model_tier", async {
                 Finding::ok("none is named; models run here or on other servers")
@@ -148,13 +148,19 @@ async fn disk_in_time(path: PathBuf) -> Finding {
     }
 }
 
-/// `engine`, `model_tier` or `upstream:NAME`.
+/// `engine`, `model_tier`, `model_tier:NAME` of a further one, or `upstream:NAME`.
 pub(crate) fn upstream_name(handle: &ProviderHandle) -> String {
     match &*handle.id {
         "engine" => "engine".to_owned(),
         crate::wiring::TIER_ID => "model_tier".to_owned(),
+        other if is_further_tier(other) => format!("model_tier:{other}"),
         other => format!("upstream:{other}"),
     }
+}
+
+fn is_further_tier(id: &str) -> bool {
+    id.strip_prefix(crate::wiring::TIER_ID)
+        .is_some_and(|rest| rest.starts_with('-'))
 }
 
 fn data_directory(path: &Path) -> Finding {
@@ -426,7 +432,8 @@ fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
             PartState::Down,
             format!("`{}` refuses our key", handle.id),
             why.clone(),
-            "Correct its key in the configuration (for a model tier: LOCAL_LLM_API_KEY) and start again.",
+            "Correct its key in the configuration (for a model tier: LOCAL_LLM_API_KEY, one for all or one for each) and \
+             start again.",
         ),
         Health::Broken(why) => Finding::bad(
             PartState::Down,
@@ -446,14 +453,11 @@ fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
 /// What works but should not stay as it is.
 pub(crate) fn warnings(config: &Config) -> Vec<Finding> {
     let mut all = Vec::new();
-    if let Some(url) = &config.upstream.proxy_url
-        && url.scheme() == "http"
-        && is_public_url(url)
-    {
+    for server in config.upstream.servers.iter().filter(|s| s.is_exposed()) {
         all.push(Finding::bad(
             PartState::Degraded,
-            format!("LOCAL_LLM_PROXY_URL is {url}"),
-            "The key and all text travel unencrypted over a public network.",
+            format!("`{}` is at {}, by {}", server.id, server.url, server.source),
+            "Its key and all text travel unencrypted over a public network.",
             "Use https, or a private network such as WireGuard. upstream.proxy_require_tls refuses it.",
         ));
     }

@@ -9,7 +9,7 @@ use goblin_core::id::Ids;
 use goblin_core::provider::{Health, ProviderHandle};
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_net::{HttpClient, NetOptions, Url};
-use goblin_providers::openai_compat::{self, UpstreamSpec};
+use goblin_providers::openai_compat::{self, Kind, UpstreamSpec};
 use goblin_server::app::{Access, App, AppState, ChecksCache, RenderMetrics, ServerOptions, Surface};
 use goblin_store::store::Store;
 use goblin_store::turn_log::{Limits, TurnLog};
@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::checks;
-use crate::config::Config;
+use crate::config::{Config, UpstreamKind, UpstreamServer};
 use crate::embedded::Embedded;
 use crate::system;
 
-/// The model tier's name as a provider.
+/// The model tier's name as a provider; of several, the first one's.
 pub(crate) const TIER_ID: &str = "tier";
 
 /// What to do when there is no model.
@@ -78,35 +78,31 @@ fn net(config: &Config) -> anyhow::Result<HttpClient> {
 /// When a key cannot travel in a header.
 pub(crate) fn upstreams(config: &Config, tier: bool) -> anyhow::Result<Vec<ProviderHandle>> {
     let net = net(config)?;
-    let named = &config.upstream;
-    let mut specs = Vec::new();
-    if let Some(url) = named.proxy_url.as_ref().filter(|_| !tier) {
-        specs.push(UpstreamSpec::goblin_tier(
-            TIER_ID,
-            Url::parse(url.as_str())?,
-            named.proxy_key.clone(),
-        ));
-    }
-    if let Some(url) = &named.ollama_url {
-        specs.push(UpstreamSpec::ollama(Url::parse(url.as_str())?));
-    }
-    if let Some(url) = &named.llamacpp_url {
-        specs.push(UpstreamSpec::llama_cpp(Url::parse(url.as_str())?));
-    }
-    specs
-        .into_iter()
-        .map(|spec| Ok(openai_compat::build(spec, net.clone())?))
+    let servers = config.upstream.servers.iter();
+    servers
+        .filter(|server| !(tier && server.kind == UpstreamKind::Goblin))
+        .map(|server| Ok(openai_compat::build(spec(server)?, net.clone())?))
         .collect()
+}
+
+fn spec(server: &UpstreamServer) -> anyhow::Result<UpstreamSpec> {
+    let kind = match server.kind {
+        UpstreamKind::Goblin => Kind::GoblinTier,
+        UpstreamKind::Ollama => Kind::Ollama,
+        UpstreamKind::LlamaCpp => Kind::LlamaCpp,
+        UpstreamKind::OpenAi => Kind::Plain,
+    };
+    Ok(UpstreamSpec {
+        key: server.key.clone(),
+        local: server.local,
+        ..UpstreamSpec::new(&server.id, Url::parse(server.url.as_str())?, kind)
+    })
 }
 
 /// An Ollama that runs on this machine and has a model, when nothing was configured and looking is allowed.
 pub(crate) async fn discover(config: &Config) -> anyhow::Result<Option<ProviderHandle>> {
     let named = &config.upstream;
-    if !named.discover
-        || named.proxy_url.is_some()
-        || named.ollama_url.is_some()
-        || named.llamacpp_url.is_some()
-    {
+    if !named.discover || !named.servers.is_empty() {
         return Ok(None);
     }
     let handle = openai_compat::build(UpstreamSpec::ollama(Url::parse(USUAL_OLLAMA)?), net(config)?)?;

@@ -674,7 +674,7 @@ export interface components {
         PartState: "ok" | "starting" | "degraded" | "down";
         /** @description One part of the system. */
         PartStatus: {
-            /** @description `backend`, `database`, `engine`, `model_tier`, `upstream:NAME`. */
+            /** @description `backend`, `database`, `engine`, `model_tier`, `model_tier:NAME`, `upstream:NAME`. */
             name: string;
             /** @description How it is. */
             state: components["schemas"]["PartState"];

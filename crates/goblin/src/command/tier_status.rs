@@ -85,11 +85,7 @@ pub(crate) async fn run(
     };
     let key = match key_file {
         Some(path) => Some(read_key(path)?),
-        None => config
-            .upstream
-            .proxy_key
-            .clone()
-            .or_else(|| config.tier.key.clone()),
+        None => config.upstream.tier_key().or(config.tier.key.as_ref()).cloned(),
     };
     let whole = ask(&base, key.as_ref()).await?;
     if as_json {
