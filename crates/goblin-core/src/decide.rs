@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chat::KeepAlive;
+use crate::origin::Origin;
 
 /// One question: a text that follows the shared prefix, and the tokens whose probability is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub struct DecideRequest {
     pub questions: Vec<Question>,
     /// How long the model stays in memory. `None` = the server's setting.
     pub keep_alive: Option<KeepAlive>,
+    /// Where it comes from.
+    pub origin: Origin,
 }
 
 /// One option's probability.

@@ -266,6 +266,19 @@ impl ApiError {
                 format!("`{provider}/{model}` is busy and its queue is full. Try again later."),
                 retry_after.unwrap_or(Duration::from_secs(5)),
             ),
+            ProviderError::LimitReached {
+                retry_after: Some(wait),
+            } => Self::rate_limited(
+                format!(
+                    "The key this server uses at `{provider}` has reached its limit there. Try again when `Retry-After` \
+                     says, or let its operator raise the limit."
+                ),
+                *wait,
+            ),
+            ProviderError::LimitReached { retry_after: None } => Self::upstream_failed(format!(
+                "The key this server uses at `{provider}` has used up what it was granted there. Its operator must \
+                 raise that."
+            )),
             ProviderError::Unauthorized => Self::upstream_failed(format!(
                 "`{provider}` refused this server's credentials. Its operator must correct the key."
             )),

@@ -20,6 +20,7 @@ pub mod id;
 pub mod limits;
 pub mod manage;
 pub mod model;
+pub mod origin;
 pub mod owner;
 pub mod provider;
 pub mod roster;

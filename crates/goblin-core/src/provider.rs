@@ -63,6 +63,12 @@ pub enum ProviderError {
         /// When to come back, if known.
         retry_after: Option<Duration>,
     },
+    /// Not full, but our key may do no more there for now: too many requests, or all it was granted is used up.
+    #[error("our key has reached its limit there")]
+    LimitReached {
+        /// When to come back, if known.
+        retry_after: Option<Duration>,
+    },
     /// Our credentials were refused.
     #[error("the provider refused our credentials")]
     Unauthorized,

@@ -1,6 +1,7 @@
 //! How the model tier is: every model of every provider, its queue, and how long a newcomer would wait.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::model::{Capability, ModelState};
@@ -30,6 +31,17 @@ impl From<ModelState> for InstanceState {
     }
 }
 
+impl From<InstanceState> for ModelState {
+    fn from(state: InstanceState) -> Self {
+        match state {
+            InstanceState::Loaded => Self::Loaded,
+            InstanceState::Loading => Self::Loading,
+            InstanceState::Waiting => Self::Available,
+            InstanceState::Down => Self::Down,
+        }
+    }
+}
+
 /// One model on one server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct InstanceStatus {
@@ -38,14 +50,18 @@ pub struct InstanceStatus {
     /// The model, as its provider knows it.
     pub model: String,
     /// Readiness.
+    #[serde(deserialize_with = "known_state")]
     pub state: InstanceState,
     /// Answers being made.
+    #[serde(default)]
     pub running: u32,
     /// Requests waiting for a place.
+    #[serde(default)]
     pub queued: u32,
     /// Answers it can make at once; absent when unknown (then nobody waits here, only at the server itself).
     pub slots: Option<u32>,
     /// How long a newcomer with a new key would wait for a place, in milliseconds.
+    #[serde(default)]
     pub predicted_wait_ms: u64,
     /// From having a place to the first token of a prompt of the usual size, loading included, in milliseconds;
     /// absent until something was measured or reported.
@@ -57,6 +73,7 @@ pub struct InstanceStatus {
     /// Tokens of prompt and answer together, when known.
     pub context_window: Option<u32>,
     /// What it can do now.
+    #[serde(default, deserialize_with = "known_capabilities")]
     pub capabilities: Vec<Capability>,
     /// Bytes it takes in memory now, when known.
     pub memory_bytes: Option<u64>,
@@ -77,5 +94,46 @@ pub struct TierStatus {
     /// Every model of every provider, in the order of the configuration.
     pub instances: Vec<InstanceStatus>,
     /// What is wrong or unwise, one sentence each. They name providers and models, never addresses.
+    #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+/// Reads what a tier answers to `GET /v1/goblin/status`. States and abilities that only a newer tier knows are passed
+/// over, so that they do not make all of it unreadable.
+///
+/// # Errors
+/// A sentence for operators when it is no such answer.
+pub fn parse(bytes: &[u8]) -> Result<TierStatus, String> {
+    serde_json::from_slice(bytes).map_err(|e| format!("its status cannot be read: {e}"))
+}
+
+fn known_state<'de, D: Deserializer<'de>>(from: D) -> Result<InstanceState, D::Error> {
+    let said = Value::deserialize(from)?;
+    Ok(InstanceState::deserialize(said).unwrap_or(InstanceState::Waiting))
+}
+
+fn known_capabilities<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Capability>, D::Error> {
+    let said = Vec::<Value>::deserialize(from)?;
+    Ok(said.into_iter().filter_map(|c| Capability::deserialize(c).ok()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_back_and_what_is_new_in_it_is_passed_over() {
+        let text = r#"{"instances":[{"provider":"engine","model":"m","state":"melting","running":1,"queued":2,
+            "slots":4,"predicted_wait_ms":1500,"predicted_first_token_ms":90,"capabilities":["chat","telepathy"],
+            "new":true},{"provider":"ollama","model":"n","state":"down"}],"hint":"x"}"#;
+        let read = parse(text.as_bytes()).unwrap();
+        let first = &read.instances[0];
+        assert_eq!((first.state, first.queued), (InstanceState::Waiting, 2));
+        assert_eq!(first.capabilities, [Capability::Chat]);
+        assert_eq!(first.predicted_wait_ms, 1500);
+        assert_eq!(read.instances[1].state, InstanceState::Down);
+        let again = parse(serde_json::to_string(&read).unwrap().as_bytes());
+        assert_eq!(again, Ok(read));
+        assert!(parse(b"<html>").unwrap_err().contains("cannot be read"));
+    }
 }

@@ -15,6 +15,7 @@ pub mod openai;
 pub mod problem;
 pub mod sse;
 pub mod systemone;
+pub mod tier;
 
 /// A protocol spoken by clients or upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

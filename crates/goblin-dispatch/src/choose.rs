@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use goblin_core::context_rule::likely_tokens;
 use goblin_core::error::{ApiError, ErrorCode};
-use goblin_core::model::Capability;
+use goblin_core::model::{Capability, ModelState};
 use goblin_core::provider::ProviderHandle;
 use goblin_core::route::{self, AUTOMATIC, Ladder, Needs, Offer};
 
@@ -191,11 +191,18 @@ impl Dispatch {
         let tokens = visit
             .tokens
             .unwrap_or_else(|| likely_tokens(visit.bytes, load.rates.bytes_per_token()));
+        let here = load.running + load.waiting;
+        let way = offer.model.queue.map_or(Duration::ZERO, |queue| queue.way);
         Standing {
-            last_choice: load.cooling || offer.model.context_window.is_some_and(|w| tokens >= w),
+            last_choice: load.cooling
+                || offer.model.state == ModelState::Down
+                || offer.model.context_window.is_some_and(|w| tokens >= w),
             begins: forecast.until_first_token(),
-            reading: forecast.first_token.unwrap_or_default(),
-            running: load.running + load.waiting,
+            reading: forecast.first_token.unwrap_or_default().saturating_sub(way),
+            running: match offer.model.queue {
+                Some(queue) => queue.there(u32::try_from(here).unwrap_or(u32::MAX)) as usize,
+                None => here,
+            },
         }
     }
 }
@@ -209,6 +216,7 @@ struct Standing {
     begins: Duration,
     /// Of that, the part that a cached prefix saves.
     reading: Duration,
+    /// Requests there, ours and those of others its provider tells of.
     running: usize,
 }
 

@@ -224,7 +224,8 @@ async fn open(
     if pass_through && !job.is_streamed() {
         place.in_one_piece();
     }
-    let start = || job.start(provider, &candidate.model.name, &dispatch.options.roster);
+    let roster = &dispatch.options.roster;
+    let start = || job.start(provider, &candidate.model.name, roster, limit.left());
     let mut stream = settled(view.is_gated(candidate), start).await.map_err(failed)?;
     let mut held = Vec::new();
     loop {

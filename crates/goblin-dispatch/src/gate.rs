@@ -291,7 +291,9 @@ impl Place {
         let Some(began) = self.began else { return };
         let now = Instant::now();
         if self.seen.first_token.is_none() {
-            self.seen.first_token = Some(now.duration_since(began));
+            // What was spent in the provider's own queue is forecast apart, so it must not be learnt as reading.
+            let since = now.duration_since(began);
+            self.seen.first_token = Some(since.saturating_sub(self.forecast.elsewhere));
             self.gate.lock().desk.began(&self.model, self.gate.now());
         } else if let Some(last) = self.last {
             self.seen.generating += now.duration_since(last);

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use goblin_core::chat::{ChatRequest, Part, Purpose, Role};
 use goblin_core::completion::CompletionRequest;
@@ -81,18 +82,21 @@ impl Job {
         }
     }
 
-    /// Asks `provider` for `model`, which stays in memory as long as its roles want when the caller does not say.
+    /// Asks `provider` for `model`, with what is `left` of the caller's deadline. The model stays in memory as long as
+    /// its roles want when the caller does not say.
     pub(crate) async fn start(
         &self,
         provider: &ProviderHandle,
         model: &str,
         roster: &Roster,
+        left: Option<Duration>,
     ) -> Result<ChatStream, ProviderError> {
         match self {
             Self::Chat(request) => {
                 let mut request = ChatRequest::clone(request);
                 model.clone_into(&mut request.model);
                 request.keep_alive = request.keep_alive.or_else(|| roster.keep_alive(model));
+                request.origin = request.origin.with(left);
                 (provider.chat)(request).await
             }
             Self::Complete(request) => {
@@ -104,6 +108,7 @@ impl Job {
                 let mut request = CompletionRequest::clone(request);
                 model.clone_into(&mut request.model);
                 request.keep_alive = request.keep_alive.or_else(|| roster.keep_alive(model));
+                request.origin = request.origin.with(left);
                 complete(request).await
             }
         }

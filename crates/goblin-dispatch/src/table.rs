@@ -47,10 +47,11 @@ impl Standing {
             max_waiting,
             deadline,
             prior: Prior {
-                prefill: self.prefill,
-                decode: self.decode,
+                prefill: model.prefill_tokens_per_second.or(self.prefill),
+                decode: model.decode_tokens_per_second.or(self.decode),
                 size_bytes: model.size_bytes,
             },
+            queue: model.queue,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Models reached over HTTP: one file per kind of server, each a transport around `goblin_core::wire`.
 
+pub mod goblin_tier;
 pub mod ollama;
 pub mod openai_compat;
 pub mod registry;
 pub mod transport;
+
+mod origin;

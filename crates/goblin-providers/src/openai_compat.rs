@@ -1,4 +1,5 @@
-//! Servers that speak OpenAI Chat Completions: a model tier of our own, Ollama, llama.cpp's server, vLLM, clouds.
+//! Servers that speak OpenAI Chat Completions: llama.cpp's server, vLLM, clouds. What is more than that has a file of
+//! its own beside this one.
 //!
 //! The adapter starts answers and reports what went wrong with them, before the first content or after; whether
 //! another provider is tried then is not decided here.
@@ -10,10 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use goblin_core::chat::ChatRequest;
+use goblin_core::chat::{ChatRequest, Purpose};
+use goblin_core::origin::Origin;
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
 use goblin_core::wire::Dialect;
-use goblin_core::wire::openai::{encode_request, encode_tier_request, provider_error, rewrite_for_upstream};
+use goblin_core::wire::openai::{encode_request, provider_error, rewrite_for_upstream};
 use goblin_net::{HttpClient, NetError, Request, Response, Url, Waiting};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
@@ -22,7 +24,9 @@ use secrecy::{ExposeSecret, SecretString};
 use answer::{Answer, Framing};
 use discovery::Discovery;
 
+use crate::goblin_tier;
 use crate::ollama::{self, OllamaSpec};
+use crate::origin;
 use crate::transport::{BuildError, Refused, bearer, secret};
 
 /// How a server differs from the plain dialect.
@@ -31,7 +35,8 @@ pub enum Kind {
     /// Nothing special.
     #[default]
     Plain,
-    /// A model tier of our own: it says more of its models, and is told which requests belong together.
+    /// A model tier of our own ([`crate::goblin_tier`]): it can do more, says more of its models, and is told which
+    /// requests belong together.
     GoblinTier,
     /// Ollama: reached through its own API ([`crate::ollama`]); models that run in its cloud are left out.
     Ollama,
@@ -126,14 +131,15 @@ pub fn ollama_url(text: &str) -> Result<Url, goblin_net::UrlError> {
     ))
 }
 
-/// What the adapter needs for every request.
-struct Upstream {
-    id: Arc<str>,
-    kind: Kind,
+/// What an adapter needs for every request.
+pub(crate) struct Upstream {
+    pub(crate) id: Arc<str>,
     /// The address with its API version: `http://h/v1`.
-    base: Url,
-    headers: HeaderMap,
-    net: HttpClient,
+    pub(crate) base: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) net: HttpClient,
+    /// Is it one of the operator's machines?
+    pub(crate) own: bool,
     status_timeout: Duration,
 }
 
@@ -153,15 +159,10 @@ pub fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandle, Buil
         };
         return ollama::build(ollama, net);
     }
-    let base = api_base(&spec.base_url);
-    let upstream = Arc::new(Upstream {
-        id: spec.id.as_str().into(),
-        kind: spec.kind,
-        base,
-        headers: key_headers(&spec)?,
-        net,
-        status_timeout: spec.status_timeout,
-    });
+    if spec.kind == Kind::GoblinTier {
+        return goblin_tier::build(&spec, net);
+    }
+    let upstream = Arc::new(Upstream::new(&spec, net)?);
     let discovery = Arc::new(Discovery::new(Arc::clone(&upstream), spec.status_ttl));
     Ok(ProviderHandle::new(
         Arc::clone(&upstream.id),
@@ -197,36 +198,67 @@ fn key_headers(spec: &UpstreamSpec) -> Result<HeaderMap, BuildError> {
 }
 
 impl Upstream {
+    /// # Errors
+    /// [`BuildError::Key`].
+    pub(crate) fn new(spec: &UpstreamSpec, net: HttpClient) -> Result<Self, BuildError> {
+        Ok(Self {
+            id: spec.id.as_str().into(),
+            base: api_base(&spec.base_url),
+            headers: key_headers(spec)?,
+            net,
+            own: spec.local,
+            status_timeout: spec.status_timeout,
+        })
+    }
+
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
-        let (body, pass_through) = self.body_for(&request);
+        let body = match &request.raw {
+            Some((Dialect::OpenAi, raw)) => rewrite_for_upstream(raw, &request.model, true),
+            _ => encode_request(&request),
+        };
+        self.answer(&request, body, None).await
+    }
+
+    /// A request with a JSON body, that says where it comes from.
+    pub(crate) fn post(&self, url: Url, body: Bytes, origin: &Origin, purpose: Purpose) -> Request {
+        let mut outgoing = Request::new(Method::POST, url);
+        outgoing.headers = self.headers.clone();
+        let json = HeaderValue::from_static("application/json");
+        outgoing.headers.insert(CONTENT_TYPE, json);
+        origin::put(&mut outgoing.headers, origin, purpose, self.own);
+        outgoing.body = body;
+        outgoing
+    }
+
+    /// Asks for a chat's answer with `body`, whose headers come within `first_byte` (else the client's limit) where it
+    /// is a stream.
+    ///
+    /// # Errors
+    /// What failed before the answer began.
+    pub(crate) async fn answer(
+        &self,
+        request: &ChatRequest,
+        body: Bytes,
+        first_byte: Option<Duration>,
+    ) -> Result<ChatStream, ProviderError> {
+        let pass_through = matches!(&request.raw, Some((Dialect::OpenAi, _)));
         // Only a request that is passed through may ask for an answer in one piece.
         let streams = request.stream || !pass_through;
-        let mut outgoing = Request::new(Method::POST, self.base.join("chat/completions"));
-        outgoing.headers = self.headers.clone();
-        outgoing
-            .headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let url = self.base.join("chat/completions");
+        let mut outgoing = self.post(url, body, &request.origin, request.purpose);
+        outgoing.first_byte_timeout = first_byte.filter(|_| streams);
         let accept = if streams {
             "text/event-stream"
         } else {
             "application/json"
         };
         outgoing.headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        outgoing.body = body;
         let response = self.net.send(outgoing).await.map_err(|e| before_answer(&e))?;
         if response.status != http::StatusCode::OK {
             return Err(refusal(response, &request.model).await);
         }
         let framing = self.framing(&response.headers, streams, pass_through)?;
         Ok(Answer::new(response.body, framing, pass_through, &request.model).into_stream())
-    }
-
-    fn body_for(&self, request: &ChatRequest) -> (Bytes, bool) {
-        match &request.raw {
-            Some((Dialect::OpenAi, raw)) => (rewrite_for_upstream(raw, &request.model, true), true),
-            _ if self.kind == Kind::GoblinTier => (encode_tier_request(request), false),
-            _ => (encode_request(request), false),
-        }
     }
 
     /// How the answer is framed, by its content type. Without one it is what was asked for.
@@ -264,14 +296,14 @@ impl Upstream {
 }
 
 /// A failure before the answer's headers: nothing was said yet.
-fn before_answer(error: &NetError) -> ProviderError {
+pub(crate) fn before_answer(error: &NetError) -> ProviderError {
     ProviderError::Unavailable {
         reason: error.to_string(),
     }
 }
 
 /// A failure in the middle of an answer's body.
-fn in_answer(error: &NetError) -> ProviderError {
+pub(crate) fn in_answer(error: &NetError) -> ProviderError {
     let reason = match error {
         NetError::Timeout {
             what: Waiting::Body, ..
@@ -282,7 +314,7 @@ fn in_answer(error: &NetError) -> ProviderError {
 }
 
 /// Reads what a refusal says.
-async fn refusal(response: Response, model: &str) -> ProviderError {
+pub(crate) async fn refusal(response: Response, model: &str) -> ProviderError {
     let refused = Refused::read(response).await;
     provider_error(refused.status, &refused.body, model, refused.retry_after)
 }

@@ -15,6 +15,7 @@ use goblin_auth::keys::{KeyHolder, TierKeys};
 use goblin_auth::principal::{Principal, Scope};
 use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::error::{ApiError, ErrorCode};
+use goblin_core::wire::openai::KEY_LIMIT;
 use goblin_store::limits::{KeyMeter, OverLimit, TokenAccount, Use, UsePermit};
 use http::request::Parts;
 use tokio::sync::Semaphore;
@@ -193,6 +194,14 @@ fn not_in_scope(name: &str, scope: Scope) -> ApiError {
     ))
 }
 
+/// Told apart from a full queue, so that whoever stands between can say whose limit it is.
+fn key_limit(message: String, retry_after: Duration) -> ApiError {
+    ApiError {
+        upstream_code: Some(KEY_LIMIT.to_owned()),
+        ..ApiError::rate_limited(message, retry_after)
+    }
+}
+
 fn over_limit(name: &str, over: OverLimit) -> ApiError {
     let (limit, error) = match over {
         OverLimit::Requests {
@@ -200,7 +209,7 @@ fn over_limit(name: &str, over: OverLimit) -> ApiError {
             retry_after,
         } => (
             "requests",
-            ApiError::rate_limited(
+            key_limit(
                 format!(
                     "The key `{name}` has reached its limit of {per_minute} requests in a minute. Try again when \
                      `Retry-After` says."
@@ -210,7 +219,7 @@ fn over_limit(name: &str, over: OverLimit) -> ApiError {
         ),
         OverLimit::Concurrent { limit } => (
             "concurrent",
-            ApiError::rate_limited(
+            key_limit(
                 format!(
                     "The key `{name}` has its limit of {limit} requests under way. Try again when one has ended."
                 ),

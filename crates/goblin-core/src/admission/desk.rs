@@ -7,6 +7,8 @@
 //! - Verdicts have a line of their own that goes first. With two places or more, one is kept for verdicts for
 //!   [`VERDICTS_EXPECTED`] after the last of them, so that they never wait behind long answers.
 //! - A request whose forecast is beyond its deadline is refused at once.
+//! - A provider with a queue of its own that others fill too (a model tier) says what a newcomer meets there; the
+//!   longer of both waits is forecast, because ours is part of theirs.
 //! - On a provider that cannot hold all its models, requests for one that is out wait until one that is in has
 //!   nothing to do, or until they have waited for [`SWAP_AFTER`] ([`super::residency`]).
 
@@ -19,6 +21,7 @@ use super::fair::Fair;
 use super::forecast::{Forecast, remaining, wait};
 use super::rates::{Prior, Rates, Seen, Work};
 use super::residency::Residency;
+use crate::model::QueueReport;
 
 /// For so long after a verdict one place is kept for the next.
 pub const VERDICTS_EXPECTED: Duration = Duration::from_secs(600);
@@ -55,6 +58,8 @@ pub struct Terms {
     pub deadline: Option<Duration>,
     /// What the provider says of itself.
     pub prior: Prior,
+    /// What the provider says of its own queue, which others fill too.
+    pub queue: Option<QueueReport>,
 }
 
 /// A newcomer's ticket. [`Desk::call`] says when it may begin.
@@ -169,6 +174,21 @@ impl Line {
         wait(places, &left, &ahead)
     }
 
+    /// Requests here, running and waiting.
+    fn present(&self) -> u32 {
+        let all = self.running.len() + self.verdicts.len() + self.answers.len();
+        u32::try_from(all).unwrap_or(u32::MAX)
+    }
+
+    /// As measured here; until then as the provider says, which knows whether the model must be loaded.
+    fn first_token(&self, work: Work, terms: &Terms) -> Option<Duration> {
+        let expected = self.rates.first_token(work, &terms.prior);
+        match terms.queue.filter(|_| !self.rates.has_seen_first_tokens()) {
+            Some(queue) => Some(queue.way + queue.first_token.max(expected).unwrap_or_default()),
+            None => expected,
+        }
+    }
+
     /// When a whole line has been served.
     fn drained(&self, now: Duration) -> Duration {
         let left = self
@@ -239,12 +259,20 @@ impl Desk {
         let line = self.lines.get(model).unwrap_or(&unknown);
         let mut forecast = Forecast {
             wait: line.wait(&who.key, who.verdict, now),
-            first_token: line.rates.first_token(who.work, &terms.prior),
+            elsewhere: Duration::ZERO,
+            first_token: line.first_token(who.work, terms),
         };
         if !who.verdict && !self.may_be_loaded(model, now, now) {
             let others = self.residency.inside().filter_map(|m| self.lines.get(m));
             let first = others.map(|l| l.drained(now)).min().unwrap_or_default();
             forecast.wait = forecast.wait.max(first.min(SWAP_AFTER));
+        }
+        // A verdict has a line of its own there as well. Ours are in the report too, so the longer of both holds.
+        if let Some(queue) = terms.queue.filter(|_| !who.verdict) {
+            let hold = line.rates.hold(who.work, &terms.prior);
+            let there = queue.wait_now(line.present(), terms.slots.unwrap_or(1), hold);
+            forecast.elsewhere = there.saturating_sub(forecast.wait);
+            forecast.wait += forecast.elsewhere;
         }
         forecast
     }

@@ -10,6 +10,8 @@ const ALPHA: f64 = 0.2;
 const KEEP: f64 = 0.95;
 /// Tokens of an answer nothing is known about.
 const USUAL_ANSWER: f64 = 200.0;
+/// Weight of observations below which nothing was seen.
+const LEAST_SEEN: f64 = 0.5;
 /// Seconds an answer is taken to need when nothing at all is known.
 const USUAL_SECONDS: f64 = 5.0;
 /// Bytes per second a model is assumed to load at until it was measured: optimistic, so that a caller with a
@@ -86,7 +88,7 @@ impl Line {
     /// Intercept and slope. Neither is ever negative. Prompts of about one size tell nothing of the slope: then all
     /// of the time is taken to grow with the prompt.
     fn fit(&self) -> Option<(f64, f64)> {
-        if self.n < 0.5 {
+        if self.n < LEAST_SEEN {
             return None;
         }
         let spread = self.n * self.xx - self.x * self.x;
@@ -288,6 +290,11 @@ impl Rates {
     pub fn decode(&self, prior: &Prior) -> Option<f64> {
         let measured = self.seconds_per_token.value.filter(|s| *s > 0.0);
         measured.map(|s| 1.0 / s).or(prior.decode)
+    }
+
+    /// Has a first token been seen?
+    pub fn has_seen_first_tokens(&self) -> bool {
+        self.first.n >= LEAST_SEEN
     }
 
     /// Measured bytes of one token of a prompt.

@@ -15,8 +15,10 @@ pub(in crate::wire) mod tools;
 mod upstream;
 
 pub use collect::Collector;
-pub use embeddings::{OpenAiEmbeddings, embeddings_body, parse_embeddings};
-pub use errors::{error_body, provider_error, scrub};
+pub use embeddings::{
+    OpenAiEmbeddings, decode_embeddings, embeddings_body, encode_tier_embeddings, parse_embeddings,
+};
+pub use errors::{KEY_LIMIT, error_body, provider_error, scrub};
 pub use models::{ListExtras, ListedModels, ModelEntry, model_list, model_object, parse_model_list};
 pub use pass_through::{PassThrough, parse_pass_through, rewrite_for_upstream};
 pub use request::{

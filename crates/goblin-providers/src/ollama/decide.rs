@@ -78,6 +78,7 @@ impl Server {
                 },
                 purpose: Purpose::Verdict,
                 keep_alive: request.keep_alive,
+                origin: request.origin.clone(),
                 ..CompletionRequest::default()
             })
             .await?;

@@ -84,7 +84,7 @@ fn not_answering(health: Health) -> ProviderStatus {
 }
 
 impl Upstream {
-    async fn list_models(&self) -> Result<ListedModels, Health> {
+    pub(crate) async fn list_models(&self) -> Result<ListedModels, Health> {
         let body = self
             .ask(Method::GET, self.base.join("models"), Bytes::new())
             .await?;
@@ -94,7 +94,7 @@ impl Upstream {
 
     /// Asks a question about the server itself. What it says when it does not answer is for operators: it names the
     /// address and the cause.
-    pub(super) async fn ask(&self, method: Method, url: Url, body: Bytes) -> Result<Bytes, Health> {
+    pub(crate) async fn ask(&self, method: Method, url: Url, body: Bytes) -> Result<Bytes, Health> {
         let mut request = Request::new(method, url);
         request.headers = self.headers.clone();
         if !body.is_empty() {

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use goblin_core::chat::KeepAlive;
+use goblin_core::embed::EmbedRequest;
 use goblin_core::error::ApiError;
 use goblin_core::manage::{Action, Outcome};
 use goblin_core::wire::ollama::{
@@ -144,7 +145,11 @@ pub(super) async fn embed(
     let asked = parse_embed(&body)?;
     let model = asked.request.model.clone();
     let limit = ticket.limit(&app, false);
-    let made = app.dispatch.embed(who(&caller), asked.request, limit).await?;
+    let request = EmbedRequest {
+        origin: ticket.origin,
+        ..asked.request
+    };
+    let made = app.dispatch.embed(who(&caller), request, limit).await?;
     Ok(Json(embed_body(
         &model,
         &made.response,

@@ -1,19 +1,17 @@
 //! Talking to an upstream that speaks this dialect: requests written, answers read.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::collect::tool_call_json;
 use super::errors::in_band_error;
-use super::request::THINK;
+use super::request::{THINK, keep_alive_seconds};
 use super::stream::DONE;
 use crate::chat::{
-    ChatRequest, KeepAlive, Message, Part, Purpose, ResponseFormat, Role, Sampling, Think, ToolChoice,
+    ChatRequest, Message, Part, Purpose, ResponseFormat, Role, Sampling, Think, ToolChoice,
 };
 use crate::event::{ChatEvent, FinishReason, Parsed, Usage};
-use crate::limits::{MAX_JSON_DEPTH, MAX_KEEP_ALIVE_SECONDS};
+use crate::limits::MAX_JSON_DEPTH;
 use crate::provider::ProviderError;
 use crate::wire::Dialect;
 use crate::wire::json::depth_within;
@@ -57,21 +55,15 @@ pub fn encode_tier_request(request: &ChatRequest) -> Bytes {
     let word = |think: Think| THINK.iter().find(|(_, t)| *t == think).map(|(word, _)| *word);
     put(&mut goblin, "think", request.think.and_then(word));
     put(&mut goblin, "context_tokens", request.context_tokens);
-    let seconds = request.keep_alive.map(|keep| match keep {
-        KeepAlive::Forever => -1,
-        KeepAlive::For(time) => whole_seconds(time),
-    });
-    put(&mut goblin, "keep_alive_seconds", seconds);
+    put(
+        &mut goblin,
+        "keep_alive_seconds",
+        request.keep_alive.map(keep_alive_seconds),
+    );
     let verdict = (request.purpose == Purpose::Verdict).then_some("verdict");
     put(&mut goblin, "purpose", verdict);
     put(&mut body, "goblin", (!goblin.is_empty()).then_some(goblin));
     written(body)
-}
-
-/// Rounded up, so that a short time is not read as "at once".
-fn whole_seconds(time: Duration) -> i64 {
-    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-    i64::try_from(seconds.min(MAX_KEEP_ALIVE_SECONDS)).unwrap_or(i64::MAX)
 }
 
 fn written(body: Map<String, Value>) -> Bytes {
