@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use goblin_core::admission::desk;
-use goblin_core::chat::ChatRequest;
+use goblin_core::chat::{ChatRequest, KeepAlive};
 use goblin_core::clock::Clock;
 use goblin_core::decide::{DecideRequest, DecideResponse};
 use goblin_core::embed::{EmbedRequest, EmbedResponse};
@@ -164,7 +164,7 @@ async fn first_up(house: &Arc<House>, candidates: Vec<String>) -> Option<String>
             tracing::warn!(model = tried, %problem, instead = name, "the model cannot be used; trying another");
         }
         house.lock().starting = Some(name.clone());
-        let why = match load(house, &name).await {
+        let why = match load(house, &name, None).await {
             Ok(()) => return Some(name),
             Err(_) if house.lock().stopping => return None,
             Err(ProviderError::Unavailable { reason }) => reason,
@@ -179,9 +179,9 @@ async fn first_up(house: &Arc<House>, candidates: Vec<String>) -> Option<String>
     None
 }
 
-async fn load(house: &Arc<House>, name: &str) -> Result<(), ProviderError> {
+async fn load(house: &Arc<House>, name: &str, keep: Option<KeepAlive>) -> Result<(), ProviderError> {
     house.forgive(name);
-    acquire(house, name, None).await.map(drop)
+    acquire(house, name, keep).await.map(drop)
 }
 
 fn handle(house: &Arc<House>) -> ProviderHandle {
@@ -226,7 +226,7 @@ async fn decide_with(house: Arc<House>, request: DecideRequest) -> Result<Decide
     let facts = known(&house, &request.model).await?;
     answers(&facts.info, &request.model)?;
     decides(facts.info.rewinds, &request.model)?;
-    let lease = acquire(&house, &request.model, None).await?;
+    let lease = acquire(&house, &request.model, request.keep_alive).await?;
     decide_request(lease.shared(), request).await
 }
 
@@ -283,9 +283,9 @@ async fn manage(house: Arc<House>, action: Action) -> Result<Outcome, ProviderEr
             let _on_offer = known(&house, &model).await;
             house.describe(&model).map(Outcome::Described)
         }
-        Action::Load { model } => {
+        Action::Load { model, keep_alive } => {
             known(&house, &model).await?;
-            load(&house, &model).await.map(|()| Outcome::Done)
+            load(&house, &model, keep_alive).await.map(|()| Outcome::Done)
         }
         Action::Unload { model } => unload(&house, &model).await.map(|()| Outcome::Done),
         Action::Pull { .. } => refused("On its machine: `goblin models pull NAME`."),

@@ -7,9 +7,9 @@ use goblin_core::provider::{IN_PROCESS, ProviderHandle};
 use goblin_core::roster::{Role, Roster, keep_alive_of};
 use goblin_dispatch::Dispatch;
 
-use crate::config::Config;
+use crate::config::{Config, UpstreamKind};
 use crate::machine;
-use crate::wiring::{Process, TIER_ID};
+use crate::wiring::Process;
 
 /// Kept free beside models: the system, this process, other programs.
 pub(crate) const KEPT_FREE: u64 = 512 << 20;
@@ -26,7 +26,11 @@ pub(crate) fn of(config: &Config) -> Roster {
 
 /// The roster of a process that has these providers: none where a model tier is among them, which has its own.
 pub(crate) fn for_providers(config: &Config, providers: &[ProviderHandle]) -> Roster {
-    if providers.iter().any(|p| p.id.starts_with(TIER_ID)) {
+    let is_tier = |p: &ProviderHandle| {
+        let server = config.upstream.server(&p.id);
+        server.is_some_and(|s| s.kind == UpstreamKind::Goblin)
+    };
+    if providers.iter().any(is_tier) {
         return Roster::default();
     }
     of(config)
@@ -34,17 +38,18 @@ pub(crate) fn for_providers(config: &Config, providers: &[ProviderHandle]) -> Ro
 
 /// Does this provider keep its models in this machine's memory?
 pub(crate) fn is_here(config: &Config, provider: &str) -> bool {
-    let loopback = |url: &Option<url::Url>| match url.as_ref().and_then(url::Url::host) {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    match provider {
-        IN_PROCESS => true,
+    if provider == IN_PROCESS {
+        return true;
+    }
+    match config.upstream.server(provider) {
+        Some(server) => match server.url.host() {
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        },
         // Without an address it was found on this machine.
-        "ollama" => config.upstream.ollama_url.is_none() || loopback(&config.upstream.ollama_url),
-        _ => false,
+        None => provider == "ollama",
     }
 }
 

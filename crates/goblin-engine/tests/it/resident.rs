@@ -417,6 +417,7 @@ async fn models_are_brought_in_and_taken_out_by_hand() {
     let place = Place::open(both(), FOR_BOTH);
     let load = |model: &str| Action::Load {
         model: model.to_owned(),
+        keep_alive: None,
     };
     let unload = |model: &str| Action::Unload {
         model: model.to_owned(),

@@ -305,6 +305,7 @@ fn the_providers_own_queue_counts_and_ours_is_not_counted_twice() {
         ours: 2,
         wait: at(40),
         first_token: Some(at(2)),
+        way: at(0),
         age: at(1),
     });
     let told = room.comes("c", false).unwrap().forecast;

@@ -33,6 +33,11 @@ impl UpstreamConfig {
         self.tiers().next().is_some()
     }
 
+    /// The server with this name in `provider/model`.
+    pub(crate) fn server(&self, id: &str) -> Option<&UpstreamServer> {
+        self.servers.iter().find(|s| s.id == id)
+    }
+
     /// The key of the first model tier.
     pub(crate) fn tier_key(&self) -> Option<&SecretString> {
         self.tiers().next()?.key.as_ref()
