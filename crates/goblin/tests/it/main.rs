@@ -14,4 +14,5 @@ mod pull;
 mod registry_server;
 mod roster;
 mod tidy;
+mod tier_faults;
 mod tiers;

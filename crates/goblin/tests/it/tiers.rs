@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::process::{Running, run, starter_model, stderr, until};
 
-const KEY: &str = "a-key-for-this-test-only-0123456789";
-const MODEL: &str = "smollm2-135m-instruct";
+pub(crate) const KEY: &str = "a-key-for-this-test-only-0123456789";
+pub(crate) const MODEL: &str = "smollm2-135m-instruct";
 
-fn home_with_model() -> tempfile::TempDir {
+pub(crate) fn home_with_model() -> tempfile::TempDir {
     let home = tempfile::Builder::new()
         .prefix("a home with spaces ")
         .tempdir()
@@ -32,7 +32,7 @@ const SMALL: &[&str] = &[
     "engine.context_tokens=1024",
 ];
 
-fn start(home: &Path, command: &[&str], environment: &[(&str, &str)]) -> Running {
+pub(crate) fn start(home: &Path, command: &[&str], environment: &[(&str, &str)]) -> Running {
     Running::start(home, &[command, SMALL].concat(), environment)
 }
 
