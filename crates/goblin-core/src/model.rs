@@ -120,7 +120,9 @@ impl QueueReport {
         let step = hold / places;
         if ours_now >= self.ours {
             let free = places.saturating_sub(self.running.saturating_add(self.queued));
-            let more = (ours_now - self.ours).saturating_add(1).saturating_sub(free.max(1));
+            let more = (ours_now - self.ours)
+                .saturating_add(1)
+                .saturating_sub(free.max(1));
             reported.saturating_add(step.saturating_mul(more))
         } else {
             reported.saturating_sub(step.saturating_mul(self.ours - ours_now))

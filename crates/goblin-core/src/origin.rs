@@ -26,10 +26,7 @@ impl Origin {
     /// The same request, handed on with `left` of its deadline.
     #[must_use]
     pub fn with(&self, left: Option<Duration>) -> Self {
-        Self {
-            left,
-            ..self.clone()
-        }
+        Self { left, ..self.clone() }
     }
 
     /// What is left in whole milliseconds, rounded up so that the caller's own clock is the one that decides; absent

@@ -114,7 +114,10 @@ fn known_state<'de, D: Deserializer<'de>>(from: D) -> Result<InstanceState, D::E
 
 fn known_capabilities<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Capability>, D::Error> {
     let said = Vec::<Value>::deserialize(from)?;
-    Ok(said.into_iter().filter_map(|c| Capability::deserialize(c).ok()).collect())
+    Ok(said
+        .into_iter()
+        .filter_map(|c| Capability::deserialize(c).ok())
+        .collect())
 }
 
 #[cfg(test)]

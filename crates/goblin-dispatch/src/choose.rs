@@ -21,6 +21,8 @@ const SESSIONS: usize = 4096;
 /// A conversation stays with its server though another would begin this much sooner; more, where reading the prompt
 /// again takes longer.
 const STAY: Duration = Duration::from_millis(250);
+/// Servers that begin within the same so many milliseconds are alike: then the one with fewer requests is asked.
+const ALIKE_MS: u128 = 50;
 /// Models named in "models that can".
 const NAMED: usize = 5;
 
@@ -165,7 +167,7 @@ impl Dispatch {
             .iter()
             .map(|offer| (self.standing(view, offer, visit), offer.clone()))
             .collect();
-        judged.sort_by_key(|(s, _)| (s.last_choice, s.begins, s.running));
+        judged.sort_by_key(|(s, _)| (s.last_choice, s.begins.as_millis() / ALIKE_MS, s.running));
         if let Some(home) = self.sessions.home(session, &judged[0].1.model.name)
             && let Some(at) = judged.iter().position(|(_, o)| o.provider == home)
         {

@@ -38,8 +38,10 @@ pub struct Decided {
 }
 
 /// What is asked of a provider, for a model and with what is left of the deadline: `None` when it cannot.
-type Work<'a, T> =
-    dyn Fn(&ProviderHandle, &str, Option<Duration>) -> Option<BoxFuture<Result<T, ProviderError>>> + Send + Sync + 'a;
+type Work<'a, T> = dyn Fn(&ProviderHandle, &str, Option<Duration>) -> Option<BoxFuture<Result<T, ProviderError>>>
+    + Send
+    + Sync
+    + 'a;
 
 /// One request, and how its answer is counted.
 struct Errand<'a, T> {

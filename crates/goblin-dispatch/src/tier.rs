@@ -50,6 +50,8 @@ impl Dispatch {
         };
         let in_roster = self.options.roster.find(&model.name);
         let forecast = gate.forecast(&name, &visit, says_cold(model), &terms);
+        // A provider with a queue of its own counts everybody's requests, ours among them.
+        let there = model.queue.unwrap_or_default();
         InstanceStatus {
             provider: provider.id.to_string(),
             model: model.name.clone(),
@@ -57,8 +59,8 @@ impl Dispatch {
                 ModelState::Available if self.warming.is(&provider.id, &model.name) => InstanceState::Loading,
                 state => state.into(),
             },
-            running: count(load.running),
-            queued: count(load.waiting),
+            running: count(load.running).max(there.running),
+            queued: count(load.waiting).max(there.queued),
             slots: terms.slots,
             predicted_wait_ms: ms(forecast.wait),
             predicted_first_token_ms: forecast.first_token.map(ms),

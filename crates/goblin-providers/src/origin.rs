@@ -24,10 +24,7 @@ pub(crate) fn put(headers: &mut HeaderMap, origin: &Origin, purpose: Purpose, ow
     }
     if own {
         put(CORRELATION_ID, origin.request_id.as_deref());
-        put(
-            DEADLINE,
-            origin.deadline_ms().map(|ms| ms.to_string()).as_deref(),
-        );
+        put(DEADLINE, origin.deadline_ms().map(|ms| ms.to_string()).as_deref());
         put(PURPOSE, (purpose == Purpose::Verdict).then_some("verdict"));
     }
 }
@@ -51,14 +48,20 @@ mod tests {
         let told = |origin: &Origin, purpose, own| {
             let mut headers = HeaderMap::new();
             put(&mut headers, origin, purpose, own);
-            let pairs = headers.iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap()));
+            let pairs = headers
+                .iter()
+                .map(|(n, v)| format!("{n}: {}", v.to_str().unwrap()));
             let mut pairs: Vec<String> = pairs.collect();
             pairs.sort();
             pairs
         };
         let trace = [format!("traceparent: {parent}"), "tracestate: a=b".to_owned()];
         assert_eq!(told(&origin, Purpose::Verdict, false), trace);
-        let ours = ["x-correlation-id: r-1", "x-goblin-deadline-ms: 1500", "x-goblin-purpose: verdict"];
+        let ours = [
+            "x-correlation-id: r-1",
+            "x-goblin-deadline-ms: 1500",
+            "x-goblin-purpose: verdict",
+        ];
         let all: Vec<String> = trace.into_iter().chain(ours.map(str::to_owned)).collect();
         assert_eq!(told(&origin, Purpose::Verdict, true), all);
         assert!(told(&Origin::default(), Purpose::Answer, true).is_empty());

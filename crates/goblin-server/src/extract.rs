@@ -57,7 +57,9 @@ pub(crate) fn trace(headers: &HeaderMap) -> Option<Trace> {
 /// Where a request comes from, as whoever answers it is told. The deadline is filled in when it is handed on.
 pub(crate) fn origin(headers: &HeaderMap) -> Origin {
     Origin {
-        request_id: Some(request_id(headers)).filter(|id| !id.is_empty()).map(Arc::from),
+        request_id: Some(request_id(headers))
+            .filter(|id| !id.is_empty())
+            .map(Arc::from),
         trace: trace(headers),
         left: None,
     }

@@ -34,7 +34,8 @@ mod tests {
 
     #[test]
     fn how_it_was_counted_is_taken_over_as_the_tier_says_it() {
-        let body = br#"{"model":"engine/m","prompt_tokens":31,"context_window":2048,"method":"measured_ratio"}"#;
+        let body =
+            br#"{"model":"engine/m","prompt_tokens":31,"context_window":2048,"method":"measured_ratio"}"#;
         let told = TokenCount {
             prompt_tokens: 31,
             context_window: 2048,

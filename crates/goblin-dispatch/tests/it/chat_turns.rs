@@ -230,7 +230,13 @@ async fn regenerate_and_edit_make_siblings_and_the_model_sees_the_right_history(
     assert_eq!(second.parent.as_deref(), Some(first.id.as_str()));
     let edited = house
         .dispatch
-        .edit_turn(&Owner::local(), &second.id, "other".into(), None, Origin::default())
+        .edit_turn(
+            &Owner::local(),
+            &second.id,
+            "other".into(),
+            None,
+            Origin::default(),
+        )
         .await
         .unwrap();
     let call = soon(calls.recv()).await.unwrap();

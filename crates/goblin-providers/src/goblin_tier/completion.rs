@@ -45,13 +45,16 @@ pub(super) async fn start(
         decoder: AnswerDecoder::for_completion(&request.model, PromptSize::default()),
         ready: VecDeque::new(),
     };
-    Ok(Box::pin(futures_util::stream::unfold(lines, |mut lines| async move {
-        let item = lines.next().await.transpose()?;
-        if item.is_err() {
-            lines.body = None;
-        }
-        Some((item, lines))
-    })))
+    Ok(Box::pin(futures_util::stream::unfold(
+        lines,
+        |mut lines| async move {
+            let item = lines.next().await.transpose()?;
+            if item.is_err() {
+                lines.body = None;
+            }
+            Some((item, lines))
+        },
+    )))
 }
 
 /// An answer under way. Dropping it closes the connection.

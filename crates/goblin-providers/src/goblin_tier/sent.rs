@@ -65,7 +65,9 @@ mod tests {
     fn a_request_is_counted_until_its_answer_is_dropped() {
         let sent = Sent::default();
         let first = sent.one("m");
-        let second = sent.one("m").until_over(Box::pin(futures_util::stream::pending()));
+        let second = sent
+            .one("m")
+            .until_over(Box::pin(futures_util::stream::pending()));
         assert_eq!(sent.now().get("m"), Some(&2));
         drop(second);
         assert_eq!(sent.now().get("m"), Some(&1));

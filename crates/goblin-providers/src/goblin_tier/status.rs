@@ -72,7 +72,11 @@ impl Tier {
                 took: began.elapsed(),
             }),
             Err(why) => {
-                tracing::debug!(tier = &*self.upstream.id, why, "a model tier does not say how it is");
+                tracing::debug!(
+                    tier = &*self.upstream.id,
+                    why,
+                    "a model tier does not say how it is"
+                );
                 None
             }
         }
@@ -189,7 +193,11 @@ mod tests {
     #[test]
     fn the_list_says_which_models_and_the_status_how_each_is() {
         let listed = ListedModels {
-            models: vec![ModelInfo::named("m"), ModelInfo::named("two/n"), ModelInfo::named("x")],
+            models: vec![
+                ModelInfo::named("m"),
+                ModelInfo::named("two/n"),
+                ModelInfo::named("x"),
+            ],
             ..ListedModels::default()
         };
         let instances = [
@@ -210,7 +218,10 @@ mod tests {
         ];
         assert_eq!(states, expected);
         let m = &status.models[0];
-        assert_eq!((m.slots, m.memory_bytes, m.context_window), (Some(2), Some(1 << 30), Some(4096)));
+        assert_eq!(
+            (m.slots, m.memory_bytes, m.context_window),
+            (Some(2), Some(1 << 30), Some(4096))
+        );
         let queue = QueueReport {
             running: 2,
             queued: 1,

@@ -10,3 +10,4 @@ mod real_ollama;
 mod registry;
 mod registry_server;
 mod requests;
+mod tier_doors;

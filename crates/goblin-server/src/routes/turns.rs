@@ -112,7 +112,10 @@ pub(super) async fn regenerate_turn(
     let mut fields = Fields::parse(&body)?;
     let model = fields.label("model", MAX_MODEL_CHARS)?.flatten();
     fields.finish()?;
-    let turn = app.dispatch.regenerate_turn(&caller.owner(), &id, model, origin).await?;
+    let turn = app
+        .dispatch
+        .regenerate_turn(&caller.owner(), &id, model, origin)
+        .await?;
     Ok(events_of(&app, &caller.owner(), &turn, 0).await?)
 }
 

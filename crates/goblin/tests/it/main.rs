@@ -16,4 +16,5 @@ mod registry_server;
 mod resident;
 mod roster;
 mod tidy;
+mod tier_faults;
 mod tiers;

@@ -297,7 +297,7 @@ fn the_providers_own_queue_counts_and_ours_is_not_counted_twice() {
     };
     room.terms.queue = Some(ours_only);
     let told = room.comes("b", false).unwrap().forecast;
-    assert_eq!((told.wait, told.elsewhere), (at(20), at(10)), "one of ours waits since");
+    assert_eq!((told.wait, told.elsewhere), (at(10), at(0)), "both say the same");
     room.now += at(4);
     room.terms.queue = Some(QueueReport {
         running: 1,
@@ -305,13 +305,14 @@ fn the_providers_own_queue_counts_and_ours_is_not_counted_twice() {
         ours: 2,
         wait: at(40),
         first_token: Some(at(2)),
-        way: at(0),
+        way: Duration::from_millis(5),
         age: at(1),
     });
     let told = room.comes("c", false).unwrap().forecast;
     assert_eq!(told.wait, at(39), "others are ahead of us there");
-    assert_eq!(told.elsewhere, at(39) - at(6), "the wait here is part of it");
-    assert_eq!(told.first_token, Some(at(2)), "nothing was measured here yet");
+    assert_eq!(told.elsewhere, at(39) - at(16), "the wait here is part of it");
+    let first = at(2) + Duration::from_millis(5);
+    assert_eq!(told.first_token, Some(first), "nothing was measured here yet");
     let verdict = room.comes("c", true).unwrap().forecast;
     assert!(verdict.wait < at(10), "verdicts have a line of their own there");
 }

@@ -155,7 +155,9 @@ pub fn decode_embeddings(body: &[u8], wanted: usize) -> Result<EmbedResponse, Pr
     let value: Value = serde_json::from_slice(body).map_err(|_| broken("are not JSON"))?;
     let mut vectors = vec![Vec::new(); wanted];
     for (place, item) in value["data"].as_array().into_iter().flatten().enumerate() {
-        let index = item["index"].as_u64().map_or(Some(place), |i| usize::try_from(i).ok());
+        let index = item["index"]
+            .as_u64()
+            .map_or(Some(place), |i| usize::try_from(i).ok());
         let numbers = item["embedding"].as_array().into_iter().flatten();
         let vector: Option<Vec<f32>> = numbers.map(|n| n.as_f64().map(|n| n as f32)).collect();
         if let (Some(slot), Some(vector)) = (index.and_then(|i| vectors.get_mut(i)), vector) {
@@ -193,7 +195,9 @@ mod tests {
             keep_alive: Some(KeepAlive::Forever),
             origin: Origin::default(),
         };
-        let read = parse_embeddings(&encode_tier_embeddings(&request)).unwrap().request;
+        let read = parse_embeddings(&encode_tier_embeddings(&request))
+            .unwrap()
+            .request;
         assert_eq!((read.inputs, read.dimensions), (request.inputs, Some(2)));
         assert_eq!((read.truncate, read.keep_alive), (true, Some(KeepAlive::Forever)));
         let response = EmbedResponse {
@@ -202,7 +206,11 @@ mod tests {
         };
         let body = embeddings_body("m", &response, false).to_string();
         assert_eq!(decode_embeddings(body.as_bytes(), 2), Ok(response));
-        for (bad, wanted) in [(body.as_str(), 3), ("<html>", 1), (r#"{"data":[{"embedding":["x"]}]}"#, 1)] {
+        for (bad, wanted) in [
+            (body.as_str(), 3),
+            ("<html>", 1),
+            (r#"{"data":[{"embedding":["x"]}]}"#, 1),
+        ] {
             assert!(decode_embeddings(bad.as_bytes(), wanted).is_err(), "{bad}");
         }
     }

@@ -79,7 +79,10 @@ fn says_limit(body: &[u8]) -> bool {
     error_object(body).is_some_and(|error| {
         let says = |name: &str| error.get(name).and_then(Value::as_str);
         let limits = ["insufficient_quota", KEY_LIMIT];
-        [says("code"), says("type")].into_iter().flatten().any(|word| limits.contains(&word))
+        [says("code"), says("type")]
+            .into_iter()
+            .flatten()
+            .any(|word| limits.contains(&word))
     })
 }
 

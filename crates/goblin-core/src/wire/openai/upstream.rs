@@ -7,9 +7,7 @@ use super::collect::tool_call_json;
 use super::errors::in_band_error;
 use super::request::{THINK, keep_alive_seconds};
 use super::stream::DONE;
-use crate::chat::{
-    ChatRequest, Message, Part, Purpose, ResponseFormat, Role, Sampling, Think, ToolChoice,
-};
+use crate::chat::{ChatRequest, Message, Part, Purpose, ResponseFormat, Role, Sampling, Think, ToolChoice};
 use crate::event::{ChatEvent, FinishReason, Parsed, Usage};
 use crate::limits::MAX_JSON_DEPTH;
 use crate::provider::ProviderError;

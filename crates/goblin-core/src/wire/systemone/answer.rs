@@ -37,7 +37,10 @@ pub fn encode(request: &SystemOneRequest, response: &DecideResponse) -> Value {
 
 /// As it was read: not scaled.
 fn token_json(decision: &Decision) -> Value {
-    let said = decision.options.iter().map(|o| (o.name.clone(), json!(o.probability)));
+    let said = decision
+        .options
+        .iter()
+        .map(|o| (o.name.clone(), json!(o.probability)));
     let said: Map<String, Value> = said.collect();
     json!({"type": "token", "probabilities": said, "mass": decision.mass})
 }
@@ -160,7 +163,9 @@ pub fn decode_response(request: &SystemOneRequest, body: &[u8]) -> Result<Decide
 
 /// As a tier of ours says it; from others only the sum is known.
 fn read_cost(usage: &Value) -> DecideCost {
-    let own = usage.get("goblin").and_then(|own| DecideCost::deserialize(own).ok());
+    let own = usage
+        .get("goblin")
+        .and_then(|own| DecideCost::deserialize(own).ok());
     own.unwrap_or_else(|| {
         let input = usage.get("input_tokens").and_then(Value::as_u64);
         DecideCost {

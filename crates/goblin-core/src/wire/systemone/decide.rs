@@ -62,11 +62,14 @@ impl SystemOneRequest {
     /// Questions about `shared` as a request for a tier of ours, exactly: of type `token`. They are named by their
     /// place, because two may have one id.
     pub fn of_tokens(model: &str, shared: &str, questions: &[Question]) -> Self {
-        let questions = questions.iter().enumerate().map(|(place, question)| SystemOneQuestion {
-            id: place.to_string(),
-            instructions: question.text.as_str().into(),
-            kind: Kind::Token(question.options.clone()),
-        });
+        let questions = questions
+            .iter()
+            .enumerate()
+            .map(|(place, question)| SystemOneQuestion {
+                id: place.to_string(),
+                instructions: question.text.as_str().into(),
+                kind: Kind::Token(question.options.clone()),
+            });
         Self {
             model: model.to_owned(),
             state: shared.into(),

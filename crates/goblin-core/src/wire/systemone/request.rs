@@ -101,7 +101,10 @@ pub fn parse(body: &Bytes) -> Result<SystemOneRequest, ApiError> {
         read_question(id, raw, &path)
     };
     let questions: Vec<SystemOneQuestion> = questions.iter().map(read).collect::<Result<_, _>>()?;
-    let tokens = questions.iter().filter(|q| matches!(q.kind, Kind::Token(_))).count();
+    let tokens = questions
+        .iter()
+        .filter(|q| matches!(q.kind, Kind::Token(_)))
+        .count();
     if tokens != 0 && tokens != questions.len() {
         return Err(ApiError::invalid(
             "questions",
@@ -225,7 +228,11 @@ fn read_spellings(raw: &RawValue, path: &str) -> Result<Vec<AnswerOption>, ApiEr
         };
         Ok(AnswerOption {
             name: name.clone().into_owned(),
-            spellings: spellings.into_iter().enumerate().map(read).collect::<Result<_, _>>()?,
+            spellings: spellings
+                .into_iter()
+                .enumerate()
+                .map(read)
+                .collect::<Result<_, _>>()?,
         })
     };
     options.iter().map(read).collect()
