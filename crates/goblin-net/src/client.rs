@@ -215,9 +215,7 @@ impl HttpClient {
     /// [`NetError`], naming `host:port`.
     pub async fn send(&self, mut request: Request) -> Result<Response, NetError> {
         let body = std::mem::take(&mut request.body);
-        let mut asked = self.asked(&request);
-        let head = self.head(request)?;
-        asked.forwarded = self.forwarding(&head).is_some();
+        let (asked, head) = self.prepare(request)?;
         let whole = |head: http::Request<()>, body: Bytes| {
             let body = Full::new(body).map_err(|never| match never {});
             self.client.request(head.map(|()| body.boxed_unsync()))
@@ -226,7 +224,9 @@ impl HttpClient {
         let sending = async {
             let sent = Instant::now();
             match whole(head, body.clone()).await {
-                Err(error) if was_unread(&error, sent.elapsed()) => whole(again, body).await,
+                Err(error) if was_unread(&error, sent.elapsed(), self.options.limits()) => {
+                    whole(again, body).await
+                }
                 other => other,
             }
         };
@@ -245,25 +245,12 @@ impl HttpClient {
     ) -> Result<Response, NetError> {
         let frames = body.map_ok(http_body::Frame::data);
         let body = BodyExt::boxed_unsync(StreamBody::new(frames));
-        let mut asked = self.asked(&request);
-        let head = self.head(request)?;
-        asked.forwarded = self.forwarding(&head).is_some();
+        let (asked, head) = self.prepare(request)?;
         self.answer(asked, self.client.request(head.map(|()| body))).await
     }
 
-    fn asked(&self, request: &Request) -> Asked {
-        let options = &self.options;
-        Asked {
-            address: request.url.address(),
-            forwarded: false,
-            first_byte: request.first_byte_timeout.unwrap_or(options.first_byte_timeout),
-            idle: request.idle_timeout.unwrap_or(options.idle_timeout),
-            cap: request.max_body_bytes.unwrap_or(options.max_body_bytes),
-        }
-    }
-
-    /// The request without its body, once its address was judged.
-    fn head(&self, request: Request) -> Result<http::Request<()>, NetError> {
+    /// The limits of a request, and the request without its body, once its address was judged.
+    fn prepare(&self, request: Request) -> Result<(Asked, http::Request<()>), NetError> {
         let address = request.url.address();
         if let Err(refusal) = self.options.guard.check_url(&request.url) {
             return Err(NetError::Blocked { address, refusal });
@@ -271,19 +258,23 @@ impl HttpClient {
         let mut head = http::Request::new(());
         *head.method_mut() = request.method;
         *head.uri_mut() = request.url.as_str().parse().map_err(|_| NetError::Protocol {
-            address,
+            address: address.clone(),
             reason: "the address cannot be written in a request".to_owned(),
         })?;
         *head.headers_mut() = request.headers;
-        if let Some(value) = self.forwarding(&head).and_then(Proxy::authorization) {
+        let forwarding = self.connector.forwarding(head.uri());
+        if let Some(value) = forwarding.and_then(Proxy::authorization) {
             head.headers_mut().insert(PROXY_AUTHORIZATION, value);
         }
-        Ok(head)
-    }
-
-    /// The proxy that this request is handed to, if it is not just asked for a connection.
-    fn forwarding(&self, head: &http::Request<()>) -> Option<&Proxy> {
-        self.connector.forwarding(head.uri())
+        let options = &self.options;
+        let asked = Asked {
+            address,
+            forwarded: forwarding.is_some(),
+            first_byte: request.first_byte_timeout.unwrap_or(options.first_byte_timeout),
+            idle: request.idle_timeout.unwrap_or(options.idle_timeout),
+            cap: request.max_body_bytes.unwrap_or(options.max_body_bytes),
+        };
+        Ok((asked, head))
     }
 
     async fn answer(
@@ -332,7 +323,7 @@ struct Asked {
 }
 
 /// Is it certain, or as good as certain, that the server never worked on the request?
-fn was_unread(error: &ClientError, after: Duration) -> bool {
+fn was_unread(error: &ClientError, after: Duration, limits: Limits) -> bool {
     if let Some(h2) = cause::<h2::Error>(error)
         && !h2.is_io()
     {
@@ -343,10 +334,6 @@ fn was_unread(error: &ClientError, after: Duration) -> bool {
         connection.get_extras(&mut extras);
     }
     let pooled = extras.get::<Past>().is_some_and(Past::has_answered);
-    let limits = Limits {
-        connect: Duration::ZERO,
-        ping: Duration::ZERO,
-    };
     pooled && after < STALE_WITHIN && matches!(classify(error, String::new(), limits), NetError::Reset { .. })
 }
 

@@ -239,14 +239,15 @@ pub(crate) fn classify(
             }
         }
         if let Some(h2) = e.downcast_ref::<h2::Error>() {
-            match (h2.get_io(), h2.is_reset() || h2.is_go_away()) {
-                (Some(io), _) => {
-                    cause = Some(io);
-                    continue;
-                }
-                (None, true) => return NetError::Reset { address },
-                (None, false) => {}
+            if let Some(io) = h2.get_io() {
+                cause = Some(io);
+                continue;
             }
+            if h2.is_remote() {
+                return NetError::Reset { address };
+            }
+            let reason = format!("what it says is no HTTP/2 ({h2})");
+            return NetError::Protocol { address, reason };
         }
         if let Some(io) = e.downcast_ref::<std::io::Error>() {
             match io.kind() {

@@ -545,6 +545,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_running_backend_tells_of_its_cache() {
+        let flags = vec![("data.dir".to_owned(), "/".to_owned(), "--set".to_owned())];
+        let request = crate::config::Request {
+            flags,
+            ..crate::config::Request::default()
+        };
+        let environment = crate::config::Environment::of(&[("HOME", "/h")]);
+        let config = crate::config::load(&environment, &request).unwrap().config;
+        let options = StoreOptions {
+            database: Database::Memory,
+            clock: Clock::System,
+            ids: Ids::Random,
+        };
+        let store = Store::open(options).await.unwrap();
+        let results = look_inside(&config, Some(&store), &[]).await;
+        let cache = results.iter().find(|r| r.name == "cache").unwrap();
+        assert_eq!((cache.state, cache.found.as_str()), (PartState::Ok, "memory"));
+        assert!(
+            look_inside(&config, None, &[])
+                .await
+                .iter()
+                .all(|r| r.name != "cache")
+        );
+    }
+
+    #[tokio::test]
     async fn a_port_taken_by_a_stranger_is_told_from_a_free_one() {
         let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = stranger.local_addr().unwrap();

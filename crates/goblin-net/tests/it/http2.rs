@@ -147,6 +147,24 @@ async fn over_plain_http_it_is_spoken_only_where_that_was_said() {
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_speak_it_after_all_is_told_apart() {
+    let (url, _server) = serve(|mut peer| async move {
+        assert_eq!(peer.read_request().await, "PRI * HTTP/2.0\r\n\r\n");
+        peer.say("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+            .await;
+        peer
+    })
+    .await;
+    let error = soon(client(|o| o.http2 = true).send(get(&url)))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, NetError::Protocol { reason, .. } if reason.contains("no HTTP/2")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_stream_that_was_refused_unread_is_asked_again_once() {
     let mut server = H2Server::plain(usize::MAX).await;
     let client = speaking_to(&server, |_| ());
