@@ -190,7 +190,11 @@ mod tests {
             ..Request::default()
         };
         let environment = Environment::of(&[("HOME", "/h")]);
-        Arc::new(load(&environment, &request).unwrap().config)
+        Arc::new(
+            load(&environment, &request)
+                .expect("the settings are sound")
+                .config,
+        )
     }
 
     #[tokio::test]

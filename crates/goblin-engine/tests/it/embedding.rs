@@ -20,7 +20,7 @@ const LAST: u32 = 3;
 /// The starter with a pooling type in its header. What is put in has a length that leaves the alignment of the
 /// tensors as it is.
 fn embedder_file(dir: &Path, pooling: u32) -> PathBuf {
-    let whole = std::fs::read(starter_file()).unwrap();
+    let whole = std::fs::read(starter_file()).expect("the starter can be read");
     let number = |key: &str, value: u32| {
         let mut out = (key.len() as u64).to_le_bytes().to_vec();
         out.extend(key.as_bytes());
@@ -31,10 +31,10 @@ fn embedder_file(dir: &Path, pooling: u32) -> PathBuf {
     };
     let more = [number("llama.pooling_type", pooling), number("general.filler", 0)].concat();
     assert_eq!(more.len() % 32, 0);
-    let entries = u64::from_le_bytes(whole[16..24].try_into().unwrap());
+    let entries = u64::from_le_bytes(whole[16..24].try_into().expect("eight bytes"));
     let out = [&whole[..16], &(entries + 2).to_le_bytes(), &more, &whole[24..]].concat();
     let path = dir.join(format!("embedder-{pooling}.gguf"));
-    std::fs::write(&path, out).unwrap();
+    std::fs::write(&path, out).expect("there is room on the disk");
     path
 }
 

@@ -60,7 +60,7 @@ impl Place {
             clock: clock.clone(),
         };
         let read = Arc::clone(&list);
-        let read = Arc::new(move || Ok(read.lock().unwrap().clone()));
+        let read = Arc::new(move || Ok(read.lock().expect("not poisoned").clone()));
         let models = Resident::open(options, read, Ids::counting()).expect("the CPU is new enough");
         Self {
             handle: models.handle(),
@@ -237,22 +237,20 @@ async fn one_who_has_waited_long_goes_before_those_who_come_for_the_busy_model()
         .advance_ms(i64::try_from(SWAP_AFTER.as_millis()).unwrap() + 1);
     // From now on, or from the keeper's next look at the clock on, the busy model begins nothing new: a newcomer is
     // answered before the patient one at most as often as it takes the keeper to look.
+    let mut overtaken = None;
     let shut = async {
-        loop {
+        while overtaken.is_none() {
             let mut newcomer = Box::pin(answer(&place.handle, to(SMOL, "Hi")));
-            let answered = tokio::select! {
+            tokio::select! {
                 biased;
-                answered = &mut newcomer => Some(answered.unwrap()),
-                () = next_texts(&mut smol, 40) => None,
+                answered = &mut newcomer => assert!(answered.is_ok(), "{answered:?}"),
+                () = next_texts(&mut smol, 40) => overtaken = Some(newcomer),
             };
-            if answered.is_none() {
-                return newcomer;
-            }
         }
     };
-    let newcomer = tokio::time::timeout(HANG, shut)
-        .await
-        .expect("newcomers go on overtaking");
+    let reached = tokio::time::timeout(HANG, shut).await;
+    reached.expect("newcomers go on overtaking");
+    let newcomer = overtaken.expect("one waits");
     drop(smol);
     let order = Mutex::new(Vec::new());
     let (first, second) = tokio::join!(
