@@ -9,6 +9,7 @@ pub mod answer;
 pub mod chat_turn;
 pub mod context;
 pub mod once;
+pub mod upstreams;
 
 mod attempt;
 mod checkpoint;

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use goblin_core::status::PartState;
+use goblin_core::upstream_status::UpstreamState;
 
 use crate::config::Environment;
 
@@ -69,6 +70,20 @@ impl Output {
             PartState::Degraded => ("degraded", "33"),
             PartState::Down => ("down", "31"),
         };
+        self.coloured(word, code)
+    }
+
+    /// The same of a server that answers questions.
+    pub(crate) fn upstream(self, state: UpstreamState) -> String {
+        let code = match state {
+            UpstreamState::Up => "32",
+            UpstreamState::Slow | UpstreamState::Loading => "33",
+            UpstreamState::Down | UpstreamState::Refused | UpstreamState::Broken => "31",
+        };
+        self.coloured(state.word(), code)
+    }
+
+    fn coloured(self, word: &str, code: &str) -> String {
         if self.colour {
             format!("\x1b[{code}m{word}\x1b[0m")
         } else {

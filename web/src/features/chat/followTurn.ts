@@ -1,7 +1,7 @@
 import { notifyManager, type QueryClient } from "@tanstack/react-query";
 import { whenUp } from "@/api/connection";
 import { apiAddress } from "@/api/origin";
-import { hasTurn, putChat, putTurn, turnsQuery } from "@/api/queries";
+import { hasTurn, lookAgain, putChat, putTurn, turnsQuery } from "@/api/queries";
 import { openTurn, readTurnEvents, reopenTurn, type TurnRequest } from "@/api/turnStream";
 import type { Turn } from "@/api/types";
 import { backoffSeconds } from "@/lib/backoff";
@@ -126,6 +126,8 @@ function apply(client: QueryClient, id: string, event: TurnEvent): void {
 
 function settle(client: QueryClient, turn: Turn, placed: boolean): void {
   announce(spoken(turn));
+  // Its model is in memory now, or its server is away.
+  lookAgain(client);
   if (placed) {
     putTurn(client, turn);
     // The query cache tells React a moment later; until then the finished turn is still shown from here.
