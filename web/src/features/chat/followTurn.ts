@@ -126,8 +126,6 @@ function apply(client: QueryClient, id: string, event: TurnEvent): void {
 
 function settle(client: QueryClient, turn: Turn, placed: boolean): void {
   announce(spoken(turn));
-  // Its model is in memory now, or its server is away.
-  lookAgain(client);
   if (placed) {
     putTurn(client, turn);
     // The query cache tells React a moment later; until then the finished turn is still shown from here.
@@ -135,6 +133,8 @@ function settle(client: QueryClient, turn: Turn, placed: boolean): void {
   } else {
     settleElsewhere(client, turn);
   }
+  // Its model is in memory now, or its server is away.
+  lookAgain(client);
 }
 
 /** A turn this page did not put on the path: saved where it stands, or not on this branch at all. */
