@@ -188,7 +188,7 @@ fn judge(kind: UpstreamKind, seen: &Seen<'_>) -> Told {
         Health::Ok => answering(kind, seen),
         Health::Starting(how) => {
             let progress = percent(how);
-            let far = progress.map_or_else(String::new, |done| format!(" {done} % are done."));
+            let far = progress.map_or_else(String::new, |done| format!(" {done} % done."));
             let detail = format!("It is still loading.{far} It is used as soon as it is ready.");
             Told {
                 progress,

@@ -38,6 +38,7 @@ export function quietLine(status: Status): string {
   if (upstreams.length === 0) return "No model server yet";
   const there = models.filter((model) => model.state !== "down").length;
   const loaded = models.filter((model) => model.state === "loaded").length;
+  if (there === 0) return "No model can answer";
   const parts = [there === 1 ? "1 model" : `${there} models`];
   if (loaded > 0) parts.push(`${loaded} in memory`);
   return parts.join(", ");

@@ -154,7 +154,7 @@ function PlaceIcon({ upstream }: { upstream: Upstream | undefined }) {
 
 function whose({ kind, local }: Upstream): string {
   if (kind === "engine") return "in Goblin itself";
-  return local ? "one of your own" : "leaves your machines";
+  return local ? "your own machine" : "leaves your machines";
 }
 
 const upstreamOf = (status: Status | undefined, model: string) =>
