@@ -29,4 +29,5 @@ pub mod runaway;
 pub mod status;
 pub mod tier_status;
 pub mod turn_event;
+pub mod upstream_status;
 pub mod wire;

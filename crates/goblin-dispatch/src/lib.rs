@@ -10,6 +10,7 @@ pub mod chat_turn;
 pub mod context;
 pub mod measured;
 pub mod once;
+pub mod upstreams;
 pub mod warm_up;
 
 mod attempt;

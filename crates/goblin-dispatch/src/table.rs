@@ -14,7 +14,7 @@ use goblin_core::route::{Absent, Away, Offer};
 use tokio_util::task::TaskTracker;
 
 use crate::gate::{Gate, Gates};
-use crate::last_known::LastKnown;
+use crate::last_known::{Known, LastKnown};
 
 /// Providers by place in the table; swapped whole.
 pub(crate) struct Table {
@@ -121,6 +121,15 @@ impl Table {
         let asked = providers
             .iter()
             .map(|p| async { (p.clone(), self.known.status(p).await) });
+        join_all(asked).await
+    }
+
+    /// As [`Self::statuses`], with how well each is known.
+    pub(crate) async fn known(&self) -> Vec<(ProviderHandle, Known)> {
+        let providers = self.providers.load_full();
+        let asked = providers
+            .iter()
+            .map(|p| async { (p.clone(), self.known.known(p).await) });
         join_all(asked).await
     }
 

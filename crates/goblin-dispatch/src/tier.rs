@@ -31,7 +31,7 @@ impl Dispatch {
         told
     }
 
-    fn instance(
+    pub(crate) fn instance(
         &self,
         provider: &ProviderHandle,
         status: &ProviderStatus,

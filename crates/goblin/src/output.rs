@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use goblin_core::status::PartState;
+use goblin_core::upstream_status::UpstreamState;
 
 use crate::config::Environment;
 
@@ -78,6 +79,16 @@ impl Output {
             PartState::Down => ("down", Colour::Red),
         };
         self.coloured(word, colour)
+    }
+
+    /// The same of a server that answers questions.
+    pub(crate) fn upstream(self, state: UpstreamState) -> String {
+        let colour = match state {
+            UpstreamState::Up => Colour::Green,
+            UpstreamState::Slow | UpstreamState::Loading => Colour::Yellow,
+            UpstreamState::Down | UpstreamState::Refused | UpstreamState::Broken => Colour::Red,
+        };
+        self.coloured(state.word(), colour)
     }
 
     /// A word, coloured for eyes.

@@ -187,6 +187,9 @@ mod tests {
             context_window: Some(4096),
             capabilities: vec![goblin_core::model::Capability::Chat],
             memory_bytes: Some(1 << 30),
+            digest: None,
+            roles: Vec::new(),
+            keep_alive_seconds: None,
         }
     }
 

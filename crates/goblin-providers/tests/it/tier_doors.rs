@@ -85,6 +85,7 @@ async fn decisions_come_through_exactly_as_asked_and_with_what_they_cost() {
         model: "m".into(),
         shared: "The sky is blue.\n".into(),
         questions: vec![asked("q", "Is it? "), asked("q", "Is it not? ")],
+        keep_alive: None,
         origin: origin(),
     };
     let decision = |yes: f64| Decision {

@@ -236,15 +236,15 @@ fn a_damaged_model_does_not_keep_the_rest_from_working() {
     std::fs::write(models.join("cut.gguf"), &whole[..whole.len() / 2]).unwrap();
     let server = start(home.path(), &["up", "--port", "0"], &[]);
     let status: Value = serde_json::from_str(&server.ask("GET", "/api/status", &[], "").1).unwrap();
-    let engine = status["tiers"]
+    let engine = status["upstreams"]
         .as_array()
         .unwrap()
         .iter()
-        .find(|t| t["name"] == "engine")
+        .find(|u| u["id"] == "engine")
         .unwrap();
     assert_eq!(engine["state"], "down");
     assert!(
-        engine["detail"].as_str().unwrap().contains("truncated"),
+        engine["admin_detail"].as_str().unwrap().contains("truncated"),
         "{engine}"
     );
 }
