@@ -77,7 +77,9 @@ impl Dispatch {
                 let embed = provider.embed.as_ref()?;
                 let mut request = request.clone();
                 model.clone_into(&mut request.model);
-                request.keep_alive = request.keep_alive.or_else(|| self.options.roster.keep_alive(model));
+                request.keep_alive = request
+                    .keep_alive
+                    .or_else(|| self.options.roster.keep_alive(model));
                 Some(embed(request))
             },
             usage: |response: &EmbedResponse| Usage {
@@ -117,7 +119,9 @@ impl Dispatch {
                 let decide = provider.decide.as_ref()?;
                 let mut request = request.clone();
                 model.clone_into(&mut request.model);
-                request.keep_alive = request.keep_alive.or_else(|| self.options.roster.keep_alive(model));
+                request.keep_alive = request
+                    .keep_alive
+                    .or_else(|| self.options.roster.keep_alive(model));
                 Some(decide(request))
             },
             usage: |response: &DecideResponse| {

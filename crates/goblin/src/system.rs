@@ -51,8 +51,9 @@ impl Describer {
             Ok(id) => (Some(id), None),
             Err(why) => (None, Some(why.message)),
         };
-        // Another model is no help while the one that is configured only has to come back.
-        let somebody_is_away = models.is_empty() && !providers.is_empty();
+        // Another model is no help while the one that is configured only has to come back; it may have gone between the
+        // two questions above.
+        let somebody_is_away = (models.is_empty() || default_model.is_none()) && !providers.is_empty();
         let only_starters = models.iter().all(|m| m.starter);
         let folder = DataPaths::new(&self.config.data_dir).models();
         SystemStatus {
