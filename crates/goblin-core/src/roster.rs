@@ -182,7 +182,11 @@ mod tests {
     fn models_fit_in_their_order_or_it_is_said_how_much_is_missing() {
         assert_eq!(fit_together(&[3, 4, 5], 12), None);
         assert_eq!(fit_together(&[3, 4, 5], 11), Some((2, 1)));
-        assert_eq!(fit_together(&[9, 1], 5), Some((0, 5)), "the order of the roles holds");
+        assert_eq!(
+            fit_together(&[9, 1], 5),
+            Some((0, 5)),
+            "the order of the roles holds"
+        );
         assert_eq!(fit_together(&[], 0), None);
     }
 

@@ -134,7 +134,9 @@ impl Gate {
                 waiting.desk.expect(&model.name.as_str().into(), None);
             }
         }
-        waiting.digests.retain(|name, _| models.iter().any(|m| m.name == **name));
+        waiting
+            .digests
+            .retain(|name, _| models.iter().any(|m| m.name == **name));
     }
 
     /// What an earlier process or a benchmark found of a model with this content.

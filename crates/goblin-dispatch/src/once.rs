@@ -79,7 +79,9 @@ impl Dispatch {
                 let embed = provider.embed.as_ref()?;
                 let mut request = request.clone();
                 model.clone_into(&mut request.model);
-                request.keep_alive = request.keep_alive.or_else(|| self.options.roster.keep_alive(model));
+                request.keep_alive = request
+                    .keep_alive
+                    .or_else(|| self.options.roster.keep_alive(model));
                 request.origin = request.origin.with(left);
                 Some(embed(request))
             },
@@ -122,7 +124,9 @@ impl Dispatch {
                 let decide = provider.decide.as_ref()?;
                 let mut request = request.clone();
                 model.clone_into(&mut request.model);
-                request.keep_alive = request.keep_alive.or_else(|| self.options.roster.keep_alive(model));
+                request.keep_alive = request
+                    .keep_alive
+                    .or_else(|| self.options.roster.keep_alive(model));
                 request.origin = request.origin.with(left);
                 Some(decide(request))
             },

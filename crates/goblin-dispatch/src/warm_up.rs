@@ -139,7 +139,7 @@ impl Dispatch {
                 keep_alive: Some(wanted.keep_alive),
             };
             let Some(manage) = &provider.manage else { return };
-            let _loading = self.warming.begin(&provider.id, &info.name);
+            let loading = self.warming.begin(&provider.id, &info.name);
             tracing::info!(model, roles = wanted.roles.join(", "), "warming up");
             let began = Instant::now();
             let loaded = tokio::select! {
@@ -147,6 +147,7 @@ impl Dispatch {
                 () = gate.until_wanted(&info.name) => None,
                 loaded = manage(action) => Some(loaded),
             };
+            drop(loading);
             match loaded {
                 None => tracing::info!(
                     model,

@@ -186,7 +186,11 @@ mod tests {
             known: Estimate::default(),
         };
         let now = Timestamp(0).plus_ms(1000 * DAY_MS);
-        let all = [entry("new", 2, 999), entry("old", 2, 1), entry("elsewhere", 64, 999)];
+        let all = [
+            entry("new", 2, 999),
+            entry("old", 2, 1),
+            entry("elsewhere", 64, 999),
+        ];
         let found = usable(&all, 2, now);
         let names: Vec<&str> = found.iter().map(|m| &*m.model).collect();
         assert_eq!(names, ["new", "old"]);

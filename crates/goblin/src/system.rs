@@ -46,9 +46,13 @@ impl Describer {
             Ok(id) => (Some(id), None),
             Err(why) => (None, Some(why.message)),
         };
-        // Another model is no help while the one that is configured only has to come back.
+        // Another model is no help while the one that is configured only has to come back; it may have gone between the
+        // two questions above.
         let mut there = models.iter().filter(|m| m.state != ModelState::Down).peekable();
-        let somebody_is_away = there.peek().is_none() && upstreams.iter().any(|u| !u.state.answers());
+        let somebody_is_away = match there.peek() {
+            None => upstreams.iter().any(|u| !u.state.answers()),
+            Some(_) => default_model.is_none(),
+        };
         let only_starters = there.all(|m| m.starter);
         let folder = DataPaths::new(&self.config.data_dir).models();
         SystemStatus {

@@ -94,12 +94,8 @@ impl Estimate {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
-            prefill_tokens_per_second: self
-                .prefill_tokens_per_second
-                .or(other.prefill_tokens_per_second),
-            decode_tokens_per_second: self
-                .decode_tokens_per_second
-                .or(other.decode_tokens_per_second),
+            prefill_tokens_per_second: self.prefill_tokens_per_second.or(other.prefill_tokens_per_second),
+            decode_tokens_per_second: self.decode_tokens_per_second.or(other.decode_tokens_per_second),
             first_token_seconds: self.first_token_seconds.or(other.first_token_seconds),
             load_seconds: self.load_seconds.or(other.load_seconds),
             held_seconds: self.held_seconds.or(other.held_seconds),

@@ -448,12 +448,18 @@ mod tests {
             ..Estimate::default()
         };
         let mut rates = Rates::expecting(&known);
-        assert!(!rates.is_measured() && rates.estimate().is_none(), "nothing of its own yet");
+        assert!(
+            !rates.is_measured() && rates.estimate().is_none(),
+            "nothing of its own yet"
+        );
         let cold = Work {
             cold: true,
             ..ask(1000, None)
         };
-        assert!(close(rates.first_token(ask(1000, None), &Prior::default()).unwrap(), 2.5));
+        assert!(close(
+            rates.first_token(ask(1000, None), &Prior::default()).unwrap(),
+            2.5
+        ));
         assert!(close(rates.first_token(cold, &Prior::default()).unwrap(), 11.5));
         assert!(close(rates.hold(ask(1000, Some(50)), &Prior::default()), 7.5));
         for prompt in [100, 400, 900, 200, 600, 300] {

@@ -1,7 +1,7 @@
 //! What is told is true: contexts, loops, the access log, tokens used.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use futures_util::StreamExt;
 use goblin_core::chat::ChatRequest;

@@ -176,12 +176,9 @@ async fn load(tier: &Arc<Dispatch>, dice: &mut Dice, count: usize, busy: f64) {
     let begin = Instant::now();
     let mut readers = Vec::new();
     for (at, key, request) in arrivals {
-        tokio::time::timeout_at(
-            begin + Duration::from_secs_f64(at),
-            std::future::pending::<()>(),
-        )
-        .await
-        .unwrap_err();
+        tokio::time::timeout_at(begin + Duration::from_secs_f64(at), std::future::pending::<()>())
+            .await
+            .unwrap_err();
         let stream = ask(tier, &key, request).await.unwrap();
         readers.push(tokio::spawn(read_through(stream)));
     }

@@ -452,7 +452,7 @@ async fn in_memory(ollama: &Ollama) -> (u64, String) {
 #[tokio::test]
 async fn a_model_that_was_warmed_up_is_not_loaded_again_by_whatever_is_asked_first() {
     let ollama = own().await;
-    let loads = || ollama.log().matches("runner started in").count();
+    let loads = || ollama.log().matches("msg=\"loaded runners\"").count();
     let handle = ollama.handle();
     done(&handle, load()).await.expect("it loads");
     let (context, until) = in_memory(&ollama).await;
@@ -465,7 +465,10 @@ async fn a_model_that_was_warmed_up_is_not_loaded_again_by_whatever_is_asked_fir
     let (same, still) = in_memory(&ollama).await;
     assert_eq!(same, context, "one context for all of them");
     assert_eq!(loads(), 1, "nothing was loaded again: {}", ollama.log());
-    assert!(still >= until, "each answer begins its time anew: {until} {still}");
+    assert!(
+        still >= until,
+        "each answer begins its time anew: {until} {still}"
+    );
     let patient = DecideRequest {
         keep_alive,
         ..about_the_sky()

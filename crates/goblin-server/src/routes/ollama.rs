@@ -115,12 +115,7 @@ pub(super) async fn generate(
 }
 
 /// Brings a model into memory or takes it out. Where it is not for us to say, the first answer brings it in.
-async fn reside(
-    app: &App,
-    name: &str,
-    loaded: bool,
-    keep_alive: Option<KeepAlive>,
-) -> Result<(), ApiError> {
+async fn reside(app: &App, name: &str, loaded: bool, keep_alive: Option<KeepAlive>) -> Result<(), ApiError> {
     let found = models::find(app, name).await?;
     if loaded && !models::manageable(app, &found.provider) {
         return Ok(());

@@ -47,7 +47,11 @@ fn rates_are_kept_and_what_was_not_measured_again_stays() {
 fn a_file_that_cannot_be_read_is_reported_and_gives_way_to_new_measurements() {
     let dir = tempfile::tempdir().unwrap();
     let file = RatesFile::new(dir.path().join("rates.toml"));
-    for broken in ["no toml [", "version = 9\n", "version = 1\n[[models]]\nprovider = 3\n"] {
+    for broken in [
+        "no toml [",
+        "version = 9\n",
+        "version = 1\n[[models]]\nprovider = 3\n",
+    ] {
         std::fs::write(file.path(), broken).unwrap();
         let told = file.read().unwrap_err().to_string();
         assert!(

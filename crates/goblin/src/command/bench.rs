@@ -9,7 +9,7 @@ mod sample;
 mod subject;
 
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use goblin_core::admission::estimate::Estimate;
@@ -31,6 +31,8 @@ use crate::{machine, rates};
 const SHORT_PROMPT: u32 = 16;
 /// Tokens of a short answer.
 const SHORT_ANSWER: u32 = 2;
+/// No further round is begun for a model that has taken so long: a slow one is known well enough by fewer.
+const ENOUGH: Duration = Duration::from_secs(300);
 /// Longest wait for a model to be loaded.
 const LOADING: Duration = Duration::from_secs(600);
 
@@ -138,7 +140,12 @@ async fn measure<'a>(
     let load = match subject.load(LOADING).await {
         Ok(load) => load,
         Err(error) => {
-            bar.suspend(|| complain(format_args!("note: {}: loading was not timed: {error:#}", subject.id)));
+            bar.suspend(|| {
+                complain(format_args!(
+                    "note: {}: loading was not timed: {error:#}",
+                    subject.id
+                ))
+            });
             None
         }
     };
@@ -154,8 +161,13 @@ async fn measure<'a>(
     // Not counted: whatever a first answer does that later ones do not.
     sample(subject, SHORT_PROMPT, SHORT_ANSWER).await?;
     bar.inc(1);
-    let mut rounds = Vec::new();
-    for _ in 0..bench.repeat {
+    let (mut rounds, began) = (Vec::new(), Instant::now());
+    for n in 0..bench.repeat {
+        if n > 0 && began.elapsed() > ENOUGH {
+            let why = format!("it is slow; {n} rounds were measured, not {}", bench.repeat);
+            bar.suspend(|| complain(format_args!("note: {}: {why}", subject.id)));
+            break;
+        }
         let short = sample(subject, SHORT_PROMPT, bench.tokens).await?;
         let long = sample(subject, long, SHORT_ANSWER).await?;
         rounds.push((short, long));
@@ -215,7 +227,14 @@ fn show(results: &[Measurement<'_>], bench: &Bench, output: Output) {
             m.decode.words(1),
         ]
     };
-    let headings = ["MODEL", "LOAD", "PROMPT", "FIRST TOKEN ms", "PREFILL tok/s", "TOK/S"];
+    let headings = [
+        "MODEL",
+        "LOAD",
+        "PROMPT",
+        "FIRST TOKEN ms",
+        "PREFILL tok/s",
+        "TOK/S",
+    ];
     output.table(&headings, results.iter().map(row).collect());
     output.line(format_args!("Median of {} (least–most).", bench.repeat));
 }
@@ -270,7 +289,10 @@ mod tests {
     fn the_middle_counts_and_the_ends_are_shown() {
         let spread = Spread::of([3.0, 1.0, 100.0]).unwrap();
         assert_eq!(spread.words(1), "3.0 (1.0–100.0)");
-        assert_eq!(Spread::of([1.0, 2.0]).unwrap().median.to_bits(), 1.5_f64.to_bits());
+        assert_eq!(
+            Spread::of([1.0, 2.0]).unwrap().median.to_bits(),
+            1.5_f64.to_bits()
+        );
         assert_eq!(Spread::of([]), None);
     }
 

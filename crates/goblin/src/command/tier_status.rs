@@ -77,8 +77,12 @@ pub(crate) async fn run(
         output.json(&whole);
         return Ok(true);
     }
-    let status: TierStatus = serde_json::from_value(whole)
-        .with_context(|| format!("what answers at {base} is no model tier of this version", base = tier.base))?;
+    let status: TierStatus = serde_json::from_value(whole).with_context(|| {
+        format!(
+            "what answers at {base} is no model tier of this version",
+            base = tier.base
+        )
+    })?;
     for warning in &status.warnings {
         complain(format_args!("warning: {warning}"));
     }
@@ -101,7 +105,11 @@ pub(crate) async fn run(
             "WAIT",
             "FIRST TOKEN",
         ],
-        status.models.into_iter().map(|model| row(model, output)).collect(),
+        status
+            .models
+            .into_iter()
+            .map(|model| row(model, output))
+            .collect(),
     );
     Ok(true)
 }

@@ -60,7 +60,9 @@ fn a_tier_is_measured_and_its_next_start_knows_it() {
         "nothing is known yet"
     );
     assert!(tier.logs().contains("rates.toml"), "a warning: {}", tier.logs());
-    assert!(tier.logs().contains("goblin models pull gemma:2b"), "{}", tier.logs());
+    until("what is absent is told", || {
+        tier.logs().contains("goblin models pull gemma:2b").then_some(())
+    });
 
     let url = format!("http://{}", tier.address);
     let arguments = [QUICK, &["--url", &url, "--json"]].concat();
@@ -68,8 +70,15 @@ fn a_tier_is_measured_and_its_next_start_knows_it() {
     assert_eq!(measured.status.code(), Some(0), "{}", stderr(&measured));
     let said: Value = serde_json::from_slice(&measured.stdout).unwrap();
     let one = &said["models"][0];
-    assert_eq!((&one["provider"], &one["model"]), (&json!("engine"), &json!(MODEL)));
-    for what in ["prefill_tokens_per_second", "decode_tokens_per_second", "first_token_ms"] {
+    assert_eq!(
+        (&one["provider"], &one["model"]),
+        (&json!("engine"), &json!(MODEL))
+    );
+    for what in [
+        "prefill_tokens_per_second",
+        "decode_tokens_per_second",
+        "first_token_ms",
+    ] {
         assert!(one[what]["median"].as_f64().unwrap() > 0.0, "{what}: {said}");
     }
     let kept = rates(home.path()).unwrap();
@@ -103,14 +112,23 @@ fn without_a_tier_this_machines_models_are_measured_and_unknown_ones_are_told() 
     assert_eq!(measured.status.code(), Some(0), "{}", stderr(&measured));
     assert!(stderr(&measured).contains("no model tier is running"));
     let said = stdout(&measured);
-    for part in [&format!("engine/{MODEL}"), "PREFILL tok/s", "Median of 1", "rates.toml"] {
+    for part in [
+        &format!("engine/{MODEL}"),
+        "PREFILL tok/s",
+        "Median of 1",
+        "rates.toml",
+    ] {
         assert!(said.contains(part), "{part} in {said}");
     }
     assert!(rates_of(&rates(home.path()).unwrap(), "engine").is_some());
 
     let unknown = run(home.path(), &["models", "bench", "smollm3"], &nowhere);
     assert_eq!(unknown.status.code(), Some(1));
-    assert!(stderr(&unknown).contains("no model `smollm3`"), "{}", stderr(&unknown));
+    assert!(
+        stderr(&unknown).contains("no model `smollm3`"),
+        "{}",
+        stderr(&unknown)
+    );
     let wrong = run(home.path(), &["models", "bench", "--repeat", "0"], &nowhere);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(stderr(&wrong).contains("--repeat"), "{}", stderr(&wrong));
@@ -120,5 +138,9 @@ fn without_a_tier_this_machines_models_are_measured_and_unknown_ones_are_told() 
         &nowhere,
     );
     assert_eq!(away.status.code(), Some(1));
-    assert!(stderr(&away).contains("No model tier answers"), "{}", stderr(&away));
+    assert!(
+        stderr(&away).contains("No model tier answers"),
+        "{}",
+        stderr(&away)
+    );
 }

@@ -274,8 +274,18 @@ fn only_net_connects_to_others() {
         }
         // What a file's own tests do below its code is not the product.
         let product = text.split("#[cfg(test)]").next().unwrap_or_default();
-        for call in ["TcpStream::connect", "UnixStream::connect", "UdpSocket::", "ToSocketAddrs", "lookup_host("] {
-            assert!(!product.contains(call), "{}: {call} belongs to goblin-net", path.display());
+        for call in [
+            "TcpStream::connect",
+            "UnixStream::connect",
+            "UdpSocket::",
+            "ToSocketAddrs",
+            "lookup_host(",
+        ] {
+            assert!(
+                !product.contains(call),
+                "{}: {call} belongs to goblin-net",
+                path.display()
+            );
         }
     }
 }
@@ -306,7 +316,11 @@ fn every_table_says_whose_its_rows_are() {
             let (name, rest) = made.split_once('(').unwrap();
             let (name, body) = (name.trim(), rest.split(';').next().unwrap_or_default());
             for column in columns(name) {
-                assert!(body.contains(column), "{}: {name} lacks `{column}`", path.display());
+                assert!(
+                    body.contains(column),
+                    "{}: {name} lacks `{column}`",
+                    path.display()
+                );
             }
             tables.push(name.to_owned());
         }
@@ -370,9 +384,15 @@ fn no_test_is_switched_off_and_none_sleeps() {
     for (path, text) in below("crates", "rs") {
         let shown = path.display();
         assert!(!text.contains(switched_off), "{shown}");
-        assert!(!text.contains(sleeping), "{shown}: wait for what is meant instead");
+        assert!(
+            !text.contains(sleeping),
+            "{shown}: wait for what is meant instead"
+        );
         let is_test = path.iter().any(|part| part == "tests");
-        assert!(!is_test || !text.contains(dozing), "{shown}: wait for what is meant instead");
+        assert!(
+            !is_test || !text.contains(dozing),
+            "{shown}: wait for what is meant instead"
+        );
     }
 }
 

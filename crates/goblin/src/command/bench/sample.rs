@@ -15,8 +15,9 @@ use crate::command::bench::subject::Subject;
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Words that are one token in most vocabularies.
 const WORDS: [&str; 24] = [
-    "time", "water", "house", "green", "light", "people", "river", "music", "paper", "stone", "bread", "field",
-    "night", "road", "table", "winter", "garden", "bridge", "letter", "window", "market", "cloud", "story", "hand",
+    "time", "water", "house", "green", "light", "people", "river", "music", "paper", "stone", "bread",
+    "field", "night", "road", "table", "winter", "garden", "bridge", "letter", "window", "market", "cloud",
+    "story", "hand",
 ];
 
 /// What one answer showed, in seconds and tokens.

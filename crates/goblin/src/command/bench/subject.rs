@@ -67,8 +67,9 @@ impl Subjects {
         let tier = TierClient::new(config, bench.url.as_ref(), bench.key_file.as_deref())?;
         let (mut all, embedded) = match tier.status().await {
             Ok(status) => {
-                let status: TierStatus = serde_json::from_value(status)
-                    .with_context(|| format!("what answers at {} is no model tier of this version", tier.base))?;
+                let status: TierStatus = serde_json::from_value(status).with_context(|| {
+                    format!("what answers at {} is no model tier of this version", tier.base)
+                })?;
                 (of_tier(tier, status)?, Embedded::none())
             }
             Err(error) if bench.url.is_none() && error.downcast_ref::<NetError>().is_some() => {
@@ -103,9 +104,8 @@ fn choose(all: &mut Vec<Subject>, bench: &Bench, config: &Config) -> anyhow::Res
         all.retain(|s| roster.find(&s.model).is_some());
     }
     let untagged = |name: &str| name.strip_suffix(":latest").unwrap_or(name).to_owned();
-    let means = |s: &Subject, name: &str| {
-        untagged(&s.model) == untagged(name) || untagged(&s.id) == untagged(name)
-    };
+    let means =
+        |s: &Subject, name: &str| untagged(&s.model) == untagged(name) || untagged(&s.id) == untagged(name);
     for name in &bench.models {
         if !all.iter().any(|s| means(s, name)) {
             let hint = nearest(name, all.iter().map(|s| s.id.as_str()));
@@ -134,7 +134,11 @@ fn of_tier(tier: TierClient, status: TierStatus) -> anyhow::Result<Vec<Subject>>
     let shared = |model: &str| status.instances.iter().filter(|i| i.model == model).count() > 1;
     let subject = |i: &InstanceStatus| {
         let id = format!("{}/{}", i.provider, i.model);
-        let listed = if shared(&i.model) { id.clone() } else { i.model.clone() };
+        let listed = if shared(&i.model) {
+            id.clone()
+        } else {
+            i.model.clone()
+        };
         Subject {
             provider: i.provider.as_str().into(),
             model: i.model.as_str().into(),
