@@ -3,8 +3,9 @@
 //! The adapter starts answers and reports what went wrong with them, before the first content or after; whether
 //! another provider is tried then is not decided here.
 
-mod answer;
-mod discovery;
+pub(crate) mod answer;
+pub(crate) mod discovery;
+mod plain;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,29 +14,33 @@ use bytes::Bytes;
 use goblin_core::chat::ChatRequest;
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
 use goblin_core::wire::Dialect;
+use goblin_core::wire::llama_cpp::upstream_error;
 use goblin_core::wire::openai::{encode_request, encode_tier_request, provider_error, rewrite_for_upstream};
 use goblin_net::{HttpClient, NetError, Request, Response, Url, Waiting};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use secrecy::{ExposeSecret, SecretString};
 
-use answer::{Answer, Framing};
+use answer::{Answer, Framing, Words};
 use discovery::Discovery;
 
+use crate::llama_cpp;
 use crate::ollama::{self, OllamaSpec};
 use crate::transport::{BuildError, Refused, bearer, secret};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// How a server differs from the plain dialect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing special.
+    /// Nothing special: vLLM, LM Studio, a cloud. What it claims to do is tried before it is believed.
     #[default]
     Plain,
     /// A model tier of our own: it says more of its models, and is told which requests belong together.
     GoblinTier,
     /// Ollama: reached through its own API ([`crate::ollama`]); models that run in its cloud are left out.
     Ollama,
-    /// llama.cpp's server.
+    /// llama.cpp's server, also through its own doors ([`crate::llama_cpp`]).
     LlamaCpp,
 }
 
@@ -127,14 +132,14 @@ pub fn ollama_url(text: &str) -> Result<Url, goblin_net::UrlError> {
 }
 
 /// What the adapter needs for every request.
-struct Upstream {
-    id: Arc<str>,
+pub(crate) struct Upstream {
+    pub(crate) id: Arc<str>,
     kind: Kind,
     /// The address with its API version: `http://h/v1`.
-    base: Url,
-    headers: HeaderMap,
-    net: HttpClient,
-    status_timeout: Duration,
+    pub(crate) base: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) net: HttpClient,
+    pub(crate) status_timeout: Duration,
 }
 
 /// A handle for a server. Nothing is connected yet and nothing runs in the background: the server's state is asked for
@@ -153,15 +158,12 @@ pub fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandle, Buil
         };
         return ollama::build(ollama, net);
     }
-    let base = api_base(&spec.base_url);
-    let upstream = Arc::new(Upstream {
-        id: spec.id.as_str().into(),
-        kind: spec.kind,
-        base,
-        headers: key_headers(&spec)?,
-        net,
-        status_timeout: spec.status_timeout,
-    });
+    match spec.kind {
+        Kind::LlamaCpp => return llama_cpp::build(spec, net),
+        Kind::Plain => return plain::build(spec, net),
+        Kind::Ollama | Kind::GoblinTier => {}
+    }
+    let upstream = Arc::new(Upstream::new(&spec, net)?);
     let discovery = Arc::new(Discovery::new(Arc::clone(&upstream), spec.status_ttl));
     Ok(ProviderHandle::new(
         Arc::clone(&upstream.id),
@@ -197,7 +199,25 @@ fn key_headers(spec: &UpstreamSpec) -> Result<HeaderMap, BuildError> {
 }
 
 impl Upstream {
-    async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
+    /// # Errors
+    /// [`BuildError::Key`].
+    pub(crate) fn new(spec: &UpstreamSpec, net: HttpClient) -> Result<Self, BuildError> {
+        Ok(Self {
+            id: spec.id.as_str().into(),
+            kind: spec.kind,
+            base: api_base(&spec.base_url),
+            headers: key_headers(spec)?,
+            net,
+            status_timeout: spec.status_timeout,
+        })
+    }
+
+    pub(crate) async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
+        Ok(self.start(request).await?.into_stream())
+    }
+
+    /// Starts an answer that is yet to be made a stream.
+    pub(crate) async fn start(&self, request: ChatRequest) -> Result<Answer, ProviderError> {
         let (body, pass_through) = self.body_for(&request);
         // Only a request that is passed through may ask for an answer in one piece.
         let streams = request.stream || !pass_through;
@@ -205,7 +225,7 @@ impl Upstream {
         outgoing.headers = self.headers.clone();
         outgoing
             .headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            .insert(CONTENT_TYPE, JSON);
         let accept = if streams {
             "text/event-stream"
         } else {
@@ -215,10 +235,53 @@ impl Upstream {
         outgoing.body = body;
         let response = self.net.send(outgoing).await.map_err(|e| before_answer(&e))?;
         if response.status != http::StatusCode::OK {
-            return Err(refusal(response, &request.model).await);
+            return Err(self.refusal(response, &request.model).await);
         }
         let framing = self.framing(&response.headers, streams, pass_through)?;
-        Ok(Answer::new(response.body, framing, pass_through, &request.model).into_stream())
+        let words = Words::chat(pass_through, &request.model);
+        Ok(Answer::new(response.body, framing, words))
+    }
+
+    /// Says something to another door of the server.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unavailable`].
+    pub(crate) async fn post(&self, url: Url, body: Bytes) -> Result<Response, ProviderError> {
+        let mut outgoing = Request::new(Method::POST, url);
+        outgoing.headers = self.headers.clone();
+        outgoing.headers.insert(CONTENT_TYPE, JSON);
+        outgoing.body = body;
+        self.net.send(outgoing).await.map_err(|e| before_answer(&e))
+    }
+
+    /// As [`Self::post`], for an answer in one piece.
+    ///
+    /// # Errors
+    /// What a refusal says; [`ProviderError::Interrupted`] for a body that is cut.
+    pub(crate) async fn post_whole(
+        &self,
+        url: Url,
+        body: Bytes,
+        model: &str,
+    ) -> Result<Bytes, ProviderError> {
+        let response = self.post(url, body).await?;
+        if response.status != http::StatusCode::OK {
+            return Err(self.refusal(response, model).await);
+        }
+        response.body.collect().await.map_err(|e| in_answer(&e))
+    }
+
+    /// Reads what a refusal says.
+    pub(crate) async fn refusal(&self, response: Response, model: &str) -> ProviderError {
+        let Refused {
+            status,
+            retry_after,
+            body,
+        } = Refused::read(response).await;
+        match self.kind {
+            Kind::LlamaCpp => upstream_error(status, &body, model, retry_after),
+            _ => provider_error(status, &body, model, retry_after),
+        }
     }
 
     fn body_for(&self, request: &ChatRequest) -> (Bytes, bool) {
@@ -271,7 +334,7 @@ fn before_answer(error: &NetError) -> ProviderError {
 }
 
 /// A failure in the middle of an answer's body.
-fn in_answer(error: &NetError) -> ProviderError {
+pub(crate) fn in_answer(error: &NetError) -> ProviderError {
     let reason = match error {
         NetError::Timeout {
             what: Waiting::Body, ..
@@ -279,12 +342,6 @@ fn in_answer(error: &NetError) -> ProviderError {
         other => other.to_string(),
     };
     ProviderError::Interrupted { reason }
-}
-
-/// Reads what a refusal says.
-async fn refusal(response: Response, model: &str) -> ProviderError {
-    let refused = Refused::read(response).await;
-    provider_error(refused.status, &refused.body, model, refused.retry_after)
 }
 
 #[cfg(test)]

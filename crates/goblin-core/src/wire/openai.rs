@@ -13,6 +13,7 @@ mod request;
 mod stream;
 pub(in crate::wire) mod tools;
 mod upstream;
+mod vectors;
 
 pub use collect::Collector;
 pub use embeddings::{OpenAiEmbeddings, embeddings_body, parse_embeddings};
@@ -23,4 +24,8 @@ pub use request::{
     CacheUse, GoblinOptions, INTENTS, IncomingChat, LatencyTarget, Verify, parse_chat_request,
 };
 pub use stream::{ChunkEncoder, DONE};
+pub(in crate::wire) use models::short_count;
+pub(in crate::wire) use upstream::put_choosing;
 pub use upstream::{StreamDecoder, decode_completion, encode_request, encode_tier_request};
+pub(in crate::wire) use vectors::read_vector;
+pub use vectors::{decode_embeddings, encode_embeddings};

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::decide::{NO, YES, asked_twice};
 use super::request::{Kind, SystemOneQuestion, SystemOneRequest, said};
-use crate::decide::{DecideCost, DecideResponse, Decision, OptionProbability};
+use crate::decide::{DecideCost, DecideMethod, DecideResponse, Decision, OptionProbability};
 use crate::limits::MAX_JSON_DEPTH;
 use crate::provider::ProviderError;
 use crate::wire::json::depth_within;
@@ -152,6 +152,7 @@ pub fn decode_response(request: &SystemOneRequest, body: &[u8]) -> Result<Decide
             shared_evaluated: input.map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX)),
             ..DecideCost::default()
         },
+        method: DecideMethod::Native,
     })
 }
 
