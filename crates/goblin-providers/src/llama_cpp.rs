@@ -126,7 +126,7 @@ impl Server {
             None => "completion",
         };
         let body = encode_completion(&request);
-        let response = self.upstream.post(self.root.join(door), body).await?;
+        let response = self.upstream.post_for_stream(self.root.join(door), body).await?;
         if response.status != StatusCode::OK {
             return Err(self.upstream.refusal(response, &request.model).await);
         }

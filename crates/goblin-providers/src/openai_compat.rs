@@ -17,7 +17,7 @@ use goblin_core::wire::Dialect;
 use goblin_core::wire::llama_cpp::upstream_error;
 use goblin_core::wire::openai::{encode_request, encode_tier_request, provider_error, rewrite_for_upstream};
 use goblin_net::{HttpClient, NetError, Request, Response, Url, Waiting};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -221,18 +221,13 @@ impl Upstream {
         let (body, pass_through) = self.body_for(&request);
         // Only a request that is passed through may ask for an answer in one piece.
         let streams = request.stream || !pass_through;
-        let mut outgoing = Request::new(Method::POST, self.base.join("chat/completions"));
-        outgoing.headers = self.headers.clone();
-        outgoing
-            .headers
-            .insert(CONTENT_TYPE, JSON);
+        let mut outgoing = self.outgoing(self.base.join("chat/completions"), body, streams);
         let accept = if streams {
             "text/event-stream"
         } else {
             "application/json"
         };
         outgoing.headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        outgoing.body = body;
         let response = self.net.send(outgoing).await.map_err(|e| before_answer(&e))?;
         if response.status != http::StatusCode::OK {
             return Err(self.refusal(response, &request.model).await);
@@ -247,11 +242,32 @@ impl Upstream {
     /// # Errors
     /// [`ProviderError::Unavailable`].
     pub(crate) async fn post(&self, url: Url, body: Bytes) -> Result<Response, ProviderError> {
+        let outgoing = self.outgoing(url, body, false);
+        self.net.send(outgoing).await.map_err(|e| before_answer(&e))
+    }
+
+    /// As [`Self::post`], for an answer that is streamed.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub(crate) async fn post_for_stream(&self, url: Url, body: Bytes) -> Result<Response, ProviderError> {
+        let outgoing = self.outgoing(url, body, true);
+        self.net.send(outgoing).await.map_err(|e| before_answer(&e))
+    }
+
+    fn outgoing(&self, url: Url, body: Bytes, streams: bool) -> Request {
         let mut outgoing = Request::new(Method::POST, url);
         outgoing.headers = self.headers.clone();
         outgoing.headers.insert(CONTENT_TYPE, JSON);
+        if streams && self.kind == Kind::LlamaCpp {
+            // It offers to keep the connection and closes it all the same when the stream is over (b11434): the next
+            // request on it would fail.
+            outgoing
+                .headers
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         outgoing.body = body;
-        self.net.send(outgoing).await.map_err(|e| before_answer(&e))
+        outgoing
     }
 
     /// As [`Self::post`], for an answer in one piece.

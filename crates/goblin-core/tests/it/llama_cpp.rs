@@ -80,13 +80,13 @@ fn a_stream_that_is_cut_short_is_never_whole() {
         .expect("a last event");
     let mut decoder = CompletionDecoder::new(&CompletionRequest::default());
     read(&[&bytes[..last]], |data| decoder.decode(data).expect("events"));
-    assert!(matches!(
-        decoder.finish(),
-        Err(ProviderError::Interrupted { .. })
-    ));
+    assert!(matches!(decoder.finish(), Err(ProviderError::Interrupted { .. })));
     let failed = Bytes::from(format!(r#"{{"error":{}}}"#, r#"{"code":500,"message":"boom"}"#));
     let after = decoder.decode(&failed);
-    assert!(matches!(after, Err(ProviderError::Interrupted { .. })), "{after:?}");
+    assert!(
+        matches!(after, Err(ProviderError::Interrupted { .. })),
+        "{after:?}"
+    );
     let before = CompletionDecoder::new(&CompletionRequest::default()).decode(&failed);
     assert!(matches!(before, Err(ProviderError::Broken { .. })), "{before:?}");
 }
@@ -104,7 +104,10 @@ fn a_continued_text_has_its_log_probabilities_and_its_cost() {
     assert!(text.starts_with(" four,"), "{text}");
     let joined: String = tokens.iter().map(|t| t.chosen.token.as_str()).collect();
     assert_eq!(joined, text);
-    assert!(tokens.iter().all(|t| t.top_logprobs.len() == 1), "as many as asked for");
+    assert!(
+        tokens.iter().all(|t| t.top_logprobs.len() == 1),
+        "as many as asked for"
+    );
     let ends: Vec<&Parsed> = events.iter().rev().take(2).map(|e| &e.parsed).collect();
     assert_eq!(ends[0], &Parsed::Usage(spent.usage));
     assert_eq!(
@@ -124,7 +127,9 @@ fn a_tool_call_is_the_same_streamed_and_whole() {
         let mut said = String::new();
         for event in events {
             if let Parsed::ToolCall {
-                name: named, arguments, ..
+                name: named,
+                arguments,
+                ..
             } = &event.parsed
             {
                 name.push_str(named.as_deref().unwrap_or_default());
@@ -138,19 +143,29 @@ fn a_tool_call_is_the_same_streamed_and_whole() {
     assert_eq!(calls(&events), calls(&whole));
     assert_eq!(calls(&whole).0, "look_up");
     assert!(calls(&whole).1.contains("Paris"));
-    assert!(spent.usage.prompt_tokens > 200, "tools are part of the prompt: {spent:?}");
+    assert!(
+        spent.usage.prompt_tokens > 200,
+        "tools are part of the prompt: {spent:?}"
+    );
 }
 
 #[test]
 fn what_it_says_of_itself_is_read_whole() {
     let props = parse_props(&fixture("props.json")).expect("properties");
-    assert_eq!((props.context_tokens, props.slots), (Some(512), Some(2)), "of one slot");
+    assert_eq!(
+        (props.context_tokens, props.slots),
+        (Some(512), Some(2)),
+        "of one slot"
+    );
     assert_eq!(props.tools, Some(false));
     assert!(props.shows_slots && props.shows_metrics && !props.router && !props.vision);
     let served = parse_served(&fixture("models.json")).expect("models").remove(0);
     let info = model_info(&served, Some(&props), false);
     assert_eq!((info.name.as_str(), info.state), ("starter", ModelState::Loaded));
-    assert_eq!((info.context_window, info.trained_context), (Some(512), Some(8192)));
+    assert_eq!(
+        (info.context_window, info.trained_context),
+        (Some(512), Some(8192))
+    );
     assert_eq!(
         (info.parameters.as_deref(), info.quantization.as_deref()),
         (Some("135M"), Some("Q4_1"))
@@ -170,10 +185,19 @@ fn what_it_says_of_itself_is_read_whole() {
     let tools = parse_props(&fixture("props.tools.json")).expect("properties");
     assert!(model_info(&served, Some(&tools), false).can(Capability::Tools));
     let slots = parse_slots(&fixture("slots.json")).expect("slots");
-    assert_eq!(slots.iter().map(|s| (s.id, s.busy)).collect::<Vec<_>>(), [(0, false), (1, false)]);
+    assert_eq!(
+        slots.iter().map(|s| (s.id, s.busy)).collect::<Vec<_>>(),
+        [(0, false), (1, false)]
+    );
     let measured = parse_metrics(&String::from_utf8(fixture("metrics.txt")).expect("text"));
-    assert!(measured.decode_tokens_per_second.is_some_and(|n| n > 1.0), "{measured:?}");
-    assert!(measured.prefill_tokens_per_second.is_some_and(|n| n > 1.0), "{measured:?}");
+    assert!(
+        measured.decode_tokens_per_second.is_some_and(|n| n > 1.0),
+        "{measured:?}"
+    );
+    assert!(
+        measured.prefill_tokens_per_second.is_some_and(|n| n > 1.0),
+        "{measured:?}"
+    );
 }
 
 #[test]
@@ -190,10 +214,22 @@ fn a_router_says_how_each_model_is() {
         let found = states(file).into_iter().find(|(n, ..)| n == name);
         found.map(|(_, state, context)| (state, context)).expect(name)
     };
-    assert_eq!(of(starter, "router/models.idle.json"), (ModelState::Available, None));
-    assert_eq!(of(starter, "router/models.loading.json"), (ModelState::Loading, None));
-    assert_eq!(of(starter, "router/models.loaded.json"), (ModelState::Loaded, Some(512)));
-    assert_eq!(of(gemma, "router/models.loaded.json"), (ModelState::Available, None));
+    assert_eq!(
+        of(starter, "router/models.idle.json"),
+        (ModelState::Available, None)
+    );
+    assert_eq!(
+        of(starter, "router/models.loading.json"),
+        (ModelState::Loading, None)
+    );
+    assert_eq!(
+        of(starter, "router/models.loaded.json"),
+        (ModelState::Loaded, Some(512))
+    );
+    assert_eq!(
+        of(gemma, "router/models.loaded.json"),
+        (ModelState::Available, None)
+    );
     let of_model = parse_props(&fixture("router/props.model.json")).expect("properties");
     assert_eq!((of_model.router, of_model.context_tokens), (false, Some(512)));
 }
@@ -219,7 +255,10 @@ fn a_question_costs_one_token_and_shares_what_it_can() {
     let no = question.read(Some(&first)).options[0].probability;
     assert!((0.08..0.1).contains(&no), "{no}");
     let (_, second) = decode_readout(&fixture("readout.second.json"), "m").expect("an answer");
-    assert_eq!(second.usage.cached_tokens, 10, "what both begin with was not computed again");
+    assert_eq!(
+        second.usage.cached_tokens, 10,
+        "what both begin with was not computed again"
+    );
     for broken in ["", "{}", "[1]", r#"{"stop":false}"#] {
         assert!(decode_readout(broken.as_bytes(), "m").is_err(), "{broken}");
     }
@@ -283,7 +322,10 @@ fn every_recorded_refusal_has_its_one_meaning() {
         ("router/error.embeddings.json", 501),
     ] {
         let got = said(name, status);
-        assert!(matches!(got, ProviderError::Rejected { status: 400, .. }), "{name}: {got:?}");
+        assert!(
+            matches!(got, ProviderError::Rejected { status: 400, .. }),
+            "{name}: {got:?}"
+        );
     }
 }
 
@@ -302,6 +344,9 @@ fn a_text_to_be_continued_is_written_in_its_words() {
     assert_eq!(body, expected);
     request.suffix = Some("three".into());
     let body: serde_json::Value = serde_json::from_slice(&encode_completion(&request)).expect("JSON");
-    assert_eq!((&body["input_prefix"], &body["input_suffix"]), (&"One".into(), &"three".into()));
+    assert_eq!(
+        (&body["input_prefix"], &body["input_suffix"]),
+        (&"One".into(), &"three".into())
+    );
     assert!(body.get("prompt").is_none());
 }

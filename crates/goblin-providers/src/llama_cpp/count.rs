@@ -1,12 +1,12 @@
 //! How many tokens a prompt has: counted by the server itself.
 
 use goblin_core::chat::ChatRequest;
+use goblin_core::chat::Message;
 use goblin_core::context_rule::CountMethod;
 use goblin_core::provider::{ProviderError, TokenCount};
 use goblin_core::wire::llama_cpp::{
     decode_input_tokens, decode_prompt, decode_tokens, encode_count, encode_tokenize,
 };
-use goblin_core::chat::Message;
 use http::StatusCode;
 
 use super::Server;
@@ -72,7 +72,9 @@ impl Server {
         let body = self.upstream.post_whole(url, encode_count(request), model);
         let prompt = decode_prompt(&body.await?)?;
         let url = self.root.join("tokenize");
-        let body = self.upstream.post_whole(url, encode_tokenize(model, &prompt), model);
+        let body = self
+            .upstream
+            .post_whole(url, encode_tokenize(model, &prompt), model);
         decode_tokens(&body.await?)
     }
 }

@@ -46,7 +46,8 @@ struct Running {
 impl Known {
     /// The model of this name. A server with one model answers with it whatever it is called.
     fn find(&self, name: &str) -> Option<&Running> {
-        let named = |m: &&Running| m.served.name == name || m.served.aliases.iter().any(|alias| alias == name);
+        let named =
+            |m: &&Running| m.served.name == name || m.served.aliases.iter().any(|alias| alias == name);
         match self.models.as_slice() {
             [only] if !self.router => Some(only),
             models => models.iter().find(named),
@@ -185,11 +186,8 @@ impl Server {
     }
 
     async fn look_at_router(&self, known: &mut Known, served: Vec<Served>) -> ProviderStatus {
-        let mut before: HashMap<String, Option<Props>> = known
-            .models
-            .drain(..)
-            .map(|m| (m.served.name, m.props))
-            .collect();
+        let mut before: HashMap<String, Option<Props>> =
+            known.models.drain(..).map(|m| (m.served.name, m.props)).collect();
         let mut models = Vec::new();
         let mut asked = 0;
         for served in served {

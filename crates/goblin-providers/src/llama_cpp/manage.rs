@@ -86,7 +86,9 @@ impl Server {
                 (_, ModelState::Loaded) if in_memory => return Ok(Outcome::Done),
                 (Some(code), _) if in_memory => {
                     return Err(ProviderError::Broken {
-                        reason: format!("the server of {model} ended with {code} while loading it; see its log"),
+                        reason: format!(
+                            "the server of {model} ended with {code} while loading it; see its log"
+                        ),
                     });
                 }
                 (_, ModelState::Available) if !in_memory => return Ok(Outcome::Done),

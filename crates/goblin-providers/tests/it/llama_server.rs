@@ -13,7 +13,7 @@ use goblin_core::provider::{Health, ProviderError, ProviderHandle};
 use goblin_providers::openai_compat::{Kind, UpstreamSpec};
 use serde_json::Value;
 
-use crate::fake_upstream::{FakeUpstream, Step, answer, json, question, soon};
+use crate::fake_upstream::{FakeUpstream, Step, answer, good_stream, json, question, soon};
 
 fn fixture(name: &str) -> String {
     let path = format!(
@@ -69,7 +69,10 @@ async fn a_server_is_described_by_what_it_says_and_asked_the_rest_once() {
         assert_eq!((status.slots, status.free_slots), (Some(2), Some(2)));
         assert!(status.decode_tokens_per_second.is_some(), "{status:?}");
         let model = &status.models[0];
-        assert_eq!((model.name.as_str(), model.context_window), ("starter", Some(512)));
+        assert_eq!(
+            (model.name.as_str(), model.context_window),
+            ("starter", Some(512))
+        );
         assert!(model.can(Capability::Chat) && model.can(Capability::Decide));
         assert!(!model.can(Capability::Tools) && !model.can(Capability::Embed));
     }
@@ -105,7 +108,11 @@ async fn every_way_of_not_answering_has_its_own_name() {
     let broken = |h: &Health| matches!(h, Health::Broken(_));
     type Is<'a> = &'a dyn Fn(&Health) -> bool;
     let table: [(&str, String, Is<'_>); 3] = [
-        ("503 Service Unavailable", fixture("error.loading.json"), &starting),
+        (
+            "503 Service Unavailable",
+            fixture("error.loading.json"),
+            &starting,
+        ),
         ("401 Unauthorized", fixture("error.key.json"), &refused),
         ("200 OK", "<html>".to_owned(), &broken),
     ];
@@ -140,10 +147,16 @@ async fn a_prompt_is_counted_by_the_server_in_the_way_it_can() {
         let count = handle.count.as_ref().expect("it counts");
         for _ in 0..2 {
             let counted = soon(count(question())).await.expect("a number");
-            assert_eq!((counted.context_window, counted.method), (512, CountMethod::Tokenizer));
+            assert_eq!(
+                (counted.context_window, counted.method),
+                (512, CountMethod::Tokenizer)
+            );
             assert!(counted.prompt_tokens > 4, "{counted:?}");
         }
-        let tried = paths(&upstream).iter().filter(|p| p.ends_with("/input_tokens")).count();
+        let tried = paths(&upstream)
+            .iter()
+            .filter(|p| p.ends_with("/input_tokens"))
+            .count();
         let tokenized = paths(&upstream).iter().filter(|p| *p == "/tokenize").count();
         assert_eq!((tried, tokenized), if old { (1, 2) } else { (2, 0) });
     }
@@ -187,7 +200,10 @@ async fn questions_go_to_one_idle_slot_and_the_server_is_asked_for_typed_ones_on
         let decided = soon(decide(two_questions())).await.expect("decisions");
         assert_eq!(decided.method, DecideMethod::Readout);
         assert_eq!(decided.decisions.len(), 2);
-        assert!(decided.decisions[0].mass > 0.05 && decided.decisions[0].mass < 0.5, "{decided:?}");
+        assert!(
+            decided.decisions[0].mass > 0.05 && decided.decisions[0].mass < 0.5,
+            "{decided:?}"
+        );
     }
     let asked = upstream.asked();
     let bodies: Vec<Value> = asked
@@ -238,6 +254,27 @@ async fn a_chat_over_the_context_and_one_for_an_unknown_model_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_connection_that_streamed_is_not_used_again_because_the_server_closes_it() {
+    let upstream = FakeUpstream::answering(|asked| match asked.path() {
+        "/v1/chat/completions" => good_stream(&["Hi"]),
+        path => one(path),
+    })
+    .await;
+    let handle = handle(&upstream);
+    assert_eq!(answer(&handle, question()).await.1, Ok(()));
+    soon((handle.status)()).await;
+    let closes: Vec<bool> = upstream
+        .asked()
+        .iter()
+        .map(|a| a.head.contains("\r\nconnection: close\r\n"))
+        .collect();
+    assert!(
+        closes[0] && closes[1..].iter().all(|closes| !closes),
+        "{closes:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_routers_model_is_loaded_when_it_says_so_and_no_question_loads_one() {
     let loads = Arc::new(AtomicBool::new(false));
     let now = Arc::clone(&loads);
@@ -265,7 +302,10 @@ async fn a_routers_model_is_loaded_when_it_says_so_and_no_question_loads_one() {
     assert!(matches!(loaded, Ok(Outcome::Done)));
     let status = soon((handle.status)()).await;
     let found = status.models.iter().find(|m| m.name == model).expect("listed");
-    assert_eq!((found.state, found.context_window, found.slots), (ModelState::Loaded, Some(512), Some(2)));
+    assert_eq!(
+        (found.state, found.context_window, found.slots),
+        (ModelState::Loaded, Some(512), Some(2))
+    );
     let asked_of_models = paths(&upstream).into_iter().filter(|p| p.contains('?'));
     assert!(asked_of_models.clone().count() > 0);
     assert!(asked_of_models.into_iter().all(|p| p.contains("autoload=false")));
@@ -276,6 +316,9 @@ async fn a_routers_model_is_loaded_when_it_says_so_and_no_question_loads_one() {
         let outcome = soon(manage(action)).await;
         assert!(matches!(outcome, Err(ProviderError::Rejected { .. })));
     }
-    let unknown = soon(manage(Action::Load { model: "nobody".into() })).await;
+    let unknown = soon(manage(Action::Load {
+        model: "nobody".into(),
+    }))
+    .await;
     assert!(matches!(unknown, Err(ProviderError::ModelNotFound { .. })));
 }

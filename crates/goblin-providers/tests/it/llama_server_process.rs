@@ -40,8 +40,20 @@ impl LlamaServer {
     async fn start_on(port: &str, arguments: &[&OsStr]) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let log = home.path().join("server.log");
-        let fixed = ["--host", "127.0.0.1", "--port", port, "--threads", "1", "--threads-batch", "1"];
-        let fixed = fixed.iter().chain(&["--no-webui", "--log-colors", "off"]).map(OsStr::new);
+        let fixed = [
+            "--host",
+            "127.0.0.1",
+            "--port",
+            port,
+            "--threads",
+            "1",
+            "--threads-batch",
+            "1",
+        ];
+        let fixed = fixed
+            .iter()
+            .chain(&["--no-webui", "--log-colors", "off"])
+            .map(OsStr::new);
         let arguments: Vec<&OsStr> = fixed.chain(arguments.iter().copied()).collect();
         let process = Process::start(program(), &arguments, &[("HOME", home.path())], &log);
         let address = within(listening(&log, "listening on ")).await;
@@ -93,7 +105,15 @@ impl LlamaServer {
 
 fn arguments<'a>(model: &'a Path, more: &[&'a str]) -> Vec<&'a OsStr> {
     let mut arguments: Vec<&OsStr> = vec![OsStr::new("--model"), model.as_os_str()];
-    let usual: [&'a str; 7] = ["--alias", MODEL, "--parallel", "2", "--ctx-size", "1024", "--metrics"];
+    let usual: [&'a str; 7] = [
+        "--alias",
+        MODEL,
+        "--parallel",
+        "2",
+        "--ctx-size",
+        "1024",
+        "--metrics",
+    ];
     arguments.extend(usual.into_iter().chain(more.iter().copied()).map(OsStr::new));
     arguments
 }

@@ -22,9 +22,7 @@ pub(crate) const MODEL: &str = "starter";
 /// `GOBLIN_TEST_OLLAMA`, else what `scripts/ollama.sh` finds or builds.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        variable("GOBLIN_TEST_OLLAMA").unwrap_or_else(|| from_script("scripts/ollama.sh"))
-    })
+    PROGRAM.get_or_init(|| variable("GOBLIN_TEST_OLLAMA").unwrap_or_else(|| from_script("scripts/ollama.sh")))
 }
 
 /// A running server. Dropping it, or the end of this process however it comes, kills it and its runners.

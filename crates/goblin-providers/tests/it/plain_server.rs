@@ -68,14 +68,24 @@ async fn log_probabilities_that_come_back_are_read_and_tried_for_only_once() {
     })
     .await;
     let handle = handle(&upstream);
-    assert!(!capabilities(&handle).await.contains(&Capability::Logprobs), "not seen yet");
+    assert!(
+        !capabilities(&handle).await.contains(&Capability::Logprobs),
+        "not seen yet"
+    );
     assert_eq!(answer(&handle, question()).await.1, Ok(()));
     assert_eq!(chats(&upstream).len(), 1, "a chat needs no trial");
     for _ in 0..2 {
         let decided = decided(&handle).await.expect("a decision");
         assert_eq!(decided.method, DecideMethod::Readout);
-        let found: Vec<f64> = decided.decisions[0].options.iter().map(|o| o.probability).collect();
-        assert!((found[0] - 0.8).abs() < 1e-3 && (found[1] - 0.1).abs() < 1e-3, "{found:?}");
+        let found: Vec<f64> = decided.decisions[0]
+            .options
+            .iter()
+            .map(|o| o.probability)
+            .collect();
+        assert!(
+            (found[0] - 0.8).abs() < 1e-3 && (found[1] - 0.1).abs() < 1e-3,
+            "{found:?}"
+        );
         assert!((decided.decisions[0].mass - 0.9).abs() < 1e-3);
     }
     assert_eq!(chats(&upstream).len(), 1 + 1 + 2, "one trial for two decisions");
@@ -94,7 +104,11 @@ async fn a_server_that_drops_them_but_keeps_to_a_schema_writes_one_word() {
     let handle = handle(&upstream);
     let decided = decided(&handle).await.expect("a decision");
     assert_eq!(decided.method, DecideMethod::Constrained);
-    let found: Vec<f64> = decided.decisions[0].options.iter().map(|o| o.probability).collect();
+    let found: Vec<f64> = decided.decisions[0]
+        .options
+        .iter()
+        .map(|o| o.probability)
+        .collect();
     assert_eq!(found, [0.0, 1.0]);
     let now = capabilities(&handle).await;
     assert!(now.contains(&Capability::Grammar) && now.contains(&Capability::Decide));
@@ -117,7 +131,10 @@ async fn a_server_that_can_neither_says_so_and_is_asked_anew_when_it_comes_back(
     })
     .await;
     let handle = handle(&upstream);
-    assert!(capabilities(&handle).await.contains(&Capability::Decide), "not tried yet");
+    assert!(
+        capabilities(&handle).await.contains(&Capability::Decide),
+        "not tried yet"
+    );
     match decided(&handle).await {
         Err(ProviderError::Broken { reason }) => assert!(reason.contains("no log-probabilities"), "{reason}"),
         other => panic!("{other:?}"),
@@ -130,7 +147,10 @@ async fn a_server_that_can_neither_says_so_and_is_asked_anew_when_it_comes_back(
     soon((handle.status)()).await;
     away.store(false, Ordering::SeqCst);
     able.store(true, Ordering::SeqCst);
-    assert_eq!(decided(&handle).await.expect("a decision").method, DecideMethod::Readout);
+    assert_eq!(
+        decided(&handle).await.expect("a decision").method,
+        DecideMethod::Readout
+    );
 }
 
 #[tokio::test]
@@ -141,8 +161,14 @@ async fn a_failure_that_says_nothing_about_an_ability_is_not_remembered_as_its_l
     ])
     .await;
     let handle = handle(&upstream);
-    assert!(matches!(decided(&handle).await, Err(ProviderError::Overloaded { .. })));
-    assert_eq!(decided(&handle).await.expect("a decision").method, DecideMethod::Readout);
+    assert!(matches!(
+        decided(&handle).await,
+        Err(ProviderError::Overloaded { .. })
+    ));
+    assert_eq!(
+        decided(&handle).await.expect("a decision").method,
+        DecideMethod::Readout
+    );
 }
 
 #[tokio::test]

@@ -54,8 +54,14 @@ async fn it_is_described_truthfully() {
     assert_eq!(status.slots, Some(2));
     let model = &status.models[0];
     assert_eq!((model.name.as_str(), model.state), (MODEL, ModelState::Loaded));
-    assert_eq!((model.context_window, model.trained_context), (Some(512), Some(8192)));
-    assert_eq!((model.parameters.as_deref(), model.slots), (Some("135M"), Some(2)));
+    assert_eq!(
+        (model.context_window, model.trained_context),
+        (Some(512), Some(8192))
+    );
+    assert_eq!(
+        (model.parameters.as_deref(), model.slots),
+        (Some("135M"), Some(2))
+    );
     for (capability, can) in [
         (Capability::Chat, true),
         (Capability::Complete, true),
@@ -72,7 +78,10 @@ async fn it_is_described_truthfully() {
 async fn a_chat_is_the_same_streamed_and_whole() {
     let handle = shared().await.handle();
     let streamed = answer(&handle, ask("Say hello.")).await.expect("an answer");
-    assert!(streamed.pieces > 1 && !streamed.text.trim().is_empty(), "{streamed:?}");
+    assert!(
+        streamed.pieces > 1 && !streamed.text.trim().is_empty(),
+        "{streamed:?}"
+    );
     let body = serde_json::json!({"model": "x", "messages": [{"role": "user", "content": "Say hello."}],
         "temperature": 0.0, "max_tokens": 16});
     let whole = ChatRequest {
@@ -84,7 +93,10 @@ async fn a_chat_is_the_same_streamed_and_whole() {
     assert_eq!(whole.text, streamed.text);
     assert_eq!(whole.usage.prompt_tokens, streamed.usage.prompt_tokens);
     let status = within((handle.status)()).await;
-    assert!(status.decode_tokens_per_second.is_some_and(|n| n > 0.1), "{status:?}");
+    assert!(
+        status.decode_tokens_per_second.is_some_and(|n| n > 0.1),
+        "{status:?}"
+    );
 }
 
 #[tokio::test]
@@ -110,7 +122,10 @@ async fn log_probabilities_come_with_every_token_of_chats_and_completions() {
         let joined: String = got.logprobs.iter().map(|t| t.chosen.token.as_str()).collect();
         assert_eq!(joined, got.text);
         for token in &got.logprobs {
-            assert!(token.chosen.logprob <= 0.0 && token.top_logprobs.len() == 3, "{token:?}");
+            assert!(
+                token.chosen.logprob <= 0.0 && token.top_logprobs.len() == 3,
+                "{token:?}"
+            );
         }
     }
 }
@@ -162,7 +177,10 @@ async fn prompts_are_counted_exactly_tools_included() {
         for mut request in counted_cases() {
             request.sampling.max_tokens = Some(1);
             let counted = within(count(request.clone())).await.expect("a number");
-            assert_eq!((counted.method, counted.context_window), (CountMethod::Tokenizer, 512));
+            assert_eq!(
+                (counted.method, counted.context_window),
+                (CountMethod::Tokenizer, 512)
+            );
             let got = answer(&handle, request).await.expect("an answer");
             assert_eq!(counted.prompt_tokens, got.usage.prompt_tokens);
         }
@@ -177,7 +195,10 @@ async fn a_prompt_over_the_context_of_one_slot_is_refused_with_both_numbers() {
     let long = ask(&"word ".repeat(700));
     let count = handle.count.as_ref().expect("it counts");
     let counted = within(count(long.clone())).await.expect("a number");
-    assert!(counted.prompt_tokens > 700, "though both slots together hold 1024");
+    assert!(
+        counted.prompt_tokens > 700,
+        "though both slots together hold 1024"
+    );
     let refused = answer(&handle, long).await.map(|answer| answer.text);
     assert_eq!(
         refused,
@@ -243,12 +264,16 @@ async fn a_decision_models_own_answers_and_those_read_from_its_tokens_agree() {
         &model,
         &[
             ("llama.decision.type", "openjev"),
-            ("tokenizer.chat_template.systemone", "{{ state }}{{ instructions }}"),
+            (
+                "tokenizer.chat_template.systemone",
+                "{{ state }}{{ instructions }}",
+            ),
         ],
     );
     let request = DecideRequest {
         model: MODEL.into(),
-        shared: "Q: Is water wet? (A) yes (B) no\nAnswer: (A\nQ: Is fire cold? (A) yes (B) no\nAnswer: (B\n".into(),
+        shared: "Q: Is water wet? (A) yes (B) no\nAnswer: (A\nQ: Is fire cold? (A) yes (B) no\nAnswer: (B\n"
+            .into(),
         questions: vec![letters("sky", "Is the sky blue?"), letters("ice", "Is ice hot?")],
     };
     let (deciding, plain) = (LlamaServer::with_model(&model, &[]).await, shared().await);
@@ -304,7 +329,10 @@ async fn embeddings_have_length_one_and_a_server_for_them_does_nothing_else() {
     }
     let plain = shared().await.handle();
     let refused = within(plain.embed.as_ref().expect("a door")(request(&["a"]))).await;
-    assert!(matches!(refused, Err(ProviderError::Rejected { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(ProviderError::Rejected { .. })),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -354,7 +382,9 @@ async fn a_server_killed_in_the_middle_is_an_interruption_and_serves_again_when_
     let server = server.back(&[]).await;
     assert_eq!(server.url.address(), address);
     assert_eq!(within((handle.status)()).await.health, Health::Ok);
-    let got: Answer = answer(&handle, ask("Hello")).await.expect("the same handle works again");
+    let got: Answer = answer(&handle, ask("Hello"))
+        .await
+        .expect("the same handle works again");
     assert!(!got.text.is_empty());
 }
 
@@ -377,7 +407,11 @@ async fn taken_for_any_server_it_is_tried_and_found_to_report_log_probabilities(
 
 async fn state(handle: &ProviderHandle, model: &str) -> (ModelState, Option<u32>) {
     let status = within((handle.status)()).await;
-    let found = status.models.into_iter().find(|m| m.name == model).expect("listed");
+    let found = status
+        .models
+        .into_iter()
+        .find(|m| m.name == model)
+        .expect("listed");
     (found.state, found.context_window)
 }
 
@@ -407,9 +441,14 @@ async fn a_routers_models_come_and_go() {
     assert_eq!(counted.prompt_tokens, got.usage.prompt_tokens);
     assert_eq!(
         answer(&handle, named("nobody")).await.map(|a| a.text),
-        Err(ProviderError::ModelNotFound { model: "nobody".into() })
+        Err(ProviderError::ModelNotFound {
+            model: "nobody".into()
+        })
     );
-    let gone = within(manage(Action::Unload { model: starter.into() })).await;
+    let gone = within(manage(Action::Unload {
+        model: starter.into(),
+    }))
+    .await;
     assert!(matches!(gone, Ok(Outcome::Done)), "{:?}", gone.err());
     assert_eq!(state(&handle, starter).await.0, ModelState::Available);
     assert_eq!(state(&handle, gemma).await.0, ModelState::Loaded);

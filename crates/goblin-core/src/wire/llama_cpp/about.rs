@@ -248,7 +248,11 @@ pub fn model_info(served: &Served, props: Option<&Props>, embeds: bool) -> Model
     }
     let quantization = served.quantization.clone();
     ModelInfo {
-        state: if sleeping { ModelState::Available } else { served.state },
+        state: if sleeping {
+            ModelState::Available
+        } else {
+            served.state
+        },
         // What a slot holds. A router's idle model has yet to be given a context.
         context_window: props.and_then(|p| p.context_tokens).or(served.context_tokens),
         capabilities,
@@ -295,7 +299,11 @@ const LEAST_TOKENS: f64 = 32.0;
 pub fn parse_metrics(text: &str) -> Measured {
     let counter = |name: &str| {
         let mut lines = text.lines();
-        let value = lines.find_map(|line| line.strip_prefix("llamacpp:")?.strip_prefix(name)?.strip_prefix(' '));
+        let value = lines.find_map(|line| {
+            line.strip_prefix("llamacpp:")?
+                .strip_prefix(name)?
+                .strip_prefix(' ')
+        });
         value.and_then(|n| n.trim().parse::<f64>().ok())
     };
     let rate = |tokens: &str, seconds: &str| {
@@ -337,7 +345,10 @@ mod tests {
             assert!(info.can(capability), "{capability:?}");
         }
         let bare = model_info(&served_named("m"), Some(&Props::default()), false);
-        assert!(!bare.can(Capability::Chat) && bare.can(Capability::Complete), "no template, no chat");
+        assert!(
+            !bare.can(Capability::Chat) && bare.can(Capability::Complete),
+            "no template, no chat"
+        );
         let embeds = model_info(&served_named("m"), Some(&chats), true);
         assert_eq!(embeds.capabilities, [Capability::Embed]);
         let asleep = Props {

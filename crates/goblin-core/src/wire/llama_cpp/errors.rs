@@ -14,12 +14,7 @@ use crate::wire::openai::{provider_error, scrub};
 /// Beyond [`provider_error`]: 501 is something this server was not started for, an image for a model without eyes is the
 /// request's fault though it comes as 500, a text too large for one batch is a prompt over the context, and a router's
 /// "not found" comes as 400.
-pub fn upstream_error(
-    status: u16,
-    body: &[u8],
-    model: &str,
-    retry_after: Option<Duration>,
-) -> ProviderError {
+pub fn upstream_error(status: u16, body: &[u8], model: &str, retry_after: Option<Duration>) -> ProviderError {
     let said = said(body);
     let words = said.as_deref().unwrap_or_default();
     let rejected = |message: String| ProviderError::Rejected {
@@ -116,7 +111,11 @@ mod tests {
                 "model 'm' not found",
                 ProviderError::ModelNotFound { model: "m".into() },
             ),
-            (503, "Loading model", ProviderError::Overloaded { retry_after: None }),
+            (
+                503,
+                "Loading model",
+                ProviderError::Overloaded { retry_after: None },
+            ),
             (401, "Invalid API Key", ProviderError::Unauthorized),
         ] {
             let body = serde_json::json!({"error": {"message": message, "code": status}}).to_string();
@@ -126,7 +125,11 @@ mod tests {
                 "{status} {message}"
             );
         }
-        for (status, body) in [(500, r#"{"error":{"message":"boom"}}"#), (501, "<html>"), (404, "")] {
+        for (status, body) in [
+            (500, r#"{"error":{"message":"boom"}}"#),
+            (501, "<html>"),
+            (404, ""),
+        ] {
             let got = upstream_error(status, body.as_bytes(), "m", None);
             assert!(matches!(got, ProviderError::Broken { .. }), "{status} {got:?}");
         }

@@ -49,7 +49,8 @@ mod tests {
     fn nonsense_is_not_measured() {
         assert_eq!(read_timings(&json!({})), None);
         assert_eq!(read_timings(&json!({"timings": {"prompt_n": "x"}})), None);
-        let odd = json!({"timings": {"prompt_n": 1, "predicted_n": 1, "prompt_ms": -4.0, "predicted_ms": 1e300}});
+        let odd =
+            json!({"timings": {"prompt_n": 1, "predicted_n": 1, "prompt_ms": -4.0, "predicted_ms": 1e300}});
         let spent = read_timings(&odd).unwrap();
         assert_eq!((spent.prompt_eval, spent.eval), (Duration::ZERO, Duration::ZERO));
     }

@@ -112,7 +112,10 @@ mod tests {
             ..EmbedRequest::default()
         };
         let plain: Value = serde_json::from_slice(&encode_embeddings(&request)).unwrap();
-        assert_eq!(plain, json!({"model": "m", "input": ["a"], "encoding_format": "float"}));
+        assert_eq!(
+            plain,
+            json!({"model": "m", "input": ["a"], "encoding_format": "float"})
+        );
         let short = EmbedRequest {
             dimensions: Some(64),
             ..request
