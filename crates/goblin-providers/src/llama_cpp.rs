@@ -128,7 +128,7 @@ impl Server {
         let body = encode_completion(&request);
         let response = self
             .upstream
-            .post(self.root.join(door), body, &request.origin, request.purpose)
+            .post_for_stream(self.root.join(door), body, &request.origin, request.purpose)
             .await?;
         if response.status != StatusCode::OK {
             return Err(self.upstream.refusal(response, &request.model).await);

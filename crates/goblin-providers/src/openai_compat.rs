@@ -19,7 +19,7 @@ use goblin_core::wire::Dialect;
 use goblin_core::wire::llama_cpp::upstream_error;
 use goblin_core::wire::openai::{encode_request, provider_error, rewrite_for_upstream};
 use goblin_net::{HttpClient, NetError, Request, Response, Url, Waiting};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -245,6 +245,9 @@ impl Upstream {
         let url = self.base.join("chat/completions");
         let mut outgoing = self.carrying(url, body, &request.origin, request.purpose);
         outgoing.first_byte_timeout = first_byte.filter(|_| streams);
+        if streams {
+            self.used_up(&mut outgoing);
+        }
         let accept = if streams {
             "text/event-stream"
         } else {
@@ -273,6 +276,31 @@ impl Upstream {
     ) -> Result<Response, ProviderError> {
         let outgoing = self.carrying(url, body, origin, purpose);
         self.net.send(outgoing).await.map_err(|e| before_answer(&e))
+    }
+
+    /// As [`Self::post`], for an answer that is streamed.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub(crate) async fn post_for_stream(
+        &self,
+        url: Url,
+        body: Bytes,
+        origin: &Origin,
+        purpose: Purpose,
+    ) -> Result<Response, ProviderError> {
+        let mut outgoing = self.carrying(url, body, origin, purpose);
+        self.used_up(&mut outgoing);
+        self.net.send(outgoing).await.map_err(|e| before_answer(&e))
+    }
+
+    /// llama-server offers to keep a connection it streamed on and closes it all the same when the stream is over
+    /// (b11434): the next request on it would fail.
+    fn used_up(&self, outgoing: &mut Request) {
+        if self.kind == Kind::LlamaCpp {
+            let close = HeaderValue::from_static("close");
+            outgoing.headers.insert(CONNECTION, close);
+        }
     }
 
     /// As [`Self::post`], for an answer in one piece.

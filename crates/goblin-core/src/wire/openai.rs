@@ -26,6 +26,8 @@ pub use request::{
 };
 pub use stream::{ChunkEncoder, DONE};
 pub(in crate::wire) use upstream::put_choosing;
-pub use upstream::{StreamDecoder, decode_completion, encode_request, encode_tier_request};
+pub use upstream::{
+    StreamDecoder, decode_completion, encode_request, encode_tier_request, encode_whole_request,
+};
 pub(in crate::wire) use vectors::read_vector;
 pub use vectors::{decode_embeddings, encode_embeddings};

@@ -43,9 +43,15 @@ struct Running {
     props: Option<Props>,
 }
 
-impl Running {
-    fn is_named(&self, name: &str) -> bool {
-        self.served.name == name || self.served.aliases.iter().any(|alias| alias == name)
+impl Known {
+    /// The model of this name. A server with one model answers with it whatever it is called.
+    fn find(&self, name: &str) -> Option<&Running> {
+        let named =
+            |m: &&Running| m.served.name == name || m.served.aliases.iter().any(|alias| alias == name);
+        match self.models.as_slice() {
+            [only] if !self.router => Some(only),
+            models => models.iter().find(named),
+        }
     }
 }
 
@@ -62,7 +68,7 @@ impl Server {
             Ok(status) => status,
             Err(health) => {
                 // Whatever answers next may be another program.
-                known.identity = None;
+                self.forget(&mut known);
                 not_answering(health)
             }
         };
@@ -79,7 +85,7 @@ impl Server {
     pub(super) async fn context_window(&self, model: &str) -> Option<u32> {
         let status = self.status().await;
         let known = self.known.lock().await;
-        let name = known.models.iter().find(|m| m.is_named(model));
+        let name = known.find(model);
         let name = name.map_or(model, |m| m.served.name.as_str());
         let info = status.models.iter().find(|m| m.name == name)?;
         info.context_window
@@ -89,7 +95,7 @@ impl Server {
     pub(super) async fn described(&self, model: &str) -> Option<(ModelInfo, Option<String>)> {
         let status = self.status().await;
         let known = self.known.lock().await;
-        let found = known.models.iter().find(|m| m.is_named(model))?;
+        let found = known.find(model)?;
         let info = status.models.into_iter().find(|m| m.name == found.served.name)?;
         Some((info, found.props.as_ref().and_then(|p| p.template.clone())))
     }
@@ -112,7 +118,7 @@ impl Server {
         self.status().await;
         let (router, props) = {
             let known = self.known.lock().await;
-            let found = known.models.iter().find(|m| m.is_named(model));
+            let found = known.find(model);
             (known.router, found.and_then(|m| m.props.clone()))
         };
         let Some(props) = props.filter(|p| p.shows_slots && !p.sleeping) else {
@@ -123,6 +129,11 @@ impl Server {
         slots.iter().filter(|s| !s.busy).map(|s| s.id).collect()
     }
 
+    fn forget(&self, known: &mut Known) {
+        *self.learnt() = Learnt::default();
+        *known = Known::default();
+    }
+
     async fn look(&self, known: &mut Known) -> Result<ProviderStatus, Health> {
         let props = self.upstream.ask_if_there(self.root.join("props")).await?;
         let Some(props) = props else {
@@ -131,13 +142,10 @@ impl Server {
         let props = parse_props(&props).map_err(|why| self.broken(&why))?;
         let served = self.served().await?;
         let identity = identity(&props, &served);
-        if known.identity.as_ref() != Some(&identity) {
-            *self.learnt() = Learnt::default();
-            *known = Known {
-                identity: Some(identity),
-                ..Known::default()
-            };
+        if known.identity.as_ref().is_some_and(|before| *before != identity) {
+            self.forget(known);
         }
+        known.identity = Some(identity);
         known.router = props.router;
         match props.router {
             true => Ok(self.look_at_router(known, served).await),

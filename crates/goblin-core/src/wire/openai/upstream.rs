@@ -32,6 +32,14 @@ pub fn encode_request(request: &ChatRequest) -> Bytes {
     written(body)
 }
 
+/// As [`encode_request`], for an answer in one piece: what costs a token or two needs no stream.
+pub fn encode_whole_request(request: &ChatRequest) -> Bytes {
+    let mut body = request_object(request);
+    put(&mut body, "stream", Some(false));
+    body.remove("stream_options");
+    written(body)
+}
+
 /// As [`encode_request`], for a tier of our own, which reads all of it back with [`super::parse_chat_request`]: which
 /// requests belong to one conversation (`prompt_cache_key`, nobody else's business), the assistant's earlier reasoning
 /// (`reasoning_content` of its messages), and in the `goblin` object `think`, `context_tokens`, `keep_alive_seconds`

@@ -6,6 +6,8 @@ use goblin_core::chat::{ChatRequest, Message, Purpose, ResponseFormat, Role, Sam
 use goblin_core::decide::{DecideCost, DecideMethod, DecideRequest, DecideResponse, Question};
 use goblin_core::event::{Parsed, TokenLogprob, Usage};
 use goblin_core::provider::ProviderError;
+use goblin_core::wire::Dialect;
+use goblin_core::wire::openai::encode_whole_request;
 use serde_json::{Value, json};
 
 use super::Server;
@@ -113,6 +115,11 @@ impl Server {
     }
 
     async fn reply(&self, request: ChatRequest) -> Result<Reply, ProviderError> {
+        let body = encode_whole_request(&request);
+        let request = ChatRequest {
+            raw: Some((Dialect::OpenAi, body)),
+            ..request
+        };
         let mut answer = self.upstream.chat(request).await?;
         let mut reply = Reply::default();
         while let Some(event) = answer.next().await {
