@@ -278,6 +278,7 @@ fn a_decision_models_own_answer_is_read() {
             text: "Is the sky blue?".into(),
             options: vec![option("yes"), option("no")],
         }],
+        ..DecideRequest::default()
     });
     let answer = decode_response(&asked, &fixture("systemone.json")).expect("an answer");
     assert_eq!(answer.method, DecideMethod::Native);

@@ -181,6 +181,7 @@ fn two_questions() -> DecideRequest {
         model: "starter".into(),
         shared: "The sky is blue. ".into(),
         questions: vec![question("a"), question("b")],
+        ..DecideRequest::default()
     }
 }
 

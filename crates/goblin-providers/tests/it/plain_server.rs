@@ -51,6 +51,7 @@ async fn decided(handle: &ProviderHandle) -> Result<DecideResponse, ProviderErro
             text: "Is it blue?".into(),
             options: vec![option("yes", ["yes", "Yes"]), option("no", ["no", " no"])],
         }],
+        ..DecideRequest::default()
     };
     soon(handle.decide.as_ref().expect("it decides")(request)).await
 }
