@@ -9,6 +9,7 @@ mod fields;
 mod images;
 pub mod json;
 pub mod legacy;
+pub mod llama_cpp;
 mod logprobs;
 pub mod ollama;
 pub mod openai;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use goblin_core::chat::{ChatRequest, Purpose};
 use goblin_core::completion::CompletionRequest;
-use goblin_core::decide::{DecideCost, DecideRequest, DecideResponse};
+use goblin_core::decide::{DecideCost, DecideMethod, DecideRequest, DecideResponse};
 use goblin_core::embed::{EmbedRequest, EmbedResponse};
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle, TokenCount};
 use goblin_core::wire::Dialect;
@@ -23,11 +23,10 @@ use goblin_core::wire::openai::{
 };
 use goblin_core::wire::systemone::{self, MAX_QUESTIONS, SystemOneRequest};
 use goblin_core::wire::tier::decode_count;
-use goblin_net::{HttpClient, Request, Response};
-use http::StatusCode;
+use goblin_net::HttpClient;
 use tokio::sync::Mutex;
 
-use crate::openai_compat::{Upstream, UpstreamSpec, before_answer, in_answer, refusal};
+use crate::openai_compat::{Upstream, UpstreamSpec};
 use crate::transport::BuildError;
 use sent::Sent;
 use status::Known;
@@ -108,11 +107,11 @@ impl Tier {
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
         let there = self.sent.one(&request.model);
         let within = HEAD_WITHIN.min(self.upstream.net.options().first_byte_timeout);
-        let stream = self
+        let answer = self
             .upstream
-            .answer(&request, chat_body(&request), Some(within))
+            .start_with(&request, chat_body(&request), Some(within))
             .await?;
-        Ok(there.until_over(stream))
+        Ok(there.until_over(answer.into_stream()))
     }
 
     async fn complete(&self, request: CompletionRequest) -> Result<ChatStream, ProviderError> {
@@ -125,8 +124,10 @@ impl Tier {
         let _there = self.sent.one(&request.model);
         let url = self.upstream.base.join("embeddings");
         let body = encode_tier_embeddings(&request);
-        let outgoing = self.upstream.post(url, body, &request.origin, Purpose::Answer);
-        let answer = self.ask(outgoing, &request.model).await?;
+        let outgoing = self
+            .upstream
+            .carrying(url, body, &request.origin, Purpose::Answer);
+        let answer = self.upstream.whole(outgoing, &request.model).await?;
         decode_embeddings(&answer, request.inputs.len())
     }
 
@@ -137,13 +138,16 @@ impl Tier {
         let mut told = DecideResponse {
             decisions: Vec::with_capacity(request.questions.len()),
             cost: DecideCost::default(),
+            method: DecideMethod::default(),
         };
         for questions in request.questions.chunks(MAX_QUESTIONS) {
             let asked = SystemOneRequest::of_tokens(&request.model, &request.shared, questions);
             let url = self.upstream.base.join("systemone");
             let body = systemone::encode_request(&asked);
-            let outgoing = self.upstream.post(url, body, &request.origin, Purpose::Verdict);
-            let answer = self.ask(outgoing, &request.model).await?;
+            let outgoing = self
+                .upstream
+                .carrying(url, body, &request.origin, Purpose::Verdict);
+            let answer = self.upstream.whole(outgoing, &request.model).await?;
             let part = systemone::decode_response(&asked, &answer)?;
             let named = part.decisions.into_iter().zip(questions);
             told.decisions.extend(named.map(|(mut decision, question)| {
@@ -151,6 +155,7 @@ impl Tier {
                 decision
             }));
             told.cost = sum(told.cost, part.cost);
+            told.method = part.method;
         }
         Ok(told)
     }
@@ -159,29 +164,15 @@ impl Tier {
         let url = self.upstream.base.join("goblin/tokenize");
         let mut outgoing = self
             .upstream
-            .post(url, chat_body(&request), &request.origin, request.purpose);
+            .carrying(url, chat_body(&request), &request.origin, request.purpose);
         outgoing.first_byte_timeout = Some(COUNT_WITHIN);
-        let answer = self.ask(outgoing, &request.model).await?;
+        let answer = self.upstream.whole(outgoing, &request.model).await?;
         decode_count(&answer)?.ok_or_else(|| ProviderError::Broken {
             reason: format!(
                 "{} does not know how much the context of its model holds",
                 self.upstream.base.address()
             ),
         })
-    }
-
-    /// Asks for an answer in one piece.
-    async fn ask(&self, outgoing: Request, model: &str) -> Result<Bytes, ProviderError> {
-        let response: Response = self
-            .upstream
-            .net
-            .send(outgoing)
-            .await
-            .map_err(|e| before_answer(&e))?;
-        if response.status != StatusCode::OK {
-            return Err(refusal(response, model).await);
-        }
-        response.body.collect().await.map_err(|e| in_answer(&e))
     }
 }
 

@@ -9,7 +9,6 @@ mod context;
 mod decide;
 mod discovery;
 mod manage;
-mod rates;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -32,9 +31,9 @@ use secrecy::SecretString;
 
 use answer::Answer;
 use context::{Contexts, Plan, Prompt, Running};
-use rates::Rates;
 
 use crate::origin;
+use crate::rates::Rates;
 use crate::transport::{BuildError, Refused, bearer};
 
 pub use discovery::is_cloud_model;

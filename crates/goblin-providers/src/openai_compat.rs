@@ -4,8 +4,9 @@
 //! The adapter starts answers and reports what went wrong with them, before the first content or after; whether
 //! another provider is tried then is not decided here.
 
-mod answer;
-mod discovery;
+pub(crate) mod answer;
+pub(crate) mod discovery;
+mod plain;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,24 +16,27 @@ use goblin_core::chat::{ChatRequest, Purpose};
 use goblin_core::origin::Origin;
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
 use goblin_core::wire::Dialect;
+use goblin_core::wire::llama_cpp::upstream_error;
 use goblin_core::wire::openai::{encode_request, provider_error, rewrite_for_upstream};
 use goblin_net::{HttpClient, NetError, Request, Response, Url, Waiting};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use secrecy::{ExposeSecret, SecretString};
 
-use answer::{Answer, Framing};
-use discovery::Discovery;
+use answer::{Answer, Framing, Words};
 
 use crate::goblin_tier;
+use crate::llama_cpp;
 use crate::ollama::{self, OllamaSpec};
 use crate::origin;
 use crate::transport::{BuildError, Refused, bearer, secret};
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 /// How a server differs from the plain dialect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing special.
+    /// Nothing special: vLLM, LM Studio, a cloud. What it claims to do is tried before it is believed.
     #[default]
     Plain,
     /// A model tier of our own ([`crate::goblin_tier`]): it can do more, says more of its models, and is told which
@@ -40,7 +44,7 @@ pub enum Kind {
     GoblinTier,
     /// Ollama: reached through its own API ([`crate::ollama`]); models that run in its cloud are left out.
     Ollama,
-    /// llama.cpp's server.
+    /// llama.cpp's server, also through its own doors ([`crate::llama_cpp`]).
     LlamaCpp,
 }
 
@@ -134,13 +138,14 @@ pub fn ollama_url(text: &str) -> Result<Url, goblin_net::UrlError> {
 /// What an adapter needs for every request.
 pub(crate) struct Upstream {
     pub(crate) id: Arc<str>,
+    kind: Kind,
     /// The address with its API version: `http://h/v1`.
     pub(crate) base: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) net: HttpClient,
     /// Is it one of the operator's machines?
     pub(crate) own: bool,
-    status_timeout: Duration,
+    pub(crate) status_timeout: Duration,
 }
 
 /// A handle for a server. Nothing is connected yet and nothing runs in the background: the server's state is asked for
@@ -149,33 +154,21 @@ pub(crate) struct Upstream {
 /// # Errors
 /// [`BuildError::Key`].
 pub fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandle, BuildError> {
-    if spec.kind == Kind::Ollama {
-        let ollama = OllamaSpec {
-            key: spec.key,
-            local: spec.local,
-            status_ttl: spec.status_ttl,
-            status_timeout: spec.status_timeout,
-            ..OllamaSpec::new(spec.id, spec.base_url)
-        };
-        return ollama::build(ollama, net);
+    match spec.kind {
+        Kind::LlamaCpp => llama_cpp::build(spec, net),
+        Kind::Plain => plain::build(spec, net),
+        Kind::GoblinTier => goblin_tier::build(&spec, net),
+        Kind::Ollama => {
+            let ollama = OllamaSpec {
+                key: spec.key,
+                local: spec.local,
+                status_ttl: spec.status_ttl,
+                status_timeout: spec.status_timeout,
+                ..OllamaSpec::new(spec.id, spec.base_url)
+            };
+            ollama::build(ollama, net)
+        }
     }
-    if spec.kind == Kind::GoblinTier {
-        return goblin_tier::build(&spec, net);
-    }
-    let upstream = Arc::new(Upstream::new(&spec, net)?);
-    let discovery = Arc::new(Discovery::new(Arc::clone(&upstream), spec.status_ttl));
-    Ok(ProviderHandle::new(
-        Arc::clone(&upstream.id),
-        spec.local,
-        Arc::new(move |request| {
-            let upstream = Arc::clone(&upstream);
-            Box::pin(async move { upstream.chat(request).await })
-        }),
-        Arc::new(move || {
-            let discovery = Arc::clone(&discovery);
-            Box::pin(async move { discovery.status().await })
-        }),
-    ))
 }
 
 /// `http://h`, `http://h/` and `http://h/v1` all give `http://h/v1`. Another path is taken as the API's own
@@ -203,6 +196,7 @@ impl Upstream {
     pub(crate) fn new(spec: &UpstreamSpec, net: HttpClient) -> Result<Self, BuildError> {
         Ok(Self {
             id: spec.id.as_str().into(),
+            kind: spec.kind,
             base: api_base(&spec.base_url),
             headers: key_headers(spec)?,
             net,
@@ -211,42 +205,49 @@ impl Upstream {
         })
     }
 
-    async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
+    pub(crate) async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
+        Ok(self.start(request).await?.into_stream())
+    }
+
+    /// Starts an answer that is yet to be made a stream.
+    pub(crate) async fn start(&self, request: ChatRequest) -> Result<Answer, ProviderError> {
         let body = match &request.raw {
             Some((Dialect::OpenAi, raw)) => rewrite_for_upstream(raw, &request.model, true),
             _ => encode_request(&request),
         };
-        self.answer(&request, body, None).await
+        self.start_with(&request, body, None).await
     }
 
     /// A request with a JSON body, that says where it comes from.
-    pub(crate) fn post(&self, url: Url, body: Bytes, origin: &Origin, purpose: Purpose) -> Request {
+    pub(crate) fn carrying(&self, url: Url, body: Bytes, origin: &Origin, purpose: Purpose) -> Request {
         let mut outgoing = Request::new(Method::POST, url);
         outgoing.headers = self.headers.clone();
-        let json = HeaderValue::from_static("application/json");
-        outgoing.headers.insert(CONTENT_TYPE, json);
+        outgoing.headers.insert(CONTENT_TYPE, JSON);
         origin::put(&mut outgoing.headers, origin, purpose, self.own);
         outgoing.body = body;
         outgoing
     }
 
-    /// Asks for a chat's answer with `body`, whose headers come within `first_byte` (else the client's limit) where it
-    /// is a stream.
+    /// As [`Self::start`] with a body of the caller's making; its headers come within `first_byte` (else the client's
+    /// limit) where it is a stream.
     ///
     /// # Errors
     /// What failed before the answer began.
-    pub(crate) async fn answer(
+    pub(crate) async fn start_with(
         &self,
         request: &ChatRequest,
         body: Bytes,
         first_byte: Option<Duration>,
-    ) -> Result<ChatStream, ProviderError> {
+    ) -> Result<Answer, ProviderError> {
         let pass_through = matches!(&request.raw, Some((Dialect::OpenAi, _)));
         // Only a request that is passed through may ask for an answer in one piece.
         let streams = request.stream || !pass_through;
         let url = self.base.join("chat/completions");
-        let mut outgoing = self.post(url, body, &request.origin, request.purpose);
+        let mut outgoing = self.carrying(url, body, &request.origin, request.purpose);
         outgoing.first_byte_timeout = first_byte.filter(|_| streams);
+        if streams {
+            self.used_up(&mut outgoing);
+        }
         let accept = if streams {
             "text/event-stream"
         } else {
@@ -255,10 +256,92 @@ impl Upstream {
         outgoing.headers.insert(ACCEPT, HeaderValue::from_static(accept));
         let response = self.net.send(outgoing).await.map_err(|e| before_answer(&e))?;
         if response.status != http::StatusCode::OK {
-            return Err(refusal(response, &request.model).await);
+            return Err(self.refusal(response, &request.model).await);
         }
         let framing = self.framing(&response.headers, streams, pass_through)?;
-        Ok(Answer::new(response.body, framing, pass_through, &request.model).into_stream())
+        let words = Words::chat(pass_through, &request.model);
+        Ok(Answer::new(response.body, framing, words))
+    }
+
+    /// Says something to another door of the server.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unavailable`].
+    pub(crate) async fn post(
+        &self,
+        url: Url,
+        body: Bytes,
+        origin: &Origin,
+        purpose: Purpose,
+    ) -> Result<Response, ProviderError> {
+        let outgoing = self.carrying(url, body, origin, purpose);
+        self.net.send(outgoing).await.map_err(|e| before_answer(&e))
+    }
+
+    /// As [`Self::post`], for an answer that is streamed.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub(crate) async fn post_for_stream(
+        &self,
+        url: Url,
+        body: Bytes,
+        origin: &Origin,
+        purpose: Purpose,
+    ) -> Result<Response, ProviderError> {
+        let mut outgoing = self.carrying(url, body, origin, purpose);
+        self.used_up(&mut outgoing);
+        self.net.send(outgoing).await.map_err(|e| before_answer(&e))
+    }
+
+    /// llama-server offers to keep a connection it streamed on and closes it all the same when the stream is over
+    /// (b11434): the next request on it would fail.
+    fn used_up(&self, outgoing: &mut Request) {
+        if self.kind == Kind::LlamaCpp {
+            let close = HeaderValue::from_static("close");
+            outgoing.headers.insert(CONNECTION, close);
+        }
+    }
+
+    /// As [`Self::post`], for an answer in one piece.
+    ///
+    /// # Errors
+    /// What a refusal says; [`ProviderError::Interrupted`] for a body that is cut.
+    pub(crate) async fn post_whole(
+        &self,
+        url: Url,
+        body: Bytes,
+        model: &str,
+        origin: &Origin,
+        purpose: Purpose,
+    ) -> Result<Bytes, ProviderError> {
+        let outgoing = self.carrying(url, body, origin, purpose);
+        self.whole(outgoing, model).await
+    }
+
+    /// Asks for an answer in one piece.
+    ///
+    /// # Errors
+    /// As [`Self::post_whole`].
+    pub(crate) async fn whole(&self, outgoing: Request, model: &str) -> Result<Bytes, ProviderError> {
+        let response = self.net.send(outgoing).await.map_err(|e| before_answer(&e))?;
+        if response.status != http::StatusCode::OK {
+            return Err(self.refusal(response, model).await);
+        }
+        response.body.collect().await.map_err(|e| in_answer(&e))
+    }
+
+    /// Reads what a refusal says.
+    pub(crate) async fn refusal(&self, response: Response, model: &str) -> ProviderError {
+        let Refused {
+            status,
+            retry_after,
+            body,
+        } = Refused::read(response).await;
+        match self.kind {
+            Kind::LlamaCpp => upstream_error(status, &body, model, retry_after),
+            _ => provider_error(status, &body, model, retry_after),
+        }
     }
 
     /// How the answer is framed, by its content type. Without one it is what was asked for.
@@ -311,12 +394,6 @@ pub(crate) fn in_answer(error: &NetError) -> ProviderError {
         other => other.to_string(),
     };
     ProviderError::Interrupted { reason }
-}
-
-/// Reads what a refusal says.
-pub(crate) async fn refusal(response: Response, model: &str) -> ProviderError {
-    let refused = Refused::read(response).await;
-    provider_error(refused.status, &refused.body, model, refused.retry_after)
 }
 
 #[cfg(test)]

@@ -122,6 +122,7 @@ async fn questions_are_decided_and_the_next_server_is_asked_when_one_fails() {
                     shared_evaluated,
                     ..DecideCost::default()
                 },
+                ..DecideResponse::default()
             });
             Box::pin(async move { answer })
         })),

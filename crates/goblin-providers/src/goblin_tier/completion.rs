@@ -23,7 +23,7 @@ pub(super) async fn start(
     let path = upstream.base.path().trim_end_matches('/');
     let root = upstream.base.with_path(path.strip_suffix("/v1").unwrap_or(path));
     let body = encode_completion(&request)?;
-    let outgoing = upstream.post(root.join("api/generate"), body, &request.origin, request.purpose);
+    let outgoing = upstream.carrying(root.join("api/generate"), body, &request.origin, request.purpose);
     let response = upstream.net.send(outgoing).await.map_err(|e| before_answer(&e))?;
     if response.status != StatusCode::OK {
         let Refused {

@@ -4,16 +4,18 @@ use futures_util::StreamExt;
 use goblin_core::chat::{ChatRequest, KeepAlive, Message, ResponseFormat, Role, Sampling};
 use goblin_core::completion::CompletionRequest;
 use goblin_core::context_rule::CountMethod;
-use goblin_core::decide::{AnswerOption, DecideRequest, Question};
+use goblin_core::decide::DecideRequest;
 use goblin_core::embed::EmbedRequest;
-use goblin_core::event::{FinishReason, Parsed, TokenLogprob, Usage};
+use goblin_core::event::FinishReason;
 use goblin_core::manage::{Action, Outcome};
 use goblin_core::model::{Capability, ModelInfo, ModelState};
-use goblin_core::provider::{ChatStream, Health, ProviderError, ProviderHandle};
+use goblin_core::provider::{Health, ProviderError, ProviderHandle};
 use goblin_providers::ollama::OllamaSpec;
 
+use crate::asking::{Answer, answer, collect, first_text, yes_or_no};
 use crate::fake_upstream::{net, soon};
-use crate::ollama_process::{HANG, MODEL, Ollama, done, handle, own, shared, within};
+use crate::ollama_process::{MODEL, Ollama, done, handle, own, shared};
+use crate::process::{HANG, within};
 
 fn ask(text: &str) -> ChatRequest {
     ChatRequest {
@@ -47,51 +49,11 @@ fn endless() -> ChatRequest {
     request
 }
 
-#[derive(Debug, Default)]
-struct Answer {
-    text: String,
-    pieces: usize,
-    logprobs: Vec<TokenLogprob>,
-    finish: Option<FinishReason>,
-    usage: Usage,
-}
-
-async fn collect(mut stream: ChatStream) -> Result<Answer, ProviderError> {
-    let mut out = Answer::default();
-    while let Some(event) = within(stream.next()).await {
-        match event?.parsed {
-            Parsed::Text { text, logprobs } => {
-                out.text.push_str(&text);
-                out.pieces += 1;
-                out.logprobs.extend(logprobs);
-            }
-            Parsed::Finished { reason } => out.finish = Some(reason),
-            Parsed::Usage(usage) => out.usage = usage,
-            _ => {}
-        }
-    }
-    Ok(out)
-}
-
-async fn answer(handle: &ProviderHandle, request: ChatRequest) -> Result<Answer, ProviderError> {
-    collect(within((handle.chat)(request)).await?).await
-}
-
 async fn model(handle: &ProviderHandle) -> ModelInfo {
     let status = within((handle.status)()).await;
     assert_eq!(status.health, Health::Ok);
     let found = status.models.into_iter().find(|m| m.name.starts_with(MODEL));
     found.expect("the starter is listed")
-}
-
-/// Reads until the first text.
-async fn first_text(stream: &mut ChatStream) {
-    while let Some(event) = within(stream.next()).await {
-        if event.expect("an event").parsed.is_content() {
-            return;
-        }
-    }
-    panic!("no text");
 }
 
 #[tokio::test]
@@ -165,21 +127,6 @@ async fn log_probabilities_come_with_every_token() {
     }
     let joined: String = got.logprobs.iter().map(|t| t.chosen.token.as_str()).collect();
     assert_eq!(joined, got.text);
-}
-
-fn yes_or_no(id: &str, text: &str) -> Question {
-    let option = |name: &str, spellings: [&str; 4]| AnswerOption {
-        name: name.into(),
-        spellings: spellings.map(String::from).to_vec(),
-    };
-    Question {
-        id: id.into(),
-        text: format!("{text} Answer Yes or No.<|im_end|>\n<|im_start|>assistant\n"),
-        options: vec![
-            option("yes", ["Yes", " Yes", "yes", " yes"]),
-            option("no", ["No", " No", "no", " no"]),
-        ],
-    }
 }
 
 fn about_the_sky() -> DecideRequest {

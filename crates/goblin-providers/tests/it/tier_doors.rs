@@ -7,7 +7,8 @@ use goblin_core::chat::{ChatRequest, Purpose};
 use goblin_core::completion::CompletionRequest;
 use goblin_core::context_rule::CountMethod;
 use goblin_core::decide::{
-    AnswerOption, DecideCost, DecideRequest, DecideResponse, Decision, OptionProbability, Question,
+    AnswerOption, DecideCost, DecideMethod, DecideRequest, DecideResponse, Decision, OptionProbability,
+    Question,
 };
 use goblin_core::embed::EmbedRequest;
 use goblin_core::event::{FinishReason, Parsed};
@@ -109,6 +110,7 @@ async fn decisions_come_through_exactly_as_asked_and_with_what_they_cost() {
             shared_cached: 9,
             question_tokens: 8,
         },
+        method: DecideMethod::Readout,
     };
     let typed = systemone::SystemOneRequest::of_tokens("m", &request.shared, &request.questions);
     let body = systemone::encode(&typed, &told).to_string();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::StreamExt;
 use goblin_core::chat::{ChatRequest, KeepAlive, Message, Purpose, Role};
 use goblin_core::completion::CompletionRequest;
-use goblin_core::decide::{DecideCost, DecideRequest, DecideResponse, Decision, OptionProbability};
+use goblin_core::decide::{DecideRequest, DecideResponse, Decision, OptionProbability};
 use goblin_core::embed::{EmbedRequest, EmbedResponse};
 use goblin_core::event::{ChatEvent, FinishReason, Parsed, Usage};
 use goblin_core::manage::{Action, Outcome};
@@ -174,7 +174,7 @@ fn decide(request: DecideRequest) -> BoxFuture<Result<DecideResponse, ProviderEr
     Box::pin(async move {
         Ok(DecideResponse {
             decisions,
-            cost: DecideCost::default(),
+            ..DecideResponse::default()
         })
     })
 }

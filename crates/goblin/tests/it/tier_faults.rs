@@ -50,15 +50,14 @@ impl Tier {
         });
     }
 
-    /// Takes all places, and the one in the queue, until what is returned is dropped.
-    fn fill(&self) -> [BufReader<TcpStream>; 2] {
+    /// Takes both places, and the one in the queue, until what is returned is dropped.
+    fn fill(&self) -> [BufReader<TcpStream>; 3] {
         let body = long(MODEL).to_string();
-        let send = || self.running.send("POST", CHAT, &[("x-api-key", KEY)], &body);
-        let first = send();
-        self.until_it_has(1, 0);
-        let second = send();
-        self.until_it_has(1, 1);
-        [first, second]
+        [(1, 0), (2, 0), (2, 1)].map(|(running, queued)| {
+            let sent = self.running.send("POST", CHAT, &[("x-api-key", KEY)], &body);
+            self.until_it_has(running, queued);
+            sent
+        })
     }
 }
 
@@ -161,9 +160,14 @@ fn when_tiers_die_an_answer_begun_is_cut_truthfully_and_one_not_begun_is_given_b
 
     // Long enough to read that the tier is killed before it says anything.
     let mut reading = short(MODEL);
-    reading["messages"][0]["content"] = json!("goblin ".repeat(700));
+    reading["stream"] = json!(true);
+    reading["messages"][0]["content"] = json!("goblin ".repeat(400));
     std::thread::scope(|scope| {
-        let asked = scope.spawn(|| answered(&backend, &reading, &[]).0);
+        let asked = scope.spawn(|| {
+            let (status, mut stream) = backend.begin("POST", CHAT, &[], &reading.to_string());
+            assert_eq!(status, 200, "{}", backend.logs());
+            first_text(&mut stream)
+        });
         let second = until("a tier reads the prompt", || {
             (0..3).filter(|at| *at != first).find(|at| {
                 let told = tiers[*at].instance();
@@ -308,8 +312,7 @@ fn the_nearer_tier_is_preferred_a_lone_model_is_found_and_a_request_says_where_i
 
 #[test]
 fn beyond_a_full_queue_the_other_tier_answers_keeps_the_chat_and_two_full_ones_say_when_to_come_back() {
-    let one_place = ["--set", "engine.sequences=1", "--set", "queue.max_waiting=1"];
-    let tiers = tiers(2, &one_place);
+    let tiers = tiers(2, &["--set", "queue.max_waiting=1"]);
     let (backend, _home) = backend(&addresses(&tiers), &[]);
     let filled = tiers[0].fill();
     let mut chat = short(MODEL);

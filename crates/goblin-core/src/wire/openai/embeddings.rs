@@ -10,14 +10,13 @@ use serde_json::{Value, json};
 use super::request::{keep_alive_seconds, read_keep_alive, read_model};
 use crate::embed::{EmbedRequest, EmbedResponse};
 use crate::error::ApiError;
-use crate::limits::{MAX_EMBED_INPUTS, MAX_JSON_DEPTH};
+use crate::limits::MAX_EMBED_INPUTS;
 use crate::origin::Origin;
-use crate::provider::ProviderError;
 use crate::wire::base64;
 use crate::wire::fields::{
     array, boolean, expect_kind, integer, object, one_of, optional, required, short_string, string, top,
 };
-use crate::wire::json::{depth_within, kind};
+use crate::wire::json::kind;
 
 /// Longest vector a caller may ask for.
 const MAX_DIMENSIONS: i64 = 65_536;
@@ -141,39 +140,6 @@ pub fn encode_tier_embeddings(request: &EmbedRequest) -> Bytes {
     body.to_string().into()
 }
 
-/// Reads an upstream's answer to a request with `wanted` texts.
-///
-/// # Errors
-/// [`ProviderError::Interrupted`] for what is not one vector of numbers for each text.
-pub fn decode_embeddings(body: &[u8], wanted: usize) -> Result<EmbedResponse, ProviderError> {
-    let broken = |reason: &str| ProviderError::Interrupted {
-        reason: format!("the embeddings {reason}"),
-    };
-    if !depth_within(body, MAX_JSON_DEPTH) {
-        return Err(broken("are nested too deep"));
-    }
-    let value: Value = serde_json::from_slice(body).map_err(|_| broken("are not JSON"))?;
-    let mut vectors = vec![Vec::new(); wanted];
-    for (place, item) in value["data"].as_array().into_iter().flatten().enumerate() {
-        let index = item["index"]
-            .as_u64()
-            .map_or(Some(place), |i| usize::try_from(i).ok());
-        let numbers = item["embedding"].as_array().into_iter().flatten();
-        let vector: Option<Vec<f32>> = numbers.map(|n| n.as_f64().map(|n| n as f32)).collect();
-        if let (Some(slot), Some(vector)) = (index.and_then(|i| vectors.get_mut(i)), vector) {
-            *slot = vector;
-        }
-    }
-    if vectors.iter().any(Vec::is_empty) {
-        return Err(broken("are not one vector for each text"));
-    }
-    let tokens = value["usage"]["prompt_tokens"].as_u64().unwrap_or(0);
-    Ok(EmbedResponse {
-        vectors,
-        prompt_tokens: u32::try_from(tokens).unwrap_or(u32::MAX),
-    })
-}
-
 /// The shortest decimals that read back as the same `f32`s.
 pub(in crate::wire) fn vector_json(vector: &[f32]) -> Value {
     let written = |n: &f32| n.to_string().parse::<f64>().unwrap_or(0.0);
@@ -200,19 +166,6 @@ mod tests {
             .request;
         assert_eq!((read.inputs, read.dimensions), (request.inputs, Some(2)));
         assert_eq!((read.truncate, read.keep_alive), (true, Some(KeepAlive::Forever)));
-        let response = EmbedResponse {
-            vectors: vec![vec![0.1, -0.7], vec![1.0, 0.0]],
-            prompt_tokens: 7,
-        };
-        let body = embeddings_body("m", &response, false).to_string();
-        assert_eq!(decode_embeddings(body.as_bytes(), 2), Ok(response));
-        for (bad, wanted) in [
-            (body.as_str(), 3),
-            ("<html>", 1),
-            (r#"{"data":[{"embedding":["x"]}]}"#, 1),
-        ] {
-            assert!(decode_embeddings(bad.as_bytes(), wanted).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -8,11 +8,12 @@ use super::errors::in_band_error;
 use super::request::{THINK, keep_alive_seconds};
 use super::stream::DONE;
 use crate::chat::{ChatRequest, Message, Part, Purpose, ResponseFormat, Role, Sampling, Think, ToolChoice};
-use crate::event::{ChatEvent, FinishReason, Parsed, Usage};
+use crate::event::{ChatEvent, FinishReason, Parsed, Spent, Usage};
 use crate::limits::MAX_JSON_DEPTH;
 use crate::provider::ProviderError;
 use crate::wire::Dialect;
 use crate::wire::json::depth_within;
+use crate::wire::llama_cpp::read_timings;
 use crate::wire::logprobs::read_logprobs;
 
 /// The body to ask an upstream with: always a stream, always with usage. Settings that are not set are left out, and
@@ -28,6 +29,14 @@ pub fn encode_request(request: &ChatRequest) -> Bytes {
         Some(Think::On | Think::Off) | None => None,
     };
     put(&mut body, "reasoning_effort", effort);
+    written(body)
+}
+
+/// As [`encode_request`], for an answer in one piece: what costs a token or two needs no stream.
+pub fn encode_whole_request(request: &ChatRequest) -> Bytes {
+    let mut body = request_object(request);
+    put(&mut body, "stream", Some(false));
+    body.remove("stream_options");
     written(body)
 }
 
@@ -107,6 +116,16 @@ fn request_object(request: &ChatRequest) -> Map<String, Value> {
 }
 
 fn put_sampling(body: &mut Map<String, Value>, sampling: &Sampling) {
+    put_choosing(body, sampling);
+    put(body, "max_tokens", sampling.max_tokens);
+    if let Some(top) = sampling.logprobs {
+        put(body, "logprobs", Some(true));
+        put(body, "top_logprobs", (top > 0).then_some(top));
+    }
+}
+
+/// How tokens are chosen, in the words that llama.cpp's own API shares.
+pub(in crate::wire) fn put_choosing(body: &mut Map<String, Value>, sampling: &Sampling) {
     let decimal = |n: Option<f32>| n.and_then(|n| n.to_string().parse::<f64>().ok());
     put(body, "temperature", decimal(sampling.temperature));
     put(body, "top_p", decimal(sampling.top_p));
@@ -121,7 +140,6 @@ fn put_sampling(body: &mut Map<String, Value>, sampling: &Sampling) {
     put(body, "presence_penalty", decimal(sampling.presence_penalty));
     put(body, "frequency_penalty", decimal(sampling.frequency_penalty));
     put(body, "repeat_penalty", decimal(sampling.repeat_penalty));
-    put(body, "max_tokens", sampling.max_tokens);
     if !sampling.logit_bias.is_empty() {
         let bias: Map<String, Value> = sampling
             .logit_bias
@@ -129,10 +147,6 @@ fn put_sampling(body: &mut Map<String, Value>, sampling: &Sampling) {
             .map(|(id, bias)| (id.to_string(), json!(decimal(Some(*bias)))))
             .collect();
         put(body, "logit_bias", Some(bias));
-    }
-    if let Some(top) = sampling.logprobs {
-        put(body, "logprobs", Some(true));
-        put(body, "top_logprobs", (top > 0).then_some(top));
     }
 }
 
@@ -196,6 +210,7 @@ pub struct StreamDecoder {
     early_usage: Option<Usage>,
     usage_said: bool,
     calls: Vec<Call>,
+    spent: Option<Spent>,
 }
 
 /// A tool call seen so far: where the upstream counts it, and its id.
@@ -226,7 +241,13 @@ impl StreamDecoder {
             early_usage: None,
             usage_said: false,
             calls: Vec::new(),
+            spent: None,
         }
+    }
+
+    /// What the answer cost, where the server says so beside its usage (`timings` of llama.cpp's server).
+    pub fn spent(&self) -> Option<Spent> {
+        self.spent
     }
 
     /// Names the model asked for, so that an upstream's "no such model" can be told from other refusals.
@@ -266,6 +287,7 @@ impl StreamDecoder {
             self.read_choice(choice, choice.get("delta"), &mut parsed);
         }
         self.read_usage(&chunk, &mut parsed);
+        self.spent = read_timings(&chunk).or(self.spent);
         Ok(self.with_raw(parsed, data))
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::decide::{NO, YES, asked_twice};
 use super::request::{Kind, SystemOneQuestion, SystemOneRequest, said};
-use crate::decide::{DecideCost, DecideResponse, Decision, OptionProbability};
+use crate::decide::{DecideCost, DecideMethod, DecideResponse, Decision, OptionProbability};
 use crate::limits::MAX_JSON_DEPTH;
 use crate::provider::ProviderError;
 use crate::wire::json::depth_within;
@@ -31,6 +31,7 @@ pub fn encode(request: &SystemOneRequest, response: &DecideResponse) -> Value {
     let mut usage = json!({"input_tokens": input, "output_tokens": 0});
     if request.is_of_tokens() {
         usage["goblin"] = json!(cost);
+        usage["goblin"]["method"] = json!(response.method);
     }
     json!({"model": request.model, "answers": answers, "usage": usage})
 }
@@ -157,8 +158,13 @@ pub fn decode_response(request: &SystemOneRequest, body: &[u8]) -> Result<Decide
         let decision = answer.and_then(|answer| read_answer(question, answer));
         decisions.push(decision.ok_or_else(|| broken(format!("question {place} has no answer")))?);
     }
-    let cost = value.get("usage").map(read_cost).unwrap_or_default();
-    Ok(DecideResponse { decisions, cost })
+    let usage = value.get("usage");
+    let method = usage.and_then(|u| DecideMethod::deserialize(&u["goblin"]["method"]).ok());
+    Ok(DecideResponse {
+        decisions,
+        cost: usage.map(read_cost).unwrap_or_default(),
+        method: method.unwrap_or(DecideMethod::Native),
+    })
 }
 
 /// As a tier of ours says it; from others only the sum is known.

@@ -8,22 +8,11 @@ use super::errors::{PromptSize, said, upstream_error};
 use super::text_calls::TextCalls;
 use super::think::{ThinkSplitter, Told};
 use crate::chat::{ChatRequest, ResponseFormat, ToolChoice};
-use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob, Usage};
+use crate::event::{ChatEvent, FinishReason, Parsed, Spent, TokenLogprob, Usage};
 use crate::limits::{MAX_JSON_DEPTH, MAX_TOOLS};
 use crate::provider::ProviderError;
 use crate::wire::json::depth_within;
 use crate::wire::logprobs::read_logprobs;
-
-/// What an answer cost, as its last line says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spent {
-    /// Tokens.
-    pub usage: Usage,
-    /// Evaluating what was not cached of the prompt.
-    pub prompt_eval: Duration,
-    /// Generating.
-    pub eval: Duration,
-}
 
 /// Reads an answer of `/api/chat` or `/api/generate`, one line at a time; an answer in one piece is one line. One for
 /// each answer.
