@@ -345,7 +345,11 @@ fn public_addresses_are_told_from_private_ones() {
         ("http://203.0.113.9", true),
         ("http://models.example.org", true),
     ] {
-        assert_eq!(is_public_url(&url::Url::parse(url).unwrap()), public, "{url}");
+        assert_eq!(
+            check::is_public_url(&url::Url::parse(url).unwrap()),
+            public,
+            "{url}"
+        );
     }
 }
 
