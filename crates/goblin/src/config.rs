@@ -13,7 +13,6 @@ mod written;
 
 pub(crate) use check::{
     Config, LogFormat, RoleModel, UpstreamKind, UpstreamServer, UpstreamWay, check, is_public_address,
-    is_public_url,
 };
 pub(crate) use environment::Environment;
 pub(crate) use show::{print, schema};

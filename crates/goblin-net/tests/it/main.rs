@@ -1,4 +1,5 @@
-//! The client against real sockets that behave badly.
+//! The client against real sockets: servers and proxies, some of which behave badly.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod authority;
 mod faults;

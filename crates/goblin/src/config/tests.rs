@@ -193,6 +193,7 @@ fn a_secret_comes_from_a_file_and_is_never_printed() {
     let config = check(&mut written, &environment).unwrap();
     assert_eq!(written.entries["upstream.proxy_key"].value[0], "gbl_topsecret");
     assert!(config.upstream.servers.is_empty(), "a key alone is no server");
+    assert!(config.upstream.tier_key().is_some());
     for text in [
         print(&written, false, true),
         print(&written, true, true),
@@ -345,7 +346,11 @@ fn public_addresses_are_told_from_private_ones() {
         ("http://203.0.113.9", true),
         ("http://models.example.org", true),
     ] {
-        assert_eq!(is_public_url(&url::Url::parse(url).unwrap()), public, "{url}");
+        assert_eq!(
+            check::is_public_url(&url::Url::parse(url).unwrap()),
+            public,
+            "{url}"
+        );
     }
 }
 

@@ -17,6 +17,8 @@ use crate::config::written::{Entry, Server, Source, read_text};
 pub(crate) struct UpstreamConfig {
     /// In the order in which equal models are preferred.
     pub(crate) servers: Vec<UpstreamServer>,
+    /// The first key of `upstream.proxy_key`.
+    lone_key: Option<SecretString>,
     /// Look for an Ollama on this machine.
     pub(crate) discover: bool,
     /// Longest wait for a connection.
@@ -38,9 +40,10 @@ impl UpstreamConfig {
         self.servers.iter().find(|s| s.id == id)
     }
 
-    /// The key of the first model tier.
+    /// The key of the first model tier; it may be known where no address is.
     pub(crate) fn tier_key(&self) -> Option<&SecretString> {
-        self.tiers().next()?.key.as_ref()
+        let first = self.tiers().next().and_then(|tier| tier.key.as_ref());
+        first.or(self.lone_key.as_ref())
     }
 
     fn tiers(&self) -> impl Iterator<Item = &UpstreamServer> {
@@ -162,6 +165,11 @@ impl Reader<'_> {
         }
         UpstreamConfig {
             servers,
+            lone_key: self
+                .list("upstream.proxy_key")
+                .into_iter()
+                .next()
+                .map(SecretString::from),
             discover: self.switch("upstream.discover"),
             connect_timeout: self.seconds("upstream.connect_timeout_seconds"),
             first_event_timeout: self.seconds("upstream.first_event_timeout_seconds"),
