@@ -48,6 +48,8 @@ impl House {
     fn info(&self, model: &Model, now: Timestamp) -> ModelInfo {
         let offer = &model.entry.offer;
         let state = match &model.stage {
+            // Its thread is on its way out.
+            Stage::Leaves if model.failed.is_some() => ModelState::Down,
             Stage::In(_) | Stage::Leaves => ModelState::Loaded,
             Stage::Begins | Stage::Loading { .. } => ModelState::Loading,
             Stage::Out if model.problem(now).is_some() => ModelState::Down,
