@@ -38,6 +38,13 @@ fn load() -> Action {
     }
 }
 
+/// An answer of a few tokens.
+fn brief(text: &str) -> ChatRequest {
+    let mut request = ask(text);
+    request.sampling.max_tokens = Some(3);
+    request
+}
+
 /// A long answer: far more tokens than a test waits for.
 fn endless() -> ChatRequest {
     let mut request = ask("Count from one to ten thousand in words.");
@@ -407,7 +414,7 @@ async fn a_model_that_was_warmed_up_is_not_loaded_again_by_whatever_is_asked_fir
     let decide = handle.decide.as_ref().expect("it decides");
     let embed = handle.embed.as_ref().expect("it embeds");
     let keep_alive = Some(KeepAlive::Forever);
-    answer(&handle, ask("Say hello.")).await.expect("an answer");
+    answer(&handle, brief("Say hello.")).await.expect("an answer");
     within(decide(about_the_sky())).await.expect("decisions");
     let (same, still) = in_memory(&ollama).await;
     assert_eq!(same, context, "one context for all of them");
@@ -431,7 +438,7 @@ async fn a_model_that_was_warmed_up_is_not_loaded_again_by_whatever_is_asked_fir
     let (_, forever) = in_memory(&ollama).await;
     assert!(forever[..4] > *"2200", "for ever is centuries there: {forever}");
     // A second handle, as after a restart of the tier, takes what it finds.
-    answer(&ollama.handle(), ask("Say hello again."))
+    answer(&ollama.handle(), brief("Say hello again."))
         .await
         .expect("an answer");
     assert_eq!(loads(), 1, "{}", ollama.log());
