@@ -216,7 +216,9 @@ fn judge(kind: UpstreamKind, seen: &Seen<'_>) -> Told {
                      used again by itself."
                 }
                 UpstreamKind::Engine => "`goblin doctor` looks closer; engine.model names another model.",
-                _ => "Look at its log, and check that its address is the right one. It is used again by itself.",
+                _ => {
+                    "Look at its log, and check that its address is the right one. It is used again by itself."
+                }
             }),
             Some(why),
         ),
@@ -393,10 +395,7 @@ mod tests {
 
     #[test]
     fn it_is_slow_when_it_is_late_or_when_even_its_quickest_model_is() {
-        assert_eq!(
-            status("tier", &Health::Ok, true, &[]).state,
-            UpstreamState::Slow
-        );
+        assert_eq!(status("tier", &Health::Ok, true, &[]).state, UpstreamState::Slow);
         let mut busy = model("tier/a", ModelState::Loaded);
         busy.predicted_wait_ms = Some(SLOW_FIRST_TOKEN_MS);
         busy.predicted_first_token_ms = Some(1_200);
@@ -421,7 +420,12 @@ mod tests {
 
     #[test]
     fn progress_is_read_from_what_the_engine_says() {
-        let told = status("engine", &Health::Starting("tiny is loading, 41 %".into()), false, &[]);
+        let told = status(
+            "engine",
+            &Health::Starting("tiny is loading, 41 %".into()),
+            false,
+            &[],
+        );
         assert_eq!(told.progress_percent, Some(41));
         assert!(told.detail.contains("41 %"), "{}", told.detail);
         for odd in ["", "%", "nearly", "999 %", "a % b"] {

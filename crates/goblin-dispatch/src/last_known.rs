@@ -82,7 +82,10 @@ impl LastKnown {
         let status = self.status(provider).await;
         let said = lock(&self.said);
         let entry = said.get(&provider.id);
-        let away = matches!(status.health, Health::Down(_) | Health::Refused(_) | Health::Broken(_));
+        let away = matches!(
+            status.health,
+            Health::Down(_) | Health::Refused(_) | Health::Broken(_)
+        );
         let had = entry.filter(|_| away).map_or(&[][..], |e| &e.models);
         let gone = |model: &ModelInfo| ModelInfo {
             state: ModelState::Down,
@@ -91,7 +94,11 @@ impl LastKnown {
         };
         Known {
             late: entry.is_some_and(|e| e.late),
-            missing: had.iter().filter(|m| !names(&status.models, m)).map(gone).collect(),
+            missing: had
+                .iter()
+                .filter(|m| !names(&status.models, m))
+                .map(gone)
+                .collect(),
             status,
         }
     }

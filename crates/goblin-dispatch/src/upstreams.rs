@@ -23,7 +23,10 @@ impl Dispatch {
     /// Every provider, in the order of the configuration.
     pub async fn upstreams(&self) -> Vec<Upstream> {
         let known = self.table.known().await;
-        known.iter().map(|(provider, known)| self.upstream(provider, known)).collect()
+        known
+            .iter()
+            .map(|(provider, known)| self.upstream(provider, known))
+            .collect()
     }
 
     fn upstream(&self, provider: &ProviderHandle, known: &Known) -> Upstream {

@@ -64,7 +64,10 @@ fn show(status: &SystemStatus, base: &str, output: Output) {
     }
     if !status.models.is_empty() {
         output.line("");
-        let models = status.models.iter().map(|m| row(m, status.default_model.as_deref()));
+        let models = status
+            .models
+            .iter()
+            .map(|m| row(m, status.default_model.as_deref()));
         let headings = ["MODEL", "STATE", "CONTEXT", "SIZE", "FIRST WORD", "TOK/S", ""];
         output.table(&headings, models.collect());
     }
