@@ -5,6 +5,7 @@ import { given, startGoblin, startTiers } from "../lib/goblin.mjs";
 import { ollamaModel, startOllama } from "../lib/ollama.mjs";
 import {
   ask,
+  chatIdOf,
   finished,
   lastAnswer,
   lastTurn,
@@ -36,7 +37,7 @@ const spoken = (page, text) => page.getByTestId("announcer").getByText(text).wai
 /** The picker's line of the model, as it is now. */
 async function inPicker(page, look) {
   await page.getByRole("button", { name: /^Model:/ }).click();
-  const line = page.getByRole("menuitemradio", { name: new RegExp(ollamaModel) });
+  const line = page.getByRole("menuitemradio", { name: new RegExp(`^${ollamaModel}`) });
   await line.waitFor();
   await look(line);
   await page.keyboard.press("Escape");
@@ -49,19 +50,18 @@ test("three tiers: the answer streams, the page says what is lost, and goes on b
   const { goblin, models, stop } = await startTiers(ollama);
   try {
     const page = await openPage(browser, goblin);
-    await page.evaluate(() => {
-      window.sameDocument = true;
-    });
     await page.getByRole("button", { name: /All is well/ }).waitFor();
     assert.equal(await strip(page).count(), 0, "nothing is said while all is well");
     await inPicker(page, (line) => line.getByText("not in memory").waitFor());
 
-    await page.getByRole("link", { name: "New chat", exact: true }).click();
+    await newChatWith(page, goblin, { max_tokens: 400, temperature: 0.8 });
+    await page.evaluate(() => {
+      window.sameDocument = true;
+    });
     await ask(page, longQuestion);
-    await page.waitForURL(/\/c\//);
-    await streamingText(page, 40);
+    await streamingText(page, 20);
     const early = (await lastAnswer(page).textContent()).length;
-    await streamingText(page, early + 40);
+    await streamingText(page, early + 20);
     await page.keyboard.press("Escape");
     await finished(page);
     await page.getByText("on your model tier").first().waitFor();
@@ -92,7 +92,9 @@ test("three tiers: the answer streams, the page says what is lost, and goes on b
     await strip(page).waitFor({ state: "detached", timeout: 60_000 });
     await spoken(page, "Model tier is up again.");
     assert.equal(await page.locator("#question").inputValue(), "Are you there?", "kept");
+    await goblin.api.patch(`/api/chats/${chatIdOf(page)}`, { parameters: { max_tokens: 12 } });
     await page.locator("#question").press("Enter");
+    await lastTurn(page).getByText("Are you there?").waitFor();
     await finished(page);
     assert.equal(await lastTurn(page).getAttribute("data-status"), "complete");
     assert.match(await lastAnswer(page).textContent(), /\S/);

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./goblin.mjs";
 
-export const ollamaModel = "starter";
+export const ollamaModel = "smollm2:135m";
 const START_MS = 60_000;
 
 export async function startOllama() {
