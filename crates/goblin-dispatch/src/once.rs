@@ -52,13 +52,14 @@ struct Errand<'a, T> {
 }
 
 impl Dispatch {
-    /// Makes embeddings; `request.model` is the name asked for.
+    /// Makes embeddings; `request.model` is the name asked for, `request_id` names the request in logs.
     ///
     /// # Errors
     /// As [`Self::answer`], in its stream too; `invalid_request` naming models that can, when this one cannot.
     pub async fn embed(
         self: &Arc<Self>,
         who: Who,
+        request_id: &str,
         request: EmbedRequest,
         deadline: Option<Duration>,
     ) -> Result<Embedded, ApiError> {
@@ -85,7 +86,8 @@ impl Dispatch {
             },
             limit: Limit::from_now(deadline),
         };
-        let (model_id, response) = self.run(errand, Meter::new(self, true, who, "embed", "")).await?;
+        let meter = Meter::new(self, true, who, "embed", request_id);
+        let (model_id, response) = self.run(errand, meter).await?;
         Ok(Embedded { model_id, response })
     }
 
@@ -97,6 +99,7 @@ impl Dispatch {
     pub async fn decide(
         self: &Arc<Self>,
         who: Who,
+        request_id: &str,
         request: DecideRequest,
         deadline: Option<Duration>,
     ) -> Result<Decided, ApiError> {
@@ -131,9 +134,8 @@ impl Dispatch {
             },
             limit: Limit::from_now(deadline),
         };
-        let (model_id, response) = self
-            .run(errand, Meter::new(self, true, who, "decide", ""))
-            .await?;
+        let meter = Meter::new(self, true, who, "decide", request_id);
+        let (model_id, response) = self.run(errand, meter).await?;
         Ok(Decided { model_id, response })
     }
 

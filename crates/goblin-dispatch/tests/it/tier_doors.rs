@@ -68,7 +68,7 @@ async fn texts_are_embedded_by_a_model_that_can() {
         Options::default(),
     );
     for name in ["vectors", "embeds/vectors", "goblin"] {
-        let done = soon(tier.embed(who("a"), embed(name), None)).await.unwrap();
+        let done = soon(tier.embed(who("a"), "r", embed(name), None)).await.unwrap();
         assert_eq!(done.model_id, "embeds/vectors", "{name}");
         assert_eq!(done.response.vectors, [[3.0], [5.0]]);
     }
@@ -85,7 +85,7 @@ async fn a_model_that_lacks_an_ability_names_those_that_have_it() {
         vec![chats.handle(), embedding(embeds.handle())],
         Options::default(),
     );
-    let error = tier.embed(who("a"), embed("small"), None).await.unwrap_err();
+    let error = tier.embed(who("a"), "r", embed("small"), None).await.unwrap_err();
     assert_eq!(
         (error.code, error.param.as_deref()),
         (ErrorCode::InvalidRequest, Some("model"))
@@ -95,7 +95,10 @@ async fn a_model_that_lacks_an_ability_names_those_that_have_it() {
         "{error}"
     );
     assert!(error.message.contains("`embeds/vectors`"), "{error}");
-    let error = tier.decide(who("a"), decide("small"), None).await.unwrap_err();
+    let error = tier
+        .decide(who("a"), "r", decide("small"), None)
+        .await
+        .unwrap_err();
     assert!(error.message.contains("No model on offer can"), "{error}");
     let error = ask(&tier, "a", saying("vectors", "hi")).await.err().unwrap();
     assert_eq!(error.code, ErrorCode::InvalidRequest);
@@ -140,7 +143,9 @@ async fn questions_are_decided_and_the_next_server_is_asked_when_one_fails() {
         deciding(second.handle(), Ok(11)),
     ];
     let tier = tier(handles, Options::default());
-    let done = soon(tier.decide(who("a"), decide("judge"), None)).await.unwrap();
+    let done = soon(tier.decide(who("a"), "r", decide("judge"), None))
+        .await
+        .unwrap();
     assert_eq!(
         (done.model_id.as_str(), done.response.cost.shared_evaluated),
         ("second/judge", 11)

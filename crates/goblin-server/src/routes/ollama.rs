@@ -137,7 +137,8 @@ pub(super) async fn embed(
     let asked = parse_embed(&body)?;
     let model = asked.request.model.clone();
     let limit = ticket.limit(&app, false);
-    let made = app.dispatch.embed(who(&caller), asked.request, limit).await?;
+    let (who, id) = (who(&caller), &ticket.request_id);
+    let made = app.dispatch.embed(who, id, asked.request, limit).await?;
     Ok(Json(embed_body(
         &model,
         &made.response,

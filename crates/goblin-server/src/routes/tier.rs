@@ -46,7 +46,7 @@ pub(super) async fn decide(
     let limit = ticket.limit(&app, false);
     let decided = app
         .dispatch
-        .decide(who(&caller), asked.to_decide(), limit)
+        .decide(who(&caller), &ticket.request_id, asked.to_decide(), limit)
         .await?;
     Ok(Json(systemone::encode(&asked, &decided.response)))
 }
@@ -60,7 +60,8 @@ pub(super) async fn create_embeddings(
 ) -> Result<Json<Value>, Refusal> {
     let asked = parse_embeddings(&body)?;
     let limit = ticket.limit(&app, false);
-    let made = app.dispatch.embed(who(&caller), asked.request, limit).await?;
+    let (who, id) = (who(&caller), &ticket.request_id);
+    let made = app.dispatch.embed(who, id, asked.request, limit).await?;
     Ok(Json(embeddings_body(
         &made.model_id,
         &made.response,
