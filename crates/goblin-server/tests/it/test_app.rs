@@ -64,6 +64,8 @@ pub(crate) struct Setup {
     pub(crate) bans: BanPolicy,
     /// What the provider can do beside answering chats.
     pub(crate) able: fn(ProviderHandle) -> ProviderHandle,
+    /// Who answers instead of the scripted provider.
+    pub(crate) upstreams: Vec<ProviderHandle>,
 }
 
 impl Default for Setup {
@@ -79,6 +81,7 @@ impl Default for Setup {
                 ..BanPolicy::default()
             },
             able: |handle| handle,
+            upstreams: Vec::new(),
         }
     }
 }
@@ -125,7 +128,10 @@ impl TestApp {
             options: Options::default(),
         });
         let (handle, provider) = provider::scripted();
-        dispatch.replace_providers(vec![(setup.able)(handle)]);
+        dispatch.replace_providers(match setup.upstreams {
+            none if none.is_empty() => vec![(setup.able)(handle)],
+            upstreams => upstreams,
+        });
         let tier = TierParts::new(&files, &clock, setup.bans);
         let access = match setup.surface {
             Surface::Backend => Access::Local(local_mode(address)),
