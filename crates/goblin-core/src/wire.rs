@@ -8,6 +8,7 @@ mod base64;
 mod fields;
 mod images;
 pub mod json;
+mod leaks;
 pub mod legacy;
 mod logprobs;
 pub mod ollama;
@@ -15,6 +16,8 @@ pub mod openai;
 pub mod problem;
 pub mod sse;
 pub mod systemone;
+mod text_calls;
+mod think;
 
 /// A protocol spoken by clients or upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -13,7 +13,9 @@ use bytes::Bytes;
 use goblin_core::chat::ChatRequest;
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
 use goblin_core::wire::Dialect;
-use goblin_core::wire::openai::{encode_request, encode_tier_request, provider_error, rewrite_for_upstream};
+use goblin_core::wire::openai::{
+    StreamDecoder, encode_request, encode_tier_request, provider_error, rewrite_for_upstream,
+};
 use goblin_net::{HttpClient, NetError, Request, Response, Url, Waiting};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
@@ -130,6 +132,7 @@ pub fn ollama_url(text: &str) -> Result<Url, goblin_net::UrlError> {
 struct Upstream {
     id: Arc<str>,
     kind: Kind,
+    local: bool,
     /// The address with its API version: `http://h/v1`.
     base: Url,
     headers: HeaderMap,
@@ -157,6 +160,7 @@ pub fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandle, Buil
     let upstream = Arc::new(Upstream {
         id: spec.id.as_str().into(),
         kind: spec.kind,
+        local: spec.local,
         base,
         headers: key_headers(&spec)?,
         net,
@@ -218,7 +222,11 @@ impl Upstream {
             return Err(refusal(response, &request.model).await);
         }
         let framing = self.framing(&response.headers, streams, pass_through)?;
-        Ok(Answer::new(response.body, framing, pass_through, &request.model).into_stream())
+        let mut decoder = StreamDecoder::new(pass_through).for_model(&request.model);
+        if self.local {
+            decoder = decoder.without_leaks(&request);
+        }
+        Ok(Answer::new(response.body, framing, decoder).into_stream())
     }
 
     fn body_for(&self, request: &ChatRequest) -> (Bytes, bool) {

@@ -11,3 +11,4 @@ mod golden;
 mod other_refusals;
 mod properties;
 mod refusals;
+mod upstream_answers;

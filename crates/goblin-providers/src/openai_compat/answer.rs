@@ -7,7 +7,7 @@ use bytes::Bytes;
 use goblin_core::event::{ChatEvent, Parsed};
 use goblin_core::provider::{ChatStream, ProviderError};
 use goblin_core::wire::Dialect;
-use goblin_core::wire::openai::{StreamDecoder, decode_completion};
+use goblin_core::wire::openai::StreamDecoder;
 use goblin_core::wire::sse::SseSplitter;
 use goblin_net::Body;
 
@@ -42,12 +42,12 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(body: Body, framing: Framing, keep_raw: bool, model: &str) -> Self {
+    pub(super) fn new(body: Body, framing: Framing, decoder: StreamDecoder) -> Self {
         Self {
             body: Some(body),
             framing,
             splitter: SseSplitter::new(MAX_EVENT_BYTES),
-            decoder: StreamDecoder::new(keep_raw).for_model(model),
+            decoder,
             ready: VecDeque::new(),
             failure: None,
         }
@@ -137,7 +137,7 @@ impl Answer {
                 return;
             }
         };
-        match decode_completion(&bytes) {
+        match self.decoder.clone().decode_whole(&bytes) {
             Ok(events) => {
                 if keep_body {
                     self.ready.push_back(whole_body(bytes));
