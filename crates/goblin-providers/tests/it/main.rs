@@ -6,6 +6,7 @@ mod fake_upstream;
 mod faults;
 mod ollama_faults;
 mod ollama_process;
+mod ollama_versions;
 mod real_ollama;
 mod registry;
 mod registry_server;
