@@ -299,7 +299,7 @@ impl ApiError {
             } => Self::context_length_exceeded(*prompt_tokens, *context_window),
             ProviderError::ModelNotFound { model } => Self::model_not_found(model, None),
             ProviderError::Interrupted { .. } => Self::upstream_failed(format!(
-                "`{provider}/{model}` stopped in the middle of its answer. Ask again."
+                "`{provider}/{model}` stopped in the middle of its answer, or what it sent could not be read. Ask again."
             )),
         };
         Self { internal, ..public }

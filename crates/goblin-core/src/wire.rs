@@ -8,6 +8,7 @@ mod base64;
 mod fields;
 mod images;
 pub mod json;
+mod leaks;
 pub mod legacy;
 pub mod llama_cpp;
 mod logprobs;
@@ -16,6 +17,8 @@ pub mod openai;
 pub mod problem;
 pub mod sse;
 pub mod systemone;
+mod text_calls;
+mod think;
 pub mod tier;
 
 /// A protocol spoken by clients or upstreams.

@@ -17,7 +17,7 @@ use goblin_core::origin::Origin;
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
 use goblin_core::wire::Dialect;
 use goblin_core::wire::llama_cpp::upstream_error;
-use goblin_core::wire::openai::{encode_request, provider_error, rewrite_for_upstream};
+use goblin_core::wire::openai::{StreamDecoder, encode_request, provider_error, rewrite_for_upstream};
 use goblin_net::{HttpClient, NetError, Request, Response, Url, Waiting};
 use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
@@ -259,7 +259,12 @@ impl Upstream {
             return Err(self.refusal(response, &request.model).await);
         }
         let framing = self.framing(&response.headers, streams, pass_through)?;
-        let words = Words::chat(pass_through, &request.model);
+        let mut words = StreamDecoder::new(pass_through).for_model(&request.model);
+        // A tier of ours has taken them out already; a cloud's text is what it says.
+        if self.own && self.kind != Kind::GoblinTier {
+            words = words.without_leaks(request);
+        }
+        let words = Words::Chat(words);
         Ok(Answer::new(response.body, framing, words))
     }
 

@@ -18,10 +18,12 @@ use goblin_core::error::{ApiError, ErrorCode};
 use goblin_core::wire::openai::KEY_LIMIT;
 use goblin_store::limits::{KeyMeter, OverLimit, TokenAccount, Use, UsePermit};
 use http::request::Parts;
+use http::{Extensions, HeaderMap};
 use tokio::sync::Semaphore;
 
 use crate::app::{Access, AppState};
 use crate::body::HeldBody;
+use crate::extract::request_id;
 use crate::refusal::Refusal;
 use crate::serve::Peer;
 
@@ -51,6 +53,26 @@ pub(crate) struct Admitted {
     pub(crate) principal: Principal,
     pub(crate) name: Arc<str>,
     pub(crate) tokens: TokenAccount,
+}
+
+/// Somebody who was not let in.
+struct TurnedAway {
+    /// The name of the key, where it was recognised.
+    key: Option<String>,
+    error: ApiError,
+}
+
+impl TurnedAway {
+    fn holding(name: &str, error: ApiError) -> Self {
+        let key = Some(name.to_owned());
+        Self { key, error }
+    }
+}
+
+impl From<ApiError> for TurnedAway {
+    fn from(error: ApiError) -> Self {
+        Self { key: None, error }
+    }
 }
 
 impl TierGuard {
@@ -97,6 +119,13 @@ impl TierGuard {
     /// 401 and 403 for a key that is not good or may not do this, 429 for one that has used up what it may. The
     /// answer to a wrong key comes the later the more of them the address has sent.
     pub(crate) async fn admit(&self, parts: &Parts, scope: Scope) -> Result<Admitted, ApiError> {
+        self.recognise(parts, scope).await.map_err(|turned| {
+            log_turned_away(&parts.headers, &parts.extensions, &turned);
+            turned.error
+        })
+    }
+
+    async fn recognise(&self, parts: &Parts, scope: Scope) -> Result<Admitted, TurnedAway> {
         let now = self.0.clock.now();
         let address = parts.extensions.get::<Peer>().map(|peer| peer.0);
         let KeyHolder {
@@ -110,12 +139,12 @@ impl TierGuard {
                 if let Some(address) = address.filter(|_| refusal.reason.is_suspicious()) {
                     self.slow(address, now).await;
                 }
-                return Err(*refusal.error);
+                return Err((*refusal.error).into());
             }
         };
         if !principal.may(scope) {
             count_refused("scope");
-            return Err(not_in_scope(&name, scope));
+            return Err(TurnedAway::holding(&name, not_in_scope(&name, scope)));
         }
         let name = Arc::from(name);
         let what = match scope {
@@ -127,7 +156,7 @@ impl TierGuard {
             .0
             .meter
             .admit(&name, &limits, what)
-            .map_err(|over| over_limit(&name, over))?;
+            .map_err(|over| TurnedAway::holding(&name, over_limit(&name, over)))?;
         if let Some(kept) = parts.extensions.get::<Kept>() {
             kept.put(permit);
         }
@@ -174,6 +203,20 @@ async fn wait(delay: Duration) {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
+}
+
+/// The access log's line for a request that was stopped at the door: as an answer's line, as far as there is one.
+fn log_turned_away(headers: &HeaderMap, extensions: &Extensions, turned: &TurnedAway) {
+    tracing::info!(
+        target: "goblin::access",
+        key = turned.key.as_deref(),
+        address = extensions.get::<Peer>().map(|peer| peer.0.to_canonical().to_string()),
+        door = "tier",
+        request_id = request_id(headers),
+        outcome = "refused",
+        code = turned.error.code.as_str(),
+        "refused at the door"
+    );
 }
 
 fn count_refused(reason: &'static str) {
@@ -272,6 +315,8 @@ pub(crate) async fn guard(State(app): State<AppState>, mut request: Request, nex
         return next.run(request).await;
     }
     if let Err(error) = guard.check(&request) {
+        let turned = TurnedAway::from(error.clone());
+        log_turned_away(request.headers(), request.extensions(), &turned);
         return Refusal(error).into_response();
     }
     let kept = Kept::default();

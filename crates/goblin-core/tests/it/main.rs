@@ -12,3 +12,4 @@ mod llama_cpp;
 mod other_refusals;
 mod properties;
 mod refusals;
+mod upstream_answers;

@@ -21,7 +21,7 @@ impl Server {
     pub(super) async fn manage(&self, action: Action) -> Result<Outcome, ProviderError> {
         match action {
             Action::Show { model, .. } => self.show(&model).await,
-            Action::Load { model } => self.bring(&model, true).await,
+            Action::Load { model, .. } => self.bring(&model, true).await,
             Action::Unload { model } => self.bring(&model, false).await,
             _ => Err(rejected(
                 "llama-server keeps no store of models that could be changed from here. Put the file into its models \

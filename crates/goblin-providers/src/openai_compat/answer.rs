@@ -42,9 +42,12 @@ pub(crate) enum Words {
 }
 
 impl Words {
-    /// Those of a chat; with `keep_raw` their bytes are kept.
-    pub(super) fn chat(keep_raw: bool, model: &str) -> Self {
-        Self::Chat(StreamDecoder::new(keep_raw).for_model(model))
+    /// An answer in one piece.
+    fn decode_whole(&self, body: &[u8]) -> Result<Vec<ChatEvent>, ProviderError> {
+        match self {
+            Self::Chat(decoder) => decoder.clone().decode_whole(body),
+            Self::Text(_) => decode_completion(body),
+        }
     }
 
     fn decode(&mut self, data: &Bytes) -> Result<Vec<ChatEvent>, ProviderError> {
@@ -206,7 +209,7 @@ impl Answer {
                 return;
             }
         };
-        match decode_completion(&bytes) {
+        match self.words.decode_whole(&bytes) {
             Ok(events) => {
                 if keep_body {
                     self.ready.push_back(whole_body(bytes));

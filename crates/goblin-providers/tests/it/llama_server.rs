@@ -299,7 +299,11 @@ async fn a_routers_model_is_loaded_when_it_says_so_and_no_question_loads_one() {
     assert_eq!(status.slots, None, "each model has its own");
     let manage = handle.manage.as_ref().expect("it can");
     let model = "SmolLM2-135M-Instruct-Q4_1".to_owned();
-    let loaded = soon(manage(Action::Load { model: model.clone() })).await;
+    let load = |model: &str| Action::Load {
+        model: model.to_owned(),
+        keep_alive: None,
+    };
+    let loaded = soon(manage(load(&model))).await;
     assert!(matches!(loaded, Ok(Outcome::Done)));
     let status = soon((handle.status)()).await;
     let found = status.models.iter().find(|m| m.name == model).expect("listed");
@@ -317,9 +321,6 @@ async fn a_routers_model_is_loaded_when_it_says_so_and_no_question_loads_one() {
         let outcome = soon(manage(action)).await;
         assert!(matches!(outcome, Err(ProviderError::Rejected { .. })));
     }
-    let unknown = soon(manage(Action::Load {
-        model: "nobody".into(),
-    }))
-    .await;
+    let unknown = soon(manage(load("nobody"))).await;
     assert!(matches!(unknown, Err(ProviderError::ModelNotFound { .. })));
 }

@@ -12,6 +12,7 @@ mod llama_server;
 mod llama_server_process;
 mod ollama_faults;
 mod ollama_process;
+mod ollama_versions;
 mod plain_server;
 mod process;
 #[cfg(feature = "peers")]

@@ -67,6 +67,8 @@ pub(crate) struct Setup {
     pub(crate) keys: bool,
     /// What the provider can do beside answering chats.
     pub(crate) able: fn(ProviderHandle) -> ProviderHandle,
+    /// Who answers instead of the scripted provider.
+    pub(crate) upstreams: Vec<ProviderHandle>,
 }
 
 impl Default for Setup {
@@ -83,6 +85,7 @@ impl Default for Setup {
             },
             keys: false,
             able: |handle| handle,
+            upstreams: Vec::new(),
         }
     }
 }
@@ -129,7 +132,10 @@ impl TestApp {
             options: Options::default(),
         });
         let (handle, provider) = provider::scripted();
-        dispatch.replace_providers(vec![(setup.able)(handle)]);
+        dispatch.replace_providers(match setup.upstreams {
+            none if none.is_empty() => vec![(setup.able)(handle)],
+            upstreams => upstreams,
+        });
         let tier = TierParts::new(&files, &clock, setup.bans);
         let access = match setup.surface {
             Surface::Backend if !setup.keys => Access::Local(local_mode(address)),

@@ -8,6 +8,7 @@ mod bench;
 mod command_line;
 mod keys;
 mod licences;
+mod model_server;
 mod process;
 mod pull;
 #[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "pulling needs an engine"))]

@@ -6,8 +6,6 @@
 mod decode;
 mod errors;
 mod split;
-mod text_calls;
-mod think;
 
 use std::time::Duration;
 

@@ -64,14 +64,26 @@ pub fn provider_error(status: u16, body: &[u8], model: &str, retry_after: Option
     rejected(status, &error, model)
 }
 
-/// Is this 503 a server's own word that it is busy? A proxy in front of a dead one answers a page, and a tier whose
-/// model servers are away says that.
+/// Is this 503 a server's own word that it is busy? A proxy in front of a dead one answers a page, a tier whose
+/// model servers are away says that, and llama.cpp's server says so while it loads (`unavailable_error`).
 fn says_busy(body: &[u8]) -> bool {
-    let away = ["no_provider", "unavailable", "judge_unavailable"];
-    error_object(body).is_some_and(|error| {
-        let code = error.get("code").and_then(Value::as_str);
-        !code.is_some_and(|code| away.contains(&code))
-    })
+    error_object(body).is_some_and(|error| !says_away(&error))
+}
+
+fn says_away(error: &Value) -> bool {
+    let away = [
+        "no_provider",
+        "unavailable",
+        "judge_unavailable",
+        "unavailable_error",
+    ];
+    let word = |name: &str| error.get(name).and_then(Value::as_str);
+    let said = error.as_str().or_else(|| word("message")).unwrap_or_default();
+    [word("code"), word("type")]
+        .into_iter()
+        .flatten()
+        .any(|w| away.contains(&w))
+        || said.to_lowercase().contains("loading model")
 }
 
 /// Is this 429 about our key rather than about the server's load? `key_limit` is our own tier's word.
@@ -105,6 +117,7 @@ pub(super) fn in_band_error(value: &Value, model: &str, after_content: bool) -> 
         (Some(401 | 403), _) | (_, "authentication_error" | "permission_error") => {
             ProviderError::Unauthorized
         }
+        (Some(503), _) if says_away(error) => ProviderError::Broken { reason: reason() },
         (Some(429 | 503), _) | (_, "rate_limit_error" | "rate_limit_exceeded" | "overloaded_error") => {
             ProviderError::Overloaded { retry_after: None }
         }

@@ -13,6 +13,7 @@ use crate::limits::MAX_JSON_DEPTH;
 use crate::provider::ProviderError;
 use crate::wire::Dialect;
 use crate::wire::json::depth_within;
+use crate::wire::leaks::Leaks;
 use crate::wire::llama_cpp::read_timings;
 use crate::wire::logprobs::read_logprobs;
 
@@ -203,6 +204,9 @@ fn part_json(part: &Part) -> Value {
 pub struct StreamDecoder {
     keep_raw: bool,
     model: String,
+    leaks: Option<Leaks>,
+    /// Were there calls written as text?
+    written_calls: bool,
     started: bool,
     content: bool,
     finished: bool,
@@ -234,6 +238,8 @@ impl StreamDecoder {
         Self {
             keep_raw,
             model: String::new(),
+            leaks: None,
+            written_calls: false,
             started: false,
             content: false,
             finished: false,
@@ -254,6 +260,15 @@ impl StreamDecoder {
     #[must_use]
     pub fn for_model(mut self, model: &str) -> Self {
         model.clone_into(&mut self.model);
+        self
+    }
+
+    /// Tells `<think>` and calls of `request`'s tools from the text they were written into, as local servers do whose
+    /// template does not take them out. A text that may be nothing but calls is held back until the answer ends. What
+    /// is forwarded raw stays as it is.
+    #[must_use]
+    pub fn without_leaks(mut self, request: &ChatRequest) -> Self {
+        self.leaks = (!self.keep_raw).then(|| Leaks::of(request));
         self
     }
 
@@ -317,14 +332,17 @@ impl StreamDecoder {
         self.done = true;
         let mut events = Vec::new();
         if !self.finished {
+            let mut last = Vec::new();
+            self.end_leaks(&mut last);
+            self.content |= last.iter().any(Parsed::is_content);
+            events.extend(last.into_iter().map(ChatEvent::from));
             if !self.content {
                 return Err(interrupted("the stream said [DONE] without an answer"));
             }
             // Some servers leave the reason out; [DONE] proves that nothing was cut.
             self.finished = true;
-            events.push(self.inferred(Parsed::Finished {
-                reason: FinishReason::Stop,
-            }));
+            let reason = self.reason(FinishReason::Stop);
+            events.push(self.inferred(Parsed::Finished { reason }));
         }
         events.extend(self.leftover());
         Ok(events)
@@ -381,14 +399,18 @@ impl StreamDecoder {
             content => content,
         };
         let logprobs = read_logprobs(choice.get("logprobs").and_then(|l| l.get("content")));
-        if !said.is_empty() || !logprobs.is_empty() {
-            out.push(Parsed::Text { text: said, logprobs });
+        match &mut self.leaks {
+            Some(leaks) => leaks.push(&said, logprobs, out),
+            None if said.is_empty() && logprobs.is_empty() => {}
+            None => out.push(Parsed::Text { text: said, logprobs }),
         }
         let calls = delta.and_then(|d| d.get("tool_calls")).and_then(Value::as_array);
         for call in calls.into_iter().flatten() {
+            if let Some(leaks) = &mut self.leaks {
+                leaks.give_up(out);
+            }
             out.push(self.read_tool_call(call));
         }
-        self.content |= out.iter().any(Parsed::is_content);
         let reason = choice
             .get("finish_reason")
             .and_then(Value::as_str)
@@ -396,10 +418,32 @@ impl StreamDecoder {
         if let Some(reason) = reason
             && !std::mem::replace(&mut self.finished, true)
         {
+            self.end_leaks(out);
             // Words of other servers (`eos`, `end_turn` …) all mean that the model was done.
-            out.push(Parsed::Finished {
-                reason: FinishReason::parse(reason).unwrap_or(FinishReason::Stop),
-            });
+            let reason = self.reason(FinishReason::parse(reason).unwrap_or(FinishReason::Stop));
+            out.push(Parsed::Finished { reason });
+        }
+        self.content |= out.iter().any(Parsed::is_content);
+    }
+
+    /// The answer has ended: what was held back of its text is said, as text or as calls.
+    fn end_leaks(&mut self, out: &mut Vec<Parsed>) {
+        let Some(mut leaks) = self.leaks.take() else {
+            return;
+        };
+        for (name, arguments) in leaks.finish(out) {
+            let call = json!({"function": {"name": name, "arguments": arguments}});
+            out.push(self.read_tool_call(&call));
+            self.written_calls = true;
+        }
+        leaks.rest(out);
+    }
+
+    /// A server that did not see the calls says `stop`.
+    fn reason(&self, said: FinishReason) -> FinishReason {
+        match said {
+            FinishReason::Stop if self.written_calls => FinishReason::ToolCalls,
+            said => said,
         }
     }
 
@@ -496,32 +540,41 @@ fn plain_text(value: &Value) -> String {
 /// Reads a whole `chat.completion`, for upstreams that answer so: the same events its stream would have had.
 ///
 /// # Errors
-/// As [`StreamDecoder::decode`]; [`ProviderError::Interrupted`] for a body that is empty, cut or no answer.
+/// As [`StreamDecoder::decode_whole`].
 pub fn decode_completion(body: &[u8]) -> Result<Vec<ChatEvent>, ProviderError> {
-    if body.trim_ascii().is_empty() {
-        return Err(interrupted("the answer is empty"));
-    }
-    if !depth_within(body, MAX_JSON_DEPTH) {
-        return Err(interrupted("the answer is nested too deep"));
-    }
-    let whole: Value =
-        serde_json::from_slice(body).map_err(|e| interrupted(format!("the answer is not JSON: {e}")))?;
-    if let Some(error) = in_band_error(&whole, "", false) {
-        return Err(error);
-    }
-    let mut decoder = StreamDecoder::new(false);
-    let mut parsed = Vec::new();
-    let choice = first_choice(&whole).ok_or_else(|| interrupted("the answer has no choices"))?;
-    decoder.read_choice(choice, choice.get("message"), &mut parsed);
-    if !decoder.finished {
-        if !decoder.content {
-            return Err(interrupted("the answer says nothing"));
+    StreamDecoder::new(false).decode_whole(body)
+}
+
+impl StreamDecoder {
+    /// Reads an answer in one piece, as [`decode_completion`].
+    ///
+    /// # Errors
+    /// As [`StreamDecoder::decode`]; [`ProviderError::Interrupted`] for a body that is empty, cut or no answer.
+    pub fn decode_whole(mut self, body: &[u8]) -> Result<Vec<ChatEvent>, ProviderError> {
+        if body.trim_ascii().is_empty() {
+            return Err(interrupted("the answer is empty"));
         }
-        decoder.finished = true;
-        parsed.push(Parsed::Finished {
-            reason: FinishReason::Stop,
-        });
+        if !depth_within(body, MAX_JSON_DEPTH) {
+            return Err(interrupted("the answer is nested too deep"));
+        }
+        let whole: Value =
+            serde_json::from_slice(body).map_err(|e| interrupted(format!("the answer is not JSON: {e}")))?;
+        if let Some(error) = in_band_error(&whole, &self.model, false) {
+            return Err(error);
+        }
+        let mut parsed = Vec::new();
+        let choice = first_choice(&whole).ok_or_else(|| interrupted("the answer has no choices"))?;
+        self.read_choice(choice, choice.get("message"), &mut parsed);
+        if !self.finished {
+            self.end_leaks(&mut parsed);
+            if !parsed.iter().any(Parsed::is_content) {
+                return Err(interrupted("the answer says nothing"));
+            }
+            self.finished = true;
+            let reason = self.reason(FinishReason::Stop);
+            parsed.push(Parsed::Finished { reason });
+        }
+        self.read_usage(&whole, &mut parsed);
+        Ok(parsed.into_iter().map(ChatEvent::from).collect())
     }
-    decoder.read_usage(&whole, &mut parsed);
-    Ok(parsed.into_iter().map(ChatEvent::from).collect())
 }
