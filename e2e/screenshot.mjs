@@ -4,7 +4,16 @@ import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { startTiers } from "./lib/goblin.mjs";
 import { startOllama } from "./lib/ollama.mjs";
-import { ask, desktop, finished, openBrowser, openPage, phone } from "./lib/page.mjs";
+import {
+  ask,
+  desktop,
+  finished,
+  lastTurn,
+  newChatWith,
+  openBrowser,
+  openPage,
+  phone,
+} from "./lib/page.mjs";
 
 const tiers = process.argv[2] === "--tiers" ? await startAll() : null;
 const url =
@@ -56,7 +65,10 @@ async function ordinaryPictures() {
 
 async function tierPictures() {
   await picture("tiers", { colorScheme: "dark", viewport: desktop }, async (page) => {
-    await answered(page);
+    await newChatWith(page, tiers.goblin, { max_tokens: 60, temperature: 0.2, seed: 7 }, question);
+    await ask(page, question);
+    await lastTurn(page).getByText(question).waitFor();
+    await finished(page);
     await page.getByRole("button", { name: /^Model:/ }).click();
     await page.getByText("in memory", { exact: true }).waitFor();
   });

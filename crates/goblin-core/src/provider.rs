@@ -166,8 +166,10 @@ pub struct ProviderHandle {
     pub decide: Option<DecideFn>,
     /// Counts tokens.
     pub count: Option<CountFn>,
-    /// Changes which models there are.
+    /// Says what its models are like, brings them into memory and takes them out, and changes which there are.
     pub manage: Option<ManageFn>,
+    /// Does [`Self::manage`] fetch and make new models? Others refuse that.
+    pub makes_models: bool,
     /// Says how it is.
     pub status: StatusFn,
 }
@@ -184,6 +186,7 @@ impl ProviderHandle {
             decide: None,
             count: None,
             manage: None,
+            makes_models: false,
             status,
         }
     }

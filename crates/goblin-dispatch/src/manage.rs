@@ -10,7 +10,7 @@ use crate::table::View;
 
 impl Dispatch {
     /// Does something to the models. At `provider` when it is named; else at the one that has the model; and what
-    /// brings new models (pull, create, blobs) at the first that can.
+    /// brings new models (pull, create, blobs) at the first that makes some.
     /// A model of the roster that is loaded stays as long as its roles want, unless the action says how long.
     ///
     /// # Errors
@@ -71,7 +71,8 @@ impl Dispatch {
             let (id, _) = name.split_once('/')?;
             able().find(|p| &*p.id == id)
         });
-        let Some(provider) = prefixed.or_else(|| able().next()) else {
+        let makes = || able().find(|p| p.makes_models);
+        let Some(provider) = prefixed.or_else(makes) else {
             return Err(ApiError::invalid(
                 "model",
                 "No model server here can fetch or make models; only an Ollama can.",

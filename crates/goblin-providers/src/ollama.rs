@@ -142,6 +142,7 @@ fn handle(id: Arc<str>, local: bool, server: &Arc<Server>) -> ProviderHandle {
             let server = Arc::clone(&count);
             Box::pin(async move { server.count(&request).await })
         })),
+        makes_models: true,
         manage: Some(Arc::new(move |action| {
             let server = Arc::clone(&manage);
             Box::pin(async move { server.manage(action).await })

@@ -243,6 +243,7 @@ async fn tokens_are_counted_by_the_tokenizer_else_by_what_was_measured() {
 fn managed(handle: ProviderHandle, done: &Arc<Mutex<Vec<String>>>) -> ProviderHandle {
     let (id, done) = (Arc::clone(&handle.id), Arc::clone(done));
     ProviderHandle {
+        makes_models: true,
         manage: Some(Arc::new(move |action| {
             let said = match action {
                 Action::Pull { model } => format!("pull {model}"),
@@ -264,9 +265,15 @@ async fn models_are_managed_where_they_are() {
     let (left, _) = scripted("left", Some(1));
     let (right, _) = scripted("right", Some(1));
     right.offers(vec![model("large:latest")]);
+    let (loader, _) = scripted("loader", Some(1));
     let done = Arc::default();
     let handles = vec![
         engine.handle(),
+        // It only brings its models into memory.
+        ProviderHandle {
+            makes_models: false,
+            ..managed(loader.handle(), &done)
+        },
         managed(left.handle(), &done),
         managed(right.handle(), &done),
     ];

@@ -252,7 +252,7 @@ fn noting(handle: ProviderHandle, kept: &Kept) -> ProviderHandle {
             Box::pin(async {
                 Ok(DecideResponse {
                     decisions: vec![],
-                    cost: goblin_core::decide::DecideCost::default(),
+                    ..DecideResponse::default()
                 })
             })
         })),

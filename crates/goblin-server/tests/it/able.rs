@@ -22,6 +22,7 @@ pub(crate) fn able(handle: ProviderHandle) -> ProviderHandle {
         complete: Some(Arc::new(complete)),
         embed: Some(Arc::new(embed)),
         decide: Some(Arc::new(decide)),
+        makes_models: true,
         manage: Some(Arc::new(move |action| manage(Arc::clone(&blobs), action))),
         status: Arc::new(move || {
             let status = plain_status();

@@ -83,16 +83,17 @@ async fn only_admins_are_told_where_upstreams_are_and_what_they_said() {
         ..Setup::default()
     })
     .await;
-    let options = NewKeyOptions::with_scopes([Scope::Infer]);
-    let keys = &app.tier.keys;
-    let plain = keys
-        .make("plain", options, &app.clock, &mut rand::rngs::OsRng)
-        .unwrap();
-    let bearer = format!("Bearer {}", plain.key.expose_secret());
-    let asked = app
-        .call(Method::GET, "/api/status")
-        .header("authorization", &bearer);
-    let mut reply = asked.send().await;
+    let with = |name: &str, scope| {
+        let options = NewKeyOptions::with_scopes([scope]);
+        let made = app
+            .tier
+            .keys
+            .make(name, options, &app.clock, &mut rand::rngs::OsRng);
+        let bearer = format!("Bearer {}", made.unwrap().key.expose_secret());
+        app.call(Method::GET, "/api/status")
+            .header("authorization", &bearer)
+    };
+    let mut reply = with("plain", Scope::Infer).send().await;
     assert_eq!(reply.status, 200);
     let public = reply.text().await;
     for secret in ["10.0.0.7", "8002", " refused", "/var/lib"] {
@@ -104,7 +105,7 @@ async fn only_admins_are_told_where_upstreams_are_and_what_they_said() {
         (&upstream["state"], &upstream["name"], &upstream["admin_detail"]),
         (&json!("down"), &json!("Model tier"), &Value::Null)
     );
-    let all = app.get("/api/status").await.json().await;
+    let all = with("boss", Scope::Admin).send().await.json().await;
     assert_eq!(
         all["upstreams"][0]["admin_detail"],
         "http://10.0.0.7:8002 refused"
