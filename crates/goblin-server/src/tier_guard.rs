@@ -59,19 +59,25 @@ pub(crate) struct Admitted {
 struct TurnedAway {
     /// The name of the key, where it was recognised.
     key: Option<String>,
-    error: ApiError,
+    /// Boxed: it is large, and `Result`s are moved for every request.
+    error: Box<ApiError>,
 }
 
 impl TurnedAway {
     fn holding(name: &str, error: ApiError) -> Self {
-        let key = Some(name.to_owned());
-        Self { key, error }
+        Self {
+            key: Some(name.to_owned()),
+            error: Box::new(error),
+        }
     }
 }
 
 impl From<ApiError> for TurnedAway {
     fn from(error: ApiError) -> Self {
-        Self { key: None, error }
+        Self {
+            key: None,
+            error: Box::new(error),
+        }
     }
 }
 
@@ -121,7 +127,7 @@ impl TierGuard {
     pub(crate) async fn admit(&self, parts: &Parts, scope: Scope) -> Result<Admitted, ApiError> {
         self.recognise(parts, scope).await.map_err(|turned| {
             log_turned_away(&parts.headers, &parts.extensions, &turned);
-            turned.error
+            *turned.error
         })
     }
 
