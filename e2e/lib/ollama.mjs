@@ -64,7 +64,8 @@ export async function startOllama() {
   };
   try {
     await start();
-    writeFileSync(join(home, "Modelfile"), `FROM ${starter}\n`);
+    // One thread: several that wait for each other on cores they must share are many times slower.
+    writeFileSync(join(home, "Modelfile"), `FROM ${starter}\nPARAMETER num_thread 1\n`);
     const made = spawnSync(program, ["create", ollamaModel, "-f", "Modelfile"], {
       env,
       cwd: home,
