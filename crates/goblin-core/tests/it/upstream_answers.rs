@@ -16,12 +16,17 @@ fn fixtures(folder: &str, ending: &str) -> Vec<(String, Vec<u8>)> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("fixtures")
         .join(folder);
-    let named = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    let named = |path: &Path| {
+        path.file_name()
+            .expect("a good fixture")
+            .to_string_lossy()
+            .into_owned()
+    };
     let mut found: Vec<(String, Vec<u8>)> = std::fs::read_dir(&root)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("a good fixture")
+        .map(|entry| entry.expect("a good fixture").path())
         .filter(|path| named(path).ends_with(ending))
-        .map(|path| (named(&path), std::fs::read(&path).unwrap()))
+        .map(|path| (named(&path), std::fs::read(&path).expect("a good fixture")))
         .collect();
     found.sort();
     assert!(found.len() > 3, "{folder} has its fixtures");
@@ -52,9 +57,13 @@ fn ollama(body: &[u8]) -> Vec<Parsed> {
     let mut events = Vec::new();
     splitter.push(body);
     while let Some(line) = splitter.next_line() {
-        events.extend(decoder.decode(&line.unwrap()).unwrap());
+        events.extend(
+            decoder
+                .decode(&line.expect("a good fixture"))
+                .expect("a good fixture"),
+        );
     }
-    decoder.finish().unwrap();
+    decoder.finish().expect("a good fixture");
     parsed(events)
 }
 
@@ -64,7 +73,7 @@ fn in_one_line(body: &[u8]) -> Vec<u8> {
     let mut whole = Value::Null;
     let mut logprobs = Vec::new();
     for line in body.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
-        whole = serde_json::from_slice(line).unwrap();
+        whole = serde_json::from_slice(line).expect("a good fixture");
         let said = &whole["message"];
         for name in ["content", "thinking"] {
             if let Some(more) = said[name].as_str().filter(|more| !more.is_empty()) {
@@ -92,10 +101,14 @@ fn openai(body: &[u8], mut decoder: StreamDecoder) -> Vec<Parsed> {
     let mut events = Vec::new();
     splitter.push(body);
     while let Some(event) = splitter.next_event() {
-        events.extend(decoder.decode(&event.unwrap().data).unwrap());
+        events.extend(
+            decoder
+                .decode(&event.expect("a good fixture").data)
+                .expect("a good fixture"),
+        );
     }
     events.extend(decoder.leftover());
-    decoder.finish().unwrap();
+    decoder.finish().expect("a good fixture");
     parsed(events)
 }
 
@@ -136,7 +149,10 @@ fn what_an_openai_server_answers_is_the_same_at_every_door_streamed_and_whole() 
 fn stream(name: &str) -> Vec<u8> {
     let file = format!("{name}.sse");
     let all = fixtures("openai/streams", ".sse");
-    all.into_iter().find(|(known, _)| *known == file).unwrap().1
+    all.into_iter()
+        .find(|(known, _)| *known == file)
+        .expect("a good fixture")
+        .1
 }
 
 #[test]

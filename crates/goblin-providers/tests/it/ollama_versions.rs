@@ -196,7 +196,7 @@ async fn decide(handle: &ProviderHandle, model: &str) -> Result<DecideResponse, 
         }],
         ..DecideRequest::default()
     };
-    soon((handle.decide.as_ref().unwrap())(request)).await
+    soon((handle.decide.as_ref().expect("it decides"))(request)).await
 }
 
 fn of_b(decided: &DecideResponse) -> f64 {
