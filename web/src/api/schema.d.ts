@@ -705,7 +705,7 @@ export interface components {
         PartState: "ok" | "starting" | "degraded" | "down";
         /** @description One part of this process. */
         PartStatus: {
-            /** @description `backend`, `database`, `engine`, `model_tier`, `model_tier:NAME`, `upstream:NAME`. */
+            /** @description `backend`, `database`. */
             name: string;
             /** @description How it is. */
             state: components["schemas"]["PartState"];

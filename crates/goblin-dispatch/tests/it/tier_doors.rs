@@ -95,10 +95,7 @@ async fn a_model_that_lacks_an_ability_names_those_that_have_it() {
         "{error}"
     );
     assert!(error.message.contains("`embeds/vectors`"), "{error}");
-    let error = tier
-        .decide(who("a"), decide("small"), None)
-        .await
-        .unwrap_err();
+    let error = tier.decide(who("a"), decide("small"), None).await.unwrap_err();
     assert!(error.message.contains("No model on offer can"), "{error}");
     let error = ask(&tier, "a", saying("vectors", "hi")).await.err().unwrap();
     assert_eq!(error.code, ErrorCode::InvalidRequest);
@@ -144,9 +141,7 @@ async fn questions_are_decided_and_the_next_server_is_asked_when_one_fails() {
         deciding(second.handle(), Ok(11)),
     ];
     let tier = tier(handles, Options::default());
-    let done = soon(tier.decide(who("a"), decide("judge"), None))
-        .await
-        .unwrap();
+    let done = soon(tier.decide(who("a"), decide("judge"), None)).await.unwrap();
     assert_eq!(
         (done.model_id.as_str(), done.response.cost.shared_evaluated),
         ("second/judge", 11)
