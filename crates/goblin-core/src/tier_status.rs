@@ -5,6 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::model::{Capability, ModelState};
+use crate::provider::{Health, ProviderStatus};
 
 /// Is a model of the tier ready?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -120,9 +121,89 @@ fn known_capabilities<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Capabili
         .collect())
 }
 
+/// Models named in a warning.
+const NAMED: usize = 5;
+
+/// What is unwise, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// A sentence that says what was found.
+    pub found: String,
+    /// A sentence that says what to do.
+    pub fix: String,
+}
+
+/// Models of `provider` that make one answer at a time and have no second server: a verdict must wait for whatever
+/// runs. `has_second` says whether a model is offered elsewhere as well.
+pub fn verdicts_wait(
+    provider: &str,
+    status: &ProviderStatus,
+    has_second: impl Fn(&str) -> bool,
+) -> Option<Warning> {
+    let names: Vec<&str> = status
+        .models
+        .iter()
+        .filter(|m| status.health == Health::Ok && m.can(Capability::Chat))
+        .filter(|m| m.slots.or(status.slots) == Some(1))
+        .map(|m| m.name.as_str())
+        .filter(|name| !has_second(name))
+        .collect();
+    if names.is_empty() {
+        return None;
+    }
+    let shown: Vec<String> = names.iter().take(NAMED).map(|n| format!("`{n}`")).collect();
+    let more = match names.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(Warning {
+        found: format!(
+            "`{provider}` makes one answer at a time for {}{more}, so a verdict waits behind whatever is running.",
+            shown.join(", ")
+        ),
+        fix: "Let it make two or more (Ollama: OLLAMA_NUM_PARALLEL=2; llama-server: --parallel 2), or offer the model \
+              on a second server."
+            .to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ModelInfo;
+
+    #[test]
+    fn who_makes_one_answer_at_a_time_is_named_unless_another_server_has_the_model_too() {
+        let chats = |name: &str, slots| ModelInfo {
+            slots,
+            capabilities: vec![Capability::Chat],
+            ..ModelInfo::named(name)
+        };
+        let status = |slots, models| ProviderStatus {
+            health: Health::Ok,
+            models,
+            slots,
+            free_slots: None,
+            decode_tokens_per_second: None,
+            prefill_tokens_per_second: None,
+        };
+        let one = status(
+            Some(1),
+            vec![chats("a", None), chats("b", Some(4)), chats("c", None)],
+        );
+        let told = verdicts_wait("ollama", &one, |name| name == "c").unwrap();
+        assert!(
+            told.found.contains("`ollama`") && told.found.contains("for `a`,"),
+            "{told:?}"
+        );
+        assert!(told.fix.contains("OLLAMA_NUM_PARALLEL=2"), "{told:?}");
+        assert_eq!(verdicts_wait("ollama", &one, |_| true), None);
+        let unknown = status(None, vec![chats("a", None)]);
+        assert_eq!(verdicts_wait("x", &unknown, |_| false), None);
+        let many = status(Some(1), (0..7).map(|n| chats(&n.to_string(), None)).collect());
+        let told = verdicts_wait("x", &many, |_| false).unwrap();
+        assert!(told.found.contains("and 2 more"), "{told:?}");
+    }
 
     #[test]
     fn a_status_is_read_back_and_what_is_new_in_it_is_passed_over() {

@@ -13,6 +13,7 @@ use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
 use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
 use goblin_core::status::PartState;
+use goblin_core::tier_status::{Warning, verdicts_wait};
 use goblin_store::data_dir::DataPaths;
 use goblin_store::model_files::{ModelFile, ModelFiles};
 use goblin_store::store::{Database, Store, StoreOptions};
@@ -100,6 +101,7 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
     if !config.upstream.has_tier() {
         results.push(timed("roster", roster_fits(config, upstreams)).await);
     }
+    results.push(timed("verdicts", verdicts(upstreams)).await);
     for handle in upstreams {
         results.push(ask(config, handle).await);
     }
@@ -140,6 +142,30 @@ async fn roster_fits(config: &Config, upstreams: &[ProviderHandle]) -> Finding {
     let statuses = join_all(asked).await;
     let files = model_files(config).unwrap_or_default();
     roster::roster(config, &statuses, &files, machine::memory_bytes())
+}
+
+/// Does a short check of an answer have to wait behind long ones?
+async fn verdicts(upstreams: &[ProviderHandle]) -> Finding {
+    let statuses = join_all(upstreams.iter().map(|handle| (handle.status)())).await;
+    let offered = |name: &str| {
+        let names = statuses.iter().flat_map(|s| &s.models);
+        names.filter(|m| m.name == name).count()
+    };
+    let waits: Vec<Warning> = upstreams
+        .iter()
+        .zip(&statuses)
+        .filter_map(|(handle, status)| verdicts_wait(&handle.id, status, |name| offered(name) > 1))
+        .collect();
+    let Some(first) = waits.first() else {
+        return Finding::ok("short checks have a place beside long answers, as far as servers say");
+    };
+    let found: Vec<&str> = waits.iter().map(|w| w.found.as_str()).collect();
+    Finding::bad(
+        PartState::Degraded,
+        found.join(" "),
+        "A server with one place makes everybody wait for the answer under way.",
+        first.fix.clone(),
+    )
 }
 
 async fn ask(config: &Config, handle: &ProviderHandle) -> CheckResult {

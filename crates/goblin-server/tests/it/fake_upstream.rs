@@ -15,7 +15,7 @@ use crate::client::guard;
 /// The model it has; it looks at images as well.
 pub(crate) const MODEL: &str = "m:latest";
 
-const FACTS: [(&str, &str); 5] = [
+const FACTS: [(&str, &str); 6] = [
     (
         "/api/tags",
         r#"{"models":[{"name":"m:latest","digest":"d","details":{"family":"llama"}}]}"#,
@@ -30,6 +30,7 @@ const FACTS: [(&str, &str); 5] = [
         "/v1/models",
         r#"{"data":[{"id":"m:latest","goblin":{"capabilities":["chat","vision"]}}]}"#,
     ),
+    ("/v1/goblin/status", r#"{"instances":[],"warnings":[]}"#),
 ];
 
 /// What it does when it is asked a question.

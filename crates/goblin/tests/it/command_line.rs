@@ -180,6 +180,7 @@ fn the_doctor_prints_plain_text_into_a_pipe_and_json_on_request() {
         "port",
         "engine",
         "models",
+        "verdicts",
     ] {
         assert!(stdout(&output).contains(part), "{part}");
     }

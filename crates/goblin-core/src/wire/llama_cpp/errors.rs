@@ -111,11 +111,6 @@ mod tests {
                 "model 'm' not found",
                 ProviderError::ModelNotFound { model: "m".into() },
             ),
-            (
-                503,
-                "Loading model",
-                ProviderError::Overloaded { retry_after: None },
-            ),
             (401, "Invalid API Key", ProviderError::Unauthorized),
         ] {
             let body = serde_json::json!({"error": {"message": message, "code": status}}).to_string();
@@ -126,6 +121,8 @@ mod tests {
             );
         }
         for (status, body) in [
+            // Not full: it has nothing to answer with yet.
+            (503, r#"{"error":{"message":"Loading model","code":503}}"#),
             (500, r#"{"error":{"message":"boom"}}"#),
             (501, "<html>"),
             (404, ""),
