@@ -255,7 +255,14 @@ async fn a_local_server_gets_an_images_bytes_and_never_an_address() {
         assert_eq!(upstream.questions().len(), 0, "{kind:?}");
         let bytes = picture(DOORS[0], "data:image/png;base64,iVBORw0KGgo=");
         assert_eq!(app.post(DOORS[0], &bytes).await.status, 503);
-        assert_eq!(upstream.questions().len(), 1, "{kind:?}: bytes are forwarded");
+        let asked = upstream.questions();
+        let forwarded = |a: &&Asked| a.body.contains("iVBORw0KGgo=");
+        assert!(!asked.is_empty(), "{kind:?}");
+        assert_eq!(
+            asked.iter().filter(forwarded).count(),
+            asked.len(),
+            "{kind:?}: {asked:?}"
+        );
     }
 }
 
