@@ -32,6 +32,7 @@ class PathWithSpaces(unittest.TestCase):
         for name, script in {
             "cargo": f'case "$1" in --version) echo "cargo 1.99.0 (0 2026-01-01)" ;; *) {note}; {made} ;; esac',
             "npm": f"{note}; mkdir -p node_modules",
+            "rustfmt": note,
             "node": "echo v22.11.0",
             "chromium": "exit 0",
         }.items():
@@ -71,7 +72,7 @@ class PathWithSpaces(unittest.TestCase):
         told = self.make("test-rust")
         self.assertGreater(len(told), 5)
         for line in told:
-            self.assertTrue(line.startswith("|cargo "), line)
+            self.assertRegex(line, r"^\|(cargo|rustfmt) ")
 
 
 if __name__ == "__main__":
