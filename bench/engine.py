@@ -179,7 +179,7 @@ def publish(args, settings, measured, idle, load_before):
 
 
 def built_with(peer):
-    """The note llama_server.sh left beside its build: package version and flags."""
+    """The note scripts/llama_server.sh left beside its build: package version and flags."""
     notes = [folder / "built-with.txt" for folder in peer.resolve().parents]
     return next((f"`{note.read_text().strip()}`" for note in notes if note.is_file()), "built elsewhere")
 

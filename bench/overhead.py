@@ -106,12 +106,14 @@ def cost_rows(results, tier, what, keys, aim):
     rows = []
     for key, name in keys:
         columns = {who: median(r[who][key] for r in results) for who in ("direct", "nginx", tier)}
-        ratio = stats.Spread.of([
-            stats.added_ratio(r[tier][key], r["nginx"][key], r["direct"][key], FLOOR_US) for r in results])
+        ratios = [stats.added_ratio(r[tier][key], r["nginx"][key], r["direct"][key], FLOOR_US) for r in results]
+        ratios = [ratio for ratio in ratios if ratio is not None]
         cells = [f"{columns['direct']:.0f} µs"]
-        cells += [f"+{columns[who] - columns['direct']:.0f} µs" for who in ("nginx", tier)]
-        judged = aim if key == keys[0][0] else None
-        rows.append(([f"{what}: {name}", *cells, str(ratio)], ratio.median, judged))
+        cells += [f"{columns[who] - columns['direct']:+.0f} µs" for who in ("nginx", tier)]
+        # In a round in which nginx seemed to add nothing there is nothing to compare with.
+        spread = stats.Spread.of(ratios) if ratios else None
+        judged = aim if spread and key == keys[0][0] else None
+        rows.append(([f"{what}: {name}", *cells, str(spread or "—")], spread.median if spread else None, judged))
     least = {who: min(r[who]["cpu_us"] for r in results) for who in ("nginx", tier)}
     ratio = least[tier] / max(least["nginx"], FLOOR_US)
     rows.append(([

@@ -84,9 +84,11 @@ def percentile(values, share):
 
 
 def added_ratio(tier, nginx, direct, floor):
-    """What the tier adds to `direct` against what nginx adds. Below `floor`, what the clock can tell, nothing is
-    told apart, so that a peer which seems to add nothing does not make the ratio endless."""
-    return max(tier - direct, floor) / max(nginx - direct, floor)
+    """What the tier adds to `direct` against what nginx adds. None when nginx adds less than `floor`, what the clock
+    can tell: then there is nothing to compare with."""
+    if nginx - direct < floor:
+        return None
+    return max(tier - direct, 0.0) / (nginx - direct)
 
 
 @dataclass(frozen=True)

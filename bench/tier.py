@@ -269,7 +269,8 @@ class LlamaSize:
     threads: int = 1
     sequences: int = 1
     context_tokens: int = 2048
-    peer_flags: tuple = ()
+    # Without it the model is called by its path.
+    peer_flags: tuple = ("--alias", "starter")
 
 
 def model_of(tier, provider):
@@ -343,7 +344,7 @@ def publish(bench, load_before, seconds):
         ("nginx", f"{version([args.nginx, '-v'])}; key checked, nothing buffered, access log on"),
     ]
     if args.ollama:
-        facts.append(("Ollama", version([args.ollama, "--version"])))
+        facts.append(("Ollama", version([args.ollama, "--version"]).removeprefix("Warning: ")))
     if args.llama_server:
         facts.append(("llama-server", f"{version([args.llama_server, '--version'])}; {built_with(args.llama_server)}"))
     if args.model:

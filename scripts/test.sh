@@ -11,7 +11,7 @@ TARGET="${CARGO_TARGET_DIR:-$ROOT/target}"
 LOGS="$TARGET/test-logs"
 mkdir -p "$LOGS"
 
-STAGES=(setup models scripts web-install web-test rust-fmt rust-clippy rust-without-engine rust-build ollama rust-test readme e2e)
+STAGES=(setup models scripts web-install web-test rust-fmt rust-clippy rust-without-engine rust-build ollama rust-test clients readme e2e)
 
 stage_setup() { scripts/setup.sh --tests; }
 stage_models() { scripts/fetch_model.py --gemma --cache-only; }
@@ -29,12 +29,15 @@ stage_rust-clippy() { cargo clippy --workspace --all-targets --locked -- -D warn
 # the binary is compiled again. It comes first, because both leave the program at the same place.
 stage_rust-without-engine() {
   cargo test --workspace --exclude goblin-engine --no-default-features --locked --no-run &&
-    cargo test --workspace --exclude goblin-engine --no-default-features --locked --test it -- command_line
+    cargo test --workspace --exclude goblin-engine --no-default-features --locked --bins &&
+    cargo test --workspace --exclude goblin-engine --no-default-features --locked --test it -- command_line:: keys:: roster::
 }
 stage_rust-build() { cargo test --workspace --locked --no-run; }
 # The tests of its adapter need a real one: on PATH, else built once into the cache.
 stage_ollama() { scripts/ollama.sh; }
 stage_rust-test() { cargo test --workspace --locked; }
+# The Python packages of OpenAI, Ollama and Anthropic.
+stage_clients() { GOBLIN_BIN="$TARGET/debug/goblin" scripts/test_clients.sh; }
 stage_readme() { PATH="$TARGET/debug:$PATH" scripts/readme_blocks.py; }
 stage_e2e() { GOBLIN_BIN="$TARGET/debug/goblin" scripts/e2e.sh; }
 

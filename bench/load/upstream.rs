@@ -58,7 +58,6 @@ fn main() -> io::Result<()> {
 struct Pages {
     models: Vec<u8>,
     props: Vec<u8>,
-    slots: Vec<u8>,
     tags: Vec<u8>,
     running: Vec<u8>,
     show: Vec<u8>,
@@ -86,17 +85,14 @@ impl Pages {
                 r#"{{"name":"{m}:latest","model":"{m}:latest","digest":"{m}","size":100000000,"size_vram":0,"context_length":8192}}"#
             )
         });
-        let slot = |id| format!(r#"{{"id":{id},"n_ctx":8192,"is_processing":false}}"#);
-        let slot_list: Vec<String> = (0..slots).map(slot).collect();
         let text: String = (0..WORDS).map(|_| " word").collect();
         Self {
             models: page(&format!(
                 r#"{{"object":"list","data":[{listed}],"goblin":{{"slots":{slots}}}}}"#
             )),
             props: page(&format!(
-                r#"{{"total_slots":{slots},"default_generation_settings":{{"n_ctx":8192}},"model_path":"fast","chat_template":""}}"#
+                r#"{{"total_slots":{slots},"default_generation_settings":{{"n_ctx":8192}},"chat_template":"{{{{ messages }}}}","build_info":"bench","endpoint_slots":false}}"#
             )),
-            slots: page(&format!("[{}]", slot_list.join(","))),
             tags: page(&format!(r#"{{"models":[{tags}]}}"#)),
             running: page(&format!(r#"{{"models":[{running}]}}"#)),
             show: page(
@@ -218,7 +214,6 @@ fn serve(mut stream: TcpStream, pages: &Pages) -> io::Result<()> {
             "/api/chat" => stream.write_all(&pages.whole_ollama)?,
             "/v1/models" | "/models" => stream.write_all(&pages.models)?,
             "/props" => stream.write_all(&pages.props)?,
-            "/slots" => stream.write_all(&pages.slots)?,
             "/health" => stream.write_all(&page(r#"{"status":"ok"}"#))?,
             "/tokenize" => stream.write_all(&page(r#"{"tokens":[1,2,3,4]}"#))?,
             "/apply-template" => stream.write_all(&page(r#"{"prompt":"word"}"#))?,

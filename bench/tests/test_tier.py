@@ -32,8 +32,8 @@ class ArithmeticTest(unittest.TestCase):
 
     def test_what_is_added_is_compared_and_not_the_whole(self):
         self.assertEqual(stats.added_ratio(tier=110, nginx=40, direct=10, floor=1), 100 / 30)
-        self.assertEqual(stats.added_ratio(tier=30, nginx=9, direct=10, floor=1), 20, "nginx added nothing to be told")
-        self.assertEqual(stats.added_ratio(tier=9, nginx=9, direct=10, floor=1), 1)
+        self.assertEqual(stats.added_ratio(tier=9, nginx=40, direct=10, floor=1), 0)
+        self.assertIsNone(stats.added_ratio(tier=30, nginx=9, direct=10, floor=1), "nginx added nothing to be told")
 
     def test_a_prediction_is_off_by_a_share_of_what_came(self):
         errors = [stats.relative_error(p, a) for p, a in ((1.0, 1.0), (1.2, 1.0), (0.5, 1.0), (1.0, 2.0), (5.0, 1.0))]
@@ -76,6 +76,11 @@ class TableTest(unittest.TestCase):
         self.assertEqual(cpu[0][1:], ["", "40 µs", "85 µs", "**2.12**"])
         self.assertEqual((cpu[1], cpu[2]), (85 / 40, 3.0))
         self.assertEqual(rate[0][1:4], ["100000", "25000", "11765"])
+
+    def test_without_anything_to_compare_with_there_is_no_ratio_and_no_verdict(self):
+        results = [{who: {"p50": 10, "cpu_us": 1, "rate": 1} for who in ("direct", "nginx", "tier")}]
+        (cells, ratio, aim), *_ = overhead.cost_rows(results, "tier", "chat", (("p50", "p50"),), 3.0)
+        self.assertEqual((cells, ratio, aim), (["chat: p50", "10 µs", "+0 µs", "+0 µs", "—"], None, None))
 
     def test_a_paced_run_is_summed_over_its_rounds(self):
         run = {"latency_us": [100_000] * 98 + [140_000] * 2, "gaps_us": [5000] * 100, "first_us": [10_000, 12_000]}

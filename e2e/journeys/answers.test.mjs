@@ -55,7 +55,10 @@ test("a typed question is answered word by word", async () => {
   const saved = await shared.goblin.api.get(`/api/turns/${await turnIdOf(page)}`);
   assert.equal(saved.status, "complete");
   assert.equal(await copiedAnswer(page), saved.answer);
-  assert.equal(await page.getByRole("heading", { level: 1 }).first().textContent(), "Why does bread rise?");
+  assert.equal(
+    await page.getByRole("heading", { level: 1 }).first().textContent(),
+    "Why does bread rise?",
+  );
   await page.leave();
 });
 

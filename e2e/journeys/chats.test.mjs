@@ -80,7 +80,9 @@ test("a model can be chosen, and Automatic comes first", async () => {
   const choices = page.getByRole("menuitemradio");
   assert.equal(await choices.count(), models.length + 1);
   assert.match(await choices.first().textContent(), /Automatic/);
-  assert.match(await choices.nth(1).textContent(), models[0].local ? /on this machine/ : /sent to/);
+  const where = page.getByRole("group", { name: /in Goblin itself|your own machine|leaves your/ });
+  assert.equal(await where.first().getByRole("menuitemradio").count(), 1);
+  assert.match(await choices.nth(1).textContent(), /in memory/);
   await choices.nth(1).click();
   await page
     .getByRole("button", { name: `Model: ${models[0].id.split("/").slice(1).join("/")}` })

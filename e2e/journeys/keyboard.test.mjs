@@ -169,7 +169,9 @@ test("a model is chosen by keyboard", async () => {
   await highlighted(page, "menuitemradio");
   await highlighted(page, "menuitemradio", "Automatic");
   await page.keyboard.press("ArrowDown");
-  await page.locator("[role=menuitemradio][data-highlighted]", { hasNotText: "Automatic" }).waitFor();
+  await page
+    .locator("[role=menuitemradio][data-highlighted]", { hasNotText: "Automatic" })
+    .waitFor();
   await page.keyboard.press("Enter");
   await page.getByRole("button", { name: /^Model: (?!Automatic)/ }).waitFor();
   await page.leave();

@@ -131,36 +131,41 @@ async function newProcess(command, extra, isReady) {
 
 async function nothingStarts(url) {
   const response = await fetch(`${url}/api/status`);
-  return response.ok && (await response.json()).tiers.every((tier) => tier.state !== "starting");
+  if (!response.ok) return false;
+  return (await response.json()).upstreams.every((upstream) => upstream.state !== "loading");
 }
 
 /** `goblin up`: page, backend and models in one process. */
-export async function startGoblin() {
+export async function startGoblin(environment = {}) {
   if (given) return { url: given, api: apiOf(given), owned: false, stop: async () => {} };
-  const goblin = await newProcess(["up"], {}, nothingStarts);
+  const goblin = await newProcess(["up"], environment, nothingStarts);
   placeModel(join(goblin.home, "data", "goblin", "models"));
   await goblin.start();
   return { ...goblin, api: apiOf(goblin.url), owned: true };
 }
 
 /**
- * The two of a deployment: `goblin models serve`, with the starter model behind a key, and
- * `goblin serve`, which has no model of its own.
+ * The two of a deployment: `goblin models serve`, with the starter model behind a key or in front of
+ * the given Ollama, and `goblin serve`, which has no model of its own.
  */
-export async function startTiers() {
+export async function startTiers(ollama = null) {
   // Not a secret: both listen on this machine only, and are gone in a minute.
   const key = `e2e-${randomUUID()}`;
-  const models = await newProcess(["models", "serve"], { LOCAL_LLM_API_KEY: key }, async (url) => {
+  const behind = ollama ? { OLLAMA_HOST: ollama.url, GOBLIN_ENGINE__ENABLED: "false" } : {};
+  const environment = { LOCAL_LLM_API_KEY: key, ...behind };
+  const models = await newProcess(["models", "serve"], environment, async (url) => {
     const response = await fetch(`${url}/v1/models`, { headers: { "x-api-key": key } });
-    return response.ok && (await response.text()).includes('"state":"loaded"');
+    // An Ollama loads its model when it is asked for.
+    const there = ollama ? '"id":' : '"state":"loaded"';
+    return response.ok && (await response.text()).includes(there);
   });
-  placeModel(join(models.home, "data", "goblin", "models"));
+  if (!ollama) placeModel(join(models.home, "data", "goblin", "models"));
   const goblin = await newProcess(
     ["serve"],
-    { LOCAL_LLM_PROXY_URL: models.url, LOCAL_LLM_API_KEY: key },
+    { LOCAL_LLM_PROXY_URL: models.url, LOCAL_LLM_API_KEY: key, GOBLIN_ENGINE__ENABLED: "false" },
     async (url) => {
       const response = await fetch(`${url}/api/status`);
-      return response.ok && (await response.json()).models.length > 0;
+      return response.ok && (await response.json()).upstreams.some(({ state }) => state === "up");
     },
   );
   const stop = async () => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::origin::Origin;
 use crate::wire::Dialect;
 
 /// Who says a message.
@@ -244,6 +245,8 @@ pub struct ChatRequest {
     pub keep_alive: Option<KeepAlive>,
     /// Who the end user is, for upstreams that want to know (opaque).
     pub user: Option<String>,
+    /// Where it comes from.
+    pub origin: Origin,
     /// The caller's own bytes, when the same dialect may be forwarded untouched.
     pub raw: Option<(Dialect, Bytes)>,
 }

@@ -1,6 +1,7 @@
 //! Text that continues a text, without roles or a template.
 
 use crate::chat::{KeepAlive, Purpose, ResponseFormat, Sampling};
+use crate::origin::Origin;
 
 /// One request to continue a text. The answer is a [`crate::provider::ChatStream`] of text events.
 #[derive(Clone, Debug, Default)]
@@ -21,4 +22,6 @@ pub struct CompletionRequest {
     pub context_tokens: Option<u32>,
     /// How long the model stays in memory.
     pub keep_alive: Option<KeepAlive>,
+    /// Where it comes from.
+    pub origin: Origin,
 }

@@ -1,6 +1,11 @@
 //! Typed questions about a text, answered as probabilities read in one forward pass.
 
+mod readout;
+
 use serde::{Deserialize, Serialize};
+
+use crate::chat::KeepAlive;
+use crate::origin::Origin;
 
 /// One question: a text that follows the shared prefix, and the tokens whose probability is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,7 +28,7 @@ pub struct AnswerOption {
 }
 
 /// Several questions about one text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DecideRequest {
     /// The model's name as its provider knows it.
     pub model: String,
@@ -31,6 +36,10 @@ pub struct DecideRequest {
     pub shared: String,
     /// The questions, each branching off the shared text.
     pub questions: Vec<Question>,
+    /// How long the model stays in memory. `None` = the server's setting.
+    pub keep_alive: Option<KeepAlive>,
+    /// Where it comes from.
+    pub origin: Origin,
 }
 
 /// One option's probability.
@@ -64,11 +73,27 @@ pub struct DecideCost {
     pub question_tokens: u32,
 }
 
+/// How probabilities came about, best first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecideMethod {
+    /// The server answers typed questions by itself (`/v1/systemone`).
+    Native,
+    /// Read from the next token's probabilities.
+    #[default]
+    Readout,
+    /// The model was made to write one of the options: 1 for that, 0 for the others. No probability at all, so it may
+    /// be shown but never be compared with a threshold as if it were one.
+    Constrained,
+}
+
 /// Answers, and what they cost.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DecideResponse {
     /// One per question, in order.
     pub decisions: Vec<Decision>,
     /// Tokens evaluated.
     pub cost: DecideCost,
+    /// How they were found.
+    pub method: DecideMethod,
 }

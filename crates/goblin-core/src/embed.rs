@@ -1,6 +1,7 @@
 //! Texts as vectors.
 
 use crate::chat::KeepAlive;
+use crate::origin::Origin;
 
 /// Texts to be embedded.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,8 @@ pub struct EmbedRequest {
     pub truncate: bool,
     /// How long the model stays in memory.
     pub keep_alive: Option<KeepAlive>,
+    /// Where it comes from.
+    pub origin: Origin,
 }
 
 /// One vector a text, in the order of the texts.

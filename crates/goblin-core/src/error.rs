@@ -251,6 +251,9 @@ impl ApiError {
                 message,
                 ..
             } if provider == IN_PROCESS => Self::invalid(param.clone(), message.clone()),
+            ProviderError::Unavailable { reason } if provider == IN_PROCESS => {
+                Self::no_provider(format!("`{provider}/{model}` cannot answer now: {reason}."))
+            }
             ProviderError::Unavailable { .. } => Self::no_provider(format!(
                 "The server behind `{provider}` cannot be reached, so `{provider}/{model}` cannot answer now. \
                  Check that it is running; `goblin doctor` names the address and the cause."
@@ -263,6 +266,19 @@ impl ApiError {
                 format!("`{provider}/{model}` is busy and its queue is full. Try again later."),
                 retry_after.unwrap_or(Duration::from_secs(5)),
             ),
+            ProviderError::LimitReached {
+                retry_after: Some(wait),
+            } => Self::rate_limited(
+                format!(
+                    "The key this server uses at `{provider}` has reached its limit there. Try again when `Retry-After` \
+                     says, or let its operator raise the limit."
+                ),
+                *wait,
+            ),
+            ProviderError::LimitReached { retry_after: None } => Self::upstream_failed(format!(
+                "The key this server uses at `{provider}` has used up what it was granted there. Its operator must \
+                 raise that."
+            )),
             ProviderError::Unauthorized => Self::upstream_failed(format!(
                 "`{provider}` refused this server's credentials. Its operator must correct the key."
             )),
@@ -283,7 +299,7 @@ impl ApiError {
             } => Self::context_length_exceeded(*prompt_tokens, *context_window),
             ProviderError::ModelNotFound { model } => Self::model_not_found(model, None),
             ProviderError::Interrupted { .. } => Self::upstream_failed(format!(
-                "`{provider}/{model}` stopped in the middle of its answer. Ask again."
+                "`{provider}/{model}` stopped in the middle of its answer, or what it sent could not be read. Ask again."
             )),
         };
         Self { internal, ..public }
@@ -365,6 +381,16 @@ mod tests {
         let upstream = ApiError::from_provider("vllm", "smol", &refused);
         assert_eq!(upstream.code, ErrorCode::UpstreamRejected);
         assert_eq!((upstream.status(false), upstream.status(true)), (400, 400));
+    }
+
+    #[test]
+    fn why_a_model_inside_cannot_answer_is_told() {
+        let full = ProviderError::Unavailable {
+            reason: "it needs 5000 MiB of memory, and 2000 MiB are free".into(),
+        };
+        let told = ApiError::from_provider(IN_PROCESS, "big", &full);
+        assert_eq!(told.status(false), 503);
+        assert!(told.message.contains("engine/big") && told.message.contains("5000 MiB"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One item of a model's answer stream.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +64,17 @@ impl Usage {
     pub fn total(&self) -> u32 {
         self.prompt_tokens.saturating_add(self.completion_tokens)
     }
+}
+
+/// What an answer cost, where its server says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Tokens.
+    pub usage: Usage,
+    /// Evaluating what was not cached of the prompt.
+    pub prompt_eval: Duration,
+    /// Generating.
+    pub eval: Duration,
 }
 
 /// A token and how likely it was.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use serde_json::{Map, Value};
 
+use crate::chat::KeepAlive;
 use crate::provider::{BoxFuture, ProviderError};
 
 /// Bytes that arrive bit by bit, from a caller. An error ends them.
@@ -34,6 +35,8 @@ pub enum Action {
     Load {
         /// Which.
         model: String,
+        /// How long it stays there unused; `None` = the server's setting.
+        keep_alive: Option<KeepAlive>,
     },
     /// Take a model out of memory.
     Unload {

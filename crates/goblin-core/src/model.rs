@@ -1,5 +1,7 @@
 //! What a model is, and finding one by the name a person typed.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -77,6 +79,61 @@ pub struct ModelInfo {
     /// [`Self::context_window`].
     #[serde(default)]
     pub trained_context: Option<u32>,
+    /// Measured tokens per second of one answer of this model, when that is known of the model rather than of its
+    /// provider.
+    #[serde(default)]
+    pub decode_tokens_per_second: Option<f64>,
+    /// Measured prompt tokens per second, likewise.
+    #[serde(default)]
+    pub prefill_tokens_per_second: Option<f64>,
+    /// The queue its provider keeps for this model, when the provider serves others beside us and says so.
+    #[serde(default)]
+    pub queue: Option<QueueReport>,
+}
+
+/// What a provider says of its own queue in front of a model. Others may stand in it beside us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueReport {
+    /// Answers being made there, for everybody.
+    pub running: u32,
+    /// Requests waiting there, of everybody.
+    pub queued: u32,
+    /// Of both: those this process had there when it asked, so that they are not counted twice.
+    pub ours: u32,
+    /// How long a newcomer would wait there for a place.
+    pub wait: Duration,
+    /// From a place there to the first token of a usual prompt; absent when not known there.
+    pub first_token: Option<Duration>,
+    /// There and back: what an answer takes at least, however idle the provider is.
+    pub way: Duration,
+    /// How old the report is.
+    pub age: Duration,
+}
+
+impl QueueReport {
+    /// The wait of a newcomer now, when `ours_now` requests of this process are there (or go ahead of it) and each
+    /// holds one of `places` for `hold`: what was reported, less the time since, more or less by what we sent since
+    /// or got back.
+    pub fn wait_now(&self, ours_now: u32, places: u32, hold: Duration) -> Duration {
+        let places = places.max(1);
+        let reported = self.wait.saturating_sub(self.age);
+        let step = hold / places;
+        if ours_now >= self.ours {
+            let free = places.saturating_sub(self.running.saturating_add(self.queued));
+            let more = (ours_now - self.ours)
+                .saturating_add(1)
+                .saturating_sub(free.max(1));
+            reported.saturating_add(step.saturating_mul(more))
+        } else {
+            reported.saturating_sub(step.saturating_mul(self.ours - ours_now))
+        }
+    }
+
+    /// Everybody's requests there now, when `ours_now` of them are ours.
+    pub fn there(&self, ours_now: u32) -> u32 {
+        let others = self.running.saturating_add(self.queued).saturating_sub(self.ours);
+        others.saturating_add(ours_now)
+    }
 }
 
 impl ModelInfo {
@@ -96,6 +153,9 @@ impl ModelInfo {
             memory_bytes: None,
             slots: None,
             trained_context: None,
+            decode_tokens_per_second: None,
+            prefill_tokens_per_second: None,
+            queue: None,
         }
     }
 
@@ -176,6 +236,33 @@ mod tests {
         );
         assert_eq!(nearest("ollama/mistral", known), Some("ollama/mistral:7b"));
         assert_eq!(nearest("zzzz", known), None);
+    }
+
+    #[test]
+    fn a_report_is_corrected_by_what_we_did_since() {
+        let s = Duration::from_secs;
+        let report = |running, queued, ours, wait| QueueReport {
+            running,
+            queued,
+            ours,
+            wait: s(wait),
+            age: s(1),
+            ..QueueReport::default()
+        };
+        let hold = s(4);
+        for (what, report, ours_now, places, wait) in [
+            ("nobody there", report(0, 0, 0, 0), 0, 2, 0),
+            ("one place is left for us", report(1, 0, 0, 0), 0, 2, 0),
+            ("we took it since", report(1, 0, 0, 0), 1, 2, 2),
+            ("others fill it", report(2, 0, 0, 5), 0, 2, 4),
+            ("ours are in the report already", report(2, 1, 3, 5), 3, 2, 4),
+            ("we sent another since", report(2, 1, 1, 5), 2, 2, 6),
+            ("one of ours ended since", report(2, 1, 1, 5), 0, 2, 2),
+            ("all of it ended", report(1, 0, 1, 2), 0, 1, 0),
+        ] {
+            assert_eq!(report.wait_now(ours_now, places, hold), s(wait), "{what}");
+        }
+        assert_eq!(report(2, 3, 1, 0).there(2), 6);
     }
 
     #[test]

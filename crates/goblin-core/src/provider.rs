@@ -63,6 +63,12 @@ pub enum ProviderError {
         /// When to come back, if known.
         retry_after: Option<Duration>,
     },
+    /// Not full, but our key may do no more there for now: too many requests, or all it was granted is used up.
+    #[error("our key has reached its limit there")]
+    LimitReached {
+        /// When to come back, if known.
+        retry_after: Option<Duration>,
+    },
     /// Our credentials were refused.
     #[error("the provider refused our credentials")]
     Unauthorized,
@@ -160,8 +166,10 @@ pub struct ProviderHandle {
     pub decide: Option<DecideFn>,
     /// Counts tokens.
     pub count: Option<CountFn>,
-    /// Changes which models there are.
+    /// Says what its models are like, brings them into memory and takes them out, and changes which there are.
     pub manage: Option<ManageFn>,
+    /// Does [`Self::manage`] fetch and make new models? Others refuse that.
+    pub makes_models: bool,
     /// Says how it is.
     pub status: StatusFn,
 }
@@ -178,6 +186,7 @@ impl ProviderHandle {
             decide: None,
             count: None,
             manage: None,
+            makes_models: false,
             status,
         }
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Part};
 use crate::error::ApiError;
 use crate::model::{Capability, ModelInfo, ModelState, nearest};
-use crate::provider::Health;
+use crate::provider::{Health, IN_PROCESS};
 
 /// Names that let goblin choose.
 pub const AUTOMATIC: [&str; 2] = ["goblin", "goblin/local"];
@@ -72,6 +72,9 @@ pub struct Needs {
     pub local_only: bool,
     /// An image is in the conversation; the field that holds it.
     pub vision: Option<String>,
+    /// An image is given by an address to fetch it from; the field that holds it. Only a server that is not the
+    /// operator's may be asked to fetch: local ones sit where private addresses can be reached.
+    pub fetches: Option<String>,
 }
 
 impl Needs {
@@ -81,8 +84,23 @@ impl Needs {
         Self {
             local_only,
             vision: vision.map(|i| format!("messages[{i}].content")),
+            fetches: linked_image(request).map(|(i, j)| format!("messages[{i}].content[{j}]")),
         }
     }
+}
+
+/// Message and part of the first image whose bytes are not in the request.
+fn linked_image(request: &ChatRequest) -> Option<(usize, usize)> {
+    let is_link = |part: &Part| match part {
+        Part::Image { url } => !url
+            .get(..5)
+            .is_some_and(|start| start.eq_ignore_ascii_case("data:")),
+        Part::Text { .. } => false,
+    };
+    let messages = request.messages.iter().enumerate();
+    messages
+        .filter_map(|(i, message)| Some((i, message.parts.iter().position(is_link)?)))
+        .next()
 }
 
 /// Candidates in the order they are tried. Never empty.
@@ -200,6 +218,16 @@ fn lacks(offer: &Offer, needs: &Needs) -> Option<ApiError> {
             ),
         ));
     }
+    if let Some(field) = needs.fetches.as_ref().filter(|_| offer.local) {
+        return Some(ApiError::invalid(
+            field.clone(),
+            format!(
+                "`{}` fetches nothing: a model on this operator's machines is given an image's bytes. Send it as a \
+                 `data:` URL in base64.",
+                offer.id()
+            ),
+        ));
+    }
     None
 }
 
@@ -253,6 +281,9 @@ fn because(absent: &Absent, then: &str) -> ApiError {
         Away::Broken => ApiError::no_provider(format!(
             "The server behind `{provider}` answers, but offers no model now, {then}. `goblin doctor` says what it \
              answers."
+        )),
+        Away::Unreachable if **provider == *IN_PROCESS => ApiError::no_provider(format!(
+            "`{provider}` has no model that works, {then}. `goblin doctor` names the cause."
         )),
         Away::Unreachable => ApiError::no_provider(format!(
             "The server behind `{provider}` cannot be reached, {then}. Check that it is running; `goblin doctor` \
@@ -402,6 +433,49 @@ mod tests {
             let error = resolve(name, &Needs::of(&request, false), &table(&offers, &[], None)).unwrap_err();
             assert_eq!(error.param.as_deref(), Some("messages[1].content"));
         }
+    }
+
+    #[test]
+    fn an_image_to_be_fetched_is_only_for_servers_elsewhere() {
+        let seeing = |provider: &str, local| {
+            let mut offer = offer(provider, "eyes", false, local);
+            offer.model.capabilities.push(Capability::Vision);
+            offer
+        };
+        let asking = |url: &str| {
+            let mut message = Message::text(Role::User, "look");
+            message.parts.push(Part::Image { url: url.into() });
+            ChatRequest {
+                messages: vec![Message::text(Role::System, "s"), message],
+                ..ChatRequest::default()
+            }
+        };
+        let (near, far) = (
+            [seeing("llamacpp", true)],
+            [seeing("llamacpp", true), seeing("cloud", false)],
+        );
+        for url in [
+            "https://10.0.0.7/admin",
+            "HTTPS://h/a.png",
+            "http://169.254.169.254/",
+            "é",
+        ] {
+            let needs = Needs::of(&asking(url), false);
+            for name in ["eyes", "llamacpp/eyes", "goblin"] {
+                let error = resolve(name, &needs, &table(&near, &[], None)).unwrap_err();
+                assert_eq!(
+                    error.param.as_deref(),
+                    Some("messages[1].content[1]"),
+                    "{name} {url}"
+                );
+                assert!(error.message.contains("`data:` URL"), "{error}");
+            }
+            let ladder = resolve("eyes", &needs, &table(&far, &[], None)).unwrap();
+            assert_eq!(ladder.candidates.len(), 1);
+            assert_eq!(&*ladder.candidates[0].provider, "cloud");
+        }
+        let needs = Needs::of(&asking("Data:image/png;base64,AA=="), false);
+        assert!(resolve("eyes", &needs, &table(&near, &[], None)).is_ok());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::{Capability, ModelState};
+use crate::upstream_status::UpstreamStatus;
 
 /// How a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -19,14 +20,14 @@ pub enum PartState {
     Down,
 }
 
-/// One part of the system.
+/// One part of this process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PartStatus {
-    /// `backend`, `database`, `engine`, `model_tier`, `upstream:NAME`.
+    /// `backend`, `database`.
     pub name: String,
     /// How it is.
     pub state: PartState,
-    /// A sentence: which address, what happened.
+    /// A sentence: what happened. Never an address.
     pub detail: String,
     /// What to do, when something is to be done.
     pub fix: Option<String>,
@@ -53,6 +54,19 @@ pub struct ModelStatus {
     pub size_bytes: Option<u64>,
     /// For example `135M`.
     pub parameters: Option<String>,
+    /// Bytes it takes in memory now, when it is loaded and known.
+    pub memory_bytes: Option<u64>,
+    /// Its server says that it is not in memory: the next question loads it first.
+    pub must_load: bool,
+    /// Requests waiting for a place at it.
+    pub queued: u32,
+    /// How long a newcomer would wait for a place, in milliseconds.
+    pub predicted_wait_ms: Option<u64>,
+    /// From having a place to the first token of a prompt of the usual size, loading included, in milliseconds;
+    /// `null` until something was measured or reported.
+    pub predicted_first_token_ms: Option<u64>,
+    /// Measured tokens per second of one answer, when known.
+    pub decode_tokens_per_second: Option<f64>,
 }
 
 /// A better model for this machine.
@@ -75,12 +89,27 @@ pub struct SystemStatus {
     pub mode: String,
     /// The model that answers when none is named.
     pub default_model: Option<String>,
-    /// Every part.
+    /// The parts of this process.
     pub tiers: Vec<PartStatus>,
-    /// Every model.
+    /// Every server that answers questions, in the order they are preferred.
+    pub upstreams: Vec<UpstreamStatus>,
+    /// Every model, also those of servers that are away, as far as they were ever heard of.
     pub models: Vec<ModelStatus>,
     /// Shown while only a starter model is there.
     pub suggestion: Option<Suggestion>,
     /// What to do when no model is there: the exact sentence and command.
     pub no_model_help: Option<String>,
+}
+
+impl SystemStatus {
+    /// What somebody who does not run this server may see: no address, no upstream's words, no path.
+    #[must_use]
+    pub fn for_everybody(mut self) -> Self {
+        for upstream in &mut self.upstreams {
+            upstream.admin_detail = None;
+        }
+        // It names a folder of this machine, and only who runs it can add a model.
+        self.suggestion = None;
+        self
+    }
 }

@@ -8,13 +8,18 @@ mod base64;
 mod fields;
 mod images;
 pub mod json;
+mod leaks;
 pub mod legacy;
+pub mod llama_cpp;
 mod logprobs;
 pub mod ollama;
 pub mod openai;
 pub mod problem;
 pub mod sse;
 pub mod systemone;
+mod text_calls;
+mod think;
+pub mod tier;
 
 /// A protocol spoken by clients or upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -97,7 +97,9 @@ impl Dispatch {
         let view = self.table.view().await;
         let local_only = ask.incoming.goblin.local_only;
         let needs = Needs::of(&ask.incoming.request, local_only);
-        let ladder = self.resolve_chat(&view, &ask.incoming.model, &needs)?;
+        let ladder = self
+            .resolve_chat(&view, &ask.incoming.model, &needs)
+            .map_err(|e| self.unanswered(&ask.who, ask.door, &ask.request_id, e))?;
         let mut request = ask.incoming.request;
         // Untouched bytes are for callers who named the model on a door that speaks the same dialect, and whose
         // body holds nothing meant for us.
@@ -130,7 +132,9 @@ impl Dispatch {
         deadline: Option<Duration>,
     ) -> Result<AnswerStream, ApiError> {
         let view = self.table.view().await;
-        let ladder = self.resolve_chat(&view, &request.model, &Needs::of(&request, false))?;
+        let ladder = self
+            .resolve_chat(&view, &request.model, &Needs::of(&request, false))
+            .map_err(|e| self.unanswered(&who, door, &request_id, e))?;
         if !ladder.explicit {
             request.raw = None;
         }
@@ -157,7 +161,9 @@ impl Dispatch {
         deadline: Option<Duration>,
     ) -> Result<AnswerStream, ApiError> {
         let view = self.table.view().await;
-        let ladder = self.resolve_able(&view, &request.model, Ability::Complete)?;
+        let ladder = self
+            .resolve_able(&view, &request.model, Ability::Complete)
+            .map_err(|e| self.unanswered(&who, door, &request_id, e))?;
         Ok(climb(Climb {
             dispatch: Arc::clone(self),
             view,
@@ -166,5 +172,12 @@ impl Dispatch {
             meter: Meter::new(self, true, who, door, &request_id),
             deadline,
         }))
+    }
+
+    /// Nobody was asked: a line of the access log says so, and no usage is kept.
+    fn unanswered(&self, who: &Who, door: &str, request_id: &str, error: ApiError) -> ApiError {
+        let mut meter = Meter::new(self, false, who.clone(), door, request_id);
+        meter.failed(error.code.as_str());
+        error
     }
 }

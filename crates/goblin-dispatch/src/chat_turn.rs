@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use async_stream::stream;
 use futures_util::StreamExt;
+use goblin_core::chat::ChatRequest;
 use goblin_core::conversation::{Chat, Turn, TurnStatus};
 use goblin_core::error::ApiError;
+use goblin_core::origin::Origin;
 use goblin_core::owner::Owner;
 use goblin_core::route::{Ladder, Needs};
 use goblin_core::turn_event::{Saved, TurnEvent};
@@ -30,6 +32,16 @@ pub struct NewTurn {
     pub parent: Option<Option<String>>,
     /// The model; absent = the chat's, else automatic.
     pub model: Option<String>,
+    /// Where the question comes from.
+    pub origin: Origin,
+}
+
+/// A question whose place in its chat is known.
+struct Question {
+    parent: Option<String>,
+    content: String,
+    model: Option<String>,
+    origin: Origin,
 }
 
 impl Dispatch {
@@ -59,7 +71,13 @@ impl Dispatch {
                 ));
             }
         }
-        self.begin(owner, chat, parent, new.content, new.model).await
+        let question = Question {
+            parent,
+            content: new.content,
+            model: new.model,
+            origin: new.origin,
+        };
+        self.begin(owner, chat, question).await
     }
 
     /// Answers a turn's question again, as a sibling.
@@ -71,11 +89,18 @@ impl Dispatch {
         owner: &Owner,
         turn_id: &str,
         model: Option<String>,
+        origin: Origin,
     ) -> Result<String, ApiError> {
         let store = self.chat_store()?;
         let turn = find_turn(store, owner, turn_id).await?;
         let chat = find_chat(store, owner, &turn.chat_id).await?;
-        self.begin(owner, chat, turn.parent, turn.content, model).await
+        let question = Question {
+            parent: turn.parent,
+            content: turn.content,
+            model,
+            origin,
+        };
+        self.begin(owner, chat, question).await
     }
 
     /// Asks another question in a turn's place, as a sibling.
@@ -88,11 +113,18 @@ impl Dispatch {
         turn_id: &str,
         content: String,
         model: Option<String>,
+        origin: Origin,
     ) -> Result<String, ApiError> {
         let store = self.chat_store()?;
         let turn = find_turn(store, owner, turn_id).await?;
         let chat = find_chat(store, owner, &turn.chat_id).await?;
-        self.begin(owner, chat, turn.parent, content, model).await
+        let question = Question {
+            parent: turn.parent,
+            content,
+            model,
+            origin,
+        };
+        self.begin(owner, chat, question).await
     }
 
     /// Stops a turn; what was there is kept. A turn that has ended is returned as it is.
@@ -185,12 +217,10 @@ impl Dispatch {
         self: &Arc<Self>,
         owner: &Owner,
         chat: Chat,
-        parent: Option<String>,
-        content: String,
-        model: Option<String>,
+        question: Question,
     ) -> Result<String, ApiError> {
         let (this, owner) = (Arc::clone(self), owner.clone());
-        let begun = async move { this.begin_here(&owner, chat, parent, content, model).await };
+        let begun = async move { this.begin_here(&owner, chat, question).await };
         let begun = self.tracker.spawn(begun).await;
         begun.unwrap_or_else(|_| Err(ApiError::internal("the task beginning a turn panicked")))
     }
@@ -199,10 +229,14 @@ impl Dispatch {
         self: &Arc<Self>,
         owner: &Owner,
         chat: Chat,
-        parent: Option<String>,
-        content: String,
-        model: Option<String>,
+        question: Question,
     ) -> Result<String, ApiError> {
+        let Question {
+            parent,
+            content,
+            model,
+            origin,
+        } = question;
         let _beginning = self.open_turns.begin();
         if self.draining.is_cancelled() {
             return Err(ApiError::unavailable(
@@ -226,6 +260,7 @@ impl Dispatch {
             })
             .collect();
         let Planned { request, left_out } = prompt::plan(&chat, &path, &content, &mut rungs).await?;
+        let request = ChatRequest { origin, ..request };
         let left_out = left_out.saturating_add(older);
         let ladder = Ladder {
             candidates: rungs.into_iter().map(|(o, _)| o).collect(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use goblin_core::context_rule::likely_tokens;
 use goblin_core::error::{ApiError, ErrorCode};
-use goblin_core::model::Capability;
+use goblin_core::model::{Capability, ModelState};
 use goblin_core::provider::ProviderHandle;
 use goblin_core::route::{self, AUTOMATIC, Ladder, Needs, Offer};
 
@@ -21,6 +21,8 @@ const SESSIONS: usize = 4096;
 /// A conversation stays with its server though another would begin this much sooner; more, where reading the prompt
 /// again takes longer.
 const STAY: Duration = Duration::from_millis(250);
+/// Servers that begin within the same so many milliseconds are alike: then the one with fewer requests is asked.
+const ALIKE_MS: u128 = 50;
 /// Models named in "models that can".
 const NAMED: usize = 5;
 
@@ -165,7 +167,7 @@ impl Dispatch {
             .iter()
             .map(|offer| (self.standing(view, offer, visit), offer.clone()))
             .collect();
-        judged.sort_by_key(|(s, _)| (s.last_choice, s.begins, s.running));
+        judged.sort_by_key(|(s, _)| (s.last_choice, s.begins.as_millis() / ALIKE_MS, s.running));
         if let Some(home) = self.sessions.home(session, &judged[0].1.model.name)
             && let Some(at) = judged.iter().position(|(_, o)| o.provider == home)
         {
@@ -191,11 +193,18 @@ impl Dispatch {
         let tokens = visit
             .tokens
             .unwrap_or_else(|| likely_tokens(visit.bytes, load.rates.bytes_per_token()));
+        let here = load.running + load.waiting;
+        let way = offer.model.queue.map_or(Duration::ZERO, |queue| queue.way);
         Standing {
-            last_choice: load.cooling || offer.model.context_window.is_some_and(|w| tokens >= w),
+            last_choice: load.cooling
+                || offer.model.state == ModelState::Down
+                || offer.model.context_window.is_some_and(|w| tokens >= w),
             begins: forecast.until_first_token(),
-            reading: forecast.first_token.unwrap_or_default(),
-            running: load.running + load.waiting,
+            reading: forecast.first_token.unwrap_or_default().saturating_sub(way),
+            running: match offer.model.queue {
+                Some(queue) => queue.there(u32::try_from(here).unwrap_or(u32::MAX)) as usize,
+                None => here,
+            },
         }
     }
 }
@@ -209,6 +218,7 @@ struct Standing {
     begins: Duration,
     /// Of that, the part that a cached prefix saves.
     reading: Duration,
+    /// Requests there, ours and those of others its provider tells of.
     running: usize,
 }
 

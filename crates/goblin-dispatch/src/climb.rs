@@ -85,8 +85,10 @@ pub(crate) fn climb(climb: Climb) -> AnswerStream {
                 None => break,
                 Some(Ok(event)) => event,
                 Some(Err(error)) => {
-                    let error = ApiError::from_provider(&candidate.provider, &candidate.model.name, &error);
-                    Err(fail(&mut meter, error))?;
+                    let failed = Attempt::from_provider(&candidate, &error);
+                    // The next question is better asked of another server with this model.
+                    dispatch.note(&candidate, &failed);
+                    Err(fail(&mut meter, *failed.error))?;
                     return;
                 }
             };
@@ -224,7 +226,8 @@ async fn open(
     if pass_through && !job.is_streamed() {
         place.in_one_piece();
     }
-    let start = || job.start(provider, &candidate.model.name);
+    let roster = &dispatch.options.roster;
+    let start = || job.start(provider, &candidate.model.name, roster, limit.left());
     let mut stream = settled(view.is_gated(candidate), start).await.map_err(failed)?;
     let mut held = Vec::new();
     loop {

@@ -3,15 +3,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use goblin_core::admission::desk::{Desk, Load, Newcomer, Refusal, Terms, Ticket};
+use goblin_core::admission::estimate::Estimate;
 use goblin_core::admission::forecast::Forecast;
 use goblin_core::admission::rates::{Seen, Work};
 use goblin_core::context_rule::likely_tokens;
 use goblin_core::event::Usage;
-use tokio::sync::oneshot;
-use tokio::time::timeout;
+use goblin_core::model::{ModelInfo, ModelState};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout};
 
 /// How often a waiter looks whether a reason to wait ended by itself. Others wake it at once.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -39,6 +41,7 @@ impl Gates {
             Arc::new(Gate {
                 epoch: self.epoch,
                 desk: Mutex::default(),
+                changed: Notify::new(),
             })
         });
         Arc::clone(gate)
@@ -55,11 +58,17 @@ impl Gates {
 pub(crate) struct Gate {
     epoch: Instant,
     desk: Mutex<Waiting>,
+    /// Told whenever somebody comes or goes.
+    changed: Notify,
 }
 
 #[derive(Default)]
 struct Waiting {
     desk: Desk,
+    /// What each model's content was when its provider last said so.
+    digests: HashMap<Arc<str>, String>,
+    /// Contents that what is expected of a model was measured on.
+    measured_on: HashMap<Arc<str>, String>,
     calls: HashMap<Ticket, oneshot::Sender<Call>>,
 }
 
@@ -103,11 +112,72 @@ impl Gate {
         self.epoch.elapsed()
     }
 
-    /// The provider says which models are in memory, and which it offers.
-    pub(crate) fn look(&self, loaded: &[Arc<str>], offers: impl Fn(&str) -> bool) {
+    /// The provider says which models it offers and which of them are in memory. What was measured of another model
+    /// that had the same name is forgotten.
+    pub(crate) fn look(&self, models: &[ModelInfo]) {
+        let in_memory = |m: &&ModelInfo| matches!(m.state, ModelState::Loaded | ModelState::Loading);
+        let loaded: Vec<Arc<str>> = models
+            .iter()
+            .filter(in_memory)
+            .map(|m| Arc::from(m.name.as_str()))
+            .collect();
         let mut waiting = self.lock();
-        waiting.desk.look(loaded);
-        waiting.desk.retain(offers);
+        waiting.desk.look(&loaded);
+        waiting.desk.retain(|name| models.iter().any(|m| m.name == name));
+        for (model, digest) in models.iter().filter_map(|m| Some((m, m.digest.as_ref()?))) {
+            if waiting.digests.get(model.name.as_str()) != Some(digest) {
+                waiting.digests.insert(model.name.as_str().into(), digest.clone());
+            }
+            let other = |on: &String| on != digest;
+            if waiting.measured_on.get(model.name.as_str()).is_some_and(other) {
+                waiting.measured_on.remove(model.name.as_str());
+                waiting.desk.expect(&model.name.as_str().into(), None);
+            }
+        }
+        waiting
+            .digests
+            .retain(|name, _| models.iter().any(|m| m.name == **name));
+    }
+
+    /// What an earlier process or a benchmark found of a model with this content.
+    pub(crate) fn expect(&self, model: &Arc<str>, known: Estimate, digest: Option<String>) {
+        let mut waiting = self.lock();
+        match digest {
+            Some(digest) => waiting.measured_on.insert(Arc::clone(model), digest),
+            None => waiting.measured_on.remove(model),
+        };
+        waiting.desk.expect(model, Some(known));
+    }
+
+    /// What answers of this process have shown: of each model its name, its content and its speed.
+    pub(crate) fn measured(&self) -> Vec<(Arc<str>, Option<String>, Estimate)> {
+        let waiting = self.lock();
+        let measured = waiting.desk.measured();
+        measured
+            .map(|(model, known)| (Arc::clone(model), waiting.digests.get(model).cloned(), known))
+            .collect()
+    }
+
+    /// Waits until nothing runs and nobody waits, `but` for this model.
+    pub(crate) async fn until_idle(&self, but: Option<&str>) {
+        self.until(|desk| desk.is_idle(but)).await;
+    }
+
+    /// Waits until somebody comes for another model than `but`.
+    pub(crate) async fn until_wanted(&self, but: &str) {
+        self.until(|desk| !desk.is_idle(Some(but))).await;
+    }
+
+    async fn until(&self, so: impl Fn(&Desk) -> bool) {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // From here on nothing that changes is missed.
+            changed.as_mut().enable();
+            if so(&self.lock().desk) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Models anybody came for.
@@ -170,6 +240,7 @@ impl Gate {
             };
             (place, called)
         };
+        self.changed.notify_waiters();
         loop {
             match timeout(LOOK_AGAIN, &mut called).await {
                 Ok(Ok(Call::Begin)) => {
@@ -222,7 +293,9 @@ impl Place {
         let Some(began) = self.began else { return };
         let now = Instant::now();
         if self.seen.first_token.is_none() {
-            self.seen.first_token = Some(now.duration_since(began));
+            // What was spent in the provider's own queue is forecast apart, so it must not be learnt as reading.
+            let since = now.duration_since(began);
+            self.seen.first_token = Some(since.saturating_sub(self.forecast.elsewhere));
             self.gate.lock().desk.began(&self.model, self.gate.now());
         } else if let Some(last) = self.last {
             self.seen.generating += now.duration_since(last);
@@ -261,6 +334,8 @@ impl Drop for Place {
         }
         waiting.desk.leave(&self.model, self.ticket);
         waiting.call(self.gate.now());
+        drop(waiting);
+        self.gate.changed.notify_waiters();
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use goblin_core::chat::{ChatRequest, Part, Purpose, Role};
 use goblin_core::completion::CompletionRequest;
 use goblin_core::context_rule::prompt_bytes;
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
+use goblin_core::roster::Roster;
 
 use crate::gate::Visit;
 
@@ -80,16 +82,21 @@ impl Job {
         }
     }
 
-    /// Asks `provider` for `model`.
+    /// Asks `provider` for `model`, with what is `left` of the caller's deadline. The model stays in memory as long as
+    /// its roles want when the caller does not say.
     pub(crate) async fn start(
         &self,
         provider: &ProviderHandle,
         model: &str,
+        roster: &Roster,
+        left: Option<Duration>,
     ) -> Result<ChatStream, ProviderError> {
         match self {
             Self::Chat(request) => {
                 let mut request = ChatRequest::clone(request);
                 model.clone_into(&mut request.model);
+                request.keep_alive = request.keep_alive.or_else(|| roster.keep_alive(model));
+                request.origin = request.origin.with(left);
                 (provider.chat)(request).await
             }
             Self::Complete(request) => {
@@ -100,6 +107,8 @@ impl Job {
                 };
                 let mut request = CompletionRequest::clone(request);
                 model.clone_into(&mut request.model);
+                request.keep_alive = request.keep_alive.or_else(|| roster.keep_alive(model));
+                request.origin = request.origin.with(left);
                 complete(request).await
             }
         }

@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::poll;
+use goblin_core::model::{ModelInfo, ModelState};
 use goblin_core::provider::{BoxFuture, Health, ProviderHandle, ProviderStatus};
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +23,19 @@ pub(crate) struct LastKnown {
 struct Said {
     status: Option<ProviderStatus>,
     asking: bool,
+    /// Somebody waited for the open question as long as they would.
+    late: bool,
+    /// The models it had when it last answered.
+    models: Vec<ModelInfo>,
+}
+
+/// How a provider is, and how well that is known.
+pub(crate) struct Known {
+    pub(crate) status: ProviderStatus,
+    /// It did not say in time; `status` is what it said before.
+    pub(crate) late: bool,
+    /// While it is away: the models it had, all of them down.
+    pub(crate) missing: Vec<ModelInfo>,
 }
 
 impl LastKnown {
@@ -63,11 +77,46 @@ impl LastKnown {
             None => asked.await,
             Some(last) => match tokio::time::timeout(PATIENCE, asked).await {
                 Ok(now) => now,
-                Err(_) => return last,
+                Err(_) => {
+                    if let Some(entry) = lock(&self.said).get_mut(&provider.id) {
+                        entry.late = entry.asking;
+                    }
+                    return last;
+                }
             },
         };
         now.unwrap_or_else(|_| silent("asking how it is failed on this side"))
     }
+
+    /// How `provider` is, how well that is known, and what it had before it went away.
+    pub(crate) async fn known(&self, provider: &ProviderHandle) -> Known {
+        let status = self.status(provider).await;
+        let said = lock(&self.said);
+        let entry = said.get(&provider.id);
+        let away = matches!(
+            status.health,
+            Health::Down(_) | Health::Refused(_) | Health::Broken(_)
+        );
+        let had = entry.filter(|_| away).map_or(&[][..], |e| &e.models);
+        let gone = |model: &ModelInfo| ModelInfo {
+            state: ModelState::Down,
+            memory_bytes: None,
+            ..model.clone()
+        };
+        Known {
+            late: entry.is_some_and(|e| e.late),
+            missing: had
+                .iter()
+                .filter(|m| !names(&status.models, m))
+                .map(gone)
+                .collect(),
+            status,
+        }
+    }
+}
+
+fn names(models: &[ModelInfo], wanted: &ModelInfo) -> bool {
+    models.iter().any(|m| m.name == wanted.name)
 }
 
 async fn ask(
@@ -79,7 +128,11 @@ async fn ask(
     // Replaced meanwhile: there is no entry, and nobody wants to know.
     if let Some(entry) = lock(&said).get_mut(&provider) {
         entry.asking = false;
+        entry.late = false;
         if entry.status.as_ref() != Some(&status) {
+            if status.health == Health::Ok {
+                entry.models.clone_from(&status.models);
+            }
             entry.status = Some(status.clone());
         }
     }
@@ -148,6 +201,29 @@ mod tests {
             2,
             "the second question is still open"
         );
+        assert!(known.known(&provider).await.late, "and everybody may know that");
+    }
+
+    #[tokio::test]
+    async fn models_of_a_provider_that_went_away_are_remembered_as_down() {
+        let known = LastKnown::new(TaskTracker::new());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let status = move || {
+            let first = asked.fetch_add(1, Ordering::SeqCst) == 0;
+            let mut status = if first { ok() } else { silent("gone") };
+            if first {
+                status.models = vec![ModelInfo::named("tiny")];
+            }
+            Box::pin(async move { status }) as goblin_core::provider::BoxFuture<ProviderStatus>
+        };
+        let chat = Arc::new(|_| Box::pin(std::future::pending()) as goblin_core::provider::BoxFuture<_>);
+        let provider = ProviderHandle::new("one", true, chat, Arc::new(status));
+        let there = known.known(&provider).await;
+        assert!(there.missing.is_empty() && !there.late);
+        let gone = known.known(&provider).await;
+        assert!(gone.status.models.is_empty());
+        let missing: Vec<_> = gone.missing.iter().map(|m| (m.name.as_str(), m.state)).collect();
+        assert_eq!(missing, [("tiny", ModelState::Down)]);
     }
 
     #[tokio::test(start_paused = true)]

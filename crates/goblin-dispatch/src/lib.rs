@@ -8,7 +8,10 @@
 pub mod answer;
 pub mod chat_turn;
 pub mod context;
+pub mod measured;
 pub mod once;
+pub mod upstreams;
+pub mod warm_up;
 
 mod attempt;
 mod checkpoint;
@@ -30,6 +33,7 @@ use std::time::Duration;
 use goblin_core::clock::Clock;
 use goblin_core::error::ApiError;
 use goblin_core::provider::{ProviderHandle, ProviderStatus};
+use goblin_core::roster::Roster;
 use goblin_core::route::{AUTOMATIC, Needs, Offer};
 use goblin_store::store::Store;
 use goblin_store::turn_log::TurnLog;
@@ -49,6 +53,8 @@ pub struct Options {
     pub no_model_help: String,
     /// How often open turns are saved, all in one transaction.
     pub checkpoint_every: Duration,
+    /// The models that are to be held ready, and for how long each; none where another tier looks after that.
+    pub roster: Roster,
 }
 
 impl Default for Options {
@@ -61,6 +67,7 @@ impl Default for Options {
                             `goblin models add FILE.gguf` to use one of yours."
                 .to_owned(),
             checkpoint_every: Duration::from_secs(1),
+            roster: Roster::default(),
         }
     }
 }
@@ -92,6 +99,8 @@ pub struct Dispatch {
     pub(crate) table: table::Table,
     pub(crate) sessions: choose::Sessions,
     pub(crate) open_turns: checkpoint::OpenTurns,
+    /// What the warm-up brings into memory now.
+    pub(crate) warming: warm_up::Warming,
     /// Cancelled when running turns must end.
     pub(crate) cut: CancellationToken,
 }
@@ -110,6 +119,7 @@ impl Dispatch {
             options: parts.options,
             sessions: choose::Sessions::default(),
             open_turns: checkpoint::OpenTurns::default(),
+            warming: warm_up::Warming::default(),
             cut: CancellationToken::new(),
         });
         if let Some(store) = dispatch.store.clone() {

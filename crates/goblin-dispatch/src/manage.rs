@@ -10,7 +10,8 @@ use crate::table::View;
 
 impl Dispatch {
     /// Does something to the models. At `provider` when it is named; else at the one that has the model; and what
-    /// brings new models (pull, create, blobs) at the first that can.
+    /// brings new models (pull, create, blobs) at the first that makes some.
+    /// A model of the roster that is loaded stays as long as its roles want, unless the action says how long.
     ///
     /// # Errors
     /// `invalid_request` when nobody can, or the provider cannot; `not_found` for an unknown provider;
@@ -29,6 +30,9 @@ impl Dispatch {
         let Some(manage) = &provider.manage else {
             return Err(cannot(&view, &provider.id));
         };
+        if let Action::Load { model, keep_alive } = &mut action {
+            *keep_alive = keep_alive.or_else(|| self.options.roster.keep_alive(model));
+        }
         let model = match existing(&mut action) {
             Some(name) => name.clone(),
             None => "models".to_owned(),
@@ -67,7 +71,8 @@ impl Dispatch {
             let (id, _) = name.split_once('/')?;
             able().find(|p| &*p.id == id)
         });
-        let Some(provider) = prefixed.or_else(|| able().next()) else {
+        let makes = || able().find(|p| p.makes_models);
+        let Some(provider) = prefixed.or_else(makes) else {
             return Err(ApiError::invalid(
                 "model",
                 "No model server here can fetch or make models; only an Ollama can.",
@@ -84,7 +89,7 @@ impl Dispatch {
 fn existing(action: &mut Action) -> Option<&mut String> {
     match action {
         Action::Show { model, .. }
-        | Action::Load { model }
+        | Action::Load { model, .. }
         | Action::Unload { model }
         | Action::Push { model }
         | Action::Delete { model } => Some(model),

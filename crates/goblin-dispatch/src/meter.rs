@@ -2,11 +2,12 @@
 //! whose caller left.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use goblin_core::event::Usage;
 use goblin_store::store::Store;
 use goblin_store::usage::NewUsage;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::Dispatch;
@@ -23,6 +24,9 @@ pub(crate) struct Meter {
     running: Option<Instant>,
     queue: Duration,
     predicted: Option<Duration>,
+    predicted_first: Option<Duration>,
+    /// From its place to the first content.
+    first: Option<Duration>,
     pieces: u32,
     counted: bool,
     /// The code of the error it ended with.
@@ -49,6 +53,8 @@ impl Meter {
             running: None,
             queue: Duration::ZERO,
             predicted: None,
+            predicted_first: None,
+            first: None,
             pieces: 0,
             counted: false,
             code: None,
@@ -67,6 +73,7 @@ impl Meter {
         self.running = Some(Instant::now());
         self.queue += place.waited();
         self.predicted = Some(self.predicted.unwrap_or_default() + place.forecast.wait);
+        self.predicted_first = place.forecast.first_token;
         metrics::histogram!("goblin_queue_wait_seconds").record(place.waited().as_secs_f64());
     }
 
@@ -75,6 +82,7 @@ impl Meter {
         self.row.provider = Some(provider.to_owned());
         self.row.model = Some(model.to_owned());
         self.row.local = Some(local);
+        self.first = self.running.map(|since| since.elapsed());
         let waited = self.started.elapsed().as_secs_f64();
         metrics::histogram!("goblin_first_content_seconds", "provider" => provider.to_owned()).record(waited);
     }
@@ -117,6 +125,8 @@ impl Meter {
             completion_tokens = self.row.tokens.completion_tokens,
             queue_ms = ms(self.queue),
             predicted_queue_ms = self.predicted.map(ms),
+            first_token_ms = self.first.map(ms),
+            predicted_first_token_ms = self.predicted_first.map(ms),
             run_ms = self.running.map_or(0, |since| ms(since.elapsed())),
             outcome = self.row.outcome,
             code = self.code,

@@ -37,9 +37,11 @@ pub struct Decided {
     pub response: DecideResponse,
 }
 
-/// What is asked of a provider: `None` when it cannot.
-type Work<'a, T> =
-    dyn Fn(&ProviderHandle, &str) -> Option<BoxFuture<Result<T, ProviderError>>> + Send + Sync + 'a;
+/// What is asked of a provider, for a model and with what is left of the deadline: `None` when it cannot.
+type Work<'a, T> = dyn Fn(&ProviderHandle, &str, Option<Duration>) -> Option<BoxFuture<Result<T, ProviderError>>>
+    + Send
+    + Sync
+    + 'a;
 
 /// One request, and how its answer is counted.
 struct Errand<'a, T> {
@@ -73,10 +75,14 @@ impl Dispatch {
             ability: Ability::Embed,
             wanted: &request.model,
             visit,
-            work: &|provider, model| {
+            work: &|provider, model, left| {
                 let embed = provider.embed.as_ref()?;
                 let mut request = request.clone();
                 model.clone_into(&mut request.model);
+                request.keep_alive = request
+                    .keep_alive
+                    .or_else(|| self.options.roster.keep_alive(model));
+                request.origin = request.origin.with(left);
                 Some(embed(request))
             },
             usage: |response: &EmbedResponse| Usage {
@@ -85,7 +91,9 @@ impl Dispatch {
             },
             limit: Limit::from_now(deadline),
         };
-        let (model_id, response) = self.run(errand, Meter::new(self, true, who, "embed", "")).await?;
+        let id = request.origin.request_id.as_deref().unwrap_or_default();
+        let meter = Meter::new(self, true, who, "embed", id);
+        let (model_id, response) = self.run(errand, meter).await?;
         Ok(Embedded { model_id, response })
     }
 
@@ -112,10 +120,14 @@ impl Dispatch {
             ability: Ability::Decide,
             wanted: &request.model,
             visit,
-            work: &|provider, model| {
+            work: &|provider, model, left| {
                 let decide = provider.decide.as_ref()?;
                 let mut request = request.clone();
                 model.clone_into(&mut request.model);
+                request.keep_alive = request
+                    .keep_alive
+                    .or_else(|| self.options.roster.keep_alive(model));
+                request.origin = request.origin.with(left);
                 Some(decide(request))
             },
             usage: |response: &DecideResponse| {
@@ -131,9 +143,9 @@ impl Dispatch {
             },
             limit: Limit::from_now(deadline),
         };
-        let (model_id, response) = self
-            .run(errand, Meter::new(self, true, who, "decide", ""))
-            .await?;
+        let id = request.origin.request_id.as_deref().unwrap_or_default();
+        let meter = Meter::new(self, true, who, "decide", id);
+        let (model_id, response) = self.run(errand, meter).await?;
         Ok(Decided { model_id, response })
     }
 
@@ -181,7 +193,7 @@ impl Dispatch {
             let unable = ProviderError::Unavailable {
                 reason: "it has lost this ability".to_owned(),
             };
-            match (errand.work)(provider, &candidate.model.name) {
+            match (errand.work)(provider, &candidate.model.name, errand.limit.left()) {
                 Some(work) => work.await,
                 None => Err(unable),
             }

@@ -14,7 +14,7 @@ use goblin_core::route::{Absent, Away, Offer};
 use tokio_util::task::TaskTracker;
 
 use crate::gate::{Gate, Gates};
-use crate::last_known::LastKnown;
+use crate::last_known::{Known, LastKnown};
 
 /// Providers by place in the table; swapped whole.
 pub(crate) struct Table {
@@ -47,10 +47,11 @@ impl Standing {
             max_waiting,
             deadline,
             prior: Prior {
-                prefill: self.prefill,
-                decode: self.decode,
+                prefill: model.prefill_tokens_per_second.or(self.prefill),
+                decode: model.decode_tokens_per_second.or(self.decode),
                 size_bytes: model.size_bytes,
             },
+            queue: model.queue,
         }
     }
 }
@@ -123,6 +124,15 @@ impl Table {
         join_all(asked).await
     }
 
+    /// As [`Self::statuses`], with how well each is known.
+    pub(crate) async fn known(&self) -> Vec<(ProviderHandle, Known)> {
+        let providers = self.providers.load_full();
+        let asked = providers
+            .iter()
+            .map(|p| async { (p.clone(), self.known.known(p).await) });
+        join_all(asked).await
+    }
+
     pub(crate) async fn view(&self) -> View {
         let providers = self.providers.load_full();
         let statuses = join_all(providers.iter().map(|p| self.known.status(p))).await;
@@ -142,7 +152,7 @@ impl Table {
             view.standings
                 .insert(Arc::clone(&provider.id), Standing::of(&status));
             if status.health == Health::Ok {
-                self.look(&provider.id, &status.models);
+                self.gate(&provider.id).look(&status.models);
                 view.offers.extend(status.models.into_iter().map(|model| Offer {
                     provider: Arc::clone(&provider.id),
                     local: provider.local,
@@ -157,16 +167,5 @@ impl Table {
     /// The gate of a provider.
     pub(crate) fn gate(&self, provider: &Arc<str>) -> Arc<Gate> {
         self.gates.of(provider)
-    }
-
-    fn look(&self, provider: &Arc<str>, models: &[ModelInfo]) {
-        let in_memory = |m: &&ModelInfo| matches!(m.state, ModelState::Loaded | ModelState::Loading);
-        let loaded: Vec<Arc<str>> = models
-            .iter()
-            .filter(in_memory)
-            .map(|m| Arc::from(m.name.as_str()))
-            .collect();
-        self.gate(provider)
-            .look(&loaded, |name| models.iter().any(|m| m.name == name));
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use goblin_core::model::{Capability, ModelInfo};
+use goblin_core::model::{ModelInfo, ModelState};
 use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
-use goblin_core::tier_status::{InstanceState, InstanceStatus, TierStatus};
+use goblin_core::roster::keep_alive_seconds;
+use goblin_core::tier_status::{InstanceState, InstanceStatus, TierStatus, verdicts_wait};
 
 use crate::Dispatch;
 use crate::gate::Visit;
@@ -25,12 +26,15 @@ impl Dispatch {
             }
         }
         for (provider, status) in &statuses {
-            told.warnings.extend(lonely(provider, status, &told.instances));
+            let has_second = |name: &str| told.instances.iter().filter(|i| i.model == name).count() > 1;
+            let waits = verdicts_wait(&provider.id, status, has_second);
+            told.warnings
+                .extend(waits.map(|w| format!("{} {}", w.found, w.fix)));
         }
         told
     }
 
-    fn instance(
+    pub(crate) fn instance(
         &self,
         provider: &ProviderHandle,
         status: &ProviderStatus,
@@ -47,13 +51,19 @@ impl Dispatch {
             tokens: Some(load.rates.usual_prompt()),
             limit: None,
         };
+        let in_roster = self.options.roster.find(&model.name);
         let forecast = gate.forecast(&name, &visit, says_cold(model), &terms);
+        // A provider with a queue of its own counts everybody's requests, ours among them.
+        let there = model.queue.unwrap_or_default();
         InstanceStatus {
             provider: provider.id.to_string(),
             model: model.name.clone(),
-            state: model.state.into(),
-            running: count(load.running),
-            queued: count(load.waiting),
+            state: match model.state {
+                ModelState::Available if self.warming.is(&provider.id, &model.name) => InstanceState::Loading,
+                state => state.into(),
+            },
+            running: count(load.running).max(there.running),
+            queued: count(load.waiting).max(there.queued),
             slots: terms.slots,
             predicted_wait_ms: ms(forecast.wait),
             predicted_first_token_ms: forecast.first_token.map(ms),
@@ -62,6 +72,9 @@ impl Dispatch {
             context_window: model.context_window,
             capabilities: model.capabilities.clone(),
             memory_bytes: model.memory_bytes,
+            digest: model.digest.clone(),
+            roles: in_roster.map(|m| m.roles.clone()).unwrap_or_default(),
+            keep_alive_seconds: in_roster.map(|m| keep_alive_seconds(m.keep_alive)),
         }
     }
 
@@ -101,40 +114,6 @@ impl Dispatch {
             ..self.instance(provider, status, model)
         }));
     }
-}
-
-/// Models that make one answer at a time and have no second server: a verdict must wait for whatever runs.
-fn lonely(provider: &ProviderHandle, status: &ProviderStatus, all: &[InstanceStatus]) -> Option<String> {
-    let standing = Standing::of(status);
-    let mut names: Vec<&str> = status
-        .models
-        .iter()
-        .filter(|m| status.health == Health::Ok && m.can(Capability::Chat))
-        .filter(|m| standing.terms(m, 0, None).slots == Some(1))
-        .map(|m| m.name.as_str())
-        .filter(|name| all.iter().filter(|i| i.model == *name).count() < 2)
-        .collect();
-    let more = names.len().saturating_sub(5);
-    names.truncate(5);
-    if names.is_empty() {
-        return None;
-    }
-    let shown = names
-        .iter()
-        .map(|n| format!("`{n}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    Some(format!(
-        "`{}` makes one answer at a time for {shown}{more}, so a verdict waits behind whatever is running. Let it make \
-         two or more (Ollama: OLLAMA_NUM_PARALLEL=2; llama-server: --parallel 2), or offer the model on a second \
-         server.",
-        provider.id
-    ))
 }
 
 fn count(n: usize) -> u32 {

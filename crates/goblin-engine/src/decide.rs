@@ -222,6 +222,7 @@ impl DecideRun {
         let response = DecideResponse {
             decisions: self.decisions,
             cost: self.cost,
+            ..DecideResponse::default()
         };
         // Nobody waits any more when this fails.
         let _ = self.job.reply.send(Ok(response));

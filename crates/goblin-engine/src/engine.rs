@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use goblin_core::id::Ids;
 use goblin_core::provider::ProviderHandle;
 use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::context::params::LlamaContextParams;
+use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
@@ -19,10 +19,12 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::counters::{Counting, EngineCounters};
 use crate::decide::BRANCHES;
-use crate::gguf::{self, GgufInfo};
+use crate::embed::Embedder;
+use crate::gguf::{self, GgufInfo, Pooling};
 use crate::handle::{self, Job};
-use crate::options::{self, EngineError, EngineOptions, EnginePlan, UBATCH};
+use crate::options::{self, EMBED_TEXTS, EngineError, EngineOptions, EnginePlan, UBATCH};
 use crate::template::{ChatTemplate, TemplateError};
+use crate::turnstile::Turnstile;
 use crate::vocabulary::{ControlTexts, push_piece};
 use crate::worker::{self, Worker};
 
@@ -65,6 +67,29 @@ pub(crate) struct Shared {
     pub(crate) decide_places: Arc<Semaphore>,
     pub(crate) counting: Counting,
     pub(crate) stopping: AtomicBool,
+    pub(crate) among: Among,
+}
+
+/// What an engine has in common with others in the process.
+#[derive(Clone, Default)]
+pub(crate) struct Among {
+    /// Whose turn it is to compute.
+    pub(crate) turnstile: Arc<Turnstile>,
+    /// Called when the model is in memory, and when its thread ends.
+    pub(crate) settled: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Shared {
+    pub(crate) fn turnstile(&self) -> &Turnstile {
+        &self.among.turnstile
+    }
+
+    fn settle(&self, state: State) {
+        self.state.send_replace(state);
+        if let Some(settled) = &self.among.settled {
+            settled();
+        }
+    }
 }
 
 /// How far the engine is.
@@ -98,6 +123,11 @@ impl Engine {
     /// [`EngineError::Template`], [`EngineError::Option`], [`EngineError::OutOfMemory`]. What happens later is told by
     /// [`Engine::ready`] and the handle's status.
     pub fn start(options: EngineOptions, ids: Ids) -> Result<Self, EngineError> {
+        Self::start_among(options, ids, Among::default())
+    }
+
+    /// [`Self::start`], beside other engines.
+    pub(crate) fn start_among(options: EngineOptions, ids: Ids, among: Among) -> Result<Self, EngineError> {
         options::check_cpu()?;
         let info = usable(&options.path, options.chat_template.as_deref())?;
         let plan = options::plan(&options, &info)?;
@@ -114,6 +144,7 @@ impl Engine {
             decide_places: Arc::new(Semaphore::new(DECIDE_PLACES)),
             counting: Counting::default(),
             stopping: AtomicBool::new(false),
+            among,
         });
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -145,6 +176,15 @@ impl Engine {
         handle::handle(&self.shared)
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// How far it is; what it can answer with, once it is there.
+    pub(crate) fn state(&self) -> State {
+        self.shared.state.borrow().clone()
+    }
+
     /// Work done since the start.
     pub fn counters(&self) -> EngineCounters {
         self.shared.counting.read()
@@ -173,7 +213,8 @@ impl Engine {
         }
     }
 
-    fn signal_stop(&self) {
+    /// Tells the thread to stop, without waiting for it.
+    pub(crate) fn signal_stop(&self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
         // When the channel is full the thread is awake anyway.
         let _ = self.shared.jobs.try_send(Job::Wake);
@@ -206,17 +247,25 @@ impl SystemInfo {
     }
 }
 
-/// Checks, without llama.cpp, that the file at `path` is a model that can answer: its header, its architecture,
-/// its tokenizer and its chat template (or `chat_template` in its place).
+/// Checks, without llama.cpp, that the file at `path` is a model that can answer or make vectors of texts: its header,
+/// its architecture, its tokenizer and its chat template (or `chat_template` in its place).
 ///
 /// # Errors
 /// [`EngineError::Gguf`] or [`EngineError::Template`].
 pub fn usable(path: &Path, chat_template: Option<&str>) -> Result<GgufInfo, EngineError> {
     let info = gguf::inspect(path)?;
-    info.check_generates()?;
-    let source = chat_template.or(info.chat_template.as_deref());
-    ChatTemplate::new(source, "", "", "").map_err(broken)?;
+    info.check_usable()?;
+    described_template(&info, chat_template)?;
     Ok(info)
+}
+
+/// The model's chat template, as far as it can be known without the model. One that makes vectors needs none.
+pub(crate) fn described_template(
+    info: &GgufInfo,
+    instead: Option<&str>,
+) -> Result<ChatTemplate, EngineError> {
+    let source = instead.or(info.chat_template.as_deref());
+    ChatTemplate::new(source.filter(|_| !info.embeds()), "", "", "").map_err(broken)
 }
 
 fn broken(error: TemplateError) -> EngineError {
@@ -236,25 +285,25 @@ fn run(shared: &Arc<Shared>, work: &Receiver<Job>) {
     if error != EngineError::Stopped {
         tracing::error!(%error, "the engine ended");
     }
-    shared.state.send_replace(State::Failed(error));
+    shared.settle(State::Failed(error));
 }
 
 /// Loads, then works until told to stop.
 fn serve(shared: &Arc<Shared>, work: &Receiver<Job>) -> Result<(), EngineError> {
     let backend = backend()?;
     let model = Arc::new(load_model(backend, shared)?);
-    let context = new_context(backend, &model, &shared.plan)?;
+    let context = new_context(backend, &model, shared)?;
     let template = template(shared, &model)?;
     let loaded = Arc::new(Loaded {
         name: shared.options.name.clone(),
         controls: ControlTexts::of(&model),
         vocabulary: u32::try_from(model.n_vocab()).unwrap_or(0),
         plan: shared.plan,
-        rewinds: shared.info.rewinds && !model.is_recurrent() && !model.is_hybrid(),
+        rewinds: shared.info.rewinds && !shared.info.embeds() && !model.is_recurrent() && !model.is_hybrid(),
         template,
         model: Arc::clone(&model),
     });
-    shared.state.send_replace(State::Ready(Arc::clone(&loaded)));
+    shared.settle(State::Ready(Arc::clone(&loaded)));
     tracing::info!(
         model = shared.options.name,
         threads = shared.plan.threads,
@@ -263,7 +312,11 @@ fn serve(shared: &Arc<Shared>, work: &Receiver<Job>) -> Result<(), EngineError> 
         context_bytes = shared.plan.context_bytes,
         "the engine is ready"
     );
-    Worker::new(shared, &loaded, context).run(work);
+    if shared.info.embeds() {
+        Embedder::new(shared, context).run(work);
+    } else {
+        Worker::new(shared, &loaded, context).run(work);
+    }
     Ok(())
 }
 
@@ -305,21 +358,35 @@ fn load_model(backend: &LlamaBackend, shared: &Arc<Shared>) -> Result<LlamaModel
 fn new_context<'m>(
     backend: &LlamaBackend,
     model: &'m LlamaModel,
-    plan: &EnginePlan,
+    shared: &Shared,
 ) -> Result<LlamaContext<'m>, EngineError> {
+    let plan = &shared.plan;
     let threads = i32::try_from(plan.threads).unwrap_or(1);
-    let sequences = worker::sequence_count(plan.sequences, BRANCHES);
     let params = LlamaContextParams::default()
         .with_n_ctx(NonZeroU32::new(plan.total_cells))
-        .with_n_batch(BATCH)
-        .with_n_ubatch(UBATCH)
-        .with_n_seq_max(sequences)
         .with_n_threads(threads)
         .with_n_threads_batch(threads)
         // One pool of cells for all sequences: a shared prefix exists once.
         .with_kv_unified(true)
         // Sliding windows are kept whole, because a prefix cut short could not be reused.
         .with_swa_full(true);
+    let params = match shared.info.pooling {
+        None => params
+            .with_n_batch(BATCH)
+            .with_n_ubatch(UBATCH)
+            .with_n_seq_max(worker::sequence_count(plan.sequences, BRANCHES)),
+        // A vector is made of a whole text, so a step is computed in one piece.
+        Some(pooling) => params
+            .with_n_batch(plan.total_cells)
+            .with_n_ubatch(plan.total_cells)
+            .with_n_seq_max(EMBED_TEXTS)
+            .with_embeddings(true)
+            .with_pooling_type(match pooling {
+                Pooling::Mean => LlamaPoolingType::Mean,
+                Pooling::First => LlamaPoolingType::Cls,
+                Pooling::Last => LlamaPoolingType::Last,
+            }),
+    };
     model
         .new_context(backend, params)
         .map_err(|_| EngineError::Load("the context could not be made; llama.cpp's log says why".to_owned()))
@@ -330,7 +397,8 @@ fn template(shared: &Shared, model: &LlamaModel) -> Result<ChatTemplate, EngineE
         .options
         .chat_template
         .as_deref()
-        .or(shared.info.chat_template.as_deref());
+        .or(shared.info.chat_template.as_deref())
+        .filter(|_| !shared.info.embeds());
     let text_of = |token: llama_cpp_2::token::LlamaToken| {
         let mut bytes = Vec::new();
         if (0..model.n_vocab()).contains(&token.0) {

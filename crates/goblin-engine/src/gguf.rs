@@ -5,12 +5,16 @@
 //! Every read is bounded: counts, text lengths and array lengths have limits, and the extents of all tensors
 //! are compared with the file's size, so that a truncated file is found without reading its data.
 
+mod types;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
 use thiserror::Error;
+
+use types::{block_of, file_type_name};
 
 /// Most tensors a file may declare. The largest published models have a few thousand.
 const MAX_TENSORS: u64 = 65_536;
@@ -48,7 +52,7 @@ pub enum GgufError {
         /// Bytes there are.
         actual: u64,
     },
-    /// A sound file, but not of a model that answers in text.
+    /// A sound file, but neither of a model that answers in text nor of one that makes vectors of texts.
     #[error("this model cannot generate text: {0}")]
     NoText(String),
 }
@@ -82,25 +86,44 @@ pub struct GgufInfo {
     pub kv_bytes_per_token: u64,
     /// Layers of the model (`{architecture}.block_count`); 0 when the file does not say.
     pub layers: u64,
-    /// Made for vectors of whole texts (`{architecture}.pooling_type`), or only a part of a model
-    /// (`general.type`), when the file says so.
+    /// How it makes one vector of a text, when that is what it was made for.
+    pub pooling: Option<Pooling>,
+    /// Numbers in one token's state (`{architecture}.embedding_length`); 0 when the file does not say.
+    pub embedding_length: u64,
+    /// Only a part of a model (`general.type`), or one that ranks texts, when the file says so.
     pub purpose: Option<String>,
     /// Can it go back to a shorter text? Models with a recurrent state in some layer cannot.
     pub rewinds: bool,
 }
 
+/// How the vectors of a text's tokens become one (llama.cpp's `llama_pooling_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// Their mean.
+    Mean,
+    /// The first one.
+    First,
+    /// The last one.
+    Last,
+}
+
 impl GgufInfo {
-    /// Checks that llama.cpp can generate text with this model.
+    /// Was it made for vectors of whole texts? Then it does not answer.
+    pub fn embeds(&self) -> bool {
+        self.pooling.is_some()
+    }
+
+    /// Checks that llama.cpp can generate text, or make vectors of texts, with this model.
     ///
     /// # Errors
     /// [`GgufError::NoText`] with the reason.
-    pub fn check_generates(&self) -> Result<(), GgufError> {
+    pub fn check_usable(&self) -> Result<(), GgufError> {
         let architecture = &self.architecture;
         let refuse = |why: String| Err(GgufError::NoText(why));
         if let Some(purpose) = &self.purpose {
             return refuse(purpose.clone());
         }
-        if architecture.contains("bert") || NO_TEXT.contains(&architecture.as_str()) {
+        if NO_TEXT.contains(&architecture.as_str()) {
             return refuse(format!("its architecture is {architecture}"));
         }
         if self.layers == 0 {
@@ -113,19 +136,18 @@ impl GgufInfo {
     }
 }
 
-/// Architectures of llama.cpp (`llama-arch.cpp`) that make vectors, sound or images, or do not write from left
-/// to right; names with `bert` in them are more of the first kind.
-const NO_TEXT: [&str; 9] = [
+/// Architectures of llama.cpp (`llama-arch.cpp`) that make sound or images, or do not write from left to right.
+const NO_TEXT: [&str; 7] = [
     "clip",
     "dream",
-    "gemma-embedding",
     "llada",
     "llada-moe",
-    "llama-embed",
     "rnd1",
     "t5encoder",
     "wavtokenizer-dec",
 ];
+/// Architectures that make vectors of texts and nothing else, beside those with `bert` in their names.
+const EMBEDDERS: [&str; 2] = ["gemma-embedding", "llama-embed"];
 /// Entries of models with a recurrent state.
 const RECURRENT: [&str; 4] = ["ssm.", "wkv.", "shortconv.", "kda."];
 
@@ -229,6 +251,8 @@ fn describe(
         file_bytes,
         kv_bytes_per_token: kv_bytes(&architecture, entries),
         layers: number("block_count").unwrap_or(0),
+        pooling: pooling(&architecture, entries),
+        embedding_length: number("embedding_length").unwrap_or(0),
         purpose: purpose(&architecture, entries),
         rewinds: !entries.keys().any(|key| {
             let of_architecture = key.strip_prefix(&architecture).and_then(|k| k.strip_prefix('.'));
@@ -238,16 +262,42 @@ fn describe(
     })
 }
 
-/// What the file is for, when it is something else than answering.
+/// What the file is for, when it is something that cannot be used here.
 fn purpose(architecture: &str, entries: &BTreeMap<String, Entry>) -> Option<String> {
     let kind = entries.get("general.type").and_then(Entry::text);
     if let Some(kind) = kind.filter(|kind| kind != "model") {
         return Some(format!("it is only a part of one ({kind})"));
     }
-    // llama.cpp's LLAMA_POOLING_TYPE_NONE is 0.
-    let pooling = entries.get(&format!("{architecture}.pooling_type"));
-    let pools = pooling.and_then(Entry::number).is_some_and(|n| n > 0);
-    pools.then(|| "it was made for embeddings".to_owned())
+    match pooling_number(architecture, entries) {
+        None | Some(0..=3) => None,
+        Some(4) => Some("it was made to rank texts".to_owned()),
+        Some(other) => Some(format!("its pooling type {other} is not known")),
+    }
+}
+
+fn pooling_number(architecture: &str, entries: &BTreeMap<String, Entry>) -> Option<u64> {
+    entries
+        .get(&format!("{architecture}.pooling_type"))
+        .and_then(Entry::number)
+}
+
+/// How one vector is made of a text. A model of an embedding architecture that does not say takes the mean.
+fn pooling(architecture: &str, entries: &BTreeMap<String, Entry>) -> Option<Pooling> {
+    match pooling_number(architecture, entries) {
+        Some(1) => Some(Pooling::Mean),
+        Some(2) => Some(Pooling::First),
+        Some(3) => Some(Pooling::Last),
+        None | Some(0) if architecture.contains("bert") || EMBEDDERS.contains(&architecture) => {
+            Some(Pooling::Mean)
+        }
+        _ => None,
+    }
+}
+
+/// Does a model of this architecture read a text as a whole, without keys and values that stay? Then a token of
+/// context costs nothing.
+pub(crate) fn is_encoder(architecture: &str) -> bool {
+    architecture.contains("bert") || EMBEDDERS.contains(&architecture)
 }
 
 /// Bytes of 16-bit keys and values for one token over all layers.
@@ -277,79 +327,6 @@ fn short_count(n: u64) -> String {
         1_000_000..1_000_000_000 => format!("{}M", (n + 500_000) / 1_000_000),
         _ => format!("{}.{}B", n / 1_000_000_000, n % 1_000_000_000 / 100_000_000),
     }
-}
-
-/// `llama_ftype` (llama.h), the types in common use.
-fn file_type_name(n: u64) -> Option<&'static str> {
-    Some(match n {
-        0 => "F32",
-        1 => "F16",
-        2 => "Q4_0",
-        3 => "Q4_1",
-        7 => "Q8_0",
-        8 => "Q5_0",
-        9 => "Q5_1",
-        10 => "Q2_K",
-        11 => "Q3_K_S",
-        12 => "Q3_K_M",
-        13 => "Q3_K_L",
-        14 => "Q4_K_S",
-        15 => "Q4_K_M",
-        16 => "Q5_K_S",
-        17 => "Q5_K_M",
-        18 => "Q6_K",
-        19 => "IQ2_XXS",
-        20 => "IQ2_XS",
-        21 => "Q2_K_S",
-        22 => "IQ3_XS",
-        23 => "IQ3_XXS",
-        24 => "IQ1_S",
-        25 => "IQ4_NL",
-        26 => "IQ3_S",
-        27 => "IQ3_M",
-        28 => "IQ2_S",
-        29 => "IQ2_M",
-        30 => "IQ4_XS",
-        31 => "IQ1_M",
-        32 => "BF16",
-        36 => "TQ1_0",
-        37 => "TQ2_0",
-        38 => "MXFP4",
-        _ => return None,
-    })
-}
-
-/// (elements in a block, bytes of a block) of a `ggml_type` (ggml.c, `type_traits`); `None` for unknown ones.
-fn block_of(tensor_type: u32) -> Option<(u64, u64)> {
-    Some(match tensor_type {
-        0 | 26 => (1, 4),
-        1 | 25 | 30 => (1, 2),
-        2 | 20 => (32, 18),
-        3 => (32, 20),
-        6 => (32, 22),
-        7 => (32, 24),
-        8 => (32, 34),
-        9 => (32, 36),
-        10 => (256, 84),
-        11 | 21 => (256, 110),
-        12 => (256, 144),
-        13 => (256, 176),
-        14 => (256, 210),
-        15 => (256, 292),
-        16 => (256, 66),
-        17 => (256, 74),
-        18 => (256, 98),
-        19 => (256, 50),
-        22 => (256, 82),
-        23 => (256, 136),
-        24 => (1, 1),
-        27 | 28 => (1, 8),
-        29 => (256, 56),
-        34 => (256, 54),
-        35 => (256, 66),
-        39 => (32, 17),
-        _ => return None,
-    })
 }
 
 fn damaged(what: String) -> GgufError {
@@ -625,6 +602,42 @@ mod tests {
         assert_eq!(info.chat_template, None);
         // 2 layers × 2 heads × (8 + 8) values × 2 bytes
         assert_eq!(info.kv_bytes_per_token, 128);
+    }
+
+    /// [`tiny`] with `llama.pooling_type` in place of its name.
+    fn pooled(kind: u32) -> GgufInfo {
+        let whole = tiny();
+        let mut entry = Vec::new();
+        text_entry(&mut entry, "general.name", "Tiny");
+        let at = whole.windows(entry.len()).position(|w| w == entry).unwrap();
+        let mut other = Vec::new();
+        number_entry(&mut other, "llama.pooling_type", kind);
+        let mut out = whole[..at].to_vec();
+        out.extend(other);
+        out.extend(&whole[at + entry.len()..]);
+        out.resize(out.len() + 32, 0);
+        read(&out).unwrap()
+    }
+
+    #[test]
+    fn a_pooling_type_makes_a_model_for_vectors_and_ranking_is_refused() {
+        let of = |kind| pooled(kind).pooling;
+        assert_eq!(
+            [of(0), of(1), of(2), of(3), of(4)],
+            [
+                None,
+                Some(Pooling::Mean),
+                Some(Pooling::First),
+                Some(Pooling::Last),
+                None
+            ]
+        );
+        assert!(pooled(4).purpose.unwrap().contains("rank"));
+        assert!(pooled(9).purpose.unwrap().contains('9'));
+        assert_eq!(read(&tiny()).unwrap().pooling, None);
+        let as_bert = BTreeMap::new();
+        assert_eq!(pooling("nomic-bert", &as_bert), Some(Pooling::Mean));
+        assert!(is_encoder("gemma-embedding") && !is_encoder("llama"));
     }
 
     #[test]

@@ -7,42 +7,41 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use goblin_core::chat::ChatRequest;
 use goblin_core::decide::{DecideRequest, DecideResponse};
+use goblin_core::embed::{EmbedRequest, EmbedResponse};
 use goblin_core::event::Parsed;
 use goblin_core::model::{Capability, ModelInfo, ModelState};
 use goblin_core::provider::{
-    ChatStream, DecideFn, Health, ProviderError, ProviderHandle, ProviderStatus, TokenCount,
+    ChatStream, DecideFn, EmbedFn, Health, ProviderError, ProviderHandle, ProviderStatus, TokenCount,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::answer::Event;
 use crate::decide::DecideJob;
+use crate::embed::EmbedJob;
 use crate::engine::{Loaded, Shared, State};
-use crate::{PROVIDER_ID, decide, prepare};
+use crate::gguf::GgufInfo;
+use crate::{PROVIDER_ID, decide, embed, prepare};
 
 /// Work for the decode thread.
 pub(crate) enum Job {
     Chat(Box<prepare::ChatJob>),
     Decide(Box<DecideJob>),
+    Embed(Box<EmbedJob>),
     /// Nothing to do but to look whether to stop.
     Wake,
 }
 
 /// The handle of the engine behind `shared`.
 pub(crate) fn handle(shared: &Arc<Shared>) -> ProviderHandle {
-    let (for_chat, for_decide, for_count, for_status) = (
-        Arc::clone(shared),
-        Arc::clone(shared),
-        Arc::clone(shared),
-        Arc::clone(shared),
-    );
-    // A model that cannot go back would evaluate the shared text anew for every question.
-    let decide: Option<DecideFn> = shared.info.rewinds.then(|| {
-        let decide: DecideFn =
-            Arc::new(move |request| Box::pin(decide_request(Arc::clone(&for_decide), request)));
-        decide
-    });
+    let [for_chat, for_decide, for_embed, for_count, for_status] =
+        std::array::from_fn(|_| Arc::clone(shared));
+    let decide: DecideFn =
+        Arc::new(move |request| Box::pin(decide_request(Arc::clone(&for_decide), request)));
+    let embed: EmbedFn = Arc::new(move |request| Box::pin(embed_request(Arc::clone(&for_embed), request)));
+    let can = capabilities(&shared.info, false);
     ProviderHandle {
-        decide,
+        decide: can.contains(&Capability::Decide).then_some(decide),
+        embed: can.contains(&Capability::Embed).then_some(embed),
         count: Some(Arc::new(move |request| {
             Box::pin(count(Arc::clone(&for_count), request))
         })),
@@ -58,8 +57,9 @@ pub(crate) fn handle(shared: &Arc<Shared>) -> ProviderHandle {
     }
 }
 
-async fn chat(shared: Arc<Shared>, request: ChatRequest) -> Result<ChatStream, ProviderError> {
+pub(crate) async fn chat(shared: Arc<Shared>, request: ChatRequest) -> Result<ChatStream, ProviderError> {
     let loaded = ready(&shared, &request.model)?;
+    answers(&shared.info, &loaded.name)?;
     // The place first: a full engine should not spend time on a prompt it cannot take.
     let permit = Arc::clone(&shared.chat_places)
         .try_acquire_owned()
@@ -73,20 +73,45 @@ async fn chat(shared: Arc<Shared>, request: ChatRequest) -> Result<ChatStream, P
     }))
 }
 
-async fn decide_request(
+/// # Errors
+/// When the model makes vectors and nothing else.
+pub(crate) fn answers(info: &GgufInfo, name: &str) -> Result<(), ProviderError> {
+    if !info.embeds() {
+        return Ok(());
+    }
+    let message = format!("The model `{name}` makes embeddings; it does not answer. Choose another model.");
+    Err(prepare::rejected("model", message))
+}
+
+/// # Errors
+/// When the model does not make vectors.
+pub(crate) fn embeds(info: &GgufInfo, name: &str) -> Result<(), ProviderError> {
+    if info.embeds() {
+        return Ok(());
+    }
+    let message = format!(
+        "The model `{name}` makes no embeddings: its file names no way to make one vector of a text."
+    );
+    Err(prepare::rejected("model", message))
+}
+
+/// # Errors
+/// When the model cannot go back in a text: it would evaluate the shared text anew for every question.
+pub(crate) fn decides(rewinds: bool, name: &str) -> Result<(), ProviderError> {
+    if rewinds {
+        return Ok(());
+    }
+    let message = format!("The model `{name}` cannot answer typed questions: it cannot go back in a text.");
+    Err(prepare::rejected("model", message))
+}
+
+pub(crate) async fn decide_request(
     shared: Arc<Shared>,
     request: DecideRequest,
 ) -> Result<DecideResponse, ProviderError> {
     let loaded = ready(&shared, &request.model)?;
-    if !loaded.rewinds {
-        return Err(prepare::rejected(
-            "model",
-            format!(
-                "The model `{}` cannot answer typed questions: it cannot go back in a text.",
-                loaded.name
-            ),
-        ));
-    }
+    answers(&shared.info, &loaded.name)?;
+    decides(loaded.rewinds, &loaded.name)?;
     let permit = Arc::clone(&shared.decide_places)
         .try_acquire_owned()
         .map_err(|_| ProviderError::Overloaded { retry_after: None })?;
@@ -96,8 +121,24 @@ async fn decide_request(
     answer.await.map_err(|_| stopped())?
 }
 
-async fn count(shared: Arc<Shared>, request: ChatRequest) -> Result<TokenCount, ProviderError> {
+pub(crate) async fn embed_request(
+    shared: Arc<Shared>,
+    request: EmbedRequest,
+) -> Result<EmbedResponse, ProviderError> {
     let loaded = ready(&shared, &request.model)?;
+    embeds(&shared.info, &loaded.name)?;
+    let permit = Arc::clone(&shared.chat_places)
+        .try_acquire_owned()
+        .map_err(|_| ProviderError::Overloaded { retry_after: None })?;
+    let (reply, answer) = oneshot::channel();
+    let job = blocking(move || embed::prepare(&loaded, &request, reply, permit)).await?;
+    submit(&shared, Job::Embed(Box::new(job)))?;
+    answer.await.map_err(|_| stopped())?
+}
+
+pub(crate) async fn count(shared: Arc<Shared>, request: ChatRequest) -> Result<TokenCount, ProviderError> {
+    let loaded = ready(&shared, &request.model)?;
+    answers(&shared.info, &loaded.name)?;
     blocking(move || prepare::count(&loaded, &request)).await
 }
 
@@ -142,12 +183,27 @@ fn ready(shared: &Shared, model: &str) -> Result<Arc<Loaded>, ProviderError> {
     }
 }
 
-fn loading(shared: &Shared) -> String {
+pub(crate) fn loading(shared: &Shared) -> String {
     let done = match &*shared.state.borrow() {
         State::Loading(done) => *done,
         State::Ready(_) | State::Failed(_) => 1.0,
     };
     format!("{} is loading, {:.0} %", shared.options.name, done * 100.0)
+}
+
+/// What a model can do, by its file; `tools`: its template has a form for them.
+pub(crate) fn capabilities(info: &GgufInfo, tools: bool) -> Vec<Capability> {
+    if info.embeds() {
+        return vec![Capability::Embed];
+    }
+    let mut can = vec![Capability::Chat, Capability::Logprobs, Capability::Grammar];
+    if info.rewinds {
+        can.push(Capability::Decide);
+    }
+    if tools {
+        can.push(Capability::Tools);
+    }
+    can
 }
 
 fn status(shared: &Shared) -> ProviderStatus {
@@ -157,13 +213,7 @@ fn status(shared: &Shared) -> ProviderStatus {
         State::Loading(_) => (Health::Starting(loading(shared)), ModelState::Loading, false),
         State::Failed(error) => (Health::Down(error.to_string()), ModelState::Down, false),
     };
-    let mut capabilities = vec![Capability::Chat, Capability::Logprobs, Capability::Grammar];
-    if shared.info.rewinds {
-        capabilities.push(Capability::Decide);
-    }
-    if tools {
-        capabilities.push(Capability::Tools);
-    }
+    let capabilities = capabilities(&shared.info, tools);
     let is_ready = health == Health::Ok;
     ProviderStatus {
         health,

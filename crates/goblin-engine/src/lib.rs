@@ -1,6 +1,7 @@
 //! Embedded inference: llama.cpp as one more provider.
 //!
-//! [`Engine::start`] checks the file, the CPU and the memory, then loads the model on a thread of its own,
+//! [`Resident`] is that provider: every model of this machine, those in memory that were asked for last and fit. Each of
+//! them is an [`Engine`]. [`Engine::start`] checks the file, the CPU and the memory, then loads the model on a thread of its own,
 //! which becomes the model's decode thread: it alone touches llama.cpp's context, and no runtime thread ever
 //! computes. Everybody else meets the engine as a [`goblin_core::provider::ProviderHandle`].
 //!
@@ -13,6 +14,7 @@ mod answer;
 mod constraint;
 mod counters;
 mod decide;
+mod embed;
 mod engine;
 mod gbnf;
 pub mod gguf;
@@ -21,6 +23,7 @@ mod memory;
 mod options;
 mod output;
 mod prepare;
+mod resident;
 mod sampler;
 mod schema;
 mod sequence;
@@ -29,6 +32,7 @@ mod stop;
 mod template;
 mod text;
 pub mod threads;
+mod turnstile;
 mod vocabulary;
 mod worker;
 
@@ -37,6 +41,9 @@ pub use engine::{Engine, SystemInfo, usable};
 pub use options::{
     DEFAULT_CONTEXT_TOKENS, DEFAULT_SEQUENCES, EngineError, EngineOptions, EnginePlan, MAX_SEQUENCES,
     MIN_CONTEXT_TOKENS,
+};
+pub use resident::{
+    LOAD_WAIT, ListModels, OnOffer, READ_AGAIN, ROOM_WAIT, Resident, ResidentOptions, SWAP_AFTER, TRY_AGAIN,
 };
 pub use sampler::{DEFAULT_MIN_P, DEFAULT_TEMPERATURE, DEFAULT_TOP_K, DEFAULT_TOP_P, REPEAT_WINDOW};
 

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 const CGROUPS: &str = "/sys/fs/cgroup";
 /// cgroup v1 writes a number near 2^63 for no limit.
 const NO_LIMIT_V1: u64 = 1 << 60;
+/// Least and most bytes that stay free.
+const HEADROOM: (u64, u64) = (128 << 20, 1 << 30);
 
 /// Bytes this process may still allocate: the machine's available memory, or what the narrowest of its control
 /// groups leaves of its limit, whichever is less. `None` where neither is known (then nothing is refused).
@@ -21,6 +23,18 @@ pub(crate) fn available_bytes() -> Option<u64> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
+}
+
+/// What is left of `free` bytes for models: the rest of the machine, and what cannot be foreseen, keep a part.
+pub(crate) fn without_headroom(free: u64) -> u64 {
+    free.saturating_sub((free / 16).clamp(HEADROOM.0, HEADROOM.1))
+}
+
+/// Bytes of memory this process has that no file stands behind; `None` where that is not known.
+pub(crate) fn anonymous_bytes() -> Option<u64> {
+    std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|text| parse_kilobytes(&text, "RssAnon:"))
 }
 
 /// The least any group of the process leaves, its ancestors included: each has a limit of its own. `groups` is
@@ -102,7 +116,12 @@ fn parse_cache(stat: &str, entries: [&str; 2]) -> u64 {
 
 /// `MemAvailable` of proc(5), in bytes.
 fn parse_meminfo(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    parse_kilobytes(text, "MemAvailable:")
+}
+
+/// The number behind `name` in a table of proc(5), in bytes.
+fn parse_kilobytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     kilobytes.checked_mul(1024)
 }
@@ -123,6 +142,15 @@ mod tests {
         let text = "MemTotal:       100 kB\nMemAvailable:    64 kB\n";
         assert_eq!(parse_meminfo(text), Some(65536));
         assert_eq!(parse_meminfo("MemTotal: 1 kB"), None);
+    }
+
+    #[test]
+    fn a_part_of_what_is_free_stays_free() {
+        assert_eq!(without_headroom(16 << 30), 15 << 30);
+        assert_eq!(without_headroom(64 << 30), 63 << 30);
+        assert_eq!(without_headroom(1 << 30), (1 << 30) - (128 << 20));
+        assert_eq!(without_headroom(1), 0);
+        assert!(anonymous_bytes().is_none_or(|n| n > 0));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use goblin_core::cpu;
 use thiserror::Error;
 
-use crate::gguf::{GgufError, GgufInfo};
+use crate::decide::BRANCHES;
+use crate::gguf::{self, GgufError, GgufInfo};
 use crate::{memory, threads};
 
 /// Sequences (answers generated at once) when none are configured.
@@ -22,6 +23,15 @@ const SHRINK_TO: u32 = 2048;
 const UNKNOWN_CONTEXT_TOKENS: u32 = 2048;
 /// Tokens computed together in one pass (llama.cpp's `n_ubatch`).
 pub(crate) const UBATCH: u32 = 512;
+/// Texts whose vectors are made in one step.
+pub(crate) const EMBED_TEXTS: u32 = 32;
+/// Longest text a model for vectors takes when none is configured, in tokens. It is computed in one piece.
+const EMBED_TEXT_TOKENS: u32 = 2048;
+/// Tokens of one step that makes vectors, when texts are shorter.
+const EMBED_STEP: u32 = 512;
+/// Working space of a step, in numbers for each token and each number of its state: what llama.cpp's graphs of the
+/// usual architectures take on the CPU.
+const STATE_COPIES: u64 = 12;
 
 /// How to run a model.
 #[derive(Clone, Debug, Default)]
@@ -62,13 +72,15 @@ pub enum EngineError {
     },
     /// Weights and context need more memory than there is.
     #[error(
-        "the model needs {weights_bytes} bytes for its weights and {context_bytes} bytes for {sequences} sequences of {context_tokens} tokens and one for the decider; {available_bytes} bytes are available. Use fewer sequences, a shorter context or a smaller model"
+        "the model needs {weights_bytes} bytes for its weights, {context_bytes} bytes for {sequences} sequences of {context_tokens} tokens and one for the decider, and {working_bytes} bytes to compute; {available_bytes} bytes are available. Use fewer sequences, a shorter context or a smaller model"
     )]
     OutOfMemory {
         /// Bytes of the weights.
         weights_bytes: u64,
         /// Bytes of keys and values.
         context_bytes: u64,
+        /// Bytes for what a step computes.
+        working_bytes: u64,
         /// Bytes that may be used.
         available_bytes: u64,
         /// Sequences asked for.
@@ -95,14 +107,26 @@ pub enum EngineError {
 pub struct EnginePlan {
     /// Threads of one decode step.
     pub threads: u32,
-    /// Sequences for chats.
+    /// Sequences for chats; of a model for vectors, requests at once.
     pub sequences: u32,
-    /// Tokens of context of each sequence.
+    /// Tokens of context of each sequence; of a model for vectors, of a text.
     pub context_tokens: u32,
-    /// Cells of KV memory: every sequence at its longest, and as much again for the decider.
+    /// Cells of KV memory: every sequence at its longest, and as much again for the decider. Of a model for vectors:
+    /// tokens of one step.
     pub total_cells: u32,
     /// Bytes of KV memory.
     pub context_bytes: u64,
+    /// Bytes for what a step computes, estimated.
+    pub working_bytes: u64,
+}
+
+impl EnginePlan {
+    /// Bytes the model takes in memory, its weights included.
+    pub fn needs_bytes(&self, info: &GgufInfo) -> u64 {
+        info.file_bytes
+            .saturating_add(self.context_bytes)
+            .saturating_add(self.working_bytes)
+    }
 }
 
 /// Checks `options` against the model and the machine, before anything is allocated.
@@ -130,51 +154,97 @@ pub(crate) fn plan(options: &EngineOptions, info: &GgufInfo) -> Result<EnginePla
             )));
         }
         Some(n) => n,
-        None => shrunk(trained.min(DEFAULT_CONTEXT_TOKENS), sequences, info, available),
+        None => shrunk(trained, sequences, info, available),
     };
-    let context_bytes = context_bytes(context_tokens, sequences, info);
-    if let Some(available_bytes) = available
-        && info.file_bytes.saturating_add(context_bytes) > available_bytes
-    {
-        return Err(EngineError::OutOfMemory {
+    let Needs {
+        cells,
+        context_bytes,
+        working_bytes,
+    } = Needs::of(context_tokens, sequences, info);
+    let plan = EnginePlan {
+        threads: options
+            .threads
+            .unwrap_or_else(threads::default_threads)
+            .clamp(1, threads::most_threads()),
+        sequences,
+        context_tokens,
+        total_cells: u32::try_from(cells)
+            .ok()
+            .filter(|n| *n <= i32::MAX as u32)
+            .ok_or_else(|| {
+                EngineError::Option(format!(
+                    "{sequences} sequences of {context_tokens} tokens are too many"
+                ))
+            })?,
+        context_bytes,
+        working_bytes,
+    };
+    match available {
+        Some(available_bytes) if plan.needs_bytes(info) > available_bytes => Err(EngineError::OutOfMemory {
             weights_bytes: info.file_bytes,
             context_bytes,
+            working_bytes,
             available_bytes,
             sequences,
             context_tokens,
-        });
+        }),
+        _ => Ok(plan),
     }
-    let total_cells = context_tokens
-        .checked_mul(sequences + 1)
-        .filter(|n| *n <= i32::MAX as u32);
-    let Some(total_cells) = total_cells else {
-        return Err(EngineError::Option(format!(
-            "{sequences} sequences of {context_tokens} tokens are too many"
-        )));
+}
+
+/// What a context takes.
+struct Needs {
+    cells: u64,
+    context_bytes: u64,
+    working_bytes: u64,
+}
+
+impl Needs {
+    fn of(context_tokens: u32, sequences: u32, info: &GgufInfo) -> Self {
+        let state = info.embedding_length.saturating_mul(4 * STATE_COPIES);
+        if info.embeds() {
+            let step = u64::from(context_tokens.max(EMBED_STEP));
+            let encoder = gguf::is_encoder(&info.architecture);
+            // llama.cpp computes the likelihood of every token of every text, and keeps it, though nobody asks.
+            let likelihoods = if encoder { 0 } else { info.vocabulary * 8 };
+            return Self {
+                cells: step,
+                context_bytes: if encoder {
+                    0
+                } else {
+                    step.saturating_mul(info.kv_bytes_per_token)
+                },
+                working_bytes: step.saturating_mul(state.saturating_add(likelihoods)),
+            };
+        }
+        // As much again as a sequence is the decider's.
+        let cells = u64::from(context_tokens) * u64::from(sequences + 1);
+        let outputs = u64::from(sequences) + 1 + BRANCHES as u64;
+        Self {
+            cells,
+            context_bytes: cells.saturating_mul(info.kv_bytes_per_token),
+            working_bytes: u64::from(UBATCH)
+                .saturating_mul(state)
+                .saturating_add(outputs.saturating_mul(info.vocabulary * 4)),
+        }
+    }
+}
+
+/// The context of a model that was trained for `trained` tokens: halved until it takes at most a quarter of the free
+/// memory.
+fn shrunk(trained: u32, sequences: u32, info: &GgufInfo, available: Option<u64>) -> u32 {
+    let (most, least) = match info.embeds() {
+        true => (EMBED_TEXT_TOKENS, EMBED_STEP),
+        false => (DEFAULT_CONTEXT_TOKENS, SHRINK_TO),
     };
-    let threads = options
-        .threads
-        .unwrap_or_else(threads::default_threads)
-        .clamp(1, threads::most_threads());
-    Ok(EnginePlan {
-        threads,
-        sequences,
-        context_tokens,
-        total_cells,
-        context_bytes,
-    })
-}
-
-fn context_bytes(context_tokens: u32, sequences: u32, info: &GgufInfo) -> u64 {
-    let cells = u64::from(context_tokens) * u64::from(sequences + 1);
-    cells.saturating_mul(info.kv_bytes_per_token)
-}
-
-/// `tokens`, halved until the context takes at most a quarter of the free memory.
-fn shrunk(tokens: u32, sequences: u32, info: &GgufInfo, available: Option<u64>) -> u32 {
+    let mut tokens = trained.min(most);
     let Some(available) = available else { return tokens };
-    let mut tokens = tokens;
-    while tokens / 2 >= SHRINK_TO && context_bytes(tokens, sequences, info) > available / 4 {
+    let takes = |tokens: u32| {
+        let needs = Needs::of(tokens, sequences, info);
+        let works = if info.embeds() { needs.working_bytes } else { 0 };
+        needs.context_bytes.saturating_add(works)
+    };
+    while tokens / 2 >= least && takes(tokens) > available / 4 {
         tokens /= 2;
     }
     tokens
@@ -188,6 +258,7 @@ pub(crate) fn check_cpu() -> Result<(), EngineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gguf::Pooling;
 
     /// A model of 100 MB with 20,000 bytes of KV memory per token.
     fn info() -> GgufInfo {
@@ -205,6 +276,8 @@ mod tests {
             file_bytes: 100_000_000,
             kv_bytes_per_token: 20_000,
             layers: 30,
+            pooling: None,
+            embedding_length: 576,
             purpose: None,
             rewinds: true,
         }
@@ -248,6 +321,30 @@ mod tests {
             plan(&options(10_000), &info()),
             Err(EngineError::OutOfMemory { .. })
         ));
+    }
+
+    #[test]
+    fn a_model_for_vectors_computes_whole_texts_and_shrinks_them_to_what_is_free() {
+        let info = GgufInfo {
+            pooling: Some(Pooling::Mean),
+            ..info()
+        };
+        let roomy = plan(&options(8_000_000_000), &info).unwrap();
+        assert_eq!((roomy.context_tokens, roomy.total_cells), (2048, 2048));
+        assert_eq!(roomy.context_bytes, 2048 * 20_000);
+        assert!(roomy.working_bytes > 2048 * 49_152 * 8);
+        let tight = plan(&options(1_000_000_000), &info).unwrap();
+        assert_eq!(tight.context_tokens, 512);
+        let encoder = GgufInfo {
+            architecture: "nomic-bert".to_owned(),
+            context_length: Some(256),
+            ..info
+        };
+        let small = plan(&options(1_000_000_000), &encoder).unwrap();
+        assert_eq!(
+            (small.context_tokens, small.total_cells, small.context_bytes),
+            (256, 512, 0)
+        );
     }
 
     #[test]

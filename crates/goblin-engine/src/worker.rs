@@ -27,7 +27,7 @@ use crate::vocabulary::push_piece;
 const FIRST_CHUNK: usize = 128;
 /// Fewest prompt tokens in a step.
 const LEAST_CHUNK: usize = 32;
-/// How long the prompt part of a step may take, in seconds, while answers are generated.
+/// How long the prompt part of a step may take, in seconds, while answers are generated or another model computes.
 const CHUNK_SECONDS: f64 = 0.4;
 /// And while none are, so that a dropped request is noticed.
 const ALONE_CHUNK_SECONDS: f64 = 1.5;
@@ -164,6 +164,8 @@ impl<'m> Worker<'m> {
         match job {
             Job::Chat(job) => self.waiting.push_back(*job),
             Job::Decide(job) => self.to_decide.push_back(*job),
+            // Nobody asks a model that answers for vectors: the handle refuses it.
+            Job::Embed(job) => job.fail(stopped()),
             Job::Wake => {}
         }
     }
@@ -378,7 +380,7 @@ impl<'m> Worker<'m> {
     /// How many prompt tokens this step may hold.
     fn chunk(&self, answers: usize) -> usize {
         let most = UBATCH as usize - answers.min(UBATCH as usize - LEAST_CHUNK);
-        let seconds = if answers > 0 {
+        let seconds = if answers > 0 || self.shared.turnstile().is_busy() {
             CHUNK_SECONDS
         } else {
             ALONE_CHUNK_SECONDS
@@ -392,8 +394,11 @@ impl<'m> Worker<'m> {
     }
 
     fn step(&mut self, step: &Step) {
+        let turn = self.shared.turnstile().enter();
         let begin = Instant::now();
-        if let Err(error) = self.context.decode(&mut self.batch) {
+        let decoded = self.context.decode(&mut self.batch);
+        drop(turn);
+        if let Err(error) = decoded {
             tracing::error!(%error, "a decode step failed");
             self.context.clear_kv_cache();
             self.sequences.forget_all();

@@ -8,26 +8,34 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::client::seconds;
-use crate::error::{NetError, Waiting, classify};
+use crate::error::{Limits, NetError, Waiting, classify};
 
-/// An answer's body. Dropping it closes the connection at once, unless the body had already ended: the other side sees
-/// the close and can stop its work.
+/// An answer's body. Dropping it closes the connection at once, or resets its stream where the connection carries several
+/// (HTTP/2), unless the body had already ended: the other side sees that and can stop its work.
 #[derive(Debug)]
 pub struct Body {
     incoming: Incoming,
     address: String,
     idle: Duration,
+    limits: Limits,
     cap: usize,
     taken: usize,
     over: bool,
 }
 
 impl Body {
-    pub(crate) fn new(incoming: Incoming, address: String, idle: Duration, cap: usize) -> Self {
+    pub(crate) fn new(
+        incoming: Incoming,
+        address: String,
+        idle: Duration,
+        limits: Limits,
+        cap: usize,
+    ) -> Self {
         Self {
             incoming,
             address,
             idle,
+            limits,
             cap,
             taken: 0,
             over: false,
@@ -85,8 +93,11 @@ impl Body {
 
     /// In the middle of a body every broken connection is a reset, whatever the system calls it.
     fn broken(&self, error: &hyper::Error) -> NetError {
-        match classify(error, self.address.clone(), String::new()) {
-            NetError::Protocol { address, reason } => NetError::Protocol { address, reason },
+        match classify(error, self.address.clone(), self.limits) {
+            told @ (NetError::Protocol { .. }
+            | NetError::Timeout {
+                what: Waiting::Ping, ..
+            }) => told,
             _ => NetError::Reset {
                 address: self.address.clone(),
             },

@@ -1,8 +1,12 @@
 //! Why a request to another server failed.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
+use crate::client::seconds;
 use crate::guard::Refusal;
+use crate::tls;
 
 /// What was being waited for when time ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +17,8 @@ pub enum Waiting {
     FirstByte,
     /// The next piece of the body.
     Body,
+    /// A sign of life on a connection that is kept (HTTP/2).
+    Ping,
 }
 
 impl std::fmt::Display for Waiting {
@@ -21,6 +27,7 @@ impl std::fmt::Display for Waiting {
             Self::Connect => "accept the connection",
             Self::FirstByte => "begin its answer",
             Self::Body => "go on with its answer",
+            Self::Ping => "answer a ping",
         })
     }
 }
@@ -49,6 +56,15 @@ pub enum NetError {
         /// `host:port`.
         address: String,
         /// What the resolver said.
+        reason: String,
+    },
+    /// The proxy named for it cannot be used, or does not connect to it. Of the target only what the proxy was asked for
+    /// is told.
+    #[error("the proxy {proxy} cannot be used: {reason}")]
+    Proxy {
+        /// The proxy's `host:port`.
+        proxy: String,
+        /// What is wrong with it.
         reason: String,
     },
     /// The TLS handshake failed.
@@ -130,12 +146,52 @@ pub(crate) struct Unresolved(pub(crate) String);
 #[error("the connection was not made in time")]
 pub(crate) struct ConnectTimeout;
 
+/// The proxy is at fault.
+#[derive(Debug, Error)]
+#[error("{proxy}: {reason}")]
+pub(crate) struct ProxyFailed {
+    pub(crate) proxy: String,
+    pub(crate) reason: String,
+}
+
+/// The limits an error may tell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) connect: Duration,
+    pub(crate) ping: Duration,
+}
+
+/// The first error of this type in a chain of wrapped errors.
+pub(crate) fn cause<'a, E: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(e) = next {
+        if let Some(found) = e.downcast_ref::<E>() {
+            return Some(found);
+        }
+        // The custom error inside is not among its sources.
+        let inside = e
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        next = match inside {
+            Some(inner) => Some(inner),
+            None => e.source(),
+        };
+    }
+    None
+}
+
 /// Finds the cause that matters in a chain of wrapped errors.
 pub(crate) fn classify(
     error: &(dyn std::error::Error + 'static),
     address: String,
-    connect_seconds: String,
+    limits: Limits,
 ) -> NetError {
+    if let Some(failed) = cause::<ProxyFailed>(error) {
+        let (proxy, reason) = (failed.proxy.clone(), failed.reason.clone());
+        return NetError::Proxy { proxy, reason };
+    }
     let mut cause = Some(error);
     let mut unreachable = None;
     while let Some(e) = cause {
@@ -155,16 +211,23 @@ pub(crate) fn classify(
             return NetError::Timeout {
                 address,
                 what: Waiting::Connect,
-                seconds: connect_seconds,
+                seconds: seconds(limits.connect),
             };
         }
         if let Some(tls) = e.downcast_ref::<rustls::Error>() {
             return NetError::Tls {
                 address,
-                reason: tls.to_string(),
+                reason: tls::reason(tls),
             };
         }
         if let Some(hyper) = e.downcast_ref::<hyper::Error>() {
+            if hyper.is_timeout() {
+                return NetError::Timeout {
+                    address,
+                    what: Waiting::Ping,
+                    seconds: seconds(limits.ping),
+                };
+            }
             if hyper.is_incomplete_message() || hyper.is_canceled() || hyper.is_closed() {
                 return NetError::Reset { address };
             }
@@ -175,6 +238,17 @@ pub(crate) fn classify(
                 };
             }
         }
+        if let Some(h2) = e.downcast_ref::<h2::Error>() {
+            if let Some(io) = h2.get_io() {
+                cause = Some(io);
+                continue;
+            }
+            if h2.is_remote() {
+                return NetError::Reset { address };
+            }
+            let reason = format!("what it says is no HTTP/2 ({h2})");
+            return NetError::Protocol { address, reason };
+        }
         if let Some(io) = e.downcast_ref::<std::io::Error>() {
             match io.kind() {
                 std::io::ErrorKind::ConnectionRefused => return NetError::ConnectRefused { address },
@@ -182,7 +256,7 @@ pub(crate) fn classify(
                     return NetError::Timeout {
                         address,
                         what: Waiting::Connect,
-                        seconds: connect_seconds,
+                        seconds: seconds(limits.connect),
                     };
                 }
                 std::io::ErrorKind::ConnectionReset

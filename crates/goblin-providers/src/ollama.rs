@@ -9,7 +9,6 @@ mod context;
 mod decide;
 mod discovery;
 mod manage;
-mod rates;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -17,9 +16,10 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use goblin_core::chat::ChatRequest;
+use goblin_core::chat::{ChatRequest, Purpose};
 use goblin_core::completion::CompletionRequest;
 use goblin_core::embed::{EmbedRequest, EmbedResponse};
+use goblin_core::origin::Origin;
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle, TokenCount};
 use goblin_core::wire::ollama::{
     AnswerDecoder, PromptSize, decode_embed, encode_chat, encode_completion, encode_embed, upstream_error,
@@ -31,8 +31,9 @@ use secrecy::SecretString;
 
 use answer::Answer;
 use context::{Contexts, Plan, Prompt, Running};
-use rates::Rates;
 
+use crate::origin;
+use crate::rates::Rates;
 use crate::transport::{BuildError, Refused, bearer};
 
 pub use discovery::is_cloud_model;
@@ -141,6 +142,7 @@ fn handle(id: Arc<str>, local: bool, server: &Arc<Server>) -> ProviderHandle {
             let server = Arc::clone(&count);
             Box::pin(async move { server.count(&request).await })
         })),
+        makes_models: true,
         manage: Some(Arc::new(move |action| {
             let server = Arc::clone(&manage);
             Box::pin(async move { server.manage(action).await })
@@ -175,7 +177,8 @@ impl Server {
         request.context_tokens = Some(asked.plan.context_tokens);
         let body = encode_chat(&request)?;
         let decoder = AnswerDecoder::for_chat(&request, asked.size);
-        Ok(self.answer("api/chat", body, decoder, asked).await?.into_stream())
+        let outgoing = self.carrying("api/chat", body, &request.origin, request.purpose);
+        Ok(self.answer(outgoing, decoder, asked).await?.into_stream())
     }
 
     async fn complete(&self, request: CompletionRequest) -> Result<ChatStream, ProviderError> {
@@ -189,7 +192,8 @@ impl Server {
         request.context_tokens = Some(asked.plan.context_tokens);
         let body = encode_completion(&request)?;
         let decoder = AnswerDecoder::for_completion(&request.model, asked.size);
-        self.answer("api/generate", body, decoder, asked).await
+        let outgoing = self.carrying("api/generate", body, &request.origin, request.purpose);
+        self.answer(outgoing, decoder, asked).await
     }
 
     async fn embed(&self, request: EmbedRequest) -> Result<EmbedResponse, ProviderError> {
@@ -203,7 +207,8 @@ impl Server {
             prompt_tokens: counted.prompt_tokens,
             context_tokens: context.or(facts.loaded).unwrap_or(counted.context_window),
         };
-        let outgoing = self.request(Method::POST, "api/embed", encode_embed(&request, context));
+        let body = encode_embed(&request, context);
+        let outgoing = self.carrying("api/embed", body, &request.origin, Purpose::Answer);
         let response = self.send(outgoing).await?;
         if response.status != StatusCode::OK {
             return Err(self.refusal(response, &request.model, size).await);
@@ -236,12 +241,11 @@ impl Server {
 
     async fn answer(
         &self,
-        path: &str,
-        body: Bytes,
+        outgoing: Request,
         decoder: AnswerDecoder,
         asked: Asked,
     ) -> Result<Answer, ProviderError> {
-        let response = self.send(self.request(Method::POST, path, body)).await?;
+        let response = self.send(outgoing).await?;
         if response.status != StatusCode::OK {
             return Err(self.refusal(response, &asked.model, asked.size).await);
         }
@@ -273,6 +277,13 @@ impl Server {
 
     fn logprobs_seen(&self) -> MutexGuard<'_, HashMap<String, bool>> {
         self.logprobs_seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request that says where it comes from.
+    fn carrying(&self, path: &str, body: Bytes, origin: &Origin, purpose: Purpose) -> Request {
+        let mut request = self.request(Method::POST, path, body);
+        origin::put(&mut request.headers, origin, purpose, self.spec.local);
+        request
     }
 
     fn request(&self, method: Method, path: &str, body: Bytes) -> Request {

@@ -1,41 +1,50 @@
-//! Servers that speak OpenAI Chat Completions: a model tier of our own, Ollama, llama.cpp's server, vLLM, clouds.
+//! Servers that speak OpenAI Chat Completions: llama.cpp's server, vLLM, clouds. What is more than that has a file of
+//! its own beside this one.
 //!
 //! The adapter starts answers and reports what went wrong with them, before the first content or after; whether
 //! another provider is tried then is not decided here.
 
-mod answer;
-mod discovery;
+pub(crate) mod answer;
+pub(crate) mod discovery;
+mod plain;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use goblin_core::chat::ChatRequest;
+use goblin_core::chat::{ChatRequest, Purpose};
+use goblin_core::origin::Origin;
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
 use goblin_core::wire::Dialect;
-use goblin_core::wire::openai::{encode_request, encode_tier_request, provider_error, rewrite_for_upstream};
+use goblin_core::wire::llama_cpp::upstream_error;
+use goblin_core::wire::openai::{StreamDecoder, encode_request, provider_error, rewrite_for_upstream};
 use goblin_net::{HttpClient, NetError, Request, Response, Url, Waiting};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use secrecy::{ExposeSecret, SecretString};
 
-use answer::{Answer, Framing};
-use discovery::Discovery;
+use answer::{Answer, Framing, Words};
 
+use crate::goblin_tier;
+use crate::llama_cpp;
 use crate::ollama::{self, OllamaSpec};
+use crate::origin;
 use crate::transport::{BuildError, Refused, bearer, secret};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// How a server differs from the plain dialect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing special.
+    /// Nothing special: vLLM, LM Studio, a cloud. What it claims to do is tried before it is believed.
     #[default]
     Plain,
-    /// A model tier of our own: it says more of its models, and is told which requests belong together.
+    /// A model tier of our own ([`crate::goblin_tier`]): it can do more, says more of its models, and is told which
+    /// requests belong together.
     GoblinTier,
     /// Ollama: reached through its own API ([`crate::ollama`]); models that run in its cloud are left out.
     Ollama,
-    /// llama.cpp's server.
+    /// llama.cpp's server, also through its own doors ([`crate::llama_cpp`]).
     LlamaCpp,
 }
 
@@ -126,15 +135,17 @@ pub fn ollama_url(text: &str) -> Result<Url, goblin_net::UrlError> {
     ))
 }
 
-/// What the adapter needs for every request.
-struct Upstream {
-    id: Arc<str>,
+/// What an adapter needs for every request.
+pub(crate) struct Upstream {
+    pub(crate) id: Arc<str>,
     kind: Kind,
     /// The address with its API version: `http://h/v1`.
-    base: Url,
-    headers: HeaderMap,
-    net: HttpClient,
-    status_timeout: Duration,
+    pub(crate) base: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) net: HttpClient,
+    /// Is it one of the operator's machines?
+    pub(crate) own: bool,
+    pub(crate) status_timeout: Duration,
 }
 
 /// A handle for a server. Nothing is connected yet and nothing runs in the background: the server's state is asked for
@@ -143,38 +154,21 @@ struct Upstream {
 /// # Errors
 /// [`BuildError::Key`].
 pub fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandle, BuildError> {
-    if spec.kind == Kind::Ollama {
-        let ollama = OllamaSpec {
-            key: spec.key,
-            local: spec.local,
-            status_ttl: spec.status_ttl,
-            status_timeout: spec.status_timeout,
-            ..OllamaSpec::new(spec.id, spec.base_url)
-        };
-        return ollama::build(ollama, net);
+    match spec.kind {
+        Kind::LlamaCpp => llama_cpp::build(spec, net),
+        Kind::Plain => plain::build(spec, net),
+        Kind::GoblinTier => goblin_tier::build(&spec, net),
+        Kind::Ollama => {
+            let ollama = OllamaSpec {
+                key: spec.key,
+                local: spec.local,
+                status_ttl: spec.status_ttl,
+                status_timeout: spec.status_timeout,
+                ..OllamaSpec::new(spec.id, spec.base_url)
+            };
+            ollama::build(ollama, net)
+        }
     }
-    let base = api_base(&spec.base_url);
-    let upstream = Arc::new(Upstream {
-        id: spec.id.as_str().into(),
-        kind: spec.kind,
-        base,
-        headers: key_headers(&spec)?,
-        net,
-        status_timeout: spec.status_timeout,
-    });
-    let discovery = Arc::new(Discovery::new(Arc::clone(&upstream), spec.status_ttl));
-    Ok(ProviderHandle::new(
-        Arc::clone(&upstream.id),
-        spec.local,
-        Arc::new(move |request| {
-            let upstream = Arc::clone(&upstream);
-            Box::pin(async move { upstream.chat(request).await })
-        }),
-        Arc::new(move || {
-            let discovery = Arc::clone(&discovery);
-            Box::pin(async move { discovery.status().await })
-        }),
-    ))
 }
 
 /// `http://h`, `http://h/` and `http://h/v1` all give `http://h/v1`. Another path is taken as the API's own
@@ -197,35 +191,161 @@ fn key_headers(spec: &UpstreamSpec) -> Result<HeaderMap, BuildError> {
 }
 
 impl Upstream {
-    async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
-        let (body, pass_through) = self.body_for(&request);
+    /// # Errors
+    /// [`BuildError::Key`].
+    pub(crate) fn new(spec: &UpstreamSpec, net: HttpClient) -> Result<Self, BuildError> {
+        Ok(Self {
+            id: spec.id.as_str().into(),
+            kind: spec.kind,
+            base: api_base(&spec.base_url),
+            headers: key_headers(spec)?,
+            net,
+            own: spec.local,
+            status_timeout: spec.status_timeout,
+        })
+    }
+
+    pub(crate) async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
+        Ok(self.start(request).await?.into_stream())
+    }
+
+    /// Starts an answer that is yet to be made a stream.
+    pub(crate) async fn start(&self, request: ChatRequest) -> Result<Answer, ProviderError> {
+        let body = match &request.raw {
+            Some((Dialect::OpenAi, raw)) => rewrite_for_upstream(raw, &request.model, true),
+            _ => encode_request(&request),
+        };
+        self.start_with(&request, body, None).await
+    }
+
+    /// A request with a JSON body, that says where it comes from.
+    pub(crate) fn carrying(&self, url: Url, body: Bytes, origin: &Origin, purpose: Purpose) -> Request {
+        let mut outgoing = Request::new(Method::POST, url);
+        outgoing.headers = self.headers.clone();
+        outgoing.headers.insert(CONTENT_TYPE, JSON);
+        origin::put(&mut outgoing.headers, origin, purpose, self.own);
+        outgoing.body = body;
+        outgoing
+    }
+
+    /// As [`Self::start`] with a body of the caller's making; its headers come within `first_byte` (else the client's
+    /// limit) where it is a stream.
+    ///
+    /// # Errors
+    /// What failed before the answer began.
+    pub(crate) async fn start_with(
+        &self,
+        request: &ChatRequest,
+        body: Bytes,
+        first_byte: Option<Duration>,
+    ) -> Result<Answer, ProviderError> {
+        let pass_through = matches!(&request.raw, Some((Dialect::OpenAi, _)));
         // Only a request that is passed through may ask for an answer in one piece.
         let streams = request.stream || !pass_through;
-        let mut outgoing = Request::new(Method::POST, self.base.join("chat/completions"));
-        outgoing.headers = self.headers.clone();
-        outgoing
-            .headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let url = self.base.join("chat/completions");
+        let mut outgoing = self.carrying(url, body, &request.origin, request.purpose);
+        outgoing.first_byte_timeout = first_byte.filter(|_| streams);
+        if streams {
+            self.used_up(&mut outgoing);
+        }
         let accept = if streams {
             "text/event-stream"
         } else {
             "application/json"
         };
         outgoing.headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        outgoing.body = body;
         let response = self.net.send(outgoing).await.map_err(|e| before_answer(&e))?;
         if response.status != http::StatusCode::OK {
-            return Err(refusal(response, &request.model).await);
+            return Err(self.refusal(response, &request.model).await);
         }
         let framing = self.framing(&response.headers, streams, pass_through)?;
-        Ok(Answer::new(response.body, framing, pass_through, &request.model).into_stream())
+        let mut words = StreamDecoder::new(pass_through).for_model(&request.model);
+        // A tier of ours has taken them out already; a cloud's text is what it says.
+        if self.own && self.kind != Kind::GoblinTier {
+            words = words.without_leaks(request);
+        }
+        let words = Words::Chat(words);
+        Ok(Answer::new(response.body, framing, words))
     }
 
-    fn body_for(&self, request: &ChatRequest) -> (Bytes, bool) {
-        match &request.raw {
-            Some((Dialect::OpenAi, raw)) => (rewrite_for_upstream(raw, &request.model, true), true),
-            _ if self.kind == Kind::GoblinTier => (encode_tier_request(request), false),
-            _ => (encode_request(request), false),
+    /// Says something to another door of the server.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unavailable`].
+    pub(crate) async fn post(
+        &self,
+        url: Url,
+        body: Bytes,
+        origin: &Origin,
+        purpose: Purpose,
+    ) -> Result<Response, ProviderError> {
+        let outgoing = self.carrying(url, body, origin, purpose);
+        self.net.send(outgoing).await.map_err(|e| before_answer(&e))
+    }
+
+    /// As [`Self::post`], for an answer that is streamed.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub(crate) async fn post_for_stream(
+        &self,
+        url: Url,
+        body: Bytes,
+        origin: &Origin,
+        purpose: Purpose,
+    ) -> Result<Response, ProviderError> {
+        let mut outgoing = self.carrying(url, body, origin, purpose);
+        self.used_up(&mut outgoing);
+        self.net.send(outgoing).await.map_err(|e| before_answer(&e))
+    }
+
+    /// llama-server offers to keep a connection it streamed on and closes it all the same when the stream is over
+    /// (b11434): the next request on it would fail.
+    fn used_up(&self, outgoing: &mut Request) {
+        if self.kind == Kind::LlamaCpp {
+            let close = HeaderValue::from_static("close");
+            outgoing.headers.insert(CONNECTION, close);
+        }
+    }
+
+    /// As [`Self::post`], for an answer in one piece.
+    ///
+    /// # Errors
+    /// What a refusal says; [`ProviderError::Interrupted`] for a body that is cut.
+    pub(crate) async fn post_whole(
+        &self,
+        url: Url,
+        body: Bytes,
+        model: &str,
+        origin: &Origin,
+        purpose: Purpose,
+    ) -> Result<Bytes, ProviderError> {
+        let outgoing = self.carrying(url, body, origin, purpose);
+        self.whole(outgoing, model).await
+    }
+
+    /// Asks for an answer in one piece.
+    ///
+    /// # Errors
+    /// As [`Self::post_whole`].
+    pub(crate) async fn whole(&self, outgoing: Request, model: &str) -> Result<Bytes, ProviderError> {
+        let response = self.net.send(outgoing).await.map_err(|e| before_answer(&e))?;
+        if response.status != http::StatusCode::OK {
+            return Err(self.refusal(response, model).await);
+        }
+        response.body.collect().await.map_err(|e| in_answer(&e))
+    }
+
+    /// Reads what a refusal says.
+    pub(crate) async fn refusal(&self, response: Response, model: &str) -> ProviderError {
+        let Refused {
+            status,
+            retry_after,
+            body,
+        } = Refused::read(response).await;
+        match self.kind {
+            Kind::LlamaCpp => upstream_error(status, &body, model, retry_after),
+            _ => provider_error(status, &body, model, retry_after),
         }
     }
 
@@ -264,14 +384,14 @@ impl Upstream {
 }
 
 /// A failure before the answer's headers: nothing was said yet.
-fn before_answer(error: &NetError) -> ProviderError {
+pub(crate) fn before_answer(error: &NetError) -> ProviderError {
     ProviderError::Unavailable {
         reason: error.to_string(),
     }
 }
 
 /// A failure in the middle of an answer's body.
-fn in_answer(error: &NetError) -> ProviderError {
+pub(crate) fn in_answer(error: &NetError) -> ProviderError {
     let reason = match error {
         NetError::Timeout {
             what: Waiting::Body, ..
@@ -279,12 +399,6 @@ fn in_answer(error: &NetError) -> ProviderError {
         other => other.to_string(),
     };
     ProviderError::Interrupted { reason }
-}
-
-/// Reads what a refusal says.
-async fn refusal(response: Response, model: &str) -> ProviderError {
-    let refused = Refused::read(response).await;
-    provider_error(refused.status, &refused.body, model, refused.retry_after)
 }
 
 #[cfg(test)]

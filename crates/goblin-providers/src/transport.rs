@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use goblin_net::Response;
-use http::header::RETRY_AFTER;
+use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
@@ -78,12 +78,20 @@ async fn read_at_most(mut response: Response, limit: usize) -> Vec<u8> {
     whole
 }
 
-/// `Retry-After` in seconds (the form with a date is not read).
+/// `Retry-After`, in seconds or as a date (RFC 9110 section 10.2.3). A date is told from the server's own `Date`, so that
+/// a clock that goes wrong on one side does not matter; without one nothing is known.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .map(|wait| wait.min(MAX_RETRY_AFTER))
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
+        Err(_) => {
+            let now = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()?;
+            let then = httpdate::parse_http_date(text).ok()?;
+            // A time that has passed: at once.
+            then.duration_since(now).unwrap_or_default()
+        }
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]
@@ -96,7 +104,22 @@ mod tests {
         assert_eq!(read("7"), Some(Duration::from_secs(7)));
         assert_eq!(read("1e300"), None);
         assert_eq!(read("999999"), Some(MAX_RETRY_AFTER));
-        assert_eq!(read("Wed, 21 Oct 2026 07:28:00 GMT"), None);
         assert_eq!(read("-1"), None);
+    }
+
+    #[test]
+    fn a_date_is_told_from_the_servers_own_clock() {
+        let read = |date: Option<&str>, text: &str| {
+            let date = date.map(|date| (DATE, date.parse().unwrap()));
+            let headers = [(RETRY_AFTER, text.parse().unwrap())].into_iter().chain(date);
+            retry_after(&HeaderMap::from_iter(headers))
+        };
+        let now = Some("Wed, 21 Oct 2026 07:28:00 GMT");
+        let later = |time: &str| read(now, &format!("Wed, 21 Oct 2026 {time} GMT"));
+        assert_eq!(later("07:28:30"), Some(Duration::from_secs(30)));
+        assert_eq!(later("07:00:00"), Some(Duration::ZERO), "it has passed");
+        assert_eq!(later("23:28:00"), Some(MAX_RETRY_AFTER));
+        assert_eq!(read(None, "Wed, 21 Oct 2026 07:28:30 GMT"), None);
+        assert_eq!(read(now, "tomorrow"), None);
     }
 }

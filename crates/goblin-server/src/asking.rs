@@ -8,13 +8,14 @@ use axum::response::Response;
 use goblin_core::chat::{ChatRequest, Purpose};
 use goblin_core::completion::CompletionRequest;
 use goblin_core::error::ApiError;
+use goblin_core::origin::Origin;
 use goblin_dispatch::answer::{TokenSink, Who};
 use http::request::Parts;
 
 use crate::answer::{Encoding, Manner, respond};
 use crate::app::{App, AppState, Surface};
 use crate::caller::Caller;
-use crate::extract::{deadline_header, purpose_header, request_id};
+use crate::extract::{deadline_header, origin, purpose_header, request_id};
 use crate::refusal::Refusal;
 
 /// What the headers say about how a request is to be carried out.
@@ -25,6 +26,8 @@ pub(crate) struct Ticket {
     pub(crate) deadline: Option<Duration>,
     /// What the answer is for. On the backend everything is to be read.
     pub(crate) purpose: Purpose,
+    /// Where the request comes from, for whoever answers it.
+    pub(crate) origin: Origin,
 }
 
 impl FromRequestParts<AppState> for Ticket {
@@ -39,6 +42,7 @@ impl FromRequestParts<AppState> for Ticket {
             request_id: request_id(&parts.headers).to_owned(),
             deadline: deadline_header(&parts.headers)?,
             purpose,
+            origin: origin(&parts.headers),
         })
     }
 }
@@ -79,6 +83,7 @@ pub(crate) async fn answer(
     let limit = ticket.limit(app, request.stream);
     let request = ChatRequest {
         purpose: ticket.purpose,
+        origin: ticket.origin,
         ..request
     };
     let asked = app
@@ -104,6 +109,7 @@ pub(crate) async fn complete(
     let limit = ticket.limit(app, stream);
     let request = CompletionRequest {
         purpose: ticket.purpose,
+        origin: ticket.origin,
         ..request
     };
     let asked = app

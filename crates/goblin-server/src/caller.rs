@@ -35,6 +35,11 @@ impl Caller {
         self.principal.owner.clone()
     }
 
+    /// May they see addresses, and what other servers said?
+    pub(crate) fn is_admin(&self) -> bool {
+        self.principal.may(Scope::Admin)
+    }
+
     /// The name of the key; `None` in local mode.
     pub(crate) fn key_name(&self) -> Option<Arc<str>> {
         self.key.clone()

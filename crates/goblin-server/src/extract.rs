@@ -1,6 +1,7 @@
 //! What handlers take out of a request, each part refused with an [`ApiError`] that names the field.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use goblin_core::chat::Purpose;
 use goblin_core::error::ApiError;
 use goblin_core::id::is_id;
+use goblin_core::origin::{Origin, Trace};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
@@ -40,19 +42,38 @@ pub(crate) fn request_id(headers: &HeaderMap) -> &str {
         .unwrap_or("")
 }
 
-/// The trace a request belongs to, when the client named one: W3C Trace Context, version 00. What is malformed is
-/// no trace, and never reaches the log.
-pub(crate) fn traceparent(headers: &HeaderMap) -> Option<&str> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
-    let parts: Vec<&str> = text.split('-').collect();
-    let is_hex = |part: &&str, length| {
-        part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let is_one = match parts.as_slice() {
-        ["00", trace, parent, flags] => is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2),
-        _ => false,
-    };
-    is_one.then_some(text)
+/// The trace a request belongs to, when the client named one. What is malformed is no trace, and never reaches the log.
+pub(crate) fn trace(headers: &HeaderMap) -> Option<Trace> {
+    let parent = headers.get("traceparent")?.to_str().ok()?;
+    // A state in several headers is one list, in their order.
+    let states: Vec<&str> = headers
+        .get_all("tracestate")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    Trace::read(parent, Some(&states.join(",")))
+}
+
+/// Where a request comes from, as whoever answers it is told. The deadline is filled in when it is handed on.
+pub(crate) fn origin(headers: &HeaderMap) -> Origin {
+    Origin {
+        request_id: Some(request_id(headers))
+            .filter(|id| !id.is_empty())
+            .map(Arc::from),
+        trace: trace(headers),
+        left: None,
+    }
+}
+
+/// [`origin`], as a handler takes it.
+pub(crate) struct CameFrom(pub(crate) Origin);
+
+impl FromRequestParts<AppState> for CameFrom {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Self::Rejection> {
+        Ok(Self(origin(&parts.headers)))
+    }
 }
 
 /// The caller's own limit for the whole answer, in milliseconds.
@@ -208,23 +229,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_well_formed_trace_is_taken_over() {
-        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let read = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("traceparent", text.parse().unwrap());
-            traceparent(&headers).map(str::to_owned)
-        };
-        assert_eq!(read(good).as_deref(), Some(good));
-        for bad in [
-            "",
-            "00",
-            "01-4bf9-00f0-01",
-            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-            &format!("{good}-x"),
-        ] {
-            assert_eq!(read(bad), None, "{bad}");
-        }
-        assert_eq!(traceparent(&HeaderMap::new()), None);
+    fn a_trace_is_taken_over_with_all_of_its_state() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let mut headers = HeaderMap::new();
+        assert_eq!(origin(&headers), Origin::default());
+        headers.append("tracestate", "a=1".parse().unwrap());
+        assert_eq!(trace(&headers), None, "a state without a parent says nothing");
+        headers.insert("traceparent", parent.parse().unwrap());
+        headers.append("tracestate", "b=2".parse().unwrap());
+        let read = trace(&headers).unwrap();
+        assert_eq!((read.parent(), read.state()), (parent, Some("a=1,b=2")));
+        headers.insert("traceparent", "00-nonsense".parse().unwrap());
+        assert_eq!(trace(&headers), None);
     }
 }

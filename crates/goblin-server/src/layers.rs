@@ -10,6 +10,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use goblin_core::error::ApiError;
+use goblin_core::origin::Trace;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use http_body::Body as _;
 use tokio::sync::Semaphore;
@@ -21,7 +22,7 @@ use tracing::Instrument;
 use crate::app::AppState;
 use crate::body::{GuardedBody, HeldBody, Place, WatchedBody, bounds};
 use crate::door::Door;
-use crate::extract::{request_id, traceparent};
+use crate::extract::{request_id, trace};
 use crate::refusal::Refusal;
 use crate::tier_guard;
 
@@ -68,7 +69,7 @@ async fn correlate(State(app): State<AppState>, mut request: Request, next: Next
     let span = tracing::info_span!(
         "request",
         request_id = id.to_str().unwrap_or("-"),
-        traceparent = traceparent(request.headers()),
+        traceparent = trace(request.headers()).as_ref().map(Trace::parent),
     );
     let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert(CORRELATION_ID, id);

@@ -179,7 +179,7 @@ async fn listed(app: &App) -> (Vec<Listed>, Option<ListExtras>) {
                 provider: Arc::clone(&provider.id),
                 local: provider.local,
                 info: info.clone(),
-                slots: status.slots,
+                slots: info.slots.or(status.slots),
                 free_slots: status.free_slots,
             }));
         }

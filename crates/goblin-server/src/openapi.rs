@@ -305,7 +305,7 @@ fn as_legacy(mut operation: Operation, operation_id: &str) -> Operation {
 }
 
 /// What our own answers always hold, null or not: clients need not ask whether a field is there.
-const ALWAYS_WHOLE: [&str; 10] = [
+const ALWAYS_WHOLE: [&str; 11] = [
     "Chat",
     "ChatPage",
     "ModelStatus",
@@ -315,6 +315,7 @@ const ALWAYS_WHOLE: [&str; 10] = [
     "SystemStatus",
     "Turn",
     "TurnPage",
+    "UpstreamStatus",
     "OpenAiErrorBody",
 ];
 

@@ -15,12 +15,15 @@ use goblin_auth::keys::{KeyHolder, TierKeys};
 use goblin_auth::principal::{Principal, Scope};
 use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::error::{ApiError, ErrorCode};
+use goblin_core::wire::openai::KEY_LIMIT;
 use goblin_store::limits::{KeyMeter, OverLimit, TokenAccount, Use, UsePermit};
 use http::request::Parts;
+use http::{Extensions, HeaderMap};
 use tokio::sync::Semaphore;
 
 use crate::app::{Access, AppState};
 use crate::body::HeldBody;
+use crate::extract::request_id;
 use crate::refusal::Refusal;
 use crate::serve::Peer;
 
@@ -50,6 +53,32 @@ pub(crate) struct Admitted {
     pub(crate) principal: Principal,
     pub(crate) name: Arc<str>,
     pub(crate) tokens: TokenAccount,
+}
+
+/// Somebody who was not let in.
+struct TurnedAway {
+    /// The name of the key, where it was recognised.
+    key: Option<String>,
+    /// Boxed: it is large, and `Result`s are moved for every request.
+    error: Box<ApiError>,
+}
+
+impl TurnedAway {
+    fn holding(name: &str, error: ApiError) -> Self {
+        Self {
+            key: Some(name.to_owned()),
+            error: Box::new(error),
+        }
+    }
+}
+
+impl From<ApiError> for TurnedAway {
+    fn from(error: ApiError) -> Self {
+        Self {
+            key: None,
+            error: Box::new(error),
+        }
+    }
 }
 
 impl TierGuard {
@@ -96,6 +125,13 @@ impl TierGuard {
     /// 401 and 403 for a key that is not good or may not do this, 429 for one that has used up what it may. The
     /// answer to a wrong key comes the later the more of them the address has sent.
     pub(crate) async fn admit(&self, parts: &Parts, scope: Scope) -> Result<Admitted, ApiError> {
+        self.recognise(parts, scope).await.map_err(|turned| {
+            log_turned_away(&parts.headers, &parts.extensions, &turned);
+            *turned.error
+        })
+    }
+
+    async fn recognise(&self, parts: &Parts, scope: Scope) -> Result<Admitted, TurnedAway> {
         let now = self.0.clock.now();
         let address = parts.extensions.get::<Peer>().map(|peer| peer.0);
         let KeyHolder {
@@ -109,12 +145,12 @@ impl TierGuard {
                 if let Some(address) = address.filter(|_| refusal.reason.is_suspicious()) {
                     self.slow(address, now).await;
                 }
-                return Err(*refusal.error);
+                return Err((*refusal.error).into());
             }
         };
         if !principal.may(scope) {
             count_refused("scope");
-            return Err(not_in_scope(&name, scope));
+            return Err(TurnedAway::holding(&name, not_in_scope(&name, scope)));
         }
         let name = Arc::from(name);
         let what = match scope {
@@ -126,7 +162,7 @@ impl TierGuard {
             .0
             .meter
             .admit(&name, &limits, what)
-            .map_err(|over| over_limit(&name, over))?;
+            .map_err(|over| TurnedAway::holding(&name, over_limit(&name, over)))?;
         if let Some(kept) = parts.extensions.get::<Kept>() {
             kept.put(permit);
         }
@@ -175,6 +211,20 @@ async fn wait(delay: Duration) {
     }
 }
 
+/// The access log's line for a request that was stopped at the door: as an answer's line, as far as there is one.
+fn log_turned_away(headers: &HeaderMap, extensions: &Extensions, turned: &TurnedAway) {
+    tracing::info!(
+        target: "goblin::access",
+        key = turned.key.as_deref(),
+        address = extensions.get::<Peer>().map(|peer| peer.0.to_canonical().to_string()),
+        door = "tier",
+        request_id = request_id(headers),
+        outcome = "refused",
+        code = turned.error.code.as_str(),
+        "refused at the door"
+    );
+}
+
 fn count_refused(reason: &'static str) {
     metrics::counter!("goblin_tier_refused_keys_total", "reason" => reason).increment(1);
 }
@@ -193,6 +243,14 @@ fn not_in_scope(name: &str, scope: Scope) -> ApiError {
     ))
 }
 
+/// Told apart from a full queue, so that whoever stands between can say whose limit it is.
+fn key_limit(message: String, retry_after: Duration) -> ApiError {
+    ApiError {
+        upstream_code: Some(KEY_LIMIT.to_owned()),
+        ..ApiError::rate_limited(message, retry_after)
+    }
+}
+
 fn over_limit(name: &str, over: OverLimit) -> ApiError {
     let (limit, error) = match over {
         OverLimit::Requests {
@@ -200,7 +258,7 @@ fn over_limit(name: &str, over: OverLimit) -> ApiError {
             retry_after,
         } => (
             "requests",
-            ApiError::rate_limited(
+            key_limit(
                 format!(
                     "The key `{name}` has reached its limit of {per_minute} requests in a minute. Try again when \
                      `Retry-After` says."
@@ -210,7 +268,7 @@ fn over_limit(name: &str, over: OverLimit) -> ApiError {
         ),
         OverLimit::Concurrent { limit } => (
             "concurrent",
-            ApiError::rate_limited(
+            key_limit(
                 format!(
                     "The key `{name}` has its limit of {limit} requests under way. Try again when one has ended."
                 ),
@@ -263,6 +321,8 @@ pub(crate) async fn guard(State(app): State<AppState>, mut request: Request, nex
         return next.run(request).await;
     }
     if let Err(error) = guard.check(&request) {
+        let turned = TurnedAway::from(error.clone());
+        log_turned_away(request.headers(), request.extensions(), &turned);
         return Refusal(error).into_response();
     }
     let kept = Kept::default();

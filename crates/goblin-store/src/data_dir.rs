@@ -104,6 +104,11 @@ impl DataPaths {
         self.root.join("tier-usage.toml")
     }
 
+    /// How fast each model was.
+    pub fn rates(&self) -> PathBuf {
+        self.root.join("rates.toml")
+    }
+
     /// Where the first key is left when nobody watches the start.
     pub fn first_key(&self) -> PathBuf {
         self.root.join("first-key")

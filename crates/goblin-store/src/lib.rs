@@ -19,6 +19,7 @@ pub mod limits;
 pub mod model_files;
 pub mod ollama_store;
 pub mod private_file;
+pub mod rates_file;
 pub mod roster_file;
 pub mod schema;
 pub mod store;

@@ -1,6 +1,8 @@
 //! One list of checks: what `goblin doctor` looks at before or beside a running goblin, and what `/health/all`
 //! of a running one looks at. Each says what was found, and when something is wrong, why and what to do.
 
+mod roster;
+
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,12 +13,13 @@ use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
 use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
 use goblin_core::status::PartState;
+use goblin_core::tier_status::{Warning, verdicts_wait};
 use goblin_store::data_dir::DataPaths;
 use goblin_store::model_files::{ModelFile, ModelFiles};
 use goblin_store::store::{Database, Store, StoreOptions};
 
 use crate::client;
-use crate::config::{Config, is_public_address, is_public_url};
+use crate::config::{Config, is_public_address};
 use crate::machine;
 use crate::model_choice::choose;
 use crate::output::bytes;
@@ -95,10 +98,14 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
         timed("engine", async { engine(config) }).await,
         timed("models", async { models(config, upstreams) }).await,
     ];
-    for handle in upstreams {
-        results.push(ask(handle).await);
+    if !config.upstream.has_tier() {
+        results.push(timed("roster", roster_fits(config, upstreams)).await);
     }
-    if config.upstream.proxy_url.is_none() {
+    results.push(timed("verdicts", verdicts(upstreams)).await);
+    for handle in upstreams {
+        results.push(ask(config, handle).await);
+    }
+    if !config.upstream.has_tier() {
         results.push(
             timed("model_tier", async {
                 Finding::ok("none is named; models run here or on other servers")
@@ -121,15 +128,49 @@ pub(crate) async fn look_inside(
     let mut results = Vec::new();
     if let Some(store) = store {
         results.push(timed("database", database_open(store)).await);
+        results.push(timed("cache", async { Finding::ok("memory") }).await);
     }
     results.push(timed("disk", disk_in_time(config.data_dir.clone())).await);
-    results.extend(join_all(providers.iter().map(ask)).await);
+    results.extend(join_all(providers.iter().map(|p| ask(config, p))).await);
     results
 }
 
-async fn ask(handle: &ProviderHandle) -> CheckResult {
+async fn roster_fits(config: &Config, upstreams: &[ProviderHandle]) -> Finding {
+    let asked = upstreams
+        .iter()
+        .map(|handle| async { (handle.clone(), (handle.status)().await) });
+    let statuses = join_all(asked).await;
+    let files = model_files(config).unwrap_or_default();
+    roster::roster(config, &statuses, &files, machine::memory_bytes())
+}
+
+/// Does a short check of an answer have to wait behind long ones?
+async fn verdicts(upstreams: &[ProviderHandle]) -> Finding {
+    let statuses = join_all(upstreams.iter().map(|handle| (handle.status)())).await;
+    let offered = |name: &str| {
+        let names = statuses.iter().flat_map(|s| &s.models);
+        names.filter(|m| m.name == name).count()
+    };
+    let waits: Vec<Warning> = upstreams
+        .iter()
+        .zip(&statuses)
+        .filter_map(|(handle, status)| verdicts_wait(&handle.id, status, |name| offered(name) > 1))
+        .collect();
+    let Some(first) = waits.first() else {
+        return Finding::ok("short checks have a place beside long answers, as far as servers say");
+    };
+    let found: Vec<&str> = waits.iter().map(|w| w.found.as_str()).collect();
+    Finding::bad(
+        PartState::Degraded,
+        found.join(" "),
+        "A server with one place makes everybody wait for the answer under way.",
+        first.fix.clone(),
+    )
+}
+
+async fn ask(config: &Config, handle: &ProviderHandle) -> CheckResult {
     timed(&upstream_name(handle), async {
-        upstream(handle, &(handle.status)().await)
+        upstream(config, handle, &(handle.status)().await)
     })
     .await
 }
@@ -148,13 +189,19 @@ async fn disk_in_time(path: PathBuf) -> Finding {
     }
 }
 
-/// `engine`, `model_tier` or `upstream:NAME`.
+/// `engine`, `model_tier`, `model_tier:NAME` of a further one, or `upstream:NAME`.
 pub(crate) fn upstream_name(handle: &ProviderHandle) -> String {
     match &*handle.id {
         "engine" => "engine".to_owned(),
         crate::wiring::TIER_ID => "model_tier".to_owned(),
+        other if is_further_tier(other) => format!("model_tier:{other}"),
         other => format!("upstream:{other}"),
     }
+}
+
+fn is_further_tier(id: &str) -> bool {
+    id.strip_prefix(crate::wiring::TIER_ID)
+        .is_some_and(|rest| rest.starts_with('-'))
 }
 
 fn data_directory(path: &Path) -> Finding {
@@ -413,7 +460,25 @@ fn models(config: &Config, upstreams: &[ProviderHandle]) -> Finding {
     Finding::ok(format!("{} on this machine: {}", names.len(), names.join(", ")))
 }
 
-fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
+/// What to do about a server that does not answer because of `why`.
+pub(crate) fn remedy(config: &Config, id: &str, why: &str) -> String {
+    let server = config.upstream.servers.iter().find(|s| s.id == id);
+    let proxy = server.and_then(|s| s.way.proxy.as_ref());
+    if proxy.is_some_and(|p| why.contains(&format!("the proxy {p} "))) {
+        return format!(
+            "Start that proxy, or correct or remove upstream.servers.{id}.proxy; the server is used again by itself."
+        );
+    }
+    if why.contains("cannot be trusted") {
+        return format!(
+            "Correct the certificate of that server, or what is known of it here (ca_file and client_cert_file of \
+             upstream.servers.{id})."
+        );
+    }
+    "Start that server, or correct its address in the configuration; it is used again by itself.".to_owned()
+}
+
+fn upstream(config: &Config, handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
     match &status.health {
         Health::Ok => Finding::ok(format!("`{}` answers; {} models", handle.id, status.models.len())),
         Health::Starting(how) => Finding {
@@ -426,7 +491,8 @@ fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
             PartState::Down,
             format!("`{}` refuses our key", handle.id),
             why.clone(),
-            "Correct its key in the configuration (for a model tier: LOCAL_LLM_API_KEY) and start again.",
+            "Correct its key in the configuration (for a model tier: LOCAL_LLM_API_KEY, one for all or one for each) and \
+             start again.",
         ),
         Health::Broken(why) => Finding::bad(
             PartState::Down,
@@ -438,7 +504,7 @@ fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
             PartState::Down,
             format!("`{}` does not answer", handle.id),
             why.clone(),
-            "Start that server, or correct its address in the configuration; it is used again by itself.",
+            remedy(config, &handle.id, why),
         ),
     }
 }
@@ -446,14 +512,11 @@ fn upstream(handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
 /// What works but should not stay as it is.
 pub(crate) fn warnings(config: &Config) -> Vec<Finding> {
     let mut all = Vec::new();
-    if let Some(url) = &config.upstream.proxy_url
-        && url.scheme() == "http"
-        && is_public_url(url)
-    {
+    for server in config.upstream.servers.iter().filter(|s| s.is_exposed()) {
         all.push(Finding::bad(
             PartState::Degraded,
-            format!("LOCAL_LLM_PROXY_URL is {url}"),
-            "The key and all text travel unencrypted over a public network.",
+            format!("`{}` is at {}, by {}", server.id, server.url, server.source),
+            "Its key and all text travel unencrypted over a public network.",
             "Use https, or a private network such as WireGuard. upstream.proxy_require_tls refuses it.",
         ));
     }
@@ -505,6 +568,32 @@ mod tests {
         assert_eq!(reachable("0.0.0.0:1".parse().unwrap()).to_string(), "127.0.0.1:1");
         assert_eq!(reachable("[::]:1".parse().unwrap()).to_string(), "[::1]:1");
         assert_eq!(reachable("10.0.0.1:1".parse().unwrap()).to_string(), "10.0.0.1:1");
+    }
+
+    #[tokio::test]
+    async fn a_running_backend_tells_of_its_cache() {
+        let flags = vec![("data.dir".to_owned(), "/".to_owned(), "--set".to_owned())];
+        let request = crate::config::Request {
+            flags,
+            ..crate::config::Request::default()
+        };
+        let environment = crate::config::Environment::of(&[("HOME", "/h")]);
+        let config = crate::config::load(&environment, &request).unwrap().config;
+        let options = StoreOptions {
+            database: Database::Memory,
+            clock: Clock::System,
+            ids: Ids::Random,
+        };
+        let store = Store::open(options).await.unwrap();
+        let results = look_inside(&config, Some(&store), &[]).await;
+        let cache = results.iter().find(|r| r.name == "cache").unwrap();
+        assert_eq!((cache.state, cache.found.as_str()), (PartState::Ok, "memory"));
+        assert!(
+            look_inside(&config, None, &[])
+                .await
+                .iter()
+                .all(|r| r.name != "cache")
+        );
     }
 
     #[tokio::test]

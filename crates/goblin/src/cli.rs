@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::Request;
 
 pub(crate) use keys::{CreateKey, Expiry, Keys};
-pub(crate) use roster::RosterCommand;
+pub(crate) use roster::{Bench, RosterCommand};
 
 const AFTER: &str = "\
 Examples:

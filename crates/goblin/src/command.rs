@@ -1,5 +1,6 @@
 //! The commands that do something and end.
 
+pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod keys;
 pub(crate) mod look;
@@ -7,4 +8,5 @@ pub(crate) mod migrate;
 pub(crate) mod models;
 pub(crate) mod pull;
 pub(crate) mod roster;
+pub(crate) mod tier_client;
 pub(crate) mod tier_status;

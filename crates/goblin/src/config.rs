@@ -11,7 +11,9 @@ mod show;
 mod tests;
 mod written;
 
-pub(crate) use check::{Config, LogFormat, RoleModel, check, is_public_address, is_public_url};
+pub(crate) use check::{
+    Config, LogFormat, RoleModel, UpstreamKind, UpstreamServer, UpstreamWay, check, is_public_address,
+};
 pub(crate) use environment::Environment;
 pub(crate) use show::{print, schema};
 pub(crate) use written::{Problem, Request, Written};

@@ -18,6 +18,24 @@ pub(crate) fn memory_bytes() -> u64 {
     limit.map_or(system.total_memory(), |n| n.min(system.total_memory()))
 }
 
+/// Memory that further models may take now, in bytes: what the system could give without swapping, within the limit of
+/// the cgroup where there is one.
+pub(crate) fn free_memory_bytes() -> u64 {
+    let mut system = System::new();
+    system.refresh_memory();
+    let free = system.available_memory();
+    match system.cgroup_limits().filter(|c| c.total_memory > 0) {
+        Some(limit) => free.min(limit.free_memory),
+        None => free,
+    }
+}
+
+/// Cores this process may use.
+pub(crate) fn cores() -> u32 {
+    let cores = std::thread::available_parallelism();
+    cores.map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
+}
+
 /// Bytes that can still be written below `path`, and the size of that disk; `None` where the system does not say.
 /// A path that is not there yet counts where it would be made.
 pub(crate) fn disk_bytes(path: &Path) -> Option<(u64, u64)> {
@@ -62,6 +80,7 @@ mod tests {
     #[test]
     fn memory_and_disk_are_known_even_for_a_folder_that_is_not_there_yet() {
         assert!(memory_bytes() > 64 << 20);
+        assert!(free_memory_bytes() <= memory_bytes() && cores() > 0);
         let dir = tempfile::tempdir().unwrap();
         let (free, total) = disk_bytes(&dir.path().join("not/yet")).unwrap();
         assert!(free <= total && total > 0);

@@ -9,6 +9,8 @@ mod embedded;
 mod machine;
 mod model_choice;
 mod output;
+mod rates;
+mod roster;
 mod system;
 mod telemetry;
 mod up;

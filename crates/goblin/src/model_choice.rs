@@ -1,4 +1,4 @@
-//! Which model file the engine loads, and which better one is suggested.
+//! Which model file the engine loads first, and which better one is suggested.
 
 use std::path::{Path, PathBuf};
 
@@ -41,22 +41,19 @@ pub(crate) fn list_models(files: &ModelFiles) -> Result<Vec<ModelFile>, ModelFil
     }
 }
 
-/// The model the engine loads: the first of [`candidates`] it can use.
+/// The model the engine loads at its start: the first of [`candidates`] it can use.
 pub(crate) fn choose(all: &[ModelFile], config: &Config, memory_bytes: u64) -> Option<ModelFile> {
     candidates(all, config, memory_bytes)
         .into_iter()
         .find(|model| problem(model).is_none())
 }
 
-/// The models the engine may load, the best first. A configured one stands alone. Without it come the default
+/// The models the engine may load at its start, the best first. A configured one stands alone. Without it come the default
 /// model's when the engine has it, then by size what leaves memory for its context, the starter after everything
 /// else that fits.
 pub(crate) fn candidates(all: &[ModelFile], config: &Config, memory_bytes: u64) -> Vec<ModelFile> {
-    if let Some(wanted) = &config.engine.model {
-        return named(all, wanted)
-            .or_else(|| at_path(wanted))
-            .into_iter()
-            .collect();
+    if config.engine.model.is_some() {
+        return configured(all, config).into_iter().collect();
     }
     let default = config
         .default_model
@@ -74,12 +71,21 @@ pub(crate) fn candidates(all: &[ModelFile], config: &Config, memory_bytes: u64) 
     there
 }
 
-/// Why the engine cannot use `model`, from its file alone; `None` when nothing speaks against it.
+/// The model the configuration names: one of the list, or a file by its path.
+pub(crate) fn configured(all: &[ModelFile], config: &Config) -> Option<ModelFile> {
+    let wanted = config.engine.model.as_ref()?;
+    named(all, wanted).or_else(|| at_path(wanted))
+}
+
+/// Why the engine cannot answer with `model`, from its file alone; `None` when nothing speaks against it.
 #[cfg(feature = "engine")]
 pub(crate) fn problem(model: &ModelFile) -> Option<String> {
-    goblin_engine::usable(&model.path, None)
-        .err()
-        .map(|e| e.to_string())
+    match goblin_engine::usable(&model.path, None) {
+        Err(error) => Some(error.to_string()),
+        Ok(info) => info
+            .embeds()
+            .then(|| format!("it makes embeddings ({}) and does not answer", info.architecture)),
+    }
 }
 
 /// This build cannot look inside.
@@ -244,7 +250,7 @@ mod tests {
         let chosen = choose(&all, &config(&[]), 10_000);
         assert_eq!(chosen.map(|m| m.name).as_deref(), Some("works"));
         assert_eq!(choose(&all[..3], &config(&[]), 10_000), None);
-        assert!(problem(&all[1]).unwrap().contains("nomic-bert"));
+        assert!(problem(&all[1]).unwrap().contains("embeddings (nomic-bert)"));
     }
 
     /// The smallest header of a model that answers: one layer, one token, one tensor of one number.

@@ -3,8 +3,17 @@
 use std::io::{IsTerminal, Write};
 
 use goblin_core::status::PartState;
+use goblin_core::upstream_status::UpstreamState;
 
 use crate::config::Environment;
+
+/// What a colour says: well, wait, wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Colour {
+    Green,
+    Yellow,
+    Red,
+}
 
 /// Standard output, as the person wants it.
 #[derive(Clone, Copy, Debug)]
@@ -63,11 +72,31 @@ impl Output {
 
     /// A state's word, coloured for eyes.
     pub(crate) fn state(self, state: PartState) -> String {
-        let (word, code) = match state {
-            PartState::Ok => ("ok", "32"),
-            PartState::Starting => ("starting", "33"),
-            PartState::Degraded => ("degraded", "33"),
-            PartState::Down => ("down", "31"),
+        let (word, colour) = match state {
+            PartState::Ok => ("ok", Colour::Green),
+            PartState::Starting => ("starting", Colour::Yellow),
+            PartState::Degraded => ("degraded", Colour::Yellow),
+            PartState::Down => ("down", Colour::Red),
+        };
+        self.coloured(word, colour)
+    }
+
+    /// The same of a server that answers questions.
+    pub(crate) fn upstream(self, state: UpstreamState) -> String {
+        let colour = match state {
+            UpstreamState::Up => Colour::Green,
+            UpstreamState::Slow | UpstreamState::Loading => Colour::Yellow,
+            UpstreamState::Down | UpstreamState::Refused | UpstreamState::Broken => Colour::Red,
+        };
+        self.coloured(state.word(), colour)
+    }
+
+    /// A word, coloured for eyes.
+    pub(crate) fn coloured(self, word: &str, colour: Colour) -> String {
+        let code = match colour {
+            Colour::Green => "32",
+            Colour::Yellow => "33",
+            Colour::Red => "31",
         };
         if self.colour {
             format!("\x1b[{code}m{word}\x1b[0m")

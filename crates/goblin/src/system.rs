@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
-use goblin_core::status::{ModelStatus, PartState, PartStatus, SystemStatus};
+use goblin_core::model::ModelState;
+use goblin_core::provider::{Health, IN_PROCESS};
+use goblin_core::status::{PartState, PartStatus, SystemStatus};
+use goblin_core::upstream_status::{Seen, UpstreamStatus};
 use goblin_dispatch::Dispatch;
 use goblin_store::data_dir::DataPaths;
 use goblin_store::store::Store;
 
-use crate::checks::upstream_name;
 use crate::config::Config;
 use crate::{machine, model_choice};
 
@@ -28,7 +29,12 @@ pub(crate) struct Describer {
 impl Describer {
     /// Asks every part.
     pub(crate) async fn describe(&self) -> SystemStatus {
-        let providers = self.dispatch.providers_status().await;
+        let mut upstreams = self.engine_that_did_not_start();
+        let mut models = Vec::new();
+        for upstream in self.dispatch.upstreams().await {
+            upstreams.push(upstream.status);
+            models.extend(upstream.models);
+        }
         let mut tiers = vec![PartStatus {
             name: "backend".to_owned(),
             state: PartState::Ok,
@@ -36,24 +42,18 @@ impl Describer {
             fix: None,
         }];
         tiers.extend(self.database().await);
-        tiers.extend(self.engine_problem.as_ref().map(|why| PartStatus {
-            name: "engine".to_owned(),
-            state: PartState::Down,
-            detail: format!("The model was not loaded: {why}."),
-            fix: Some("`goblin doctor` looks closer; `goblin models list` shows the files.".to_owned()),
-        }));
-        tiers.extend(providers.iter().map(|(handle, status)| part(handle, status)));
-        let models: Vec<ModelStatus> = providers
-            .iter()
-            .flat_map(|(handle, status)| models(handle, status))
-            .collect();
         let (default_model, no_model_help) = match self.dispatch.default_model().await {
             Ok(id) => (Some(id), None),
             Err(why) => (None, Some(why.message)),
         };
-        // Another model is no help while the one that is configured only has to come back.
-        let somebody_is_away = models.is_empty() && !providers.is_empty();
-        let only_starters = models.iter().all(|m| m.starter);
+        // Another model is no help while the one that is configured only has to come back; it may have gone between the
+        // two questions above.
+        let mut there = models.iter().filter(|m| m.state != ModelState::Down).peekable();
+        let somebody_is_away = match there.peek() {
+            None => upstreams.iter().any(|u| !u.state.answers()),
+            Some(_) => default_model.is_none(),
+        };
+        let only_starters = there.all(|m| m.starter);
         let folder = DataPaths::new(&self.config.data_dir).models();
         SystemStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -64,8 +64,24 @@ impl Describer {
                 .then(|| model_choice::suggestion(machine::memory_bytes(), &folder))
                 .flatten(),
             tiers,
+            upstreams,
             models,
         }
+    }
+
+    /// The engine, when it did not even begin to load: then it is no provider.
+    fn engine_that_did_not_start(&self) -> Vec<UpstreamStatus> {
+        let seen = self.engine_problem.as_ref().map(|why| {
+            let health = Health::Down(why.clone());
+            UpstreamStatus::of(&Seen {
+                id: IN_PROCESS,
+                local: true,
+                health: &health,
+                late: false,
+                models: &[],
+            })
+        });
+        seen.into_iter().collect()
     }
 
     async fn database(&self) -> Option<PartStatus> {
@@ -89,49 +105,4 @@ impl Describer {
             fix,
         })
     }
-}
-
-fn part(handle: &ProviderHandle, status: &ProviderStatus) -> PartStatus {
-    let name = upstream_name(handle);
-    let (state, detail, fix) = match &status.health {
-        Health::Ok => (
-            PartState::Ok,
-            format!("Answers with {} models.", status.models.len()),
-            None,
-        ),
-        Health::Starting(how) => (PartState::Starting, how.clone(), None),
-        Health::Refused(why) => (
-            PartState::Down,
-            why.clone(),
-            Some("Correct its key (for a model tier: LOCAL_LLM_API_KEY) and start again.".to_owned()),
-        ),
-        Health::Broken(why) | Health::Down(why) => {
-            let fix = match name.as_str() {
-                "engine" => "Choose another model with engine.model; `goblin doctor` looks closer.",
-                _ => "Start that server, or correct its address; it is used again by itself.",
-            };
-            (PartState::Down, why.clone(), Some(fix.to_owned()))
-        }
-    };
-    PartStatus {
-        name,
-        state,
-        detail,
-        fix,
-    }
-}
-
-fn models(handle: &ProviderHandle, status: &ProviderStatus) -> Vec<ModelStatus> {
-    let of = |model: &goblin_core::model::ModelInfo| ModelStatus {
-        id: format!("{}/{}", handle.id, model.name),
-        provider: handle.id.to_string(),
-        local: handle.local,
-        context_window: model.context_window,
-        state: model.state,
-        capabilities: model.capabilities.clone(),
-        starter: model.starter,
-        size_bytes: model.size_bytes,
-        parameters: model.parameters.clone(),
-    };
-    status.models.iter().map(of).collect()
 }

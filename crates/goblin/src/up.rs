@@ -24,8 +24,9 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::embedded::Embedded;
 use crate::output::{Output, complain};
+use crate::rates::Rates;
 use crate::wiring::{self, Process};
-use crate::{checks, telemetry};
+use crate::{checks, roster, telemetry};
 
 /// How long tasks may take to end after the last connection is gone.
 const LAST_TASKS: Duration = Duration::from_secs(5);
@@ -96,11 +97,12 @@ async fn backend(
     };
     let mut providers = wiring::upstreams(config, false)?;
     providers.extend(wiring::discover(config).await?);
-    providers.extend(embedded.handle());
-    if providers.is_empty() && embedded.problem().is_none() {
+    if providers.is_empty() && !embedded.has_something() {
         tracing::warn!("{}", wiring::NO_MODEL_HELP);
     }
+    providers.extend(embedded.handle());
     let dispatch = wiring::dispatch(&process, Some(store.clone()), providers);
+    let rates = Rates::keep(&process, &dispatch).await;
     let access = Access::Local(access(address.port())?);
     let app = wiring::app(
         &process,
@@ -117,6 +119,7 @@ async fn backend(
     ));
     let until = serve_until_stopped(listener, app, stop, config.server.drain).await?;
     finish(&process, &dispatch, embedded, until).await;
+    rates.write().await;
     store.close().await;
     Ok(())
 }
@@ -140,11 +143,13 @@ async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -
     let embedded = Embedded::start(&process).await;
     let mut providers = wiring::upstreams(config, true)?;
     providers.extend(wiring::discover(config).await?);
-    providers.extend(embedded.handle());
-    if providers.is_empty() && embedded.problem().is_none() {
+    if providers.is_empty() && !embedded.has_something() {
         tracing::warn!("{}", wiring::NO_MODEL_HELP);
     }
+    providers.extend(embedded.handle());
     let dispatch = wiring::dispatch(&process, None, providers);
+    let rates = Rates::keep(&process, &dispatch).await;
+    roster::warm_up(&process, &dispatch);
     let app = wiring::app(
         &process,
         Surface::Tier,
@@ -161,6 +166,7 @@ async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -
     let until = serve_until_stopped(listener, app, stop, config.server.drain).await?;
     finish(&process, &dispatch, embedded, until).await;
     save_usage(meter).await;
+    rates.write().await;
     Ok(())
 }
 

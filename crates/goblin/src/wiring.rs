@@ -9,7 +9,7 @@ use goblin_core::id::Ids;
 use goblin_core::provider::{Health, ProviderHandle};
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_net::{HttpClient, NetOptions, Url};
-use goblin_providers::openai_compat::{self, UpstreamSpec};
+use goblin_providers::openai_compat::{self, Kind, UpstreamSpec};
 use goblin_server::app::{Access, App, AppState, ChecksCache, RenderMetrics, ServerOptions, Surface};
 use goblin_store::store::Store;
 use goblin_store::turn_log::{Limits, TurnLog};
@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::checks;
-use crate::config::Config;
+use crate::config::{Config, UpstreamKind, UpstreamServer, UpstreamWay};
 use crate::embedded::Embedded;
-use crate::system;
+use crate::{roster, system};
 
-/// The model tier's name as a provider.
+/// The model tier's name as a provider; of several, the first one's.
 pub(crate) const TIER_ID: &str = "tier";
 
 /// What to do when there is no model.
@@ -59,12 +59,16 @@ impl Process {
     }
 }
 
-/// The client for models on other servers.
-fn net(config: &Config) -> anyhow::Result<HttpClient> {
+/// A client for models on another server.
+fn net(config: &Config, way: &UpstreamWay) -> anyhow::Result<HttpClient> {
     let options = NetOptions {
         connect_timeout: config.upstream.connect_timeout,
         first_byte_timeout: config.upstream.first_event_timeout,
         idle_timeout: config.upstream.idle_timeout,
+        http2: way.http2,
+        proxy: way.proxy.clone(),
+        roots_pem: way.roots_pem.clone(),
+        identity: way.identity.clone(),
         ..NetOptions::default()
     };
     Ok(HttpClient::build(options)?)
@@ -77,39 +81,37 @@ fn net(config: &Config) -> anyhow::Result<HttpClient> {
 ///
 /// When a key cannot travel in a header.
 pub(crate) fn upstreams(config: &Config, tier: bool) -> anyhow::Result<Vec<ProviderHandle>> {
-    let net = net(config)?;
-    let named = &config.upstream;
-    let mut specs = Vec::new();
-    if let Some(url) = named.proxy_url.as_ref().filter(|_| !tier) {
-        specs.push(UpstreamSpec::goblin_tier(
-            TIER_ID,
-            Url::parse(url.as_str())?,
-            named.proxy_key.clone(),
-        ));
-    }
-    if let Some(url) = &named.ollama_url {
-        specs.push(UpstreamSpec::ollama(Url::parse(url.as_str())?));
-    }
-    if let Some(url) = &named.llamacpp_url {
-        specs.push(UpstreamSpec::llama_cpp(Url::parse(url.as_str())?));
-    }
-    specs
-        .into_iter()
-        .map(|spec| Ok(openai_compat::build(spec, net.clone())?))
+    let servers = config.upstream.servers.iter();
+    servers
+        .filter(|server| !(tier && server.kind == UpstreamKind::Goblin))
+        .map(|server| Ok(openai_compat::build(spec(server)?, net(config, &server.way)?)?))
         .collect()
+}
+
+fn spec(server: &UpstreamServer) -> anyhow::Result<UpstreamSpec> {
+    let kind = match server.kind {
+        UpstreamKind::Goblin => Kind::GoblinTier,
+        UpstreamKind::Ollama => Kind::Ollama,
+        UpstreamKind::LlamaCpp => Kind::LlamaCpp,
+        UpstreamKind::OpenAi => Kind::Plain,
+    };
+    Ok(UpstreamSpec {
+        key: server.key.clone(),
+        local: server.local,
+        ..UpstreamSpec::new(&server.id, Url::parse(server.url.as_str())?, kind)
+    })
 }
 
 /// An Ollama that runs on this machine and has a model, when nothing was configured and looking is allowed.
 pub(crate) async fn discover(config: &Config) -> anyhow::Result<Option<ProviderHandle>> {
     let named = &config.upstream;
-    if !named.discover
-        || named.proxy_url.is_some()
-        || named.ollama_url.is_some()
-        || named.llamacpp_url.is_some()
-    {
+    if !named.discover || !named.servers.is_empty() {
         return Ok(None);
     }
-    let handle = openai_compat::build(UpstreamSpec::ollama(Url::parse(USUAL_OLLAMA)?), net(config)?)?;
+    let handle = openai_compat::build(
+        UpstreamSpec::ollama(Url::parse(USUAL_OLLAMA)?),
+        net(config, &UpstreamWay::default())?,
+    )?;
     let status = (handle.status)().await;
     let useful = status.health == Health::Ok && !status.models.is_empty();
     if useful {
@@ -140,6 +142,7 @@ pub(crate) fn dispatch(
             turn_deadline: config.queue.turn_deadline,
             default_model: config.default_model.clone(),
             no_model_help: NO_MODEL_HELP.to_owned(),
+            roster: roster::for_providers(config, &providers),
             ..Options::default()
         },
     });

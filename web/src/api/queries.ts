@@ -4,27 +4,34 @@ import {
   type QueryClient,
   queryOptions,
 } from "@tanstack/react-query";
+import { atStart, nextLookMs, seenAgain } from "@/lib/statusRhythm";
 import { placeTurn } from "@/lib/turnPath";
 import { getChat, getStatus, listChats, listTurns } from "./client";
-import type { Chat, ChatPage, Status, Turn, TurnPage } from "./types";
+import type { Chat, ChatPage, Turn, TurnPage } from "./types";
 
 // Server state: what is asked for, and the few ways the page changes its copy of it.
 
+let rhythm = atStart;
+
 export const statusQuery = queryOptions({
   queryKey: ["status"],
-  queryFn: getStatus,
-  // Asks often only while something is on its way; a page left open must cost next to nothing.
-  refetchInterval: ({ state }) => (isSettling(state.data) ? 3000 : 60_000),
+  queryFn: async () => {
+    const status = await getStatus();
+    rhythm = seenAgain(rhythm, status);
+    return status;
+  },
+  // A hidden page does not ask; one that is looked at again asks at once.
+  refetchInterval: ({ state }) => nextLookMs(rhythm, state.data),
+  refetchIntervalInBackground: false,
+  refetchOnWindowFocus: true,
   staleTime: 2000,
 });
 
-function isSettling(status: Status | undefined): boolean {
-  if (!status) return true;
-  return (
-    status.models.some((model) => model.state === "loading") ||
-    status.tiers.some((tier) => tier.state === "starting")
-  );
-}
+/** Something just happened that says more than the last look did: an answer came, or did not. */
+export const lookAgain = (client: QueryClient) => {
+  rhythm = atStart;
+  return client.invalidateQueries({ queryKey: statusQuery.queryKey });
+};
 
 export const chatsQuery = infiniteQueryOptions({
   queryKey: ["chats"],

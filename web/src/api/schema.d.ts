@@ -107,7 +107,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says how every part is, which models there are, and what to do when something is missing. */
+        /**
+         * Says how every part and every model server is, which models there are, and what to do when something is missing.
+         *     Only admins are told addresses and what those servers said.
+         */
         get: operations["get_status"];
         put?: never;
         post?: never;
@@ -605,6 +608,34 @@ export interface components {
             size_bytes: number | null;
             /** @description For example `135M`. */
             parameters: string | null;
+            /**
+             * Format: int64
+             * @description Bytes it takes in memory now, when it is loaded and known.
+             */
+            memory_bytes: number | null;
+            /** @description Its server says that it is not in memory: the next question loads it first. */
+            must_load: boolean;
+            /**
+             * Format: int32
+             * @description Requests waiting for a place at it.
+             */
+            queued: number;
+            /**
+             * Format: int64
+             * @description How long a newcomer would wait for a place, in milliseconds.
+             */
+            predicted_wait_ms: number | null;
+            /**
+             * Format: int64
+             * @description From having a place to the first token of a prompt of the usual size, loading included, in milliseconds;
+             *     `null` until something was measured or reported.
+             */
+            predicted_first_token_ms: number | null;
+            /**
+             * Format: double
+             * @description Measured tokens per second of one answer, when known.
+             */
+            decode_tokens_per_second: number | null;
         };
         /** @description An error under `/v1`. */
         OpenAiError: {
@@ -672,13 +703,13 @@ export interface components {
          * @enum {string}
          */
         PartState: "ok" | "starting" | "degraded" | "down";
-        /** @description One part of the system. */
+        /** @description One part of this process. */
         PartStatus: {
-            /** @description `backend`, `database`, `engine`, `model_tier`, `upstream:NAME`. */
+            /** @description `backend`, `database`. */
             name: string;
             /** @description How it is. */
             state: components["schemas"]["PartState"];
-            /** @description A sentence: which address, what happened. */
+            /** @description A sentence: what happened. Never an address. */
             detail: string;
             /** @description What to do, when something is to be done. */
             fix: string | null;
@@ -730,9 +761,11 @@ export interface components {
             mode: string;
             /** @description The model that answers when none is named. */
             default_model: string | null;
-            /** @description Every part. */
+            /** @description The parts of this process. */
             tiers: components["schemas"]["PartStatus"][];
-            /** @description Every model. */
+            /** @description Every server that answers questions, in the order they are preferred. */
+            upstreams: components["schemas"]["UpstreamStatus"][];
+            /** @description Every model, also those of servers that are away, as far as they were ever heard of. */
             models: components["schemas"]["ModelStatus"][];
             suggestion: components["schemas"]["Suggestion"] | null;
             /** @description What to do when no model is there: the exact sentence and command. */
@@ -851,6 +884,55 @@ export interface components {
              * @description Of the prompt, not evaluated again.
              */
             cached_tokens: number;
+        };
+        /**
+         * @description What kind of server it is.
+         * @enum {string}
+         */
+        UpstreamKind: "engine" | "model_tier" | "ollama" | "llama_server" | "other";
+        /**
+         * @description How an upstream is.
+         * @enum {string}
+         */
+        UpstreamState: "up" | "slow" | "loading" | "down" | "refused" | "broken";
+        /** @description A server that answers questions. */
+        UpstreamStatus: {
+            /** @description Stays the same; the first part of its models' ids. */
+            id: string;
+            /** @description What people call it. */
+            name: string;
+            /** @description What it is. */
+            kind: components["schemas"]["UpstreamKind"];
+            /** @description Does it stay on the operator's machines? */
+            local: boolean;
+            /** @description How it is. */
+            state: components["schemas"]["UpstreamState"];
+            /** @description A sentence: what is the matter. Never an address, never the upstream's own words. */
+            detail: string;
+            /** @description What to do, when something can be done. */
+            fix: string | null;
+            /**
+             * Format: int32
+             * @description How much is loaded, 0 to 100, while it is loading and says so.
+             */
+            progress_percent: number | null;
+            /**
+             * Format: int32
+             * @description Models it has, or had when it was last heard of.
+             */
+            models: number;
+            /**
+             * Format: int32
+             * @description Of those, in memory now.
+             */
+            models_loaded: number;
+            /**
+             * Format: int64
+             * @description Bytes its models take in memory now, as far as is known.
+             */
+            memory_bytes: number | null;
+            /** @description For admins only: which address, and what happened there. */
+            admin_detail: string | null;
         };
     };
     responses: never;

@@ -3,6 +3,7 @@ import { PanelLeft } from "lucide-react";
 import { createContext, lazy, Suspense, use, useCallback, useState } from "react";
 import { useUndo } from "@/features/chats/useDeleteChat";
 import { ConnectionBanner } from "@/features/machine/ConnectionBanner";
+import { HealthStrip } from "@/features/machine/HealthStrip";
 import { useKeyboard } from "@/features/shortcuts/useKeyboard";
 import { useShortcut } from "@/lib/shortcuts";
 import { useMediaQuery } from "@/lib/useMediaQuery";
@@ -13,6 +14,7 @@ import { Toasts } from "@/ui/Toasts";
 import { Sidebar } from "./Sidebar";
 
 const HelpDialog = lazy(() => import("@/features/shortcuts/HelpDialog"));
+const ServersDialog = lazy(() => import("@/features/machine/ServersDialog"));
 
 /** Null while the sidebar is on screen. */
 const ShowSidebar = createContext<(() => void) | null>(null);
@@ -33,6 +35,7 @@ export function Shell() {
   const [pinned, setPinned] = useState(true);
   const [drawer, setDrawer] = useState(false);
   const [help, setHelp] = useState(false);
+  const [servers, setServers] = useState(false);
   const undo = useUndo((state) => state.undo);
   const beside = wide && pinned;
 
@@ -41,6 +44,11 @@ export function Shell() {
   const openHelp = () => {
     setDrawer(false);
     setHelp(true);
+  };
+
+  const openServers = () => {
+    setDrawer(false);
+    setServers(true);
   };
 
   useKeyboard();
@@ -56,23 +64,34 @@ export function Shell() {
       </a>
       {beside && (
         <aside aria-label="Sidebar" className="shell-aside">
-          <Sidebar onHide={() => setPinned(false)} onHelp={openHelp} />
+          <Sidebar onHide={() => setPinned(false)} onHelp={openHelp} onServers={openServers} />
         </aside>
       )}
       <div id="main" tabIndex={-1} className="shell-main outline-none">
         <ConnectionBanner />
+        <HealthStrip onOpen={openServers} />
         <ShowSidebar value={beside ? null : show}>
           <Outlet />
         </ShowSidebar>
       </div>
       {drawer && !wide && (
         <Drawer label="Chats" onClose={closeDrawer}>
-          <Sidebar onHide={closeDrawer} onHelp={openHelp} onChosen={closeDrawer} />
+          <Sidebar
+            onHide={closeDrawer}
+            onHelp={openHelp}
+            onServers={openServers}
+            onChosen={closeDrawer}
+          />
         </Drawer>
       )}
       {help && (
         <Suspense>
           <HelpDialog onClose={() => setHelp(false)} />
+        </Suspense>
+      )}
+      {servers && (
+        <Suspense>
+          <ServersDialog onClose={() => setServers(false)} />
         </Suspense>
       )}
       <Toasts />

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { Keyboard, Monitor, Moon, PanelLeftClose, SquarePen, Sun } from "lucide-react";
 import { ChatList } from "@/features/chats/ChatList";
-import { MachineState } from "@/features/machine/MachineState";
+import { HealthLine } from "@/features/machine/HealthLine";
 import { IconButton } from "@/ui/Button";
 import { GoblinMark } from "@/ui/GoblinMark";
 import { setTheme, type Theme, useTheme } from "@/ui/theme";
@@ -9,11 +9,12 @@ import { setTheme, type Theme, useTheme } from "@/ui/theme";
 interface SidebarProps {
   onHide: () => void;
   onHelp: () => void;
+  onServers: () => void;
   /** On a narrow screen the sidebar goes away once a chat is chosen. */
   onChosen?: () => void;
 }
 
-export function Sidebar({ onHide, onHelp, onChosen }: SidebarProps) {
+export function Sidebar({ onHide, onHelp, onServers, onChosen }: SidebarProps) {
   return (
     <div className="sidebar">
       <div className="flex items-center gap-2 py-3 pr-3 pl-5">
@@ -34,7 +35,7 @@ export function Sidebar({ onHide, onHelp, onChosen }: SidebarProps) {
       </div>
       <ChatList onChosen={onChosen} />
       <footer className="space-y-2 border-t border-line px-4 py-3">
-        <MachineState />
+        <HealthLine onOpen={onServers} />
         <div className="flex items-center justify-between">
           <ThemeSwitch />
           <IconButton label="Keyboard shortcuts" onClick={onHelp}>

@@ -1,4 +1,5 @@
 import type { Model, Turn } from "@/api/types";
+import { placeOf } from "./place";
 
 export function duration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
@@ -37,8 +38,7 @@ export function answerFacts(turn: Turn): string[] {
   const facts: string[] = [];
   if (turn.model) {
     facts.push(modelName(turn.model));
-    if (turn.local === true) facts.push("on this machine");
-    if (turn.local === false) facts.push(`sent to ${providerName(turn.model) || "the provider"}`);
+    if (typeof turn.local === "boolean") facts.push(placeOf(providerName(turn.model), turn.local));
   }
   if (turn.timing) {
     facts.push(`first token ${duration(turn.timing.first_token_ms)}`);
@@ -56,10 +56,10 @@ export function answerFacts(turn: Turn): string[] {
   return facts;
 }
 
-export function modelFacts(model: Model): string {
-  const facts = [model.local ? "on this machine" : `sent to ${model.provider}`];
+/** What a model is: how large, how much it reads. */
+export function modelFacts(model: Model): string[] {
+  const facts: string[] = [];
   if (model.parameters) facts.push(model.parameters);
   if (model.context_window) facts.push(contextWindow(model.context_window));
-  if (model.size_bytes) facts.push(bytes(model.size_bytes));
-  return facts.join(" · ");
+  return facts;
 }

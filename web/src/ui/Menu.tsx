@@ -59,3 +59,5 @@ export function MenuItem({ icon, children, danger, onSelect }: MenuItemProps) {
 export const MenuChoices = DropdownMenu.RadioGroup;
 export const MenuChoice = DropdownMenu.RadioItem;
 export const MenuChosen = DropdownMenu.ItemIndicator;
+export const MenuGroup = DropdownMenu.Group;
+export const MenuHeading = DropdownMenu.Label;

@@ -7,6 +7,8 @@
 //! - Verdicts have a line of their own that goes first. With two places or more, one is kept for verdicts for
 //!   [`VERDICTS_EXPECTED`] after the last of them, so that they never wait behind long answers.
 //! - A request whose forecast is beyond its deadline is refused at once.
+//! - A provider with a queue of its own that others fill too (a model tier) says what a newcomer meets there; the
+//!   longer of both waits is forecast, because ours is part of theirs.
 //! - On a provider that cannot hold all its models, requests for one that is out wait until one that is in has
 //!   nothing to do, or until they have waited for [`SWAP_AFTER`] ([`super::residency`]).
 
@@ -14,10 +16,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::estimate::Estimate;
 use super::fair::Fair;
 use super::forecast::{Forecast, remaining, wait};
 use super::rates::{Prior, Rates, Seen, Work};
 use super::residency::Residency;
+use crate::model::QueueReport;
 
 /// For so long after a verdict one place is kept for the next.
 pub const VERDICTS_EXPECTED: Duration = Duration::from_secs(600);
@@ -54,6 +58,8 @@ pub struct Terms {
     pub deadline: Option<Duration>,
     /// What the provider says of itself.
     pub prior: Prior,
+    /// What the provider says of its own queue, which others fill too.
+    pub queue: Option<QueueReport>,
 }
 
 /// A newcomer's ticket. [`Desk::call`] says when it may begin.
@@ -168,6 +174,21 @@ impl Line {
         wait(places, &left, &ahead)
     }
 
+    /// Requests here, running and waiting.
+    fn present(&self) -> u32 {
+        let all = self.running.len() + self.verdicts.len() + self.answers.len();
+        u32::try_from(all).unwrap_or(u32::MAX)
+    }
+
+    /// As measured here; until then as the provider says, which knows whether the model must be loaded.
+    fn first_token(&self, work: Work, terms: &Terms) -> Option<Duration> {
+        let expected = self.rates.first_token(work, &terms.prior);
+        match terms.queue.filter(|_| !self.rates.has_seen_first_tokens()) {
+            Some(queue) => Some(queue.way + queue.first_token.max(expected).unwrap_or_default()),
+            None => expected,
+        }
+    }
+
     /// When a whole line has been served.
     fn drained(&self, now: Duration) -> Duration {
         let left = self
@@ -183,6 +204,8 @@ impl Line {
 #[derive(Clone, Debug, Default)]
 pub struct Desk {
     lines: BTreeMap<Arc<str>, Line>,
+    /// What was known of models before anybody came for them.
+    expected: BTreeMap<Arc<str>, Estimate>,
     residency: Residency,
     issued: u64,
 }
@@ -191,6 +214,33 @@ impl Desk {
     /// The provider says which models are in memory (or on their way).
     pub fn look(&mut self, loaded: &[Arc<str>]) {
         self.residency.look(loaded);
+    }
+
+    /// What an earlier process or a benchmark found of `model`; `None` takes it back. It is where the forecasts begin,
+    /// and changes nothing once an answer was seen.
+    pub fn expect(&mut self, model: &Arc<str>, known: Option<Estimate>) {
+        match known {
+            Some(known) => self.expected.insert(Arc::clone(model), known),
+            None => self.expected.remove(model),
+        };
+        let rates = self.expected_rates(model);
+        if let Some(line) = self.lines.get_mut(model)
+            && !line.rates.is_measured()
+        {
+            line.rates = rates;
+        }
+    }
+
+    fn expected_rates(&self, model: &Arc<str>) -> Rates {
+        self.expected.get(model).map(Rates::expecting).unwrap_or_default()
+    }
+
+    fn line(&mut self, model: &Arc<str>) -> &mut Line {
+        let rates = self.expected_rates(model);
+        self.lines.entry(Arc::clone(model)).or_insert_with(|| Line {
+            rates,
+            ..Line::default()
+        })
     }
 
     /// Must `model` be loaded first, when its provider's last status said so?
@@ -202,16 +252,27 @@ impl Desk {
 
     /// What to expect of `model`, without coming.
     pub fn forecast(&self, model: &Arc<str>, who: &Newcomer, terms: &Terms, now: Duration) -> Forecast {
-        let unknown = Line::default();
+        let unknown = Line {
+            rates: self.expected_rates(model),
+            ..Line::default()
+        };
         let line = self.lines.get(model).unwrap_or(&unknown);
         let mut forecast = Forecast {
             wait: line.wait(&who.key, who.verdict, now),
-            first_token: line.rates.first_token(who.work, &terms.prior),
+            elsewhere: Duration::ZERO,
+            first_token: line.first_token(who.work, terms),
         };
         if !who.verdict && !self.may_be_loaded(model, now, now) {
             let others = self.residency.inside().filter_map(|m| self.lines.get(m));
             let first = others.map(|l| l.drained(now)).min().unwrap_or_default();
             forecast.wait = forecast.wait.max(first.min(SWAP_AFTER));
+        }
+        // A verdict has a line of its own there as well. Ours are in the report too, so the longer of both holds.
+        if let Some(queue) = terms.queue.filter(|_| !who.verdict) {
+            let hold = line.rates.hold(who.work, &terms.prior);
+            let there = queue.wait_now(line.present(), terms.slots.unwrap_or(1), hold);
+            forecast.elsewhere = there.saturating_sub(forecast.wait);
+            forecast.wait += forecast.elsewhere;
         }
         forecast
     }
@@ -228,8 +289,7 @@ impl Desk {
         now: Duration,
     ) -> Result<Admitted, Refusal> {
         let forecast = {
-            let line = self.lines.entry(Arc::clone(model)).or_default();
-            line.slots = terms.slots;
+            self.line(model).slots = terms.slots;
             self.forecast(model, who, terms, now)
         };
         if terms.deadline.is_some_and(|d| forecast.until_first_token() > d) {
@@ -355,7 +415,11 @@ impl Desk {
 
     /// What is going on at `model`; all zero when nobody came yet.
     pub fn load(&self, model: &Arc<str>, now: Duration) -> Load {
-        self.lines.get(model).map_or_else(Load::default, |line| Load {
+        let unknown = || Load {
+            rates: self.expected_rates(model),
+            ..Load::default()
+        };
+        self.lines.get(model).map_or_else(unknown, |line| Load {
             running: line.running.len(),
             waiting: line.verdicts.len() + line.answers.len(),
             verdicts: line.expects_verdicts(now),
@@ -364,6 +428,19 @@ impl Desk {
                 .is_some_and(|then| now.saturating_sub(then) < COOL_DOWN),
             rates: line.rates,
         })
+    }
+
+    /// Does nothing run and nobody wait here, `but` for this model?
+    pub fn is_idle(&self, but: Option<&str>) -> bool {
+        let mut others = self.lines.iter().filter(|(model, _)| Some(&***model) != but);
+        others.all(|(_, line)| line.is_idle())
+    }
+
+    /// What answers of this process have shown of each model.
+    pub fn measured(&self) -> impl Iterator<Item = (&Arc<str>, Estimate)> {
+        self.lines
+            .iter()
+            .filter_map(|(model, line)| Some((model, line.rates.estimate()?)))
     }
 
     /// The models anybody ever came for.

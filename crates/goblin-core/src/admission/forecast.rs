@@ -5,8 +5,10 @@ use std::time::Duration;
 /// What a newcomer is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forecast {
-    /// Until it has a place.
+    /// Until it has a place, here and in the provider's own queue.
     pub wait: Duration,
+    /// Of that: the part spent in the provider's own queue, after it has a place here.
+    pub elsewhere: Duration,
     /// From the place to the first token; `None` when nothing is known of it.
     pub first_token: Option<Duration>,
 }

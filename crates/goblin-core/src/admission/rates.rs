@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use super::estimate::Estimate;
+
 /// Weight of the newest observation in a running mean.
 const ALPHA: f64 = 0.2;
 /// What is left of an old observation's weight when a new one comes, in the fit of first tokens.
 const KEEP: f64 = 0.95;
 /// Tokens of an answer nothing is known about.
 const USUAL_ANSWER: f64 = 200.0;
+/// Weight of observations below which nothing was seen.
+const LEAST_SEEN: f64 = 0.5;
 /// Seconds an answer is taken to need when nothing at all is known.
 const USUAL_SECONDS: f64 = 5.0;
 /// Bytes per second a model is assumed to load at until it was measured: optimistic, so that a caller with a
@@ -16,14 +20,32 @@ const LOAD_BYTES_PER_SECOND: f64 = 2e9;
 /// Upper bounds of the classes answers are told apart by: their limit of tokens. The last class has none.
 const CLASSES: [u32; 3] = [64, 512, 4096];
 
-/// A running mean.
+/// Prompts an expectation's line is drawn through, in tokens.
+const DRAWN_THROUGH: [f64; 2] = [1.0, 512.0];
+/// The weight of each of these, where a measured first token has the weight 1.
+const DRAWN_WEIGHT: f64 = 0.5;
+
+/// A running mean: plain over the first few observations, so that none of them lingers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Mean(Option<f64>);
+struct Mean {
+    value: Option<f64>,
+    seen: u32,
+}
 
 impl Mean {
+    /// What is expected counts as one observation.
+    fn expecting(value: Option<f64>) -> Self {
+        Self {
+            value,
+            seen: u32::from(value.is_some()),
+        }
+    }
+
     fn observe(&mut self, x: f64) {
         if x.is_finite() {
-            self.0 = Some(self.0.map_or(x, |m| m + ALPHA * (x - m)));
+            self.seen = self.seen.saturating_add(1);
+            let weight = (1.0 / f64::from(self.seen)).max(ALPHA);
+            self.value = Some(self.value.map_or(x, |m| m + weight * (x - m)));
         }
     }
 }
@@ -39,40 +61,57 @@ struct Line {
 }
 
 impl Line {
+    /// The line that is expected, until observations outweigh it.
+    fn expecting(base: f64, per_token: f64) -> Self {
+        let mut line = Self::default();
+        for x in DRAWN_THROUGH {
+            line.add(x, base + per_token * x, DRAWN_WEIGHT);
+        }
+        line
+    }
+
     fn observe(&mut self, x: f64, y: f64) {
         for sum in [&mut self.n, &mut self.x, &mut self.y, &mut self.xx, &mut self.xy] {
             *sum *= KEEP;
         }
-        self.n += 1.0;
-        self.x += x;
-        self.y += y;
-        self.xx += x * x;
-        self.xy += x * y;
+        self.add(x, y, 1.0);
     }
 
-    /// Neither slope nor intercept is ever negative. Prompts of about one size tell nothing of the slope: then all of
-    /// the time is taken to grow with the prompt.
-    fn at(&self, x: f64) -> Option<f64> {
-        if self.n < 0.5 {
+    fn add(&mut self, x: f64, y: f64, weight: f64) {
+        self.n += weight;
+        self.x += weight * x;
+        self.y += weight * y;
+        self.xx += weight * x * x;
+        self.xy += weight * x * y;
+    }
+
+    /// Intercept and slope. Neither is ever negative. Prompts of about one size tell nothing of the slope: then all
+    /// of the time is taken to grow with the prompt.
+    fn fit(&self) -> Option<(f64, f64)> {
+        if self.n < LEAST_SEEN {
             return None;
         }
         let spread = self.n * self.xx - self.x * self.x;
         if spread < 0.05 * self.x * self.x {
             return Some(if self.x > 0.0 {
-                self.y / self.x * x
+                (0.0, self.y / self.x)
             } else {
-                self.y / self.n
+                (self.y / self.n, 0.0)
             });
         }
         let slope = (self.n * self.xy - self.x * self.y) / spread;
         let intercept = (self.y - slope * self.x) / self.n;
         Some(if slope < 0.0 {
-            self.y / self.n
+            (self.y / self.n, 0.0)
         } else if intercept < 0.0 {
-            self.xy / self.xx * x
+            (0.0, self.xy / self.xx)
         } else {
-            intercept + slope * x
+            (intercept, slope)
         })
+    }
+
+    fn at(&self, x: f64) -> Option<f64> {
+        self.fit().map(|(intercept, slope)| intercept + slope * x)
     }
 
     fn per_second(&self) -> Option<f64> {
@@ -137,6 +176,8 @@ pub struct Rates {
     load_seconds: Mean,
     prompt_tokens: Mean,
     bytes_per_token: Mean,
+    /// Answers seen by this process.
+    observed: u32,
 }
 
 fn class(limit: Option<u32>) -> usize {
@@ -146,8 +187,65 @@ fn class(limit: Option<u32>) -> usize {
 }
 
 impl Rates {
+    /// Begins with what an earlier process or a benchmark found. It counts like one observation of each kind, so what
+    /// is measured now soon outweighs it.
+    pub fn expecting(known: &Estimate) -> Self {
+        let known = known.plausible();
+        let per_token = known.prefill_tokens_per_second.map(|rate| 1.0 / rate);
+        let first = match (known.first_token_seconds, per_token) {
+            (None, None) => Line::default(),
+            (base, per_token) => Line::expecting(base.unwrap_or(0.0), per_token.unwrap_or(0.0)),
+        };
+        Self {
+            first,
+            seconds_per_token: Mean::expecting(known.decode_tokens_per_second.map(|rate| 1.0 / rate)),
+            lengths: [
+                known.share_of_64,
+                known.share_of_512,
+                known.share_of_4096,
+                known.answer_tokens,
+            ]
+            .map(Mean::expecting),
+            held_seconds: Mean::expecting(known.held_seconds),
+            load_seconds: Mean::expecting(known.load_seconds),
+            prompt_tokens: Mean::expecting(known.prompt_tokens),
+            bytes_per_token: Mean::expecting(known.bytes_per_token),
+            observed: 0,
+        }
+    }
+
+    /// What is known now, for the next process. `None` until this one has seen an answer.
+    pub fn estimate(&self) -> Option<Estimate> {
+        if self.observed == 0 {
+            return None;
+        }
+        let fit = self.first.fit();
+        let [share_of_64, share_of_512, share_of_4096, answer_tokens] = self.lengths.map(|mean| mean.value);
+        let per_second = |seconds: f64| (seconds > 0.0).then(|| 1.0 / seconds);
+        let known = Estimate {
+            prefill_tokens_per_second: fit.and_then(|(_, slope)| per_second(slope)),
+            decode_tokens_per_second: self.seconds_per_token.value.and_then(per_second),
+            first_token_seconds: fit.map(|(intercept, _)| intercept),
+            load_seconds: self.load_seconds.value,
+            held_seconds: self.held_seconds.value,
+            bytes_per_token: self.bytes_per_token.value,
+            prompt_tokens: self.prompt_tokens.value,
+            answer_tokens,
+            share_of_64,
+            share_of_512,
+            share_of_4096,
+        };
+        Some(known.plausible())
+    }
+
+    /// Has this process seen an answer?
+    pub fn is_measured(&self) -> bool {
+        self.observed > 0
+    }
+
     /// Learns from an answer.
     pub fn observe(&mut self, seen: &Seen) {
+        self.observed = self.observed.saturating_add(1);
         let Work { limit, cold, .. } = seen.work;
         let tokens = seen.prompt_tokens.unwrap_or(seen.work.prompt_tokens);
         if let Some(counted) = seen.prompt_tokens.filter(|t| *t > 0) {
@@ -190,18 +288,23 @@ impl Rates {
 
     /// Measured (else reported) tokens per second of one answer.
     pub fn decode(&self, prior: &Prior) -> Option<f64> {
-        let measured = self.seconds_per_token.0.filter(|s| *s > 0.0);
+        let measured = self.seconds_per_token.value.filter(|s| *s > 0.0);
         measured.map(|s| 1.0 / s).or(prior.decode)
+    }
+
+    /// Has a first token been seen?
+    pub fn has_seen_first_tokens(&self) -> bool {
+        self.first.n >= LEAST_SEEN
     }
 
     /// Measured bytes of one token of a prompt.
     pub fn bytes_per_token(&self) -> Option<f64> {
-        self.bytes_per_token.0
+        self.bytes_per_token.value
     }
 
     /// Tokens of the usual prompt.
     pub fn usual_prompt(&self) -> u32 {
-        self.prompt_tokens.0.unwrap_or(USUAL_ANSWER) as u32
+        self.prompt_tokens.value.unwrap_or(USUAL_ANSWER) as u32
     }
 
     /// From having a place to the first token. `None` when nothing is known of it.
@@ -211,7 +314,7 @@ impl Rates {
         let warm = self.first.at(tokens).or(reported);
         let load = work.cold.then(|| {
             let assumed = prior.size_bytes.map(|bytes| bytes as f64 / LOAD_BYTES_PER_SECOND);
-            self.load_seconds.0.or(assumed).unwrap_or(0.0)
+            self.load_seconds.value.or(assumed).unwrap_or(0.0)
         });
         let seconds = match (warm, load) {
             (None, None) => return None,
@@ -228,7 +331,7 @@ impl Rates {
         }
         match self.decode(prior).filter(|rate| *rate > 0.0) {
             Some(rate) => seconds_to(self.length(work.limit) / rate) + first.unwrap_or_default(),
-            None => seconds_to(self.held_seconds.0.unwrap_or(USUAL_SECONDS)),
+            None => seconds_to(self.held_seconds.value.unwrap_or(USUAL_SECONDS)),
         }
     }
 
@@ -236,10 +339,10 @@ impl Rates {
     fn length(&self, limit: Option<u32>) -> f64 {
         let at = class(limit);
         let most = limit.map_or(f64::INFINITY, f64::from);
-        let expected = match (self.lengths[at].0, limit) {
+        let expected = match (self.lengths[at].value, limit) {
             (Some(share), Some(limit)) if at < CLASSES.len() => share * f64::from(limit),
             (Some(tokens), _) => tokens,
-            (None, _) => self.lengths[CLASSES.len()].0.unwrap_or(USUAL_ANSWER),
+            (None, _) => self.lengths[CLASSES.len()].value.unwrap_or(USUAL_ANSWER),
         };
         expected.min(most)
     }
@@ -333,6 +436,56 @@ mod tests {
         assert!(close(rates.hold(ask(1000, Some(50)), &prior), 7.0));
         rates.observe(&answer(1000, 50, None));
         assert!(close(rates.first_token(ask(1000, None), &prior).unwrap(), 1.1));
+    }
+
+    #[test]
+    fn what_an_earlier_process_knew_holds_and_is_soon_outweighed() {
+        let known = Estimate {
+            prefill_tokens_per_second: Some(500.0),
+            decode_tokens_per_second: Some(10.0),
+            first_token_seconds: Some(0.5),
+            load_seconds: Some(9.0),
+            ..Estimate::default()
+        };
+        let mut rates = Rates::expecting(&known);
+        assert!(
+            !rates.is_measured() && rates.estimate().is_none(),
+            "nothing of its own yet"
+        );
+        let cold = Work {
+            cold: true,
+            ..ask(1000, None)
+        };
+        assert!(close(
+            rates.first_token(ask(1000, None), &Prior::default()).unwrap(),
+            2.5
+        ));
+        assert!(close(rates.first_token(cold, &Prior::default()).unwrap(), 11.5));
+        assert!(close(rates.hold(ask(1000, Some(50)), &Prior::default()), 7.5));
+        for prompt in [100, 400, 900, 200, 600, 300] {
+            rates.observe(&answer(prompt, 50, None));
+        }
+        let told = rates.first_token(ask(500, None), &Prior::default()).unwrap();
+        assert!((told.as_secs_f64() - 0.6).abs() < 0.15, "{told:?}");
+        let decode = rates.decode(&Prior::default()).unwrap();
+        assert!(decode > 16.0, "near 20 after six answers: {decode}");
+    }
+
+    #[test]
+    fn what_was_learned_survives_as_a_few_numbers() {
+        let mut rates = Rates::default();
+        for prompt in [100, 2000, 500, 1000, 50, 3000] {
+            rates.observe(&answer(prompt, 48, Some(64)));
+        }
+        let again = Rates::expecting(&rates.estimate().unwrap().rounded());
+        for work in [ask(80, Some(64)), ask(2500, Some(40))] {
+            let (before, after) = (
+                rates.hold(work, &Prior::default()),
+                again.hold(work, &Prior::default()),
+            );
+            assert!(close(after, before.as_secs_f64()), "{before:?} {after:?}");
+        }
+        assert_eq!(again.bytes_per_token(), Some(5.0));
     }
 
     #[test]

@@ -20,6 +20,6 @@ pub use request::{
     Generate, OllamaChat, OllamaEmbed, OllamaGenerate, Wanted, parse_chat, parse_embed, parse_generate,
 };
 pub use upstream::{
-    AnswerDecoder, LineSplitter, MAX_LINE_BYTES, PromptSize, Spent, decode_embed, encode_chat,
-    encode_completion, encode_embed, upstream_error,
+    AnswerDecoder, LineSplitter, MAX_LINE_BYTES, PromptSize, decode_embed, encode_chat, encode_completion,
+    encode_embed, keep_alive_json, upstream_error,
 };

@@ -13,14 +13,21 @@ mod request;
 mod stream;
 pub(in crate::wire) mod tools;
 mod upstream;
+mod vectors;
 
 pub use collect::Collector;
-pub use embeddings::{OpenAiEmbeddings, embeddings_body, parse_embeddings};
-pub use errors::{error_body, provider_error, scrub};
+pub use embeddings::{OpenAiEmbeddings, embeddings_body, encode_tier_embeddings, parse_embeddings};
+pub use errors::{KEY_LIMIT, error_body, provider_error, scrub};
+pub(in crate::wire) use models::short_count;
 pub use models::{ListExtras, ListedModels, ModelEntry, model_list, model_object, parse_model_list};
 pub use pass_through::{PassThrough, parse_pass_through, rewrite_for_upstream};
 pub use request::{
     CacheUse, GoblinOptions, INTENTS, IncomingChat, LatencyTarget, Verify, parse_chat_request,
 };
 pub use stream::{ChunkEncoder, DONE};
-pub use upstream::{StreamDecoder, decode_completion, encode_request, encode_tier_request};
+pub(in crate::wire) use upstream::put_choosing;
+pub use upstream::{
+    StreamDecoder, decode_completion, encode_request, encode_tier_request, encode_whole_request,
+};
+pub(in crate::wire) use vectors::read_vector;
+pub use vectors::{decode_embeddings, encode_embeddings};

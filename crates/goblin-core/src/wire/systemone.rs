@@ -18,10 +18,16 @@
 //! one (another server calls it `option_mass`); a question whose options got no probability at all is left out of
 //! `answers`; an `images` field is refused. At most 26 options and 2 to 10 levels are possible, because an option is read
 //! from one letter.
+//!
+//! Ours alone, between a backend and its model tier, so that questions which are answered by one token come through
+//! exactly: a question of type `token`. Its `instructions` follow the `state` as they stand, its `criteria` name the
+//! options, each with the spellings it is read by; its answer has `probabilities` over the whole vocabulary, not scaled,
+//! and `mass`. A request asks only such questions or none; if so, `goblin` in its `usage` says what was
+//! evaluated and what came from a cache.
 
 mod answer;
 mod decide;
 mod request;
 
 pub use answer::{decode_response, encode};
-pub use request::{Kind, SystemOneQuestion, SystemOneRequest, encode_request, parse};
+pub use request::{Kind, MAX_QUESTIONS, SystemOneQuestion, SystemOneRequest, encode_request, parse};

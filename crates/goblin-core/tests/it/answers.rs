@@ -448,7 +448,7 @@ fn in_ollamas_word(mut heard: Heard) -> Heard {
 }
 
 /// What everybody must have heard, from the collected OpenAI answer.
-fn check_all(name: &str, parsed: &[Parsed], every_cut: bool) {
+pub(crate) fn check_all(name: &str, parsed: &[Parsed], every_cut: bool) {
     let [a, b, c, d] = whole_bodies(parsed);
     let expected = openai_whole(&a);
     assert_eq!(

@@ -40,6 +40,7 @@ fn answered(asked: &DecideRequest, of: &[&[f64]]) -> DecideResponse {
             shared_cached: 10,
             question_tokens: 7,
         },
+        ..DecideResponse::default()
     }
 }
 

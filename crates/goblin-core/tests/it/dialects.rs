@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use goblin_core::chat::{ChatRequest, Purpose};
 use goblin_core::wire::anthropic::{parse_count_tokens, parse_messages};
-use goblin_core::wire::ollama::{Wanted, encode_chat, parse_chat};
+use goblin_core::wire::ollama::{Generate, Wanted, encode_chat, parse_chat, parse_generate};
 use goblin_core::wire::openai::{encode_request, encode_tier_request, parse_chat_request};
 use serde_json::Value;
 
@@ -15,8 +15,8 @@ const DIALECTS: [&str; 3] = ["openai", "ollama", "anthropic"];
 
 /// The conversations, and the dialects that can say them.
 const CONVERSATIONS: [(&str, &[&str]); 9] = [
-    ("plain", &DIALECTS),
-    ("sampling", &DIALECTS),
+    ("plain", &["openai", "ollama", "anthropic", "generate"]),
+    ("sampling", &["openai", "ollama", "anthropic", "generate"]),
     ("every_option", &["openai", "ollama"]),
     ("conversation", &DIALECTS),
     ("old_tools", &["openai", "ollama"]),
@@ -45,6 +45,14 @@ fn read(conversation: &str, dialect: &str) -> ChatRequest {
             assert_eq!(chat.wanted, Wanted::Answer);
             assert_eq!(chat.stream, chat.request.stream);
             chat.request
+        }
+        "generate" => {
+            let asked = parse_generate(&body).unwrap_or_else(|e| panic!("{conversation} in generate: {e}"));
+            let Generate::Chat(request) = asked.wanted else {
+                panic!("{conversation}: a prompt is answered as a chat");
+            };
+            assert_eq!(asked.stream, request.stream);
+            request
         }
         _ => {
             let asked = parse_messages(&body).unwrap_or_else(|e| panic!("{conversation} in anthropic: {e}"));

@@ -8,6 +8,8 @@ mod deciding;
 mod dialects;
 mod encoder;
 mod golden;
+mod llama_cpp;
 mod other_refusals;
 mod properties;
 mod refusals;
+mod upstream_answers;

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use goblin_core::chat::ChatRequest;
 use goblin_core::error::{ApiError, ErrorCode};
 use goblin_core::model::{ModelInfo, ModelState};
-use goblin_core::provider::ProviderError;
+use goblin_core::provider::{Health, ProviderError};
 use goblin_dispatch::answer::AnswerStream;
 use goblin_dispatch::{Dispatch, Options};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -255,6 +255,42 @@ async fn a_server_that_failed_a_moment_ago_is_asked_last() {
         assert_eq!(soon(reader).await.unwrap().0.as_deref(), Some("good/small"));
     }
     assert!(bad_calls.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn of_several_tiers_the_dead_one_is_avoided_and_found_again() {
+    let (first, mut first_calls) = scripted("tier", Some(1));
+    let (second, mut second_calls) = scripted("tier-2", Some(1));
+    second.offers(vec![model("small"), model("large")]);
+    let tiers = tier(vec![first.handle(), second.handle()], Options::default());
+    let chosen = async |calls: &mut UnboundedReceiver<Call>, name: &str, text: &str| {
+        let reader = arrives(&tiers, "a", saying(name, text)).await;
+        done(next(calls).await);
+        soon(reader).await.unwrap().0.unwrap()
+    };
+    assert_eq!(chosen(&mut first_calls, "tier/small", "hi").await, "tier/small");
+    assert_eq!(
+        chosen(&mut second_calls, "tier-2/small", "ho").await,
+        "tier-2/small"
+    );
+    assert_eq!(chosen(&mut second_calls, "large", "hi").await, "tier-2/large");
+
+    first.is(Health::Down("10.0.0.7:8002 refused".into()));
+    first.offers(vec![]);
+    for text in ["one", "two"] {
+        assert_eq!(chosen(&mut second_calls, "small", text).await, "tier-2/small");
+    }
+    let named = ask(&tiers, "a", saying("tier/small", "hi")).await.err().unwrap();
+    assert_eq!(named.code, ErrorCode::NoProvider, "{named}");
+    assert!(named.message.contains("`tier`"), "{named}");
+
+    first.is(Health::Ok);
+    first.offers(vec![model("small")]);
+    let busy = arrives(&tiers, "a", saying("tier-2/small", "long")).await;
+    let long = next(&mut second_calls).await;
+    assert_eq!(chosen(&mut first_calls, "small", "three").await, "tier/small");
+    done(long);
+    soon(busy).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

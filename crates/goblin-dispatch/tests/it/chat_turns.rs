@@ -3,6 +3,7 @@ use std::sync::atomic::Ordering;
 use futures_util::StreamExt;
 use goblin_core::conversation::{Chat, Parameters, Turn, TurnStatus};
 use goblin_core::error::ErrorCode;
+use goblin_core::origin::Origin;
 use goblin_core::owner::Owner;
 use goblin_core::provider::ProviderError;
 use goblin_core::turn_event::TurnEvent;
@@ -229,7 +230,13 @@ async fn regenerate_and_edit_make_siblings_and_the_model_sees_the_right_history(
     assert_eq!(second.parent.as_deref(), Some(first.id.as_str()));
     let edited = house
         .dispatch
-        .edit_turn(&Owner::local(), &second.id, "other".into(), None)
+        .edit_turn(
+            &Owner::local(),
+            &second.id,
+            "other".into(),
+            None,
+            Origin::default(),
+        )
         .await
         .unwrap();
     let call = soon(calls.recv()).await.unwrap();
@@ -241,7 +248,7 @@ async fn regenerate_and_edit_make_siblings_and_the_model_sees_the_right_history(
     assert_eq!(edited.siblings, [second.id.clone(), edited.id.clone()]);
     let again = house
         .dispatch
-        .regenerate_turn(&Owner::local(), &edited.id, None)
+        .regenerate_turn(&Owner::local(), &edited.id, None, Origin::default())
         .await
         .unwrap();
     let call = soon(calls.recv()).await.unwrap();

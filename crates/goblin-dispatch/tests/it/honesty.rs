@@ -1,8 +1,7 @@
 //! What is told is true: contexts, loops, the access log, tokens used.
 
-use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use goblin_core::chat::ChatRequest;
@@ -11,9 +10,9 @@ use goblin_core::event::{FinishReason, Parsed};
 use goblin_core::model::ModelInfo;
 use goblin_dispatch::Options;
 use goblin_dispatch::answer::{AnswerItem, Who};
-use serde_json::Value;
 
 use crate::house::{Call, House, model, read, scripted, soon};
+use crate::log::Lines;
 use crate::tier::{ask, saying, tier, who};
 
 fn holding(tokens: u32) -> ModelInfo {
@@ -123,42 +122,6 @@ async fn an_answer_in_one_piece_that_has_become_a_loop_keeps_its_text_and_ends_f
 }
 
 /// Collects JSON lines.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Lines {
-    /// What was logged on this thread's behalf since: the lines of the access log.
-    fn access(&self) -> Vec<Value> {
-        let bytes = self.0.lock().unwrap().clone();
-        let lines = String::from_utf8(bytes).unwrap();
-        let parsed = lines
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
-        parsed.filter(|line| line["target"] == "goblin::access").collect()
-    }
-
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let lines = self.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .with_max_level(tracing::Level::INFO)
-            .with_writer(move || lines.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-}
-
 #[tokio::test]
 async fn the_access_log_says_who_what_and_how_long_and_never_what_was_said() {
     let lines = Lines::default();
@@ -206,7 +169,7 @@ async fn the_access_log_says_who_what_and_how_long_and_never_what_was_said() {
     assert_eq!(logged[1]["fields"]["outcome"], "failed");
     assert_eq!(logged[1]["fields"]["code"], "context_length_exceeded");
     assert_eq!(logged.len(), 2);
-    let all = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let all = lines.text();
     assert!(!all.contains("private"), "{all}");
 }
 
@@ -219,7 +182,7 @@ async fn the_backend_writes_no_access_log() {
     let reader = tokio::spawn(read(house.ask("small").await.unwrap()));
     soon(calls.recv()).await.unwrap().finish();
     soon(reader).await.unwrap();
-    assert_eq!(lines.access(), Vec::<Value>::new());
+    assert!(lines.access().is_empty());
 }
 
 #[tokio::test]

@@ -11,5 +11,8 @@ mod chat_turns;
 mod endings;
 mod honesty;
 mod house;
+mod log;
+mod predictions;
 mod tier;
 mod tier_doors;
+mod warm_up;

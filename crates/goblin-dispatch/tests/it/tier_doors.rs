@@ -54,7 +54,7 @@ fn decide(model: &str) -> DecideRequest {
     DecideRequest {
         model: model.to_owned(),
         shared: "text".into(),
-        questions: vec![],
+        ..DecideRequest::default()
     }
 }
 
@@ -122,6 +122,7 @@ async fn questions_are_decided_and_the_next_server_is_asked_when_one_fails() {
                     shared_evaluated,
                     ..DecideCost::default()
                 },
+                ..DecideResponse::default()
             });
             Box::pin(async move { answer })
         })),
@@ -237,6 +238,7 @@ async fn tokens_are_counted_by_the_tokenizer_else_by_what_was_measured() {
 fn managed(handle: ProviderHandle, done: &Arc<Mutex<Vec<String>>>) -> ProviderHandle {
     let (id, done) = (Arc::clone(&handle.id), Arc::clone(done));
     ProviderHandle {
+        makes_models: true,
         manage: Some(Arc::new(move |action| {
             let said = match action {
                 Action::Pull { model } => format!("pull {model}"),
@@ -258,9 +260,15 @@ async fn models_are_managed_where_they_are() {
     let (left, _) = scripted("left", Some(1));
     let (right, _) = scripted("right", Some(1));
     right.offers(vec![model("large:latest")]);
+    let (loader, _) = scripted("loader", Some(1));
     let done = Arc::default();
     let handles = vec![
         engine.handle(),
+        // It only brings its models into memory.
+        ProviderHandle {
+            makes_models: false,
+            ..managed(loader.handle(), &done)
+        },
         managed(left.handle(), &done),
         managed(right.handle(), &done),
     ];

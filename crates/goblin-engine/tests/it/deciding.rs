@@ -49,6 +49,7 @@ fn request(questions: usize) -> DecideRequest {
         model: STARTER.to_owned(),
         shared: SHARED.to_owned(),
         questions,
+        ..DecideRequest::default()
     }
 }
 
@@ -130,6 +131,7 @@ async fn probabilities_are_those_of_a_chat_with_the_same_prompt() {
         model: STARTER.to_owned(),
         shared: SHARED.to_owned(),
         questions: vec![asked],
+        ..DecideRequest::default()
     };
     let response = decide(&handle, request).await.unwrap();
     // The chat had evaluated the text already, and its sequence's prefix is shared.
@@ -192,6 +194,7 @@ async fn a_question_without_a_text_of_its_own_reads_what_follows_the_shared_text
         model: STARTER.to_owned(),
         shared,
         questions: vec![question],
+        ..DecideRequest::default()
     };
     let decision = decide(&engine, request).await.unwrap().decisions.remove(0);
     assert!(

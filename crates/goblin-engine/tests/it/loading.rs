@@ -137,7 +137,7 @@ fn a_model_that_cannot_write_is_refused_before_anything_is_loaded() {
     let dir = tempfile::tempdir().unwrap();
     let whole = std::fs::read(starter_file()).unwrap();
     for (from, to, why) in [
-        (&b"llama"[..], &b"nbert"[..], "nbert"),
+        (&b"llama"[..], &b"llada"[..], "llada"),
         (b".block_count", b".block_cound", "block_count"),
         (b"tokenizer.ggml.tokens", b"tokenizer.ggml.tokenz", "tokenizer"),
     ] {

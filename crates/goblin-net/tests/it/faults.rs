@@ -252,7 +252,7 @@ async fn extra_authorities_must_be_certificates() {
         "not a certificate",
     ] {
         let options = NetOptions {
-            extra_roots_pem: Some(pem.into()),
+            roots_pem: Some(pem.into()),
             ..NetOptions::default()
         };
         let error = goblin_net::HttpClient::build(options).unwrap_err();

@@ -23,6 +23,11 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
 pub(crate) struct Peer(TcpStream);
 
 impl Peer {
+    /// The connection itself.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.0
+    }
+
     /// Reads a request without a body.
     pub(crate) async fn read_request(&mut self) -> String {
         let mut seen = Vec::new();

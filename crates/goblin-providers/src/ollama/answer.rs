@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use goblin_core::event::ChatEvent;
+use goblin_core::event::{ChatEvent, Spent};
 use goblin_core::provider::{ChatStream, ProviderError};
-use goblin_core::wire::ollama::{AnswerDecoder, LineSplitter, Spent};
+use goblin_core::wire::ollama::{AnswerDecoder, LineSplitter};
 use goblin_net::Body;
 
 use super::context::Contexts;
-use super::rates::Rates;
 use super::{Asked, in_answer};
+use crate::rates::Rates;
 
 /// How long the end of a body is awaited after the answer's last line.
 const END_GRACE: Duration = Duration::from_millis(250);

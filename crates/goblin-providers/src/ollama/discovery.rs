@@ -228,7 +228,10 @@ impl Server {
         let promised = version.is_some_and(|version| version >= LOGPROBS_SINCE);
         let shown = self.logprobs_seen().get(&tag.details.family).copied();
         if capabilities.contains(&Capability::Complete) && shown.unwrap_or(promised) {
-            capabilities.extend([Capability::Logprobs, Capability::Decide]);
+            capabilities.push(Capability::Logprobs);
+            if !capabilities.contains(&Capability::Decide) {
+                capabilities.push(Capability::Decide);
+            }
         }
         let digest = tag
             .digest
@@ -296,6 +299,8 @@ impl Show {
             "vision" => Some(Capability::Vision),
             "thinking" => Some(Capability::Thinking),
             "embedding" => Some(Capability::Embed),
+            // From 0.35 on: a model that only answers `/v1/systemone`.
+            "decision" => Some(Capability::Decide),
             _ => None,
         }));
         found

@@ -7,7 +7,7 @@ use goblin_core::limits::MAX_JSON_DEPTH;
 use goblin_core::manage::{Action, ByteStream, Outcome, ProgressStream};
 use goblin_core::provider::ProviderError;
 use goblin_core::wire::json::depth_within;
-use goblin_core::wire::ollama::{LineSplitter, PromptSize, upstream_error};
+use goblin_core::wire::ollama::{LineSplitter, PromptSize, keep_alive_json, upstream_error};
 use goblin_net::{Body, Response};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -34,12 +34,15 @@ impl Server {
                 let body = response.await?.body.collect().await.map_err(|e| in_answer(&e))?;
                 object(&body).map(Outcome::Described)
             }
-            Action::Load { model } => {
+            Action::Load { model, keep_alive } => {
                 let facts = self.facts(&model).await;
                 let prompt = super::Prompt::of_text(0, None, None);
                 let (plan, _running) = self.contexts.plan(&model, &prompt, &facts)?;
                 let options = json!({"num_ctx": plan.context_tokens});
-                let body = json!({"model": model, "stream": false, "options": options});
+                let mut body = json!({"model": model, "stream": false, "options": options});
+                if let Some(keep) = keep_alive {
+                    body["keep_alive"] = keep_alive_json(keep);
+                }
                 self.tell_done(Method::POST, "api/generate", body, &model).await
             }
             Action::Unload { model } => {

@@ -1,17 +1,20 @@
 //! An answer on its way: bytes → events.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use goblin_core::event::{ChatEvent, Parsed};
+use goblin_core::event::{ChatEvent, Parsed, Spent};
 use goblin_core::provider::{ChatStream, ProviderError};
 use goblin_core::wire::Dialect;
+use goblin_core::wire::llama_cpp::CompletionDecoder;
 use goblin_core::wire::openai::{StreamDecoder, decode_completion};
 use goblin_core::wire::sse::SseSplitter;
 use goblin_net::Body;
 
 use super::in_answer;
+use crate::rates::Rates;
 
 /// Most bytes of one event of a stream (4 MiB).
 const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
@@ -20,7 +23,7 @@ const END_GRACE: Duration = Duration::from_millis(50);
 
 /// How an answer is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// Server-sent events.
     Events,
     /// One JSON document. With `keep_body` its bytes come first, as an opaque event.
@@ -30,30 +33,91 @@ pub(super) enum Framing {
     },
 }
 
+/// How an answer's payloads are read.
+pub(crate) enum Words {
+    /// A chat's.
+    Chat(StreamDecoder),
+    /// A continued text's.
+    Text(CompletionDecoder),
+}
+
+impl Words {
+    /// An answer in one piece.
+    fn decode_whole(&self, body: &[u8]) -> Result<Vec<ChatEvent>, ProviderError> {
+        match self {
+            Self::Chat(decoder) => decoder.clone().decode_whole(body),
+            Self::Text(_) => decode_completion(body),
+        }
+    }
+
+    fn decode(&mut self, data: &Bytes) -> Result<Vec<ChatEvent>, ProviderError> {
+        match self {
+            Self::Chat(decoder) => decoder.decode(data),
+            Self::Text(decoder) => decoder.decode(data),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Chat(decoder) => decoder.is_done(),
+            Self::Text(decoder) => decoder.spent().is_some(),
+        }
+    }
+
+    fn finish(&self) -> Result<(), ProviderError> {
+        match self {
+            Self::Chat(decoder) => decoder.finish(),
+            Self::Text(decoder) => decoder.finish(),
+        }
+    }
+
+    fn leftover(&mut self) -> Vec<ChatEvent> {
+        match self {
+            Self::Chat(decoder) => decoder.leftover(),
+            Self::Text(_) => Vec::new(),
+        }
+    }
+
+    fn spent(&self) -> Option<Spent> {
+        match self {
+            Self::Chat(decoder) => decoder.spent(),
+            Self::Text(decoder) => decoder.spent(),
+        }
+    }
+}
+
 /// Reads an answer. Dropping it closes the upstream's connection.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// `None` once the answer is over: then the connection is closed or back in the pool.
     body: Option<Body>,
     framing: Framing,
     splitter: SseSplitter,
-    decoder: StreamDecoder,
+    words: Words,
+    rates: Option<Arc<Rates>>,
     ready: VecDeque<ChatEvent>,
     failure: Option<ProviderError>,
 }
 
 impl Answer {
-    pub(super) fn new(body: Body, framing: Framing, keep_raw: bool, model: &str) -> Self {
+    pub(crate) fn new(body: Body, framing: Framing, words: Words) -> Self {
         Self {
             body: Some(body),
             framing,
             splitter: SseSplitter::new(MAX_EVENT_BYTES),
-            decoder: StreamDecoder::new(keep_raw).for_model(model),
+            words,
+            rates: None,
             ready: VecDeque::new(),
             failure: None,
         }
     }
 
-    pub(super) fn into_stream(self) -> ChatStream {
+    /// How fast it was is told to `rates` when it has ended.
+    pub(crate) fn measured_by(mut self, rates: Arc<Rates>) -> Self {
+        self.rates = Some(rates);
+        self
+    }
+
+    pub(crate) fn into_stream(self) -> ChatStream {
         Box::pin(futures_util::stream::unfold(self, |mut answer| async move {
             answer.next().await.map(|item| (item, answer))
         }))
@@ -94,7 +158,7 @@ impl Answer {
         while let Some(event) = self.splitter.next_event() {
             let decoded = match event {
                 Ok(event) if event.data.trim_ascii().is_empty() => continue,
-                Ok(event) => self.decoder.decode(&event.data),
+                Ok(event) => self.words.decode(&event.data),
                 Err(error) => Err(ProviderError::Interrupted {
                     reason: error.to_string(),
                 }),
@@ -112,9 +176,10 @@ impl Answer {
     /// After `[DONE]` the body's end is awaited briefly: a body read to its end leaves a connection to use again.
     async fn let_end(&mut self) {
         if self.failure.is_none()
-            && self.decoder.is_done()
+            && self.words.is_done()
             && let Some(mut body) = self.body.take()
         {
+            self.measure();
             let rest = async { while let Some(Ok(_)) = body.chunk().await {} };
             // Whether it ends in time or not, the answer is complete.
             let _ended_in_time = tokio::time::timeout(END_GRACE, rest).await.is_ok();
@@ -123,11 +188,18 @@ impl Answer {
 
     fn end(&mut self, failure: Option<ProviderError>) {
         self.body = None;
-        if let Err(cut) = self.decoder.finish() {
+        if let Err(cut) = self.words.finish() {
             self.failure = Some(failure.unwrap_or(cut));
             return;
         }
-        self.ready.extend(self.decoder.leftover());
+        self.ready.extend(self.words.leftover());
+        self.measure();
+    }
+
+    fn measure(&mut self) {
+        if let (Some(rates), Some(spent)) = (self.rates.take(), self.words.spent()) {
+            rates.learn(&spent);
+        }
     }
 
     async fn read_whole(&mut self, body: Body, keep_body: bool) {
@@ -138,7 +210,7 @@ impl Answer {
                 return;
             }
         };
-        match decode_completion(&bytes) {
+        match self.words.decode_whole(&bytes) {
             Ok(events) => {
                 if keep_body {
                     self.ready.push_back(whole_body(bytes));

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use super::Upstream;
 
 /// Most bytes of a list of models (4 MiB).
-pub(super) const MAX_LIST_BYTES: usize = 4 * 1024 * 1024;
+const MAX_LIST_BYTES: usize = 4 * 1024 * 1024;
 
 /// Asks a server how it is, by one question at a time.
 pub(super) struct Discovery {
@@ -76,7 +76,7 @@ async fn unavailable(address: &str, response: Response) -> Health {
     }
 }
 
-fn not_answering(health: Health) -> ProviderStatus {
+pub(crate) fn not_answering(health: Health) -> ProviderStatus {
     ProviderStatus {
         health,
         ..answering(ListedModels::default())
@@ -84,7 +84,7 @@ fn not_answering(health: Health) -> ProviderStatus {
 }
 
 impl Upstream {
-    async fn list_models(&self) -> Result<ListedModels, Health> {
+    pub(crate) async fn list_models(&self) -> Result<ListedModels, Health> {
         let body = self
             .ask(Method::GET, self.base.join("models"), Bytes::new())
             .await?;
@@ -94,7 +94,22 @@ impl Upstream {
 
     /// Asks a question about the server itself. What it says when it does not answer is for operators: it names the
     /// address and the cause.
-    pub(super) async fn ask(&self, method: Method, url: Url, body: Bytes) -> Result<Bytes, Health> {
+    pub(crate) async fn ask(&self, method: Method, url: Url, body: Bytes) -> Result<Bytes, Health> {
+        let response = self.question(method, url, body).await?;
+        self.told(response).await
+    }
+
+    /// As [`Self::ask`]; `None` where the server has no such door, or was not started with it.
+    pub(crate) async fn ask_if_there(&self, url: Url) -> Result<Option<Bytes>, Health> {
+        let response = self.question(Method::GET, url, Bytes::new()).await?;
+        match response.status {
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(None),
+            _ => self.told(response).await.map(Some),
+        }
+    }
+
+    /// Sends a question; any status is an answer.
+    pub(crate) async fn question(&self, method: Method, url: Url, body: Bytes) -> Result<Response, Health> {
         let mut request = Request::new(method, url);
         request.headers = self.headers.clone();
         if !body.is_empty() {
@@ -105,8 +120,10 @@ impl Upstream {
         request.first_byte_timeout = Some(self.status_timeout);
         request.idle_timeout = Some(self.status_timeout);
         request.max_body_bytes = Some(MAX_LIST_BYTES);
-        let down = |error: NetError| Health::Down(error.to_string());
-        let response = self.net.send(request).await.map_err(down)?;
+        self.net.send(request).await.map_err(down)
+    }
+
+    async fn told(&self, response: Response) -> Result<Bytes, Health> {
         let (address, status) = (self.base.address(), response.status);
         match status {
             StatusCode::OK => response.body.collect().await.map_err(down),
@@ -121,4 +138,8 @@ impl Upstream {
             ))),
         }
     }
+}
+
+fn down(error: NetError) -> Health {
+    Health::Down(error.to_string())
 }

@@ -98,6 +98,16 @@ pub(crate) struct Asked {
     pub(crate) body: String,
 }
 
+impl Asked {
+    /// Its path with the query.
+    pub(crate) fn path(&self) -> &str {
+        self.head.split_whitespace().nth(1).unwrap_or_default()
+    }
+}
+
+/// What is done for a request: the how-manieth it is, and what it asks.
+type Script = dyn Fn(usize, &Asked) -> Vec<Step> + Send + Sync;
+
 /// An upstream that plays its scripts in order, one for each request, and the last one for every further request.
 pub(crate) struct FakeUpstream {
     pub(crate) url: Url,
@@ -107,16 +117,30 @@ pub(crate) struct FakeUpstream {
 
 impl FakeUpstream {
     pub(crate) async fn start(scripts: Vec<Vec<Step>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
-        let url = Url::parse(&format!("http://{}", listener.local_addr().expect("address"))).expect("url");
         let stalls = scripts.iter().flatten().any(|step| matches!(step, Step::Stall));
         let limit = if stalls { SHORT } else { HANG_GUARD };
+        let last = scripts.len() - 1;
+        Self::serve(limit, move |turn, _| scripts[turn.min(last)].clone()).await
+    }
+
+    /// An upstream that answers each request by what it asks.
+    pub(crate) async fn answering(answer: impl Fn(&Asked) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        Self::serve(HANG_GUARD, move |_, asked| answer(asked)).await
+    }
+
+    async fn serve(
+        limit: Duration,
+        script: impl Fn(usize, &Asked) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Self {
+        let script: Arc<Script> = Arc::new(script);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let url = Url::parse(&format!("http://{}", listener.local_addr().expect("address"))).expect("url");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
         let tasks = TaskTracker::new();
         tasks.clone().spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tasks.spawn(play(stream, scripts.clone(), Arc::clone(&seen)));
+                tasks.spawn(play(stream, Arc::clone(&script), Arc::clone(&seen)));
             }
         });
         Self { url, asked, limit }
@@ -155,16 +179,15 @@ pub(crate) fn net(limit: Duration) -> HttpClient {
     HttpClient::build(options).expect("client")
 }
 
-async fn play(mut stream: TcpStream, scripts: Vec<Vec<Step>>, seen: Arc<Mutex<Vec<Asked>>>) {
+async fn play(mut stream: TcpStream, script: Arc<Script>, seen: Arc<Mutex<Vec<Asked>>>) {
     while let Some(asked) = read_request(&mut stream).await {
         let turn = {
             let mut seen = seen.lock().expect("lock");
-            seen.push(asked);
+            seen.push(asked.clone());
             seen.len() - 1
         };
-        let script = &scripts[turn.min(scripts.len() - 1)];
         let mut whole = false;
-        for step in script {
+        for step in script(turn, &asked) {
             match step {
                 Step::Say(text) => {
                     whole = text.ends_with("0\r\n\r\n") || text.contains("content-length:");

@@ -1,7 +1,7 @@
 //! A real `ollama serve` of our own: on a free port, with a home and models of its own, gone when the tests are.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -14,76 +14,24 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
 use crate::fake_upstream::net;
+use crate::process::{HANG, Process, from_script, listening, starter_file, variable, within};
 
-/// No test takes a fraction of this; a hang must end.
-pub(crate) const HANG: Duration = Duration::from_secs(300);
 /// The starter's name there.
 pub(crate) const MODEL: &str = "starter";
-
-/// Awaits under the hang guard.
-pub(crate) async fn within<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(HANG, what).await.expect("hangs")
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "tests find real programs by the environment"
-)]
-fn variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).map(PathBuf::from)
-}
 
 /// `GOBLIN_TEST_OLLAMA`, else what `scripts/ollama.sh` finds or builds.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        variable("GOBLIN_TEST_OLLAMA").unwrap_or_else(|| {
-            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/ollama.sh");
-            let out = Command::new("bash").arg(script).stderr(Stdio::inherit()).output();
-            let out = out.expect("scripts/ollama.sh runs");
-            assert!(
-                out.status.success(),
-                "scripts/ollama.sh gave no Ollama; see above"
-            );
-            PathBuf::from(String::from_utf8(out.stdout).expect("a path").trim())
-        })
-    })
-}
-
-fn starter_file() -> PathBuf {
-    let path = variable("GOBLIN_STARTER_GGUF").unwrap_or_else(|| {
-        let cache = variable("XDG_CACHE_HOME");
-        let cache = cache.unwrap_or_else(|| variable("HOME").unwrap_or_default().join(".cache"));
-        cache.join("goblin/models/SmolLM2-135M-Instruct-Q4_1.gguf")
-    });
-    assert!(
-        path.is_file(),
-        "{} is missing. Fetch the test models: make models",
-        path.display()
-    );
-    path
+    PROGRAM.get_or_init(|| variable("GOBLIN_TEST_OLLAMA").unwrap_or_else(|| from_script("scripts/ollama.sh")))
 }
 
 /// A running server. Dropping it, or the end of this process however it comes, kills it and its runners.
 pub(crate) struct Ollama {
     pub(crate) url: Url,
     pub(crate) home: PathBuf,
-    process_group: String,
-    /// Waits for the end of its standard input, which this process holds.
-    watcher: Child,
+    process: Process,
     _home: Option<tempfile::TempDir>,
 }
-
-/// Starts the server in a process group of its own, says its id, and kills the group when nobody holds our end any more;
-/// a signal to all of the tests does not end it before that.
-const WATCHER: &str = r#"set -m
-"$0" serve >"$1" 2>&1 </dev/null &
-group=$!
-trap '' HUP INT TERM
-echo "$group"
-cat >/dev/null
-kill -KILL -- "-$group"
-"#;
 
 impl Ollama {
     /// Starts a server; with `models` it uses the models of another one.
@@ -91,34 +39,23 @@ impl Ollama {
         let temporary = tempfile::tempdir().expect("a folder");
         let home = temporary.path().to_owned();
         let log = home.join("serve.log");
-        let mut watcher = Command::new("bash")
-            .args(["-c", WATCHER])
-            .arg(program())
-            .arg(&log)
-            .env("HOME", &home)
-            .env("OLLAMA_HOST", "127.0.0.1:0")
-            .env(
-                "OLLAMA_MODELS",
-                models.map_or_else(|| home.join("models"), Path::to_owned),
-            )
-            .env("OLLAMA_NUM_PARALLEL", "2")
-            .env("OLLAMA_NOPRUNE", "1")
-            .env("OLLAMA_KEEP_ALIVE", "30m")
-            .env("OLLAMA_CONTEXT_LENGTH", "4096")
-            .env("OLLAMA_DEBUG", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("bash starts");
-        let mut said = std::io::BufReader::new(watcher.stdout.take().expect("its output"));
-        let mut process_group = String::new();
-        std::io::BufRead::read_line(&mut said, &mut process_group).expect("its id");
-        let address = within(listening(&log)).await;
+        let models = models.map_or_else(|| home.join("models"), Path::to_owned);
+        let settings = [
+            ("HOME", home.as_path()),
+            ("OLLAMA_HOST", Path::new("127.0.0.1:0")),
+            ("OLLAMA_MODELS", &models),
+            ("OLLAMA_NUM_PARALLEL", Path::new("2")),
+            ("OLLAMA_NOPRUNE", Path::new("1")),
+            ("OLLAMA_KEEP_ALIVE", Path::new("30m")),
+            ("OLLAMA_CONTEXT_LENGTH", Path::new("4096")),
+            ("OLLAMA_DEBUG", Path::new("1")),
+        ];
+        let process = Process::start(program(), &[OsStr::new("serve")], &settings, &log);
+        let address = within(listening(&log, "Listening on ")).await;
         Self {
             url: Url::parse(&format!("http://{address}")).expect("an address"),
             home,
-            process_group: process_group.trim().to_owned(),
-            watcher,
+            process,
             _home: Some(temporary),
         }
     }
@@ -141,36 +78,12 @@ impl Ollama {
 
     /// `kill -9`, the runners too.
     pub(crate) fn kill(&self) {
-        let group = format!("-{}", self.process_group);
-        let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
-        assert!(killed.expect("kill runs").success());
-    }
-}
-
-impl Drop for Ollama {
-    fn drop(&mut self) {
-        drop(self.watcher.stdin.take());
-        let _ended = self.watcher.wait();
+        self.process.kill();
     }
 }
 
 pub(crate) fn handle(spec: OllamaSpec) -> ProviderHandle {
     build(spec, net(HANG)).expect("a handle")
-}
-
-/// The address a server says it listens on.
-async fn listening(log: &Path) -> String {
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    loop {
-        ticks.tick().await;
-        let said = std::fs::read_to_string(log).unwrap_or_default();
-        if let Some((_, after)) = said.split_once("Listening on ") {
-            let address = after.split([' ', '"']).next().unwrap_or_default();
-            if after.len() > address.len() {
-                return address.to_owned();
-            }
-        }
-    }
 }
 
 /// A server with the starter model, shared by the tests that change nothing of it.

@@ -4,16 +4,18 @@ use futures_util::StreamExt;
 use goblin_core::chat::{ChatRequest, KeepAlive, Message, ResponseFormat, Role, Sampling};
 use goblin_core::completion::CompletionRequest;
 use goblin_core::context_rule::CountMethod;
-use goblin_core::decide::{AnswerOption, DecideRequest, Question};
+use goblin_core::decide::DecideRequest;
 use goblin_core::embed::EmbedRequest;
-use goblin_core::event::{FinishReason, Parsed, TokenLogprob, Usage};
+use goblin_core::event::FinishReason;
 use goblin_core::manage::{Action, Outcome};
 use goblin_core::model::{Capability, ModelInfo, ModelState};
-use goblin_core::provider::{ChatStream, Health, ProviderError, ProviderHandle};
+use goblin_core::provider::{Health, ProviderError, ProviderHandle};
 use goblin_providers::ollama::OllamaSpec;
 
+use crate::asking::{Answer, answer, collect, first_text, yes_or_no};
 use crate::fake_upstream::{net, soon};
-use crate::ollama_process::{HANG, MODEL, Ollama, done, handle, own, shared, within};
+use crate::ollama_process::{MODEL, Ollama, done, handle, own, shared};
+use crate::process::{HANG, within};
 
 fn ask(text: &str) -> ChatRequest {
     ChatRequest {
@@ -29,6 +31,20 @@ fn ask(text: &str) -> ChatRequest {
     }
 }
 
+fn load() -> Action {
+    Action::Load {
+        model: MODEL.into(),
+        keep_alive: Some(KeepAlive::For(std::time::Duration::from_secs(600))),
+    }
+}
+
+/// An answer of a few tokens.
+fn brief(text: &str) -> ChatRequest {
+    let mut request = ask(text);
+    request.sampling.max_tokens = Some(3);
+    request
+}
+
 /// A long answer: far more tokens than a test waits for.
 fn endless() -> ChatRequest {
     let mut request = ask("Count from one to ten thousand in words.");
@@ -40,36 +56,6 @@ fn endless() -> ChatRequest {
     request
 }
 
-#[derive(Debug, Default)]
-struct Answer {
-    text: String,
-    pieces: usize,
-    logprobs: Vec<TokenLogprob>,
-    finish: Option<FinishReason>,
-    usage: Usage,
-}
-
-async fn collect(mut stream: ChatStream) -> Result<Answer, ProviderError> {
-    let mut out = Answer::default();
-    while let Some(event) = within(stream.next()).await {
-        match event?.parsed {
-            Parsed::Text { text, logprobs } => {
-                out.text.push_str(&text);
-                out.pieces += 1;
-                out.logprobs.extend(logprobs);
-            }
-            Parsed::Finished { reason } => out.finish = Some(reason),
-            Parsed::Usage(usage) => out.usage = usage,
-            _ => {}
-        }
-    }
-    Ok(out)
-}
-
-async fn answer(handle: &ProviderHandle, request: ChatRequest) -> Result<Answer, ProviderError> {
-    collect(within((handle.chat)(request)).await?).await
-}
-
 async fn model(handle: &ProviderHandle) -> ModelInfo {
     let status = within((handle.status)()).await;
     assert_eq!(status.health, Health::Ok);
@@ -77,20 +63,10 @@ async fn model(handle: &ProviderHandle) -> ModelInfo {
     found.expect("the starter is listed")
 }
 
-/// Reads until the first text.
-async fn first_text(stream: &mut ChatStream) {
-    while let Some(event) = within(stream.next()).await {
-        if event.expect("an event").parsed.is_content() {
-            return;
-        }
-    }
-    panic!("no text");
-}
-
 #[tokio::test]
 async fn a_model_made_from_a_blob_is_told_of_truthfully() {
     let handle = shared().await.handle();
-    let loaded = done(&handle, Action::Load { model: MODEL.into() }).await;
+    let loaded = done(&handle, load()).await;
     assert!(matches!(loaded, Ok(Outcome::Done)));
     let model = model(&handle).await;
     assert_eq!(model.state, ModelState::Loaded);
@@ -160,21 +136,6 @@ async fn log_probabilities_come_with_every_token() {
     assert_eq!(joined, got.text);
 }
 
-fn yes_or_no(id: &str, text: &str) -> Question {
-    let option = |name: &str, spellings: [&str; 4]| AnswerOption {
-        name: name.into(),
-        spellings: spellings.map(String::from).to_vec(),
-    };
-    Question {
-        id: id.into(),
-        text: format!("{text} Answer Yes or No.<|im_end|>\n<|im_start|>assistant\n"),
-        options: vec![
-            option("yes", ["Yes", " Yes", "yes", " yes"]),
-            option("no", ["No", " No", "no", " no"]),
-        ],
-    }
-}
-
 fn about_the_sky() -> DecideRequest {
     DecideRequest {
         model: MODEL.into(),
@@ -183,6 +144,7 @@ fn about_the_sky() -> DecideRequest {
             yes_or_no("sky", "Is the sky blue?"),
             yes_or_no("grass", "Is the grass red?"),
         ],
+        ..DecideRequest::default()
     }
 }
 
@@ -295,6 +257,7 @@ async fn a_model_that_is_not_there_is_named() {
         },
         Action::Load {
             model: "absent:7b".into(),
+            keep_alive: None,
         },
     ] {
         assert_eq!(done(&handle, action).await.err(), Some(absent.clone()));
@@ -426,6 +389,59 @@ async fn leaving_stops_the_work() {
         }
     })
     .await;
+}
+
+/// What Ollama says is in memory: its context, and until when.
+async fn in_memory(ollama: &Ollama) -> (u64, String) {
+    let request = goblin_net::Request::new(http::Method::GET, ollama.url.join("api/ps"));
+    let response = within(net(HANG).send(request)).await.expect("an answer");
+    let body = within(response.body.collect()).await.expect("a body");
+    let said: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    let models = said["models"].as_array().expect("a list");
+    assert_eq!(models.len(), 1, "{said}");
+    let until = models[0]["expires_at"].as_str().expect("a time").to_owned();
+    (models[0]["context_length"].as_u64().expect("a number"), until)
+}
+
+#[tokio::test]
+async fn a_model_that_was_warmed_up_is_not_loaded_again_by_whatever_is_asked_first() {
+    let ollama = own().await;
+    let loads = || ollama.log().matches("msg=\"loaded runners\"").count();
+    let handle = ollama.handle();
+    done(&handle, load()).await.expect("it loads");
+    let (context, until) = in_memory(&ollama).await;
+    assert_eq!(loads(), 1, "{}", ollama.log());
+    let decide = handle.decide.as_ref().expect("it decides");
+    let embed = handle.embed.as_ref().expect("it embeds");
+    let keep_alive = Some(KeepAlive::Forever);
+    answer(&handle, brief("Say hello.")).await.expect("an answer");
+    within(decide(about_the_sky())).await.expect("decisions");
+    let (same, still) = in_memory(&ollama).await;
+    assert_eq!(same, context, "one context for all of them");
+    assert_eq!(loads(), 1, "nothing was loaded again: {}", ollama.log());
+    assert!(
+        still >= until,
+        "each answer begins its time anew: {until} {still}"
+    );
+    let patient = DecideRequest {
+        keep_alive,
+        ..about_the_sky()
+    };
+    within(decide(patient)).await.expect("decisions");
+    let texts = EmbedRequest {
+        model: MODEL.into(),
+        inputs: vec!["grass".into()],
+        keep_alive,
+        ..EmbedRequest::default()
+    };
+    within(embed(texts)).await.expect("vectors");
+    let (_, forever) = in_memory(&ollama).await;
+    assert!(forever[..4] > *"2200", "for ever is centuries there: {forever}");
+    // A second handle, as after a restart of the tier, takes what it finds.
+    answer(&ollama.handle(), brief("Say hello again."))
+        .await
+        .expect("an answer");
+    assert_eq!(loads(), 1, "{}", ollama.log());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use goblin_core::checks::CheckResult;
 use goblin_core::error::ApiError;
-use goblin_core::provider::Health;
+use goblin_core::provider::{Health, IN_PROCESS, ProviderHandle, ProviderStatus};
 use goblin_core::status::PartState;
 use serde_json::{Map, Value, json};
 
@@ -41,11 +41,15 @@ pub(super) async fn get_health(State(app): State<AppState>) -> Result<Json<Healt
     Ok(healthy())
 }
 
-/// The model tier: ready only when a model server answers. Names no internals.
+/// The model tier: ready only when a model server answers; the engine of this process is one when it has a model.
+/// Names no internals.
 pub(super) async fn get_tier_health(State(app): State<AppState>) -> Result<Json<HealthBody>, Refusal> {
     refuse_when_draining(&app)?;
     let providers = app.dispatch.providers_status().await;
-    if !providers.iter().any(|(_, status)| status.health == Health::Ok) {
+    let answers = |(provider, status): &(ProviderHandle, ProviderStatus)| {
+        status.health == Health::Ok && (*provider.id != *IN_PROCESS || !status.models.is_empty())
+    };
+    if !providers.iter().any(answers) {
         return Err(ApiError::unavailable("No model server answers.").into());
     }
     Ok(healthy())

@@ -3,6 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use goblin_core::chat::KeepAlive;
+use goblin_core::embed::EmbedRequest;
 use goblin_core::error::ApiError;
 use goblin_core::manage::{Action, Outcome};
 use goblin_core::wire::ollama::{
@@ -75,7 +77,7 @@ pub(super) async fn chat(
     let OllamaChat { request, wanted, .. } = parse_chat(&body)?;
     let loaded = wanted == Wanted::Load;
     if wanted != Wanted::Answer {
-        reside(&app, &request.model, loaded).await?;
+        reside(&app, &request.model, loaded, request.keep_alive).await?;
         let told = chat_residency_body(&request.model, app.clock.now(), loaded);
         return Ok(Json(told).into_response());
     }
@@ -93,6 +95,7 @@ pub(super) async fn generate(
     let OllamaGenerate {
         model,
         stream,
+        keep_alive,
         wanted,
         ..
     } = parse_generate(&body)?;
@@ -107,19 +110,19 @@ pub(super) async fn generate(
         Generate::Load => true,
         Generate::Unload => false,
     };
-    reside(&app, &model, loaded).await?;
+    reside(&app, &model, loaded, keep_alive).await?;
     Ok(Json(generate_residency_body(&model, app.clock.now(), loaded)).into_response())
 }
 
 /// Brings a model into memory or takes it out. Where it is not for us to say, the first answer brings it in.
-async fn reside(app: &App, name: &str, loaded: bool) -> Result<(), ApiError> {
+async fn reside(app: &App, name: &str, loaded: bool, keep_alive: Option<KeepAlive>) -> Result<(), ApiError> {
     let found = models::find(app, name).await?;
     if loaded && !models::manageable(app, &found.provider) {
         return Ok(());
     }
     let model = found.info.name;
     let action = if loaded {
-        Action::Load { model }
+        Action::Load { model, keep_alive }
     } else {
         Action::Unload { model }
     };
@@ -137,7 +140,11 @@ pub(super) async fn embed(
     let asked = parse_embed(&body)?;
     let model = asked.request.model.clone();
     let limit = ticket.limit(&app, false);
-    let made = app.dispatch.embed(who(&caller), asked.request, limit).await?;
+    let request = EmbedRequest {
+        origin: ticket.origin,
+        ..asked.request
+    };
+    let made = app.dispatch.embed(who(&caller), request, limit).await?;
     Ok(Json(embed_body(
         &model,
         &made.response,

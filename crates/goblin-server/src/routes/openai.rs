@@ -48,6 +48,7 @@ pub(super) async fn create_chat_completion(
 ) -> Result<Response, Refusal> {
     let mut incoming = parse_chat_request(&body)?;
     incoming.request.purpose = ticket.purpose;
+    incoming.request.origin = ticket.origin.clone();
     let door = Door::of(app.surface, uri.path());
     let manner = Manner::new(&app, incoming.stream, &ticket.request_id);
     let completion = Completion::new(&app, door, &incoming, &ticket.request_id);

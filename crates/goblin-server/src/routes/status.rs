@@ -8,7 +8,8 @@ use goblin_core::status::SystemStatus;
 use crate::app::AppState;
 use crate::caller::Caller;
 
-/// Says how every part is, which models there are, and what to do when something is missing.
+/// Says how every part and every model server is, which models there are, and what to do when something is missing.
+/// Only admins are told addresses and what those servers said.
 #[utoipa::path(
     get, path = "/api/status", tag = "Status", security(("local" = [])),
     responses(
@@ -16,6 +17,11 @@ use crate::caller::Caller;
         (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn get_status(State(app): State<AppState>, _: Caller) -> Json<SystemStatus> {
-    Json((app.system_status)().await)
+pub(super) async fn get_status(State(app): State<AppState>, caller: Caller) -> Json<SystemStatus> {
+    let status = (app.system_status)().await;
+    Json(if caller.is_admin() {
+        status
+    } else {
+        status.for_everybody()
+    })
 }

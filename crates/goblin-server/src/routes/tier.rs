@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use goblin_core::decide::DecideRequest;
+use goblin_core::embed::EmbedRequest;
 use goblin_core::tier_status::TierStatus;
 use goblin_core::wire::openai::{embeddings_body, parse_chat_request, parse_embeddings};
 use goblin_core::wire::systemone;
@@ -23,10 +25,12 @@ pub(super) async fn get_status(State(app): State<AppState>, _: Reader) -> Json<T
 pub(super) async fn tokenize(
     State(app): State<AppState>,
     _: Caller,
+    ticket: Ticket,
     RawBody(body): RawBody,
 ) -> Result<Json<Value>, Refusal> {
-    let incoming = parse_chat_request(&body)?;
-    let counted = app.dispatch.count(incoming.request).await?;
+    let mut request = parse_chat_request(&body)?.request;
+    request.origin = ticket.origin;
+    let counted = app.dispatch.count(request).await?;
     Ok(Json(json!({
         "model": counted.model_id,
         "prompt_tokens": counted.prompt_tokens,
@@ -44,10 +48,11 @@ pub(super) async fn decide(
 ) -> Result<Json<Value>, Refusal> {
     let asked = systemone::parse(&body)?;
     let limit = ticket.limit(&app, false);
-    let decided = app
-        .dispatch
-        .decide(who(&caller), asked.to_decide(), limit)
-        .await?;
+    let request = DecideRequest {
+        origin: ticket.origin,
+        ..asked.to_decide()
+    };
+    let decided = app.dispatch.decide(who(&caller), request, limit).await?;
     Ok(Json(systemone::encode(&asked, &decided.response)))
 }
 
@@ -60,7 +65,11 @@ pub(super) async fn create_embeddings(
 ) -> Result<Json<Value>, Refusal> {
     let asked = parse_embeddings(&body)?;
     let limit = ticket.limit(&app, false);
-    let made = app.dispatch.embed(who(&caller), asked.request, limit).await?;
+    let request = EmbedRequest {
+        origin: ticket.origin,
+        ..asked.request
+    };
+    let made = app.dispatch.embed(who(&caller), request, limit).await?;
     Ok(Json(embeddings_body(
         &made.model_id,
         &made.response,

@@ -17,7 +17,7 @@ use http::HeaderMap;
 
 use crate::app::AppState;
 use crate::caller::Caller;
-use crate::extract::{PathId, QueryFields, RawBody, last_event_id};
+use crate::extract::{CameFrom, PathId, QueryFields, RawBody, last_event_id};
 use crate::fields::{Fields, MAX_MODEL_CHARS};
 use crate::openapi::{ModelChoice, TurnBody, TurnEdit, TurnPage};
 use crate::refusal::Refusal;
@@ -76,6 +76,7 @@ pub(super) async fn create_turn(
     State(app): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
+    CameFrom(origin): CameFrom,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let mut fields = Fields::parse(&body)?;
@@ -83,6 +84,7 @@ pub(super) async fn create_turn(
         content: fields.required_text("content", MAX_TEXT_BYTES)?,
         parent: fields.id("parent")?,
         model: fields.label("model", MAX_MODEL_CHARS)?.flatten(),
+        origin,
     };
     fields.finish()?;
     let turn = app.dispatch.create_turn(&caller.owner(), &id, new).await?;
@@ -104,12 +106,16 @@ pub(super) async fn regenerate_turn(
     State(app): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
+    CameFrom(origin): CameFrom,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let mut fields = Fields::parse(&body)?;
     let model = fields.label("model", MAX_MODEL_CHARS)?.flatten();
     fields.finish()?;
-    let turn = app.dispatch.regenerate_turn(&caller.owner(), &id, model).await?;
+    let turn = app
+        .dispatch
+        .regenerate_turn(&caller.owner(), &id, model, origin)
+        .await?;
     Ok(events_of(&app, &caller.owner(), &turn, 0).await?)
 }
 
@@ -128,6 +134,7 @@ pub(super) async fn edit_turn(
     State(app): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
+    CameFrom(origin): CameFrom,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let mut fields = Fields::parse(&body)?;
@@ -136,7 +143,7 @@ pub(super) async fn edit_turn(
     fields.finish()?;
     let turn = app
         .dispatch
-        .edit_turn(&caller.owner(), &id, content, model)
+        .edit_turn(&caller.owner(), &id, content, model, origin)
         .await?;
     Ok(events_of(&app, &caller.owner(), &turn, 0).await?)
 }

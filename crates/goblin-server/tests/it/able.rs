@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::StreamExt;
 use goblin_core::chat::{ChatRequest, KeepAlive, Message, Purpose, Role};
 use goblin_core::completion::CompletionRequest;
-use goblin_core::decide::{DecideCost, DecideRequest, DecideResponse, Decision, OptionProbability};
+use goblin_core::decide::{DecideRequest, DecideResponse, Decision, OptionProbability};
 use goblin_core::embed::{EmbedRequest, EmbedResponse};
 use goblin_core::event::{ChatEvent, FinishReason, Parsed, Usage};
 use goblin_core::manage::{Action, Outcome};
@@ -22,6 +22,7 @@ pub(crate) fn able(handle: ProviderHandle) -> ProviderHandle {
         complete: Some(Arc::new(complete)),
         embed: Some(Arc::new(embed)),
         decide: Some(Arc::new(decide)),
+        makes_models: true,
         manage: Some(Arc::new(move |action| manage(Arc::clone(&blobs), action))),
         status: Arc::new(move || {
             let status = plain_status();
@@ -174,7 +175,7 @@ fn decide(request: DecideRequest) -> BoxFuture<Result<DecideResponse, ProviderEr
     Box::pin(async move {
         Ok(DecideResponse {
             decisions,
-            cost: DecideCost::default(),
+            ..DecideResponse::default()
         })
     })
 }

@@ -1,10 +1,13 @@
 //! Health, status, metrics, and what every response carries.
 
+use goblin_auth::keys::NewKeyOptions;
+use goblin_auth::principal::Scope;
 use goblin_core::provider::Health;
 use http::Method;
-use serde_json::json;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 
-use crate::test_app::TestApp;
+use crate::test_app::{Setup, TestApp};
 
 #[tokio::test]
 async fn health_is_200_while_requests_can_be_taken_and_503_when_the_database_is_away() {
@@ -70,6 +73,42 @@ async fn status_tells_how_every_part_is() {
     assert_eq!(
         (status["mode"].clone(), status["tiers"][0]["state"].clone()),
         (json!("local"), json!("ok"))
+    );
+}
+
+#[tokio::test]
+async fn only_admins_are_told_where_upstreams_are_and_what_they_said() {
+    let app = TestApp::start(Setup {
+        keys: true,
+        ..Setup::default()
+    })
+    .await;
+    let with = |name: &str, scope| {
+        let options = NewKeyOptions::with_scopes([scope]);
+        let made = app
+            .tier
+            .keys
+            .make(name, options, &app.clock, &mut rand::rngs::OsRng);
+        let bearer = format!("Bearer {}", made.unwrap().key.expose_secret());
+        app.call(Method::GET, "/api/status")
+            .header("authorization", &bearer)
+    };
+    let mut reply = with("plain", Scope::Infer).send().await;
+    assert_eq!(reply.status, 200);
+    let public = reply.text().await;
+    for secret in ["10.0.0.7", "8002", " refused", "/var/lib"] {
+        assert!(!public.contains(secret), "{secret} in {public}");
+    }
+    let public: Value = serde_json::from_str(&public).unwrap();
+    let upstream = &public["upstreams"][0];
+    assert_eq!(
+        (&upstream["state"], &upstream["name"], &upstream["admin_detail"]),
+        (&json!("down"), &json!("Model tier"), &Value::Null)
+    );
+    let all = with("boss", Scope::Admin).send().await.json().await;
+    assert_eq!(
+        all["upstreams"][0]["admin_detail"],
+        "http://10.0.0.7:8002 refused"
     );
 }
 

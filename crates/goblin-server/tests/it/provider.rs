@@ -69,6 +69,13 @@ impl Provider {
             .expect("a request to play")
     }
 
+    /// Has no further request to play come?
+    pub(crate) fn none_played(&self) -> bool {
+        self.played
+            .try_lock()
+            .is_ok_and(|mut played| played.try_recv().is_err())
+    }
+
     /// From now on the provider says this of itself.
     pub(crate) fn set_health(&self, health: Health) {
         *self.health.lock().unwrap() = health;

@@ -11,8 +11,9 @@ use goblin_auth::local::{LocalMode, Surroundings};
 use goblin_core::checks::CheckResult;
 use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::id::Ids;
-use goblin_core::provider::ProviderHandle;
-use goblin_core::status::{PartState, PartStatus, SystemStatus};
+use goblin_core::provider::{Health, ProviderHandle};
+use goblin_core::status::{PartState, PartStatus, Suggestion, SystemStatus};
+use goblin_core::upstream_status::{Seen, UpstreamStatus};
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_server::app::{Access, App, AppState, ChecksCache, ServerOptions, Surface};
 use goblin_server::page_assets::Asset;
@@ -62,8 +63,12 @@ pub(crate) struct Setup {
     pub(crate) page: &'static [Asset],
     pub(crate) drain: Duration,
     pub(crate) bans: BanPolicy,
+    /// Callers show keys with scopes, whatever is served.
+    pub(crate) keys: bool,
     /// What the provider can do beside answering chats.
     pub(crate) able: fn(ProviderHandle) -> ProviderHandle,
+    /// Who answers instead of the scripted provider.
+    pub(crate) upstreams: Vec<ProviderHandle>,
 }
 
 impl Default for Setup {
@@ -78,7 +83,9 @@ impl Default for Setup {
                 slowest: Duration::ZERO,
                 ..BanPolicy::default()
             },
+            keys: false,
             able: |handle| handle,
+            upstreams: Vec::new(),
         }
     }
 }
@@ -125,11 +132,14 @@ impl TestApp {
             options: Options::default(),
         });
         let (handle, provider) = provider::scripted();
-        dispatch.replace_providers(vec![(setup.able)(handle)]);
+        dispatch.replace_providers(match setup.upstreams {
+            none if none.is_empty() => vec![(setup.able)(handle)],
+            upstreams => upstreams,
+        });
         let tier = TierParts::new(&files, &clock, setup.bans);
         let access = match setup.surface {
-            Surface::Backend => Access::Local(local_mode(address)),
-            Surface::Tier => Access::Tier(tier.guard.clone()),
+            Surface::Backend if !setup.keys => Access::Local(local_mode(address)),
+            Surface::Backend | Surface::Tier => Access::Tier(tier.guard.clone()),
         };
         let checks_run = Arc::new(AtomicUsize::new(0));
         let app = AppState(Arc::new(App {
@@ -152,7 +162,7 @@ impl TestApp {
         let mut served = JoinSet::new();
         let stop = shutdown.clone();
         served.spawn(async move { serve(listener, app, stop, setup.drain).await.unwrap() });
-        let key = (setup.surface == Surface::Tier).then_some(KEY);
+        let key = (setup.keys || setup.surface == Surface::Tier).then_some(KEY);
         Self {
             address,
             provider,
@@ -286,8 +296,19 @@ fn system_status() -> SystemStatus {
         mode: "local".into(),
         default_model: Some(provider::MODEL.into()),
         tiers: vec![backend],
+        upstreams: vec![UpstreamStatus::of(&Seen {
+            id: "tier",
+            local: true,
+            health: &Health::Down("http://10.0.0.7:8002 refused".into()),
+            late: false,
+            models: &[],
+        })],
         models: Vec::new(),
-        suggestion: None,
+        suggestion: Some(Suggestion {
+            model: "Mistral".into(),
+            reason: "fits".into(),
+            command: "goblin models add /var/lib/goblin/models/m.gguf".into(),
+        }),
         no_model_help: None,
     }
 }

@@ -255,7 +255,7 @@ async fn requests_in_a_minute_are_bounded_and_the_wait_is_said() {
         assert_eq!(app.ask(&key).await.status, 200);
     }
     let (status, code, says, wait) = refusal(app.ask(&key).await).await;
-    assert_eq!((status, code.as_str()), (429, "rate_limited"));
+    assert_eq!((status, code.as_str()), (429, "key_limit"));
     assert!(
         says.contains("`batch`") && says.contains("limit of 2 requests in a minute"),
         "{says}"
@@ -285,7 +285,7 @@ async fn a_request_counts_as_under_way_until_its_stream_has_ended_or_its_client_
         let (mut reply, played) = tokio::join!(call.send(), speak);
         assert_eq!(reply.status, 200);
         let (status, code, says, wait) = refusal(app.ask(&key).await).await;
-        assert_eq!((status, code.as_str(), wait.as_str()), (429, "rate_limited", "1"));
+        assert_eq!((status, code.as_str(), wait.as_str()), (429, "key_limit", "1"));
         assert!(
             says.contains("`one`") && says.contains("limit of 1 requests under way"),
             "{says}"

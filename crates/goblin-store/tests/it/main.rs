@@ -8,6 +8,7 @@ mod desk;
 mod download;
 mod model_files;
 mod opening;
+mod rates_file;
 mod roster_file;
 mod story;
 mod turn_log;

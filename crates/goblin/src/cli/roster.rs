@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand, value_parser};
 use goblin_net::Url;
 use goblin_providers::registry::Reference;
 
@@ -73,6 +73,8 @@ Stopped with Ctrl-C or by a broken connection, the same command goes on where it
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
     },
+    /// Measure how fast the models are (of a running tier, else of this machine) and keep it for the forecasts
+    Bench(Bench),
     /// Write roster, list of models and hashed keys into one small file
     Backup {
         /// The file
@@ -97,4 +99,32 @@ fn reference(text: &str) -> Result<Reference, String> {
 
 fn url(text: &str) -> Result<Url, String> {
     Url::parse(text).map_err(|e| e.to_string())
+}
+
+/// What is measured, and how.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Bench {
+    /// Only these, by name or as PROVIDER/MODEL; without any, every model that chats
+    pub(crate) models: Vec<String>,
+    /// Only the models of the roster
+    #[arg(long, conflicts_with = "models")]
+    pub(crate) roster: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Length of the long prompt, in tokens
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = value_parser!(u32).range(64..=32_768))]
+    pub(crate) prompt_tokens: u32,
+    /// Length of an answer, in tokens
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u32).range(8..=4_096))]
+    pub(crate) tokens: u32,
+    /// How often each is measured; the median counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=20))]
+    pub(crate) repeat: u32,
+    /// Ask this model tier instead of the configured one, for example http://127.0.0.1:8002
+    #[arg(long, value_name = "URL", value_parser = url)]
+    pub(crate) url: Option<Url>,
+    /// Read the key from this file instead of LOCAL_LLM_API_KEY
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
 }

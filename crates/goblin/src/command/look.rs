@@ -2,7 +2,8 @@
 
 use anyhow::Context;
 use goblin_core::model::ModelState;
-use goblin_core::status::{PartState, SystemStatus};
+use goblin_core::status::{ModelStatus, PartState, SystemStatus};
+use goblin_core::upstream_status::{UpstreamState, UpstreamStatus};
 use serde_json::json;
 
 use crate::config::Config;
@@ -32,7 +33,9 @@ pub(crate) async fn status(
     } else {
         show(&status, &base, output);
     }
-    Ok(status.tiers.iter().all(|t| t.state != PartState::Down))
+    let whole = status.tiers.iter().all(|t| t.state != PartState::Down);
+    let lost = |u: &UpstreamStatus| !u.state.answers() && u.state != UpstreamState::Loading;
+    Ok(whole && !status.upstreams.iter().any(lost))
 }
 
 fn show(status: &SystemStatus, base: &str, output: Output) {
@@ -44,39 +47,29 @@ fn show(status: &SystemStatus, base: &str, output: Output) {
         .tiers
         .iter()
         .map(|t| vec![t.name.clone(), output.state(t.state), t.detail.clone()]);
-    output.table(&["PART", "STATE", "DETAIL"], parts.collect());
-    let fixes: Vec<_> = status
-        .tiers
+    let upstreams = status
+        .upstreams
         .iter()
-        .filter_map(|t| t.fix.as_ref().map(|fix| (&t.name, fix)))
-        .collect();
-    for (name, fix) in fixes {
-        output.line(format_args!("  {name}: {fix}"));
+        .map(|u| vec![u.id.clone(), output.upstream(u.state), u.detail.clone()]);
+    output.table(&["PART", "STATE", "DETAIL"], parts.chain(upstreams).collect());
+    for part in &status.tiers {
+        if let Some(fix) = &part.fix {
+            output.line(format_args!("  {}: {fix}", part.name));
+        }
+    }
+    for upstream in &status.upstreams {
+        for told in upstream.fix.iter().chain(&upstream.admin_detail) {
+            output.line(format_args!("  {}: {told}", upstream.id));
+        }
     }
     if !status.models.is_empty() {
         output.line("");
-        let models = status.models.iter().map(|m| {
-            let state = match m.state {
-                ModelState::Loaded => "loaded",
-                ModelState::Loading => "loading",
-                ModelState::Available => "available",
-                ModelState::Down => "down",
-            };
-            let context = m.context_window.map_or_else(String::new, |n| n.to_string());
-            let mark = if status.default_model.as_deref() == Some(&m.id) {
-                "default"
-            } else {
-                ""
-            };
-            vec![
-                m.id.clone(),
-                state.to_owned(),
-                context,
-                m.size_bytes.map_or_else(String::new, bytes),
-                mark.to_owned(),
-            ]
-        });
-        output.table(&["MODEL", "STATE", "CONTEXT", "SIZE", ""], models.collect());
+        let models = status
+            .models
+            .iter()
+            .map(|m| row(m, status.default_model.as_deref()));
+        let headings = ["MODEL", "STATE", "CONTEXT", "SIZE", "FIRST WORD", "TOK/S", ""];
+        output.table(&headings, models.collect());
     }
     if let Some(help) = &status.no_model_help {
         output.line(format_args!("\n{help}"));
@@ -87,6 +80,32 @@ fn show(status: &SystemStatus, base: &str, output: Output) {
             better.model, better.reason, better.command
         ));
     }
+}
+
+/// A model as the table shows it.
+fn row(model: &ModelStatus, default: Option<&str>) -> Vec<String> {
+    let state = match model.state {
+        ModelState::Loaded => "in memory",
+        ModelState::Loading => "loading",
+        ModelState::Available if model.must_load => "not in memory",
+        ModelState::Available => "available",
+        ModelState::Down => "down",
+    };
+    let first = model
+        .predicted_first_token_ms
+        .map(|ms| ms + model.predicted_wait_ms.unwrap_or(0));
+    let mark = if default == Some(&model.id) { "default" } else { "" };
+    vec![
+        model.id.clone(),
+        state.to_owned(),
+        model.context_window.map_or_else(String::new, |n| n.to_string()),
+        model.size_bytes.map_or_else(String::new, bytes),
+        first.map_or_else(String::new, |ms| format!("{}.{} s", ms / 1000, ms % 1000 / 100)),
+        model
+            .decode_tokens_per_second
+            .map_or_else(String::new, |rate| format!("{rate:.0}")),
+        mark.to_owned(),
+    ]
 }
 
 /// `goblin doctor`. `Ok(false)`: something is down.

@@ -109,7 +109,7 @@ fn listed_row(model: &ModelFile, used: bool) -> Vec<String> {
         size.map_or_else(|| "the file is gone".to_owned(), bytes),
         source(model).to_owned(),
         model.path.display().to_string(),
-        if used { "used by the engine" } else { "" }.to_owned(),
+        if used { "loaded at the start" } else { "" }.to_owned(),
     ]
 }
 
@@ -198,17 +198,19 @@ fn add(
         info.parameters,
         bytes(info.file_bytes)
     ));
-    if info.chat_template.is_none() {
+    if info.embeds() {
+        output.line("It makes embeddings and does not answer.");
+    } else if info.chat_template.is_none() {
         output.line("It carries no chat template, so conversations are put to it as plain text.");
     }
     let used = list_models(files)
         .ok()
         .and_then(|all| choose(&all, config, machine::memory_bytes()));
     if used.is_some_and(|m| m.name == model.name) {
-        output.line("The next start of `goblin up` uses it.");
+        output.line("The next start of `goblin up` loads it.");
     } else {
         output.line(format_args!(
-            "To use it: goblin up --set engine.model={}",
+            "It is on offer as `engine/{}`, also in a goblin that runs.",
             model.name
         ));
     }
@@ -283,6 +285,15 @@ fn show(files: &ModelFiles, name: &str, as_json: bool, output: Output) -> anyhow
         ),
         ("vocabulary", format!("{} tokens", info.vocabulary)),
         ("size", bytes(info.file_bytes)),
+        (
+            "makes",
+            if info.pooling.is_some() {
+                "embeddings"
+            } else {
+                "answers"
+            }
+            .to_owned(),
+        ),
         (
             "context memory",
             format!("{} per 1,000 tokens", bytes(info.kv_bytes_per_token * 1000)),

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::cli::RosterCommand;
 use crate::command::pull::{Puller, Wish};
-use crate::command::tier_status;
+use crate::command::{bench, tier_status};
 use crate::config::{Config, RoleModel};
 use crate::model_choice::list_models;
 use crate::output::{Output, complain};
@@ -61,6 +61,7 @@ pub(crate) async fn run(command: &RosterCommand, config: &Config, output: Output
         RosterCommand::Status { json, url, key_file } => {
             tier_status::run(config, url.as_ref(), key_file.as_deref(), *json, output).await
         }
+        RosterCommand::Bench(bench) => bench::run(bench, config, output).await,
         RosterCommand::Backup { file, force } => backup(config, file, *force, output),
         RosterCommand::Restore { file, force } => restore(config, file, *force, output),
     }

@@ -1,26 +1,14 @@
 //! `goblin models status`: what the models of a running tier are doing.
 
 use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context, bail};
-use goblin_net::{HttpClient, NetOptions, Request, Url};
-use http::header::AUTHORIZATION;
-use http::{HeaderValue, Method};
-use secrecy::{ExposeSecret, SecretString};
+use anyhow::Context;
+use goblin_net::Url;
 use serde::Deserialize;
-use serde_json::Value;
 
-use crate::client::base_url;
+use crate::command::tier_client::TierClient;
 use crate::config::Config;
-use crate::output::{Output, bytes, complain};
-
-/// Largest status that is read, in bytes.
-const MAX_STATUS_BYTES: usize = 4 << 20;
-/// Largest key file that is read, in bytes.
-const MAX_KEY_BYTES: u64 = 4 << 10;
-/// Longest wait for the tier.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::output::{Colour, Output, bytes, complain};
 
 /// What is shown of `/v1/goblin/status`. A tier may say more, or not know something.
 #[derive(Deserialize)]
@@ -46,6 +34,8 @@ struct Row {
     prefill_tokens_per_second: Option<f64>,
     context_window: Option<u64>,
     memory_bytes: Option<u64>,
+    roles: Vec<String>,
+    keep_alive_seconds: Option<i64>,
 }
 
 impl Default for Row {
@@ -63,6 +53,8 @@ impl Default for Row {
             prefill_tokens_per_second: None,
             context_window: None,
             memory_bytes: None,
+            roles: Vec::new(),
+            keep_alive_seconds: None,
         }
     }
 }
@@ -79,25 +71,18 @@ pub(crate) async fn run(
     as_json: bool,
     output: Output,
 ) -> anyhow::Result<bool> {
-    let base = match url {
-        Some(url) => url.clone(),
-        None => Url::parse(&base_url(config.tier.address))?,
-    };
-    let key = match key_file {
-        Some(path) => Some(read_key(path)?),
-        None => config
-            .upstream
-            .proxy_key
-            .clone()
-            .or_else(|| config.tier.key.clone()),
-    };
-    let whole = ask(&base, key.as_ref()).await?;
+    let tier = TierClient::new(config, url, key_file)?;
+    let whole = tier.status().await?;
     if as_json {
         output.json(&whole);
         return Ok(true);
     }
-    let status: TierStatus = serde_json::from_value(whole)
-        .with_context(|| format!("what answers at {base} is no model tier of this version"))?;
+    let status: TierStatus = serde_json::from_value(whole).with_context(|| {
+        format!(
+            "what answers at {base} is no model tier of this version",
+            base = tier.base
+        )
+    })?;
     for warning in &status.warnings {
         complain(format_args!("warning: {warning}"));
     }
@@ -108,7 +93,9 @@ pub(crate) async fn run(
     output.table(
         &[
             "MODEL",
+            "ROLE",
             "STATE",
+            "STAYS",
             "RUNNING",
             "QUEUED",
             "MEMORY",
@@ -118,12 +105,16 @@ pub(crate) async fn run(
             "WAIT",
             "FIRST TOKEN",
         ],
-        status.models.into_iter().map(row).collect(),
+        status
+            .models
+            .into_iter()
+            .map(|model| row(model, output))
+            .collect(),
     );
     Ok(true)
 }
 
-fn row(model: Row) -> Vec<String> {
+fn row(model: Row, output: Output) -> Vec<String> {
     let dash = || "-".to_owned();
     let rate = |n: Option<f64>| n.map_or_else(dash, |n| format!("{n:.1}"));
     let ms = |n: Option<f64>| n.map_or_else(dash, |n| format!("{n:.0} ms"));
@@ -132,7 +123,13 @@ fn row(model: Row) -> Vec<String> {
         .map_or_else(|| model.running.to_string(), |s| format!("{}/{s}", model.running));
     vec![
         format!("{}/{}", model.provider, model.model),
-        model.state,
+        if model.roles.is_empty() {
+            dash()
+        } else {
+            model.roles.join(", ")
+        },
+        state(&model.state, output),
+        model.keep_alive_seconds.map_or_else(dash, stays),
         running,
         model.queued.to_string(),
         model.memory_bytes.map_or_else(dash, bytes),
@@ -144,56 +141,22 @@ fn row(model: Row) -> Vec<String> {
     ]
 }
 
-fn read_key(path: &Path) -> anyhow::Result<SecretString> {
-    let shown = || format!("the key file {}", path.display());
-    let size = std::fs::metadata(path).with_context(shown)?.len();
-    if size > MAX_KEY_BYTES {
-        bail!(
-            "{} has {size} bytes; a key is shorter than {MAX_KEY_BYTES}",
-            shown()
-        );
-    }
-    let text = std::fs::read_to_string(path).with_context(shown)?;
-    let key = text.trim();
-    if key.is_empty() {
-        bail!("{} is empty. Write the key into it.", shown());
-    }
-    Ok(SecretString::from(key.to_owned()))
+/// A state's word, coloured for eyes.
+fn state(word: &str, output: Output) -> String {
+    let colour = match word {
+        "loaded" => Colour::Green,
+        "loading" => Colour::Yellow,
+        "down" => Colour::Red,
+        _ => return word.to_owned(),
+    };
+    output.coloured(word, colour)
 }
 
-async fn ask(base: &Url, key: Option<&SecretString>) -> anyhow::Result<Value> {
-    let mut request = Request {
-        max_body_bytes: Some(MAX_STATUS_BYTES),
-        ..Request::new(Method::GET, base.join("v1/goblin/status"))
-    };
-    if let Some(key) = key {
-        let value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret()));
-        let mut value =
-            value.map_err(|_| anyhow::anyhow!("The key has characters no key has. Copy it again."))?;
-        value.set_sensitive(true);
-        request.headers.insert(AUTHORIZATION, value);
+/// How long a model stays in memory unused.
+fn stays(seconds: i64) -> String {
+    match seconds {
+        ..0 => "always".to_owned(),
+        0..120 => format!("{seconds} s"),
+        _ => format!("{} min", seconds / 60),
     }
-    let client = HttpClient::build(NetOptions {
-        connect_timeout: PATIENCE,
-        first_byte_timeout: PATIENCE,
-        idle_timeout: PATIENCE,
-        ..NetOptions::default()
-    })?;
-    let response = client.send(request).await.with_context(|| {
-        format!(
-            "No model tier answers at {base}. Start it with `goblin models serve`, or name another address with --url"
-        )
-    })?;
-    match (response.status.as_u16(), key) {
-        (200, _) => {}
-        (401, None) => bail!("{base} wants a key: set LOCAL_LLM_API_KEY, or give --key-file FILE."),
-        (401, Some(_)) => {
-            bail!("{base} refuses the key. Is it a key of that tier, and has it been revoked or expired?")
-        }
-        (403, _) => bail!("{base} does not let this key see the status: it needs the scope `read`."),
-        (404, _) => bail!("{base} answers, but has no status: it is no model tier, or an older one."),
-        (status, _) => bail!("{base} answers with status {status} instead of its own."),
-    }
-    let body = response.body.collect().await?;
-    serde_json::from_slice(&body).with_context(|| format!("what answers at {base} is no model tier"))
 }

@@ -1,6 +1,7 @@
 //! From what was written to what can be used: every rule is applied, and all that is broken is reported at once.
 
 mod roster;
+mod upstream;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -8,13 +9,15 @@ use std::time::Duration;
 
 use goblin_auth::bans::BanPolicy;
 use goblin_store::store::Database;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::{Host, Url};
 
 use crate::config::environment::Environment;
-use crate::config::keys::{KEYS, Kind, find};
-use crate::config::written::{Problem, Source, Written};
+use crate::config::keys::{KEYS, Key, Kind, SERVERS, find, find_of_server};
+use crate::config::written::{Entry, Problem, Source, Written};
+
+pub(crate) use upstream::{Kind as UpstreamKind, UpstreamConfig, UpstreamServer, Way as UpstreamWay};
 
 pub(crate) use roster::{RegistryConfig, RoleModel};
 
@@ -101,7 +104,7 @@ pub(crate) enum LogFormat {
 pub(crate) struct EngineConfig {
     /// Whether models run in this process.
     pub(crate) enabled: bool,
-    /// Name of an added model or path of a GGUF.
+    /// Name of an added model or path of a GGUF, loaded at the start.
     pub(crate) model: Option<String>,
     /// `None`: physical cores this process may use.
     pub(crate) threads: Option<u32>,
@@ -111,27 +114,12 @@ pub(crate) struct EngineConfig {
     pub(crate) context_tokens: Option<u32>,
     /// Layers on a graphics card; `None`: as many as fit.
     pub(crate) gpu_layers: Option<u32>,
-}
-
-/// Models on other servers.
-#[derive(Clone, Debug)]
-pub(crate) struct UpstreamConfig {
-    /// A goblin model tier.
-    pub(crate) proxy_url: Option<Url>,
-    /// Its key.
-    pub(crate) proxy_key: Option<SecretString>,
-    /// An Ollama.
-    pub(crate) ollama_url: Option<Url>,
-    /// A llama-server.
-    pub(crate) llamacpp_url: Option<Url>,
-    /// Look for an Ollama on this machine.
-    pub(crate) discover: bool,
-    /// Longest wait for a connection.
-    pub(crate) connect_timeout: Duration,
-    /// Longest wait for the first event.
-    pub(crate) first_event_timeout: Duration,
-    /// Longest silence.
-    pub(crate) idle_timeout: Duration,
+    /// For all models in memory; `None`: what is free.
+    pub(crate) memory_bytes: Option<u64>,
+    /// Models in memory.
+    pub(crate) max_models: usize,
+    /// How long a model that is not the default one stays unused; `None`: always.
+    pub(crate) idle_unload: Option<Duration>,
 }
 
 /// The queue and the deadline of turns.
@@ -154,6 +142,8 @@ pub(crate) struct TierConfig {
     pub(crate) keys_file: Option<PathBuf>,
     /// When an address that tries keys is shut out.
     pub(crate) bans: BanPolicy,
+    /// Bring the roster into memory at the start.
+    pub(crate) warm_up: bool,
 }
 
 /// Turns what was written into a [`Config`].
@@ -196,27 +186,32 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
 
 /// Numbers within their bounds, words among those known.
 fn check_bounds(written: &mut Written) {
-    for key in KEYS {
-        let Some(entry) = written.entries.get(key.path) else {
-            continue;
-        };
-        let fits = match (&key.kind, &entry.value) {
-            (Kind::Number(low, high), Value::Number(n)) => {
-                n.as_i64().is_some_and(|n| (*low..=*high).contains(&n))
-            }
-            (Kind::Word(words), Value::String(word)) => words.contains(&word.trim().to_lowercase().as_str()),
-            _ => true,
-        };
-        if !fits {
-            let message = format!("{} is expected, not {}.", key.kind, entry.value);
-            let problem = Problem {
-                key: key.path.to_owned(),
-                source: entry.source.clone(),
-                message,
-            };
-            written.problems.push(problem);
+    let settings = KEYS.iter().filter_map(|key| {
+        let entry = written.entries.get(key.path)?;
+        bounds_of(key, key.path, entry)
+    });
+    let of_servers = written.servers.iter().flat_map(|(name, server)| {
+        server.entries.iter().filter_map(move |(field, entry)| {
+            bounds_of(find_of_server(field)?, &format!("{SERVERS}{name}.{field}"), entry)
+        })
+    });
+    let found: Vec<Problem> = settings.chain(of_servers).collect();
+    written.problems.extend(found);
+}
+
+fn bounds_of(key: &Key, path: &str, entry: &Entry) -> Option<Problem> {
+    let fits = match (&key.kind, &entry.value) {
+        (Kind::Number(low, high), Value::Number(n)) => {
+            n.as_i64().is_some_and(|n| (*low..=*high).contains(&n))
         }
-    }
+        (Kind::Word(words), Value::String(word)) => words.contains(&word.trim().to_lowercase().as_str()),
+        _ => true,
+    };
+    (!fits).then(|| Problem {
+        key: path.to_owned(),
+        source: entry.source.clone(),
+        message: format!("{} is expected, not {}.", key.kind, entry.value),
+    })
 }
 
 struct Reader<'a> {
@@ -279,6 +274,10 @@ impl Reader<'_> {
             .entries
             .get(path)
             .map_or(Source::Default, |e| e.source.clone());
+        self.problem_at(path, source, message);
+    }
+
+    fn problem_at(&mut self, path: &str, source: Source, message: impl Into<String>) {
         self.found.push(Problem {
             key: path.to_owned(),
             source,
@@ -401,61 +400,14 @@ impl Reader<'_> {
                 .value("engine.gpu_layers")
                 .as_u64()
                 .and_then(|n| u32::try_from(n).ok()),
+            memory_bytes: self.value("engine.memory_bytes").as_u64().filter(|n| *n > 0),
+            max_models: self.small("engine.max_models") as usize,
+            // Less than nothing is no number of seconds.
+            idle_unload: self
+                .value("engine.idle_unload_seconds")
+                .as_u64()
+                .map(Duration::from_secs),
         }
-    }
-
-    fn upstream(&mut self) -> UpstreamConfig {
-        let config = UpstreamConfig {
-            proxy_url: self.url("upstream.proxy_url", 8002),
-            proxy_key: self.secret("upstream.proxy_key"),
-            ollama_url: self.url("upstream.ollama_url", 11434),
-            llamacpp_url: self.url("upstream.llamacpp_url", 8080),
-            discover: self.switch("upstream.discover"),
-            connect_timeout: self.seconds("upstream.connect_timeout_seconds"),
-            first_event_timeout: self.seconds("upstream.first_event_timeout_seconds"),
-            idle_timeout: self.seconds("upstream.idle_timeout_seconds"),
-        };
-        let plain = config
-            .proxy_url
-            .as_ref()
-            .is_some_and(|u| u.scheme() == "http" && is_public_url(u));
-        if plain && self.switch("upstream.proxy_require_tls") {
-            self.problem("upstream.proxy_url", "it would send the key over plain http to a public address, which upstream.proxy_require_tls forbids. Use https.");
-        }
-        config
-    }
-
-    /// An address of a server. Ollama's own habit of leaving out scheme and port, and of naming the address to
-    /// listen on (`0.0.0.0`), is understood.
-    fn url(&mut self, path: &str, default_port: u16) -> Option<Url> {
-        let text = self.text(path)?;
-        let bare = !text.contains("://");
-        let parsed = if bare {
-            Url::parse(&format!("http://{text}"))
-        } else {
-            Url::parse(&text)
-        };
-        let usable = parsed
-            .ok()
-            .filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
-        let Some(mut url) = usable else {
-            self.problem(
-                path,
-                "it is not an http or https address, like http://127.0.0.1:11434.",
-            );
-            return None;
-        };
-        // Changing host or port can fail only for addresses without a host, which were refused above.
-        if bare && url.port().is_none() {
-            let _ = url.set_port(Some(default_port));
-        }
-        if url.host() == Some(Host::Ipv4(Ipv4Addr::UNSPECIFIED)) {
-            let _ = url.set_host(Some("127.0.0.1"));
-        }
-        if let Err(error) = goblin_net::Url::parse(url.as_str()) {
-            self.problem(path, format!("{error}."));
-        }
-        Some(url)
     }
 
     fn tier(&mut self) -> TierConfig {
@@ -465,11 +417,18 @@ impl Reader<'_> {
             self.problem("tier.host", "tier.require_tls forbids a public address without TLS. Listen on 127.0.0.1 or a private address and put a proxy with TLS in front.");
         }
         let key = self.secret("tier.key");
+        if key.as_ref().is_some_and(|k| k.expose_secret().contains(',')) {
+            self.problem(
+                "tier.key",
+                "it has a comma, and a backend reads LOCAL_LLM_API_KEY as several keys then. Give this tier its own key.",
+            );
+        }
         TierConfig {
             address,
             key,
             keys_file: self.text("tier.keys_file").map(PathBuf::from),
             bans: self.bans(),
+            warm_up: self.switch("tier.warm_up"),
         }
     }
 

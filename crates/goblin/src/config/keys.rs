@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// Several texts; a comma list in the environment.
     List,
+    /// One text or several; several are a list, or a comma list in one text.
+    Several,
 }
 
 /// One setting.
@@ -88,12 +90,19 @@ impl Key {
         self
     }
 
+    /// The last part of its path.
+    pub(crate) fn field(&self) -> &'static str {
+        self.path.rsplit('.').next().unwrap_or(self.path)
+    }
+
     /// Its long name in the environment: `GOBLIN_ENGINE__THREADS` for `engine.threads`.
     pub(crate) fn long_name(&self) -> String {
         format!("GOBLIN_{}", self.path.replace('.', "__").to_uppercase())
     }
 }
 
+/// What a server is.
+const SERVER_KINDS: &[&str] = &["goblin", "ollama", "llamacpp", "openai"];
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 const FORMATS: &[&str] = &["auto", "human", "json"];
 const PORT: Kind = Kind::Number(0, 65_535);
@@ -128,13 +137,16 @@ pub(crate) const KEYS: &[Key] = &[
     key("engine.sequences", Kind::Number(1, 128)),
     key("engine.context_tokens", Kind::Number(0, 1 << 20)),
     key("engine.gpu_layers", Kind::Number(-1, 10_000)),
-    key("upstream.proxy_url", Kind::Text).env("LOCAL_LLM_PROXY_URL"),
-    key("upstream.proxy_key", Kind::Text)
+    key("engine.memory_bytes", Kind::Number(0, 1 << 50)),
+    key("engine.max_models", Kind::Number(1, 1_000)),
+    key("engine.idle_unload_seconds", KEEP_ALIVE),
+    key("upstream.proxy_url", Kind::Several).env("LOCAL_LLM_PROXY_URL"),
+    key("upstream.proxy_key", Kind::Several)
         .backend_env("LOCAL_LLM_API_KEY")
         .secret(),
     key("upstream.proxy_require_tls", Kind::Switch),
-    key("upstream.ollama_url", Kind::Text).env("OLLAMA_HOST"),
-    key("upstream.llamacpp_url", Kind::Text).env("LLAMACPP_URL"),
+    key("upstream.ollama_url", Kind::Several).env("OLLAMA_HOST"),
+    key("upstream.llamacpp_url", Kind::Several).env("LLAMACPP_URL"),
     key("upstream.discover", Kind::Switch),
     key("upstream.connect_timeout_seconds", HOUR),
     key("upstream.first_event_timeout_seconds", HOUR),
@@ -149,6 +161,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("tier.ban_after_failures", Kind::Number(0, 1_000)),
     key("tier.ban_minutes", Kind::Number(1, 10_080)),
     key("tier.ban_longest_minutes", Kind::Number(1, 10_080)),
+    key("tier.warm_up", Kind::Switch),
     key("tier.models.safety.model", Kind::Text),
     key("tier.models.safety.keep_alive_seconds", KEEP_ALIVE),
     key("tier.models.confidence.model", Kind::Text),
@@ -166,6 +179,28 @@ pub(crate) const KEYS: &[Key] = &[
         .secret(),
     key("registry.ollama_models", Kind::Text).env("OLLAMA_MODELS"),
 ];
+
+/// Where servers with names of their own are written: `upstream.servers.NAME.url`.
+pub(crate) const SERVERS: &str = "upstream.servers.";
+
+/// The settings of each such server, in the order of the manual; `NAME` stands for its name.
+pub(crate) const SERVER_KEYS: &[Key] = &[
+    key("upstream.servers.NAME.kind", Kind::Word(SERVER_KINDS)),
+    key("upstream.servers.NAME.url", Kind::Text),
+    key("upstream.servers.NAME.key", Kind::Text).secret(),
+    key("upstream.servers.NAME.key_file", Kind::Text),
+    key("upstream.servers.NAME.local", Kind::Switch),
+    key("upstream.servers.NAME.http2", Kind::Switch),
+    key("upstream.servers.NAME.proxy", Kind::Text).secret(),
+    key("upstream.servers.NAME.ca_file", Kind::Text),
+    key("upstream.servers.NAME.client_cert_file", Kind::Text),
+    key("upstream.servers.NAME.client_key_file", Kind::Text),
+];
+
+/// The setting `field` of a server.
+pub(crate) fn find_of_server(field: &str) -> Option<&'static Key> {
+    SERVER_KEYS.iter().find(|k| k.field() == field)
+}
 
 /// The setting called `path`.
 pub(crate) fn find(path: &str) -> Option<&'static Key> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::keys::{KEYS, Key, Kind};
+use crate::config::keys::{KEYS, Key, Kind, SERVER_KEYS, SERVERS, find_of_server};
 use crate::config::written::{DEFAULTS, Entry, Written};
 
 /// What stands for a secret that is set.
@@ -14,7 +14,8 @@ const HIDDEN: &str = "(hidden)";
 fn shown(key: &Key, entry: &Entry) -> Value {
     let text = entry.value.as_str().unwrap_or_default();
     // The address of an SQLite file holds no password, and operators look for it.
-    if key.secret && !text.is_empty() && !text.starts_with("sqlite:") {
+    let several = entry.value.as_array().is_some_and(|list| !list.is_empty());
+    if key.secret && (several || !text.is_empty()) && !text.starts_with("sqlite:") {
         HIDDEN.into()
     } else {
         entry.value.clone()
@@ -30,23 +31,30 @@ pub(crate) fn print(written: &Written, as_json: bool, sources: bool) -> String {
     }
 }
 
-fn settings(written: &Written) -> impl Iterator<Item = (&'static Key, &'static str, &'static str, &Entry)> {
-    KEYS.iter().filter_map(|key| {
+/// Every setting: where it is, its section, its name, and what was written.
+fn settings(written: &Written) -> impl Iterator<Item = (&'static Key, String, &'static str, &Entry)> {
+    let plain = KEYS.iter().filter_map(|key| {
         let (section, name) = key.path.rsplit_once('.')?;
-        Some((key, section, name, written.entries.get(key.path)?))
-    })
+        Some((key, section.to_owned(), name, written.entries.get(key.path)?))
+    });
+    let of_servers = written.servers.iter().flat_map(|(name, server)| {
+        server.entries.iter().filter_map(move |(field, entry)| {
+            Some((find_of_server(field)?, format!("{SERVERS}{name}"), *field, entry))
+        })
+    });
+    plain.chain(of_servers)
 }
 
 fn print_json(written: &Written, sources: bool) -> String {
     let mut out = Map::new();
-    for (key, _, _, entry) in settings(written) {
+    for (key, section, name, entry) in settings(written) {
         let value = shown(key, entry);
         let item = if sources {
             json!({"value": value, "source": entry.source.to_string()})
         } else {
             value
         };
-        place(&mut out, key.path, item);
+        place(&mut out, &format!("{section}.{name}"), item);
     }
     format!("{:#}\n", Value::Object(out))
 }
@@ -65,7 +73,7 @@ fn place(out: &mut Map<String, Value>, path: &str, item: Value) {
 
 fn print_toml(written: &Written, sources: bool) -> String {
     let mut out = String::new();
-    let mut open = "";
+    let mut open = String::new();
     for (key, section, name, entry) in settings(written) {
         if section != open {
             let gap = if open.is_empty() { "" } else { "\n" };
@@ -94,14 +102,7 @@ pub(crate) fn schema() -> Value {
         let Some((section, name)) = key.path.rsplit_once('.') else {
             continue;
         };
-        let mut property = match key.kind {
-            Kind::Text => json!({"type": "string"}),
-            Kind::Switch => json!({"type": "boolean"}),
-            Kind::Number(low, high) => json!({"type": "integer", "minimum": low, "maximum": high}),
-            Kind::Word(words) => json!({"type": "string", "enum": words}),
-            Kind::List => json!({"type": "array", "items": {"type": "string"}}),
-        };
-        property["description"] = description(key.path).into();
+        let mut property = property(key);
         let pointer = format!("/{}", key.path.replace('.', "/"));
         property["default"] = defaults.pointer(&pointer).cloned().unwrap_or_default();
         let mut entry = &mut whole;
@@ -113,17 +114,57 @@ pub(crate) fn schema() -> Value {
         }
         entry["properties"][name] = property;
     }
+    let mut server = object();
+    for key in SERVER_KEYS {
+        server["properties"][key.field()] = property(key);
+    }
+    whole["properties"]["upstream"]["properties"]["servers"] = json!({
+        "type": "object",
+        "description": "Further servers, each under a name of its own.",
+        "propertyNames": {"pattern": "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"},
+        "additionalProperties": server,
+    });
     whole["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     whole["title"] = "goblin.toml".into();
     whole
 }
 
+fn property(key: &Key) -> Value {
+    let mut property = match key.kind {
+        Kind::Text => json!({"type": "string"}),
+        Kind::Switch => json!({"type": "boolean"}),
+        Kind::Number(low, high) => json!({"type": "integer", "minimum": low, "maximum": high}),
+        Kind::Word(words) => json!({"type": "string", "enum": words}),
+        Kind::List => json!({"type": "array", "items": {"type": "string"}}),
+        Kind::Several => json!({"type": ["string", "array"], "items": {"type": "string"}}),
+    };
+    property["description"] = description(key.path).into();
+    property
+}
+
+/// The part of the manual about servers with names of their own, which is commented out there.
+pub(crate) fn servers_manual() -> String {
+    let begin = format!("# [{SERVERS}NAME]");
+    let lines = DEFAULTS.lines().skip_while(|line| *line != begin);
+    lines
+        .map_while(|line| line.strip_prefix("# "))
+        .flat_map(|line| [line, "\n"])
+        .collect()
+}
+
 /// The comment above a setting in the manual, on one line.
 pub(crate) fn description(path: &str) -> String {
+    if path.starts_with(SERVERS) {
+        return described(&servers_manual(), path);
+    }
+    described(DEFAULTS, path)
+}
+
+fn described(manual: &str, path: &str) -> String {
     let (wanted, name) = path.rsplit_once('.').unwrap_or(("", path));
     let mut section = "";
     let mut comment: Vec<&str> = Vec::new();
-    for line in DEFAULTS.lines().map(str::trim) {
+    for line in manual.lines().map(str::trim) {
         if let Some(text) = line.strip_prefix('#') {
             comment.push(text.trim());
             continue;

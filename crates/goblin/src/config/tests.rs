@@ -1,6 +1,7 @@
+mod upstream;
+
 use std::path::PathBuf;
 
-use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::keys::KEYS;
@@ -190,10 +191,9 @@ fn a_secret_comes_from_a_file_and_is_never_printed() {
     let environment = home(&[("LOCAL_LLM_API_KEY_FILE", secret.to_str().unwrap())]);
     let mut written = Written::read(&environment, &Request::default());
     let config = check(&mut written, &environment).unwrap();
-    assert_eq!(
-        config.upstream.proxy_key.unwrap().expose_secret(),
-        "gbl_topsecret"
-    );
+    assert_eq!(written.entries["upstream.proxy_key"].value[0], "gbl_topsecret");
+    assert!(config.upstream.servers.is_empty(), "a key alone is no server");
+    assert!(config.upstream.tier_key().is_some());
     for text in [
         print(&written, false, true),
         print(&written, true, true),
@@ -244,7 +244,7 @@ fn old_spellings_work_and_name_the_new_ones() {
     ]);
     let loaded = load(&environment, &Request::default()).unwrap();
     assert_eq!(
-        loaded.config.upstream.proxy_url.unwrap().as_str(),
+        loaded.config.upstream.servers[0].url.as_str(),
         "http://10.0.0.7:8002/"
     );
     let all = loaded.notices.join("\n");
@@ -267,16 +267,21 @@ fn the_switch_of_old_turns_the_proxy_off() {
         ("LOCAL_LLM_PROXY_URL", "http://10.0.0.7:8002"),
     ]);
     let loaded = load(&environment, &Request::default()).unwrap();
-    assert!(loaded.config.upstream.proxy_url.is_none());
+    assert!(loaded.config.upstream.servers.is_empty());
     assert!(loaded.notices.iter().any(|n| n.contains("USE_LOCAL_LLM")));
 }
 
 #[test]
 fn host_port_and_key_mean_the_process_that_reads_them() {
-    let environment = home(&[("HOST", "::1"), ("PORT", "9000"), ("LOCAL_LLM_API_KEY", "k")]);
+    let environment = home(&[
+        ("HOST", "::1"),
+        ("PORT", "9000"),
+        ("LOCAL_LLM_API_KEY", "k"),
+        ("LOCAL_LLM_PROXY_URL", "http://10.0.0.7:8002"),
+    ]);
     let backend = load(&environment, &Request::default()).unwrap().config;
     assert_eq!(backend.server.address.to_string(), "[::1]:9000");
-    assert!(backend.tier.key.is_none() && backend.upstream.proxy_key.is_some());
+    assert!(backend.tier.key.is_none() && backend.upstream.tier_key().is_some());
     let tier = load(
         &environment,
         &Request {
@@ -287,7 +292,7 @@ fn host_port_and_key_mean_the_process_that_reads_them() {
     .unwrap()
     .config;
     assert_eq!(tier.tier.address.to_string(), "[::1]:9000");
-    assert!(tier.tier.key.is_some() && tier.upstream.proxy_key.is_none());
+    assert!(tier.tier.key.is_some() && tier.upstream.tier_key().is_none());
 }
 
 #[test]
@@ -326,7 +331,7 @@ fn ollamas_own_way_of_writing_its_address_is_understood() {
         let config = load(&home(&[("OLLAMA_HOST", written)]), &Request::default())
             .unwrap()
             .config;
-        assert_eq!(config.upstream.ollama_url.unwrap().as_str(), read);
+        assert_eq!(config.upstream.servers[0].url.as_str(), read);
     }
 }
 
@@ -341,7 +346,11 @@ fn public_addresses_are_told_from_private_ones() {
         ("http://203.0.113.9", true),
         ("http://models.example.org", true),
     ] {
-        assert_eq!(is_public_url(&url::Url::parse(url).unwrap()), public, "{url}");
+        assert_eq!(
+            check::is_public_url(&url::Url::parse(url).unwrap()),
+            public,
+            "{url}"
+        );
     }
 }
 

@@ -1,6 +1,8 @@
 //! What was written, layer over layer, with the place of every value. Nothing is judged here but spelling:
 //! whether a key exists, and whether a text can be read as the setting's kind.
 
+mod servers;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,7 +13,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::environment::Environment;
-use crate::config::keys::{KEYS, Key, Kind, NOT_YET, NOT_YET_PREFIXES, OLD, Reader, find};
+use crate::config::keys::{KEYS, Key, Kind, NOT_YET, NOT_YET_PREFIXES, OLD, Reader, SERVERS, find};
+
+pub(crate) use servers::Server;
 
 /// The embedded defaults, which are also the manual.
 pub(crate) const DEFAULTS: &str = include_str!("../../../../goblin.default.toml");
@@ -78,6 +82,8 @@ pub(crate) struct Entry {
 pub(crate) struct Written {
     /// By `section.name`.
     pub(crate) entries: BTreeMap<&'static str, Entry>,
+    /// Servers with names of their own, by name.
+    pub(crate) servers: BTreeMap<String, Server>,
     /// Values that could not be taken.
     pub(crate) problems: Vec<Problem>,
     /// Old spellings in use, variables without effect.
@@ -156,6 +162,10 @@ impl Written {
         for (name, value) in keys {
             let path = format!("{section}.{}", name.get_ref());
             let inside = format!("{path}.");
+            if inside == SERVERS {
+                self.take_toml_servers(value, place(name.span().start), place);
+                continue;
+            }
             match value.get_ref().as_table() {
                 Some(inner) if KEYS.iter().any(|k| k.path.starts_with(&inside)) => {
                     self.take_toml_section(&path, inner, place);
@@ -169,29 +179,16 @@ impl Written {
         let Some(key) = find(path) else {
             return self.unknown(path, source);
         };
-        let value = value.get_ref();
-        let taken = match key.kind {
-            Kind::Text | Kind::Word(_) => value.as_str().map(Value::from),
-            Kind::Switch => value.as_bool().map(Value::from),
-            Kind::Number(..) => value
-                .as_integer()
-                .and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok())
-                .map(Value::from),
-            Kind::List => value
-                .as_array()
-                .and_then(|list| {
-                    list.iter()
-                        .map(|item| item.get_ref().as_str().map(Value::from))
-                        .collect::<Option<Vec<_>>>()
-                })
-                .map(Value::from),
-        };
-        match taken {
+        match key.kind.of_toml(value.get_ref()) {
             Some(value) => self.put(key, value, source),
             None => self.problem(
                 path,
                 source,
-                format!("{} is expected, not {}.", key.kind, article(value.type_str())),
+                format!(
+                    "{} is expected, not {}.",
+                    key.kind,
+                    article(value.get_ref().type_str())
+                ),
             ),
         }
     }
@@ -208,7 +205,7 @@ impl Written {
                 .map(|s| s.name)
                 .into_iter()
                 .chain([long.as_str()])
-                .filter_map(|name| self.variable(environment, key, name))
+                .filter_map(|name| self.variable(environment, key.path, key.secret, name))
                 .collect();
             if let [(a, first), (b, second)] = found.as_slice()
                 && a != b
@@ -222,33 +219,36 @@ impl Written {
         if request.serve && environment.get("RENDER").is_some() && environment.get("HOST").is_none() {
             self.take_text("server.host", "0.0.0.0", Source::Environment("RENDER".to_owned()));
         }
+        self.take_server_variables(environment);
         self.take_old_spellings(environment, request);
         self.notice_without_effect(environment);
     }
 
     /// The value of variable `name`, or of the file that `name_FILE` names when the setting is a secret.
-    fn variable(&mut self, environment: &Environment, key: &Key, name: &str) -> Option<(String, Source)> {
+    fn variable(
+        &mut self,
+        environment: &Environment,
+        path: &str,
+        secret: bool,
+        name: &str,
+    ) -> Option<(String, Source)> {
         let direct = environment
             .get(name)
             .map(|v| (v.to_owned(), Source::Environment(name.to_owned())));
         let file_name = format!("{name}_FILE");
-        let Some(file) = environment
-            .get(&file_name)
-            .filter(|_| key.secret)
-            .map(PathBuf::from)
-        else {
+        let Some(file) = environment.get(&file_name).filter(|_| secret).map(PathBuf::from) else {
             return direct;
         };
         if direct.is_some() {
             let message = format!("{name} and {file_name} are both set. Unset one of them.");
-            self.problem(key.path, Source::Environment(name.to_owned()), message);
+            self.problem(path, Source::Environment(name.to_owned()), message);
             return None;
         }
         let source = Source::SecretFile(file_name, file.clone());
         match read_text(&file) {
             Ok(text) if text.trim().is_empty() => {
                 self.problem(
-                    key.path,
+                    path,
                     source,
                     "the file is empty. Write the secret into it.".to_owned(),
                 );
@@ -256,7 +256,7 @@ impl Written {
             }
             Ok(text) => Some((text.trim_end_matches(['\r', '\n']).to_owned(), source)),
             Err(e) => {
-                self.problem(key.path, source, format!("the file cannot be read: {e}."));
+                self.problem(path, source, format!("the file cannot be read: {e}."));
                 None
             }
         }
@@ -302,6 +302,8 @@ impl Written {
                 self.notices.push(format!(
                     "{name} is set but its feature is not part of this version of goblin."
                 ));
+            } else if name.starts_with(servers::VARIABLES) {
+                // Taken, or reported, with the servers.
             } else if name.starts_with("GOBLIN_") && name.contains("__") && !known.iter().any(|k| k == bare) {
                 let hint = hint(nearest(name, known.iter().map(String::as_str)));
                 let message = format!("there is no such setting.{hint}");
@@ -316,35 +318,15 @@ impl Written {
 
     /// Takes a text of the environment or the command line.
     fn take_text(&mut self, path: &str, text: &str, source: Source) {
+        if let Some((name, field)) = path.strip_prefix(SERVERS).and_then(|p| p.split_once('.')) {
+            return self.take_server_text(name, field, text, source);
+        }
         let Some(key) = find(path) else {
             return self.unknown(path, source);
         };
-        let taken = match key.kind {
-            Kind::Text | Kind::Word(_) => Some(Value::from(text)),
-            Kind::Switch => match text.trim().to_lowercase().as_str() {
-                "true" | "1" | "yes" | "on" => Some(true.into()),
-                "false" | "0" | "no" | "off" => Some(false.into()),
-                _ => None,
-            },
-            Kind::Number(..) => text.trim().parse::<i64>().ok().map(Value::from),
-            Kind::List => Some(
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|t| !t.is_empty())
-                    .map(Value::from)
-                    .collect(),
-            ),
-        };
-        match taken {
+        match key.kind.of_text(text) {
             Some(value) => self.put(key, value, source),
-            None => {
-                let shown: String = if key.secret {
-                    "a text".into()
-                } else {
-                    format!("`{}`", text.chars().take(60).collect::<String>())
-                };
-                self.problem(path, source, format!("{} is expected, not {shown}.", key.kind));
-            }
+            None => self.problem(path, source, misread(key, text)),
         }
     }
 
@@ -366,6 +348,57 @@ impl Written {
     }
 }
 
+impl Kind {
+    /// A TOML value as this kind; `None` when it is none.
+    fn of_toml(self, value: &DeValue<'_>) -> Option<Value> {
+        match self {
+            Self::Text | Self::Word(_) => value.as_str().map(Value::from),
+            Self::Switch => value.as_bool().map(Value::from),
+            Self::Number(..) => value
+                .as_integer()
+                .and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok())
+                .map(Value::from),
+            Self::Several if value.as_str().is_some() => value.as_str().map(listed),
+            Self::List | Self::Several => value
+                .as_array()?
+                .iter()
+                .map(|item| item.get_ref().as_str().map(Value::from))
+                .collect::<Option<Vec<_>>>()
+                .map(Value::from),
+        }
+    }
+
+    /// A text of the environment or the command line as this kind; `None` when it is none.
+    fn of_text(self, text: &str) -> Option<Value> {
+        match self {
+            Self::Text | Self::Word(_) => Some(Value::from(text)),
+            Self::Switch => match text.trim().to_lowercase().as_str() {
+                "true" | "1" | "yes" | "on" => Some(true.into()),
+                "false" | "0" | "no" | "off" => Some(false.into()),
+                _ => None,
+            },
+            Self::Number(..) => text.trim().parse::<i64>().ok().map(Value::from),
+            Self::List | Self::Several => Some(listed(text)),
+        }
+    }
+}
+
+/// The items of a comma list; a file may also have them line by line.
+fn listed(text: &str) -> Value {
+    let items = text.split([',', '\n']).map(str::trim);
+    items.filter(|t| !t.is_empty()).map(Value::from).collect()
+}
+
+/// Why `text` is no value of `key`; a secret is not repeated.
+fn misread(key: &Key, text: &str) -> String {
+    let shown: String = if key.secret {
+        "a text".into()
+    } else {
+        format!("`{}`", text.chars().take(60).collect::<String>())
+    };
+    format!("{} is expected, not {shown}.", key.kind)
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -374,6 +407,7 @@ impl fmt::Display for Kind {
             Self::Number(low, high) => write!(f, "a whole number from {low} to {high}"),
             Self::Word(words) => write!(f, "one of {}", words.join(", ")),
             Self::List => f.write_str("a list of texts"),
+            Self::Several => f.write_str("a text or a list of texts"),
         }
     }
 }
@@ -394,7 +428,7 @@ fn line_of(text: &str, at: usize) -> usize {
 }
 
 /// Reads a small text file; a large one or one that is not UTF-8 is refused.
-fn read_text(path: &Path) -> std::io::Result<String> {
+pub(super) fn read_text(path: &Path) -> std::io::Result<String> {
     let size = std::fs::metadata(path)?.len();
     if size > MAX_FILE_BYTES {
         let message = format!("it has {size} bytes, more than the limit of {MAX_FILE_BYTES}");

@@ -180,6 +180,7 @@ fn the_doctor_prints_plain_text_into_a_pipe_and_json_on_request() {
         "port",
         "engine",
         "models",
+        "verdicts",
     ] {
         assert!(stdout(&output).contains(part), "{part}");
     }
@@ -195,6 +196,33 @@ fn the_doctor_prints_plain_text_into_a_pipe_and_json_on_request() {
     assert_eq!(tier["state"], "down");
     assert!(tier["cause"].as_str().unwrap().contains("127.0.0.1:1"), "{tier}");
     assert!(tier["fix"].is_string());
+}
+
+#[test]
+fn the_doctor_names_each_of_several_tiers_and_blames_a_proxy_for_its_own_failures() {
+    let home = home();
+    let output = run(
+        home.path(),
+        &["doctor", "--json"],
+        &[
+            ("LOCAL_LLM_PROXY_URL", "http://127.0.0.1:1,http://127.0.0.1:2"),
+            (
+                "GOBLIN_UPSTREAM__SERVERS__TIER_2__PROXY",
+                "socks5h://u:s3same@127.0.0.1:3",
+            ),
+        ],
+    );
+    let results: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |name: &str| results.iter().find(|r| r["name"] == name).unwrap();
+    let cause = |check: &Value| check["cause"].as_str().unwrap().to_owned();
+    let (first, second) = (of("model_tier"), of("model_tier:tier-2"));
+    assert!(cause(first).contains("127.0.0.1:1 refused"), "{first}");
+    assert!(
+        cause(second).contains("the proxy 127.0.0.1:3 cannot be used") && !cause(second).contains("s3same"),
+        "{second}"
+    );
+    let fix = second["fix"].as_str().unwrap();
+    assert!(fix.contains("upstream.servers.tier-2.proxy"), "{second}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
+use crate::model_server;
 use crate::process::{Running, run, stderr, stdout, until};
 
 fn home() -> tempfile::TempDir {
@@ -209,5 +210,80 @@ fn a_damaged_usage_file_stops_the_start_with_the_fix() {
     assert!(
         said.contains("tier-usage.toml") && said.contains("move it away"),
         "{said}"
+    );
+}
+
+/// The lines of the access log so far.
+fn access_log(tier: &Running) -> Vec<Value> {
+    let lines = tier.logs();
+    let parsed = lines
+        .lines()
+        .filter_map(|l| serde_json::from_str::<Value>(l).ok());
+    parsed.filter(|l| l["target"] == "goblin::access").collect()
+}
+
+#[test]
+fn the_access_log_says_who_asked_what_and_what_came_of_it_also_of_those_turned_away() {
+    let home = home();
+    let key = done(home.path(), "create laptop --requests-per-minute 2");
+    let reader = done(home.path(), "create looker --scope read");
+    let ollama = model_server::start().to_string();
+    let tier = Running::start(
+        home.path(),
+        &["models", "serve", "--port", "0"],
+        &[("OLLAMA_HOST", &ollama)],
+    );
+    let question = json!({"model": "m:latest", "stream": false,
+        "messages": [{"role": "user", "content": "a-prompt-nobody-logs"}]});
+    let ask = |id: &str, path: &str, key: &str, body: &Value| {
+        let headers = [("x-correlation-id", id), ("x-api-key", key.trim())];
+        tier.ask("POST", path, &headers, &body.to_string()).0
+    };
+    let chat = "/v1/chat/completions";
+    assert_eq!(ask("good", chat, &key, &question), 200, "{}", tier.logs());
+    let text = json!({"model": "m:latest", "input": "a-prompt-nobody-logs"});
+    assert_eq!(
+        ask("embeds", "/v1/embeddings", &key, &text),
+        200,
+        "{}",
+        tier.logs()
+    );
+    assert_eq!(ask("over", chat, &key, &question), 429);
+    assert_eq!(ask("scope", chat, &reader, &question), 403);
+    assert_eq!(ask("wrong", chat, "no-such-key", &question), 401);
+    let query = format!("{chat}?api_key=no-such-key");
+    assert_eq!(ask("query", &query, &key, &question), 401);
+    let all = until("the last line is written", || {
+        let all = access_log(&tier);
+        all.iter().any(|l| l["request_id"] == "query").then_some(all)
+    });
+    let expected = [
+        ("good", json!("laptop"), "complete", Value::Null),
+        ("embeds", json!("laptop"), "complete", Value::Null),
+        ("over", json!("laptop"), "refused", json!("rate_limited")),
+        ("scope", json!("looker"), "refused", json!("forbidden")),
+        ("wrong", Value::Null, "refused", json!("unauthorized")),
+        ("query", Value::Null, "refused", json!("unauthorized")),
+    ];
+    assert_eq!(all.len(), expected.len(), "{all:?}");
+    for (id, who, outcome, code) in expected {
+        let line = all.iter().find(|l| l["request_id"] == id).unwrap();
+        assert_eq!(
+            (&line["key"], &line["outcome"], &line["code"], &line["address"]),
+            (&who, &json!(outcome), &code, &json!("127.0.0.1")),
+            "{line}"
+        );
+    }
+    let good = all.iter().find(|l| l["request_id"] == "good").unwrap();
+    assert_eq!(
+        (&good["model"], &good["prompt_tokens"], &good["completion_tokens"]),
+        (&json!("ollama/m:latest"), &json!(9), &json!(1)),
+        "{good}"
+    );
+    assert!(good["queue_ms"].is_u64() && good["run_ms"].is_u64(), "{good}");
+    let logs = tier.logs();
+    assert!(
+        !logs.contains("a-prompt-nobody-logs") && !logs.contains("no-such-key"),
+        "{logs}"
     );
 }

@@ -4,14 +4,18 @@
     reason = "a panic is how a test fails, also in what tests share"
 )]
 
+mod bench;
 mod command_line;
 mod keys;
 mod licences;
+mod model_server;
 mod process;
 mod pull;
 #[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "pulling needs an engine"))]
 #[path = "../../../goblin-providers/tests/it/registry_server.rs"]
 mod registry_server;
+mod resident;
 mod roster;
 mod tidy;
+mod tier_faults;
 mod tiers;

@@ -101,6 +101,24 @@ impl Running {
         headers: &[(&str, &str)],
         body: &str,
     ) -> (u16, BufReader<TcpStream>) {
+        let mut reader = self.send(method, path, headers, body);
+        let head = read_head(&mut reader);
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|s| s.parse().ok())
+            .unwrap_or_else(|| panic!("{head:?}"));
+        (status, reader)
+    }
+
+    /// Sends a request and waits for nothing.
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> BufReader<TcpStream> {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(HANG)).unwrap();
         let mut request = format!(
@@ -115,19 +133,7 @@ impl Running {
             body.len()
         ));
         stream.write_all(request.as_bytes()).unwrap();
-        let mut reader = BufReader::new(stream);
-        let mut head = String::new();
-        reader.read_line(&mut head).unwrap();
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|s| s.parse().ok())
-            .unwrap_or_else(|| panic!("{head:?}"));
-        let mut line = String::new();
-        while reader.read_line(&mut line).unwrap() > 2 {
-            line.clear();
-        }
-        (status, reader)
+        BufReader::new(stream)
     }
 
     /// Sends a signal by its name.
@@ -150,6 +156,13 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The status line and the headers of an answer.
+pub(crate) fn read_head(reader: &mut BufReader<TcpStream>) -> String {
+    let mut head = String::new();
+    while reader.read_line(&mut head).unwrap() > 2 {}
+    head
 }
 
 /// Tries again until `attempt` gives something. For what another process does in its own time; a hang fails.

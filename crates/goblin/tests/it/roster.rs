@@ -108,7 +108,7 @@ fn the_status_of_a_tier_is_a_table_or_json() {
             {"provider": "ollama", "model": "gemma:2b", "state": "loaded", "running": 1, "queued": 3, "slots": 2,
              "predicted_wait_ms": 1234.5, "predicted_first_token_ms": 250.0, "decode_tokens_per_second": 61.25,
              "prefill_tokens_per_second": 240.0, "context_window": 8192, "capabilities": ["chat"],
-             "memory_bytes": 1_800_000_000_u64},
+             "memory_bytes": 1_800_000_000_u64, "roles": ["safety", "quick"], "keep_alive_seconds": 1800},
             {"provider": "engine", "model": "smollm2", "state": "available", "running": 0, "queued": 0,
              "slots": null, "predicted_wait_ms": null, "something_new": true}
         ],
@@ -128,6 +128,8 @@ fn the_status_of_a_tier_is_a_table_or_json() {
         "61.2",
         "1234 ms",
         "engine/smollm2",
+        "safety, quick",
+        "30 min",
         "8192",
     ] {
         assert!(stdout(&shown).contains(part), "{part} in {}", stdout(&shown));

@@ -29,7 +29,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("redis", &["goblin-store"]),
     ("hyper", &["goblin-net", "goblin-server"]),
     ("hyper-util", &["goblin-net", "goblin-server"]),
-    ("hyper-rustls", &["goblin-net"]),
+    ("tokio-rustls", &["goblin-net"]),
     ("reqwest", &["goblin-net"]),
     ("llama-cpp-2", &["goblin-engine"]),
     ("llama-cpp-sys-2", &["goblin-engine"]),
@@ -253,16 +253,79 @@ fn route_files_never_look_sideways() {
     let names: Vec<String> = all.iter().map(|(p, _)| name(p)).collect();
     assert!(names.len() >= 5, "{names:?}");
     for (path, text) in &all {
+        // A group would hide whom it names from what follows.
+        for group in ["use super::{", "use crate::routes::{"] {
+            assert!(!text.contains(group), "{}: one `use` for each", path.display());
+        }
         for other in names.iter().filter(|n| **n != name(path)) {
-            for form in [
-                format!("crate::routes::{other}"),
-                format!("super::{other}::"),
-                format!("use super::{other};"),
-            ] {
+            for form in [format!("crate::routes::{other}"), format!("super::{other}")] {
                 assert!(!text.contains(&form), "{} looks at {other}", path.display());
             }
         }
     }
+}
+
+#[test]
+fn only_net_connects_to_others() {
+    for (path, text) in below("crates", "rs") {
+        let owner = path.starts_with("crates/goblin-net");
+        if owner || path.iter().any(|part| part == "tests") {
+            continue;
+        }
+        // What a file's own tests do below its code is not the product.
+        let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for call in [
+            "TcpStream::connect",
+            "UnixStream::connect",
+            "UdpSocket::",
+            "ToSocketAddrs",
+            "lookup_host(",
+        ] {
+            assert!(
+                !product.contains(call),
+                "{}: {call} belongs to goblin-net",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let marks = [concat!("TO", "DO"), concat!("FIX", "ME")];
+    for extension in ["rs", "ts", "tsx", "mjs", "py", "sh", "css", "toml", "sql"] {
+        for (path, text) in below("", extension) {
+            for mark in marks {
+                assert!(!text.contains(mark), "{}: {mark}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_table_says_whose_its_rows_are() {
+    // The schema's own row, and the two tables that say who there is.
+    let columns = |table: &str| match table {
+        "schema_floor" | "tenants" => &[][..],
+        "users" => &["tenant_id TEXT NOT NULL"][..],
+        _ => &["tenant_id TEXT NOT NULL", "user_id TEXT NOT NULL"][..],
+    };
+    let mut tables = Vec::new();
+    for (path, text) in below("crates/goblin-store/migrations", "sql") {
+        for made in text.split("CREATE TABLE ").skip(1) {
+            let (name, rest) = made.split_once('(').unwrap();
+            let (name, body) = (name.trim(), rest.split(';').next().unwrap_or_default());
+            for column in columns(name) {
+                assert!(
+                    body.contains(column),
+                    "{}: {name} lacks `{column}`",
+                    path.display()
+                );
+            }
+            tables.push(name.to_owned());
+        }
+    }
+    assert!(tables.iter().any(|t| t == "turns"), "{tables:?}");
 }
 
 #[test]
@@ -317,12 +380,18 @@ fn no_file_is_too_long_to_read() {
 fn no_test_is_switched_off_and_none_sleeps() {
     let switched_off = concat!("#[", "ignore");
     let sleeping = concat!("thread::", "sleep(");
+    let dozing = concat!("time::", "sleep(");
     for (path, text) in below("crates", "rs") {
-        assert!(!text.contains(switched_off), "{}", path.display());
+        let shown = path.display();
+        assert!(!text.contains(switched_off), "{shown}");
         assert!(
             !text.contains(sleeping),
-            "{}: wait for what is meant instead",
-            path.display()
+            "{shown}: wait for what is meant instead"
+        );
+        let is_test = path.iter().any(|part| part == "tests");
+        assert!(
+            !is_test || !text.contains(dozing),
+            "{shown}: wait for what is meant instead"
         );
     }
 }

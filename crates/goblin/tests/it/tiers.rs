@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::process::{Running, run, starter_model, stderr, until};
 
-const KEY: &str = "a-key-for-this-test-only-0123456789";
-const MODEL: &str = "smollm2-135m-instruct";
+pub(crate) const KEY: &str = "a-key-for-this-test-only-0123456789";
+pub(crate) const MODEL: &str = "smollm2-135m-instruct";
 
-fn home_with_model() -> tempfile::TempDir {
+pub(crate) fn home_with_model() -> tempfile::TempDir {
     let home = tempfile::Builder::new()
         .prefix("a home with spaces ")
         .tempdir()
@@ -32,7 +32,7 @@ const SMALL: &[&str] = &[
     "engine.context_tokens=1024",
 ];
 
-fn start(home: &Path, command: &[&str], environment: &[(&str, &str)]) -> Running {
+pub(crate) fn start(home: &Path, command: &[&str], environment: &[(&str, &str)]) -> Running {
     Running::start(home, &[command, SMALL].concat(), environment)
 }
 
@@ -236,15 +236,15 @@ fn a_damaged_model_does_not_keep_the_rest_from_working() {
     std::fs::write(models.join("cut.gguf"), &whole[..whole.len() / 2]).unwrap();
     let server = start(home.path(), &["up", "--port", "0"], &[]);
     let status: Value = serde_json::from_str(&server.ask("GET", "/api/status", &[], "").1).unwrap();
-    let engine = status["tiers"]
+    let engine = status["upstreams"]
         .as_array()
         .unwrap()
         .iter()
-        .find(|t| t["name"] == "engine")
+        .find(|u| u["id"] == "engine")
         .unwrap();
     assert_eq!(engine["state"], "down");
     assert!(
-        engine["detail"].as_str().unwrap().contains("truncated"),
+        engine["admin_detail"].as_str().unwrap().contains("truncated"),
         "{engine}"
     );
 }

@@ -3,8 +3,9 @@ import { Link } from "@tanstack/react-router";
 import { SlidersHorizontal } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { stopTurn, updateChat } from "@/api/client";
-import { chatQuery, putChat, putTurn, reloadTurns } from "@/api/queries";
+import { chatQuery, lookAgain, putChat, putTurn, reloadTurns } from "@/api/queries";
 import type { Chat, Turn } from "@/api/types";
+import { nothingInstalled } from "@/lib/health";
 import { ProblemError } from "@/lib/problems";
 import { useShortcut } from "@/lib/shortcuts";
 import { readDraft, writeDraft } from "@/lib/useDraft";
@@ -90,7 +91,7 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
   useShortcut("regenerate", last && !streaming ? () => actions.onRegenerate(last) : null);
   useShortcut("copy", last ? () => copyAnswer(last) : null);
 
-  const noModel = status !== undefined && status.models.length === 0;
+  const noModel = nothingInstalled(status);
   return (
     <>
       <header className="page-header">
@@ -138,6 +139,7 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
             <ModelPicker
               status={status}
               chosen={chat.model}
+              onOpen={() => lookAgain(client)}
               onChoose={(model) => {
                 const choose = () =>
                   attempt(

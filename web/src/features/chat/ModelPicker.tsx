@@ -1,7 +1,9 @@
-import { Check, ChevronDown, Cloud, HardDrive, Sparkles } from "lucide-react";
-import type { Model, Status } from "@/api/types";
-import { modelFacts, modelName } from "@/lib/format";
-import { Menu, MenuChoice, MenuChoices, MenuChosen } from "@/ui/Menu";
+import { Check, ChevronDown, Cloud, HardDrive, Server, Sparkles } from "lucide-react";
+import type { Model, Status, Upstream } from "@/api/types";
+import { modelFacts, modelName, providerName } from "@/lib/format";
+import { answers, expectation, memoryFact, readiness, stateWord } from "@/lib/health";
+import { Menu, MenuChoice, MenuChoices, MenuChosen, MenuGroup, MenuHeading } from "@/ui/Menu";
+import { StateDot } from "@/ui/StateDot";
 
 const automatic = "goblin";
 
@@ -10,9 +12,11 @@ interface ModelPickerProps {
   /** null is the automatic choice. */
   chosen: string | null;
   onChoose: (model: string | null) => void;
+  /** It is opened: what is shown should be of now. */
+  onOpen: () => void;
 }
 
-export function ModelPicker({ status, chosen, onChoose }: ModelPickerProps) {
+export function ModelPicker({ status, chosen, onChoose, onOpen }: ModelPickerProps) {
   const models = status?.models ?? [];
   const known = models.find((model) => model.id === chosen);
   const name = chosen === null ? "Automatic" : modelName(chosen);
@@ -20,9 +24,14 @@ export function ModelPicker({ status, chosen, onChoose }: ModelPickerProps) {
     <Menu
       label="Model"
       side="top"
+      onOpenChange={(open) => open && onOpen()}
       trigger={
         <button type="button" className="picker-trigger" aria-label={`Model: ${name}`}>
-          <PlaceIcon model={known} automatic={chosen === null} />
+          {chosen === null ? (
+            <Sparkles size={15} className="text-leaf" />
+          ) : (
+            <PlaceIcon upstream={upstreamOf(status, chosen)} />
+          )}
           <span className="max-w-48 truncate">{name}</span>
           <ChevronDown size={14} className="text-muted" />
         </button>
@@ -38,23 +47,18 @@ export function ModelPicker({ status, chosen, onChoose }: ModelPickerProps) {
           name="Automatic"
           facts={automaticFacts(status)}
         />
-        {models.map((model) => (
-          <Choice
-            key={model.id}
-            value={model.id}
-            disabled={model.state === "down"}
-            icon={<PlaceIcon model={model} automatic={false} />}
-            name={modelName(model.id)}
-            facts={modelFacts(model)}
-            // A model elsewhere is not loaded here; only its failing is news.
-            {...(model.local || model.state === "down" ? { state: model.state } : {})}
+        {(status?.upstreams ?? []).map((upstream) => (
+          <Models
+            key={upstream.id}
+            upstream={upstream}
+            models={models.filter((model) => model.provider === upstream.id)}
           />
         ))}
         {chosen !== null && !known && (
           <Choice
             value={chosen}
             disabled
-            icon={<PlaceIcon model={undefined} automatic={false} />}
+            icon={<HardDrive size={16} />}
             name={modelName(chosen)}
             facts="not here any more; choose another"
           />
@@ -64,25 +68,75 @@ export function ModelPicker({ status, chosen, onChoose }: ModelPickerProps) {
   );
 }
 
+/** The models of one server, under its name and where that is. */
+function Models({ upstream, models }: { upstream: Upstream; models: Model[] }) {
+  if (models.length === 0 && answers(upstream)) return null;
+  const heading = `${upstream.name}, ${whose(upstream)}`;
+  return (
+    <MenuGroup aria-label={heading}>
+      <MenuHeading className="menu-heading">
+        <PlaceIcon upstream={upstream} />
+        <span className="min-w-0 flex-1">
+          {upstream.name} <span className="font-normal">{whose(upstream)}</span>
+        </span>
+        {upstream.state !== "up" && (
+          <span className="state-mark" data-state={upstream.state}>
+            {stateWord[upstream.state]}
+          </span>
+        )}
+      </MenuHeading>
+      {models.map((model) => (
+        <ModelChoice key={model.id} model={model} upstream={upstream} />
+      ))}
+    </MenuGroup>
+  );
+}
+
+function ModelChoice({ model, upstream }: { model: Model; upstream: Upstream }) {
+  const { kind, word } = readiness(model, upstream);
+  const facts = modelFacts(model);
+  const memory = memoryFact(model);
+  if (memory) facts.push(memory);
+  return (
+    <Choice
+      value={model.id}
+      disabled={model.state === "down"}
+      icon={<StateDot state={kind} />}
+      name={modelName(model.id)}
+      word={{ kind, text: word }}
+      facts={facts.join(" · ")}
+      expect={expectation(model, upstream)}
+    />
+  );
+}
+
 interface ChoiceProps {
   value: string;
   icon: React.ReactNode;
   name: string;
   facts: string;
-  state?: Model["state"];
+  /** How ready it is. */
+  word?: { kind: string; text: string };
+  /** What somebody who chooses it has to expect. */
+  expect?: string | null;
   disabled?: boolean;
 }
 
-function Choice({ value, icon, name, facts, state, disabled = false }: ChoiceProps) {
+function Choice({ value, icon, name, facts, word, expect, disabled = false }: ChoiceProps) {
   return (
     <MenuChoice value={value} disabled={disabled} className="goblin-menu-item items-start">
-      <span className="mt-0.5 text-leaf">{icon}</span>
+      <span className="choice-icon">{icon}</span>
       <span className="min-w-0 flex-1">
         <span className="flex items-center gap-2 font-medium">
           <span className="truncate">{name}</span>
-          {state && <StateMark state={state} />}
+          {word && (
+            <span className="state-mark" data-state={word.kind}>
+              {word.text}
+            </span>
+          )}
         </span>
-        <span className="block text-[0.8125rem] text-muted">{facts}</span>
+        {facts && <span className="block text-[0.8125rem] text-muted">{facts}</span>}
+        {expect && <span className="block text-[0.8125rem] text-muted">{expect}</span>}
       </span>
       <span className="w-4 shrink-0">
         <MenuChosen>
@@ -93,21 +147,18 @@ function Choice({ value, icon, name, facts, state, disabled = false }: ChoicePro
   );
 }
 
-const stateWords = { loaded: "ready", loading: "loading", available: "loads on use", down: "down" };
-
-function StateMark({ state }: { state: Model["state"] }) {
-  return (
-    <span className="state-mark" data-state={state}>
-      {stateWords[state]}
-    </span>
-  );
+function PlaceIcon({ upstream }: { upstream: Upstream | undefined }) {
+  if (upstream && !upstream.local) return <Cloud size={15} />;
+  return upstream && upstream.kind !== "engine" ? <Server size={15} /> : <HardDrive size={15} />;
 }
 
-function PlaceIcon({ model, automatic }: { model: Model | undefined; automatic: boolean }) {
-  if (automatic) return <Sparkles size={15} className="text-leaf" />;
-  if (model && !model.local) return <Cloud size={16} />;
-  return <HardDrive size={16} />;
+function whose({ kind, local }: Upstream): string {
+  if (kind === "engine") return "in Goblin itself";
+  return local ? "your own machine" : "leaves your machines";
 }
+
+const upstreamOf = (status: Status | undefined, model: string) =>
+  status?.upstreams.find((upstream) => upstream.id === providerName(model));
 
 function automaticFacts(status: Status | undefined): string {
   const model = status?.default_model;

@@ -3,9 +3,11 @@ import { useNavigate } from "@tanstack/react-router";
 import { SlidersHorizontal } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
 import { createChat } from "@/api/client";
-import { putChat } from "@/api/queries";
+import { lookAgain, putChat } from "@/api/queries";
 import type { Model, Status } from "@/api/types";
 import { modelName } from "@/lib/format";
+import { nothingInstalled } from "@/lib/health";
+import { placeOf } from "@/lib/place";
 import { useShortcut } from "@/lib/shortcuts";
 import { useDraft, writeDraft } from "@/lib/useDraft";
 import { IconButton } from "@/ui/Button";
@@ -34,7 +36,7 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
   const [creating, setCreating] = useState(false);
   const [settingsOpen, setSettingsOpen] = useState(false);
   const composer = useRef<ComposerHandle>(null);
-  const noModel = status !== undefined && status.models.length === 0;
+  const noModel = nothingInstalled(status);
 
   useEffect(() => {
     document.title = "Goblin";
@@ -90,6 +92,7 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
             <ModelPicker
               status={status}
               chosen={choices.model}
+              onOpen={() => lookAgain(client)}
               onChoose={(model) => useNewChat.setState({ model })}
             />
           }
@@ -112,16 +115,22 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
 /** One honest sentence: which model, and whether the question leaves the machine. */
 function whoAnswers(status: Status | undefined, answering: Model | undefined): ReactNode {
   if (!status) return "Looking for the models…";
-  if (!answering)
-    return status.models.length === 0
-      ? "There is no model to answer yet."
+  if (nothingInstalled(status)) return "There is no model to answer yet.";
+  if (!answering) {
+    return status.default_model === null
+      ? "Nobody can answer just now. What you write is kept."
       : "A model is chosen for each question.";
+  }
+  const { id, provider, local, state } = answering;
+  const stays = provider === "engine" ? "Nothing you write leaves it." : "No cloud is asked.";
   return (
     <>
-      <strong>{modelName(answering.id)}</strong>{" "}
-      {answering.local
-        ? "will answer, on this machine. Nothing you write leaves it."
-        : `will answer. Your question is sent to ${answering.provider}.`}
+      <strong>{modelName(id)}</strong>{" "}
+      {state === "down"
+        ? "cannot answer just now. What you write is kept."
+        : local
+          ? `will answer, ${placeOf(provider, local)}. ${stays}`
+          : `will answer. Your question is sent to ${provider}.`}
     </>
   );
 }

@@ -1,7 +1,7 @@
 import { notifyManager, type QueryClient } from "@tanstack/react-query";
 import { whenUp } from "@/api/connection";
 import { apiAddress } from "@/api/origin";
-import { hasTurn, putChat, putTurn, turnsQuery } from "@/api/queries";
+import { hasTurn, lookAgain, putChat, putTurn, turnsQuery } from "@/api/queries";
 import { openTurn, readTurnEvents, reopenTurn, type TurnRequest } from "@/api/turnStream";
 import type { Turn } from "@/api/types";
 import { backoffSeconds } from "@/lib/backoff";
@@ -133,6 +133,8 @@ function settle(client: QueryClient, turn: Turn, placed: boolean): void {
   } else {
     settleElsewhere(client, turn);
   }
+  // Its model is in memory now, or its server is away.
+  lookAgain(client);
 }
 
 /** A turn this page did not put on the path: saved where it stands, or not on this branch at all. */

@@ -1,5 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useRef, useState } from "react";
+import { lookAgain } from "@/api/queries";
 import { readDraft, useDraft, writeDraft } from "@/lib/useDraft";
 import { askTurn } from "./followTurn";
 
@@ -29,16 +30,20 @@ export function useSending(chatId: string) {
     [showDraft],
   );
 
-  const attempt: Attempt = useCallback(async (work, retry) => {
-    setFailure(null);
-    try {
-      await work();
-      return true;
-    } catch (error) {
-      setFailure({ error, retry });
-      return false;
-    }
-  }, []);
+  const attempt: Attempt = useCallback(
+    async (work, retry) => {
+      setFailure(null);
+      try {
+        await work();
+        return true;
+      } catch (error) {
+        setFailure({ error, retry });
+        lookAgain(client);
+        return false;
+      }
+    },
+    [client],
+  );
 
   async function send(text: string): Promise<void> {
     // Out of the field at once, but kept as the draft until the server has it.

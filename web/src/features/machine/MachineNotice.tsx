@@ -3,13 +3,14 @@ import { statusQuery } from "@/api/queries";
 import type { Status } from "@/api/types";
 import { splitCommand } from "@/lib/command";
 import { modelName } from "@/lib/format";
+import { nothingInstalled } from "@/lib/health";
 import { CommandLine } from "@/ui/CommandLine";
 
 /** What a person should know before asking: nobody can answer, or only the small starter model. */
 export function MachineNotice() {
   const { data: status } = useQuery(statusQuery);
   if (!status) return null;
-  if (status.models.length === 0) return <NoModel status={status} />;
+  if (nothingInstalled(status)) return <NoModel status={status} />;
   const answering = status.models.find((model) => model.id === status.default_model);
   if (!answering?.starter) return null;
   return <StarterModel name={modelName(answering.id)} status={status} />;

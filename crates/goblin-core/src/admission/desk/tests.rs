@@ -281,3 +281,38 @@ fn a_failure_cools_an_instance_until_it_answers_again() {
     room.desk.began(&model, room.now);
     assert!(!room.desk.load(&model, room.now).cooling);
 }
+
+#[test]
+fn the_providers_own_queue_counts_and_ours_is_not_counted_twice() {
+    let mut room = Room::with(1);
+    room.terms.prior = ten_seconds();
+    room.ticket("a");
+    room.call();
+    // The provider was asked while ours ran there: it counts it too.
+    let ours_only = QueueReport {
+        running: 1,
+        ours: 1,
+        wait: at(10),
+        ..QueueReport::default()
+    };
+    room.terms.queue = Some(ours_only);
+    let told = room.comes("b", false).unwrap().forecast;
+    assert_eq!((told.wait, told.elsewhere), (at(10), at(0)), "both say the same");
+    room.now += at(4);
+    room.terms.queue = Some(QueueReport {
+        running: 1,
+        queued: 3,
+        ours: 2,
+        wait: at(40),
+        first_token: Some(at(2)),
+        way: Duration::from_millis(5),
+        age: at(1),
+    });
+    let told = room.comes("c", false).unwrap().forecast;
+    assert_eq!(told.wait, at(39), "others are ahead of us there");
+    assert_eq!(told.elsewhere, at(39) - at(16), "the wait here is part of it");
+    let first = at(2) + Duration::from_millis(5);
+    assert_eq!(told.first_token, Some(first), "nothing was measured here yet");
+    let verdict = room.comes("c", true).unwrap().forecast;
+    assert!(verdict.wait < at(10), "verdicts have a line of their own there");
+}

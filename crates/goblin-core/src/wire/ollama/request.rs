@@ -244,6 +244,7 @@ pub fn parse_embed(body: &Bytes) -> Result<OllamaEmbed, ApiError> {
             // Ollama's default. The vector is then of the beginning of the text.
             truncate: optional(&fields, "", "truncate", boolean)?.unwrap_or(true),
             keep_alive: read_keep_alive(&fields)?,
+            ..EmbedRequest::default()
         },
         legacy,
     })

@@ -6,8 +6,6 @@
 mod decode;
 mod errors;
 mod split;
-mod text_calls;
-mod think;
 
 use std::time::Duration;
 
@@ -22,8 +20,9 @@ use crate::provider::ProviderError;
 use crate::wire::answer::arguments_object;
 use crate::wire::base64::is_base64;
 use crate::wire::json::depth_within;
+use crate::wire::openai::read_vector;
 
-pub use decode::{AnswerDecoder, Spent};
+pub use decode::AnswerDecoder;
 pub use errors::{PromptSize, upstream_error};
 pub use split::{LineSplitter, MAX_LINE_BYTES};
 
@@ -119,12 +118,8 @@ pub fn decode_embed(body: &[u8], wanted: usize) -> Result<EmbedResponse, Provide
         return Err(broken("are nested too deep"));
     }
     let value: Value = serde_json::from_slice(body).map_err(|_| broken("are not JSON"))?;
-    let read = |vector: &Value| -> Option<Vec<f32>> {
-        let numbers = vector.as_array()?.iter().map(|n| n.as_f64().map(|n| n as f32));
-        numbers.collect::<Option<Vec<f32>>>().filter(|v| !v.is_empty())
-    };
     let vectors = value.get("embeddings").and_then(Value::as_array);
-    let vectors: Option<Vec<Vec<f32>>> = vectors.and_then(|all| all.iter().map(read).collect());
+    let vectors: Option<Vec<Vec<f32>>> = vectors.and_then(|all| all.iter().map(read_vector).collect());
     let vectors = vectors.filter(|all| all.len() == wanted);
     Ok(EmbedResponse {
         vectors: vectors.ok_or_else(|| broken("are not one vector for each text"))?,
@@ -216,8 +211,8 @@ fn options_json(sampling: &Sampling, context_tokens: Option<u32>) -> Map<String,
     options
 }
 
-/// Go's words for a duration; without an end: -1.
-fn keep_alive_json(keep: KeepAlive) -> Value {
+/// The field `keep_alive`, in Go's words for a duration; without an end: -1.
+pub fn keep_alive_json(keep: KeepAlive) -> Value {
     match keep {
         KeepAlive::Forever => json!(-1),
         KeepAlive::For(Duration::ZERO) => json!(0),

@@ -7,13 +7,14 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::request::read_model;
+use super::request::{keep_alive_seconds, read_keep_alive, read_model};
 use crate::embed::{EmbedRequest, EmbedResponse};
 use crate::error::ApiError;
 use crate::limits::MAX_EMBED_INPUTS;
+use crate::origin::Origin;
 use crate::wire::base64;
 use crate::wire::fields::{
-    array, expect_kind, integer, one_of, optional, required, short_string, string, top,
+    array, boolean, expect_kind, integer, object, one_of, optional, required, short_string, string, top,
 };
 use crate::wire::json::kind;
 
@@ -23,7 +24,7 @@ const MAX_DIMENSIONS: i64 = 65_536;
 /// A request for embeddings as a client sent it.
 #[derive(Clone, Debug, Default)]
 pub struct OpenAiEmbeddings {
-    /// The request in core words. A text that is too long is refused, never cut.
+    /// The request in core words. A text that is too long is refused, never cut, unless `goblin.truncate` gives leave.
     pub request: EmbedRequest,
     /// Are the vectors wanted in base64?
     pub base64: bool,
@@ -46,13 +47,15 @@ pub fn parse_embeddings(body: &Bytes) -> Result<OpenAiEmbeddings, ApiError> {
     let formats = [("float", false), ("base64", true)];
     let base64 = optional(&fields, "", "encoding_format", |r, p| one_of(r, p, &formats))?;
     optional(&fields, "", "user", |r, p| short_string(r, p, 512).map(drop))?;
+    let own = optional(&fields, "", "goblin", object)?.unwrap_or_default();
     Ok(OpenAiEmbeddings {
         request: EmbedRequest {
             model,
             inputs,
             dimensions: optional(&fields, "", "dimensions", dimensions)?,
-            truncate: false,
-            keep_alive: None,
+            truncate: optional(&own, "goblin", "truncate", boolean)?.unwrap_or(false),
+            keep_alive: optional(&own, "goblin", "keep_alive_seconds", read_keep_alive)?,
+            origin: Origin::default(),
         },
         base64: base64.unwrap_or(false),
     })
@@ -121,6 +124,22 @@ pub fn embeddings_body(model: &str, response: &EmbedResponse, base64: bool) -> V
     })
 }
 
+/// The body to ask a tier of our own with. What OpenAI's shape has no field for is in the object `goblin`, left out
+/// when there is nothing of it.
+pub fn encode_tier_embeddings(request: &EmbedRequest) -> Bytes {
+    let mut body = json!({"model": request.model, "input": request.inputs});
+    if let Some(dimensions) = request.dimensions {
+        body["dimensions"] = dimensions.into();
+    }
+    if request.truncate {
+        body["goblin"]["truncate"] = true.into();
+    }
+    if let Some(keep) = request.keep_alive {
+        body["goblin"]["keep_alive_seconds"] = keep_alive_seconds(keep).into();
+    }
+    body.to_string().into()
+}
+
 /// The shortest decimals that read back as the same `f32`s.
 pub(in crate::wire) fn vector_json(vector: &[f32]) -> Value {
     let written = |n: &f32| n.to_string().parse::<f64>().unwrap_or(0.0);
@@ -130,6 +149,24 @@ pub(in crate::wire) fn vector_json(vector: &[f32]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::KeepAlive;
+
+    #[test]
+    fn what_a_backend_asks_and_a_tier_answers_comes_through_whole() {
+        let request = EmbedRequest {
+            model: "m".into(),
+            inputs: vec!["one".into(), "two".into()],
+            dimensions: Some(2),
+            truncate: true,
+            keep_alive: Some(KeepAlive::Forever),
+            origin: Origin::default(),
+        };
+        let read = parse_embeddings(&encode_tier_embeddings(&request))
+            .unwrap()
+            .request;
+        assert_eq!((read.inputs, read.dimensions), (request.inputs, Some(2)));
+        assert_eq!((read.truncate, read.keep_alive), (true, Some(KeepAlive::Forever)));
+    }
 
     #[test]
     fn vectors_are_written_as_asked() {

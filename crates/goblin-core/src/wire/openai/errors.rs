@@ -9,6 +9,9 @@ use crate::limits::MAX_JSON_DEPTH;
 use crate::provider::ProviderError;
 use crate::wire::json::depth_within;
 
+/// The code with which the model tier says that a key has reached its limit, not the tier its own.
+pub const KEY_LIMIT: &str = "key_limit";
+
 /// Most characters of an upstream's message that are relayed.
 const MAX_RELAYED_CHARS: usize = 500;
 /// Most bytes of an upstream's error body that are looked at.
@@ -43,6 +46,7 @@ pub fn provider_error(status: u16, body: &[u8], model: &str, retry_after: Option
                 reason: format!("HTTP 503: {}", excerpt(body)),
             };
         }
+        429 if says_limit(body) => return ProviderError::LimitReached { retry_after },
         429 | 503 => return ProviderError::Overloaded { retry_after },
         400 | 404 | 413 | 422 => {}
         _ => {
@@ -60,13 +64,37 @@ pub fn provider_error(status: u16, body: &[u8], model: &str, retry_after: Option
     rejected(status, &error, model)
 }
 
-/// Is this 503 a server's own word that it is busy? A proxy in front of a dead one answers a page, and a tier whose
-/// model servers are away says that.
+/// Is this 503 a server's own word that it is busy? A proxy in front of a dead one answers a page, a tier whose
+/// model servers are away says that, and llama.cpp's server says so while it loads (`unavailable_error`).
 fn says_busy(body: &[u8]) -> bool {
-    let away = ["no_provider", "unavailable", "judge_unavailable"];
+    error_object(body).is_some_and(|error| !says_away(&error))
+}
+
+fn says_away(error: &Value) -> bool {
+    let away = [
+        "no_provider",
+        "unavailable",
+        "judge_unavailable",
+        "unavailable_error",
+    ];
+    let word = |name: &str| error.get(name).and_then(Value::as_str);
+    let said = error.as_str().or_else(|| word("message")).unwrap_or_default();
+    [word("code"), word("type")]
+        .into_iter()
+        .flatten()
+        .any(|w| away.contains(&w))
+        || said.to_lowercase().contains("loading model")
+}
+
+/// Is this 429 about our key rather than about the server's load? `key_limit` is our own tier's word.
+fn says_limit(body: &[u8]) -> bool {
     error_object(body).is_some_and(|error| {
-        let code = error.get("code").and_then(Value::as_str);
-        !code.is_some_and(|code| away.contains(&code))
+        let says = |name: &str| error.get(name).and_then(Value::as_str);
+        let limits = ["insufficient_quota", KEY_LIMIT];
+        [says("code"), says("type")]
+            .into_iter()
+            .flatten()
+            .any(|word| limits.contains(&word))
     })
 }
 
@@ -89,6 +117,7 @@ pub(super) fn in_band_error(value: &Value, model: &str, after_content: bool) -> 
         (Some(401 | 403), _) | (_, "authentication_error" | "permission_error") => {
             ProviderError::Unauthorized
         }
+        (Some(503), _) if says_away(error) => ProviderError::Broken { reason: reason() },
         (Some(429 | 503), _) | (_, "rate_limit_error" | "rate_limit_exceeded" | "overloaded_error") => {
             ProviderError::Overloaded { retry_after: None }
         }
@@ -296,10 +325,25 @@ mod tests {
                 param: param.map(str::to_owned),
                 message: message.to_owned(),
             };
-        let table: [(u16, &str, ProviderError); 9] = [
+        let table: [(u16, &str, ProviderError); 12] = [
             (401, "{}", ProviderError::Unauthorized),
             (403, "<html>", ProviderError::Unauthorized),
             (429, "", ProviderError::Overloaded { retry_after: wait }),
+            (
+                429,
+                r#"{"error":{"message":"busy","type":"rate_limit_error","code":"rate_limited"}}"#,
+                ProviderError::Overloaded { retry_after: wait },
+            ),
+            (
+                429,
+                r#"{"error":{"message":"The key has reached its limit","code":"key_limit"}}"#,
+                ProviderError::LimitReached { retry_after: wait },
+            ),
+            (
+                429,
+                r#"{"error":{"message":"no credit","type":"insufficient_quota","code":null}}"#,
+                ProviderError::LimitReached { retry_after: wait },
+            ),
             (
                 503,
                 "{\"error\":\"server busy\"}",

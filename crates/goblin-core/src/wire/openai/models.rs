@@ -205,7 +205,7 @@ fn read_item(item: &Item, llama: &[LlamaItem]) -> ModelInfo {
 }
 
 /// `135M`, `7.2B`.
-fn short_count(n: u64) -> String {
+pub(in crate::wire) fn short_count(n: u64) -> String {
     match n {
         1_000_000_000.. => format!("{:.1}B", n as f64 / 1e9).replace(".0B", "B"),
         1_000_000.. => format!("{}M", (n as f64 / 1e6).round()),

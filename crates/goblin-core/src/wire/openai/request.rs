@@ -404,11 +404,22 @@ fn read_goblin(fields: &Object<'_>, request: &mut ChatRequest) -> Result<GoblinO
 }
 
 /// How long a model stays in memory, in whole seconds; -1 is for ever.
-fn read_keep_alive(raw: &RawValue, path: &str) -> Result<KeepAlive, ApiError> {
+pub(super) fn read_keep_alive(raw: &RawValue, path: &str) -> Result<KeepAlive, ApiError> {
     Ok(match integer(raw, path, -1, MAX_KEEP_ALIVE_SECONDS as i64)? {
         -1 => KeepAlive::Forever,
         seconds => KeepAlive::For(Duration::from_secs(seconds.unsigned_abs())),
     })
+}
+
+/// As [`read_keep_alive`] reads it; rounded up, so that a short time is not read as "at once".
+pub(super) fn keep_alive_seconds(keep: KeepAlive) -> i64 {
+    match keep {
+        KeepAlive::Forever => -1,
+        KeepAlive::For(time) => {
+            let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+            i64::try_from(seconds.min(MAX_KEEP_ALIVE_SECONDS)).unwrap_or(i64::MAX)
+        }
+    }
 }
 
 /// The words of the option `think`, in both directions.

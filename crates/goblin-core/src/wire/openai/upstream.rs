@@ -1,22 +1,20 @@
 //! Talking to an upstream that speaks this dialect: requests written, answers read.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::collect::tool_call_json;
 use super::errors::in_band_error;
-use super::request::THINK;
+use super::request::{THINK, keep_alive_seconds};
 use super::stream::DONE;
-use crate::chat::{
-    ChatRequest, KeepAlive, Message, Part, Purpose, ResponseFormat, Role, Sampling, Think, ToolChoice,
-};
-use crate::event::{ChatEvent, FinishReason, Parsed, Usage};
-use crate::limits::{MAX_JSON_DEPTH, MAX_KEEP_ALIVE_SECONDS};
+use crate::chat::{ChatRequest, Message, Part, Purpose, ResponseFormat, Role, Sampling, Think, ToolChoice};
+use crate::event::{ChatEvent, FinishReason, Parsed, Spent, Usage};
+use crate::limits::MAX_JSON_DEPTH;
 use crate::provider::ProviderError;
 use crate::wire::Dialect;
 use crate::wire::json::depth_within;
+use crate::wire::leaks::Leaks;
+use crate::wire::llama_cpp::read_timings;
 use crate::wire::logprobs::read_logprobs;
 
 /// The body to ask an upstream with: always a stream, always with usage. Settings that are not set are left out, and
@@ -32,6 +30,14 @@ pub fn encode_request(request: &ChatRequest) -> Bytes {
         Some(Think::On | Think::Off) | None => None,
     };
     put(&mut body, "reasoning_effort", effort);
+    written(body)
+}
+
+/// As [`encode_request`], for an answer in one piece: what costs a token or two needs no stream.
+pub fn encode_whole_request(request: &ChatRequest) -> Bytes {
+    let mut body = request_object(request);
+    put(&mut body, "stream", Some(false));
+    body.remove("stream_options");
     written(body)
 }
 
@@ -57,21 +63,15 @@ pub fn encode_tier_request(request: &ChatRequest) -> Bytes {
     let word = |think: Think| THINK.iter().find(|(_, t)| *t == think).map(|(word, _)| *word);
     put(&mut goblin, "think", request.think.and_then(word));
     put(&mut goblin, "context_tokens", request.context_tokens);
-    let seconds = request.keep_alive.map(|keep| match keep {
-        KeepAlive::Forever => -1,
-        KeepAlive::For(time) => whole_seconds(time),
-    });
-    put(&mut goblin, "keep_alive_seconds", seconds);
+    put(
+        &mut goblin,
+        "keep_alive_seconds",
+        request.keep_alive.map(keep_alive_seconds),
+    );
     let verdict = (request.purpose == Purpose::Verdict).then_some("verdict");
     put(&mut goblin, "purpose", verdict);
     put(&mut body, "goblin", (!goblin.is_empty()).then_some(goblin));
     written(body)
-}
-
-/// Rounded up, so that a short time is not read as "at once".
-fn whole_seconds(time: Duration) -> i64 {
-    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-    i64::try_from(seconds.min(MAX_KEEP_ALIVE_SECONDS)).unwrap_or(i64::MAX)
 }
 
 fn written(body: Map<String, Value>) -> Bytes {
@@ -117,6 +117,16 @@ fn request_object(request: &ChatRequest) -> Map<String, Value> {
 }
 
 fn put_sampling(body: &mut Map<String, Value>, sampling: &Sampling) {
+    put_choosing(body, sampling);
+    put(body, "max_tokens", sampling.max_tokens);
+    if let Some(top) = sampling.logprobs {
+        put(body, "logprobs", Some(true));
+        put(body, "top_logprobs", (top > 0).then_some(top));
+    }
+}
+
+/// How tokens are chosen, in the words that llama.cpp's own API shares.
+pub(in crate::wire) fn put_choosing(body: &mut Map<String, Value>, sampling: &Sampling) {
     let decimal = |n: Option<f32>| n.and_then(|n| n.to_string().parse::<f64>().ok());
     put(body, "temperature", decimal(sampling.temperature));
     put(body, "top_p", decimal(sampling.top_p));
@@ -131,7 +141,6 @@ fn put_sampling(body: &mut Map<String, Value>, sampling: &Sampling) {
     put(body, "presence_penalty", decimal(sampling.presence_penalty));
     put(body, "frequency_penalty", decimal(sampling.frequency_penalty));
     put(body, "repeat_penalty", decimal(sampling.repeat_penalty));
-    put(body, "max_tokens", sampling.max_tokens);
     if !sampling.logit_bias.is_empty() {
         let bias: Map<String, Value> = sampling
             .logit_bias
@@ -139,10 +148,6 @@ fn put_sampling(body: &mut Map<String, Value>, sampling: &Sampling) {
             .map(|(id, bias)| (id.to_string(), json!(decimal(Some(*bias)))))
             .collect();
         put(body, "logit_bias", Some(bias));
-    }
-    if let Some(top) = sampling.logprobs {
-        put(body, "logprobs", Some(true));
-        put(body, "top_logprobs", (top > 0).then_some(top));
     }
 }
 
@@ -199,6 +204,9 @@ fn part_json(part: &Part) -> Value {
 pub struct StreamDecoder {
     keep_raw: bool,
     model: String,
+    leaks: Option<Leaks>,
+    /// Were there calls written as text?
+    written_calls: bool,
     started: bool,
     content: bool,
     finished: bool,
@@ -206,6 +214,7 @@ pub struct StreamDecoder {
     early_usage: Option<Usage>,
     usage_said: bool,
     calls: Vec<Call>,
+    spent: Option<Spent>,
 }
 
 /// A tool call seen so far: where the upstream counts it, and its id.
@@ -229,6 +238,8 @@ impl StreamDecoder {
         Self {
             keep_raw,
             model: String::new(),
+            leaks: None,
+            written_calls: false,
             started: false,
             content: false,
             finished: false,
@@ -236,13 +247,28 @@ impl StreamDecoder {
             early_usage: None,
             usage_said: false,
             calls: Vec::new(),
+            spent: None,
         }
+    }
+
+    /// What the answer cost, where the server says so beside its usage (`timings` of llama.cpp's server).
+    pub fn spent(&self) -> Option<Spent> {
+        self.spent
     }
 
     /// Names the model asked for, so that an upstream's "no such model" can be told from other refusals.
     #[must_use]
     pub fn for_model(mut self, model: &str) -> Self {
         model.clone_into(&mut self.model);
+        self
+    }
+
+    /// Tells `<think>` and calls of `request`'s tools from the text they were written into, as local servers do whose
+    /// template does not take them out. A text that may be nothing but calls is held back until the answer ends. What
+    /// is forwarded raw stays as it is.
+    #[must_use]
+    pub fn without_leaks(mut self, request: &ChatRequest) -> Self {
+        self.leaks = (!self.keep_raw).then(|| Leaks::of(request));
         self
     }
 
@@ -276,6 +302,7 @@ impl StreamDecoder {
             self.read_choice(choice, choice.get("delta"), &mut parsed);
         }
         self.read_usage(&chunk, &mut parsed);
+        self.spent = read_timings(&chunk).or(self.spent);
         Ok(self.with_raw(parsed, data))
     }
 
@@ -305,14 +332,17 @@ impl StreamDecoder {
         self.done = true;
         let mut events = Vec::new();
         if !self.finished {
+            let mut last = Vec::new();
+            self.end_leaks(&mut last);
+            self.content |= last.iter().any(Parsed::is_content);
+            events.extend(last.into_iter().map(ChatEvent::from));
             if !self.content {
                 return Err(interrupted("the stream said [DONE] without an answer"));
             }
             // Some servers leave the reason out; [DONE] proves that nothing was cut.
             self.finished = true;
-            events.push(self.inferred(Parsed::Finished {
-                reason: FinishReason::Stop,
-            }));
+            let reason = self.reason(FinishReason::Stop);
+            events.push(self.inferred(Parsed::Finished { reason }));
         }
         events.extend(self.leftover());
         Ok(events)
@@ -369,14 +399,18 @@ impl StreamDecoder {
             content => content,
         };
         let logprobs = read_logprobs(choice.get("logprobs").and_then(|l| l.get("content")));
-        if !said.is_empty() || !logprobs.is_empty() {
-            out.push(Parsed::Text { text: said, logprobs });
+        match &mut self.leaks {
+            Some(leaks) => leaks.push(&said, logprobs, out),
+            None if said.is_empty() && logprobs.is_empty() => {}
+            None => out.push(Parsed::Text { text: said, logprobs }),
         }
         let calls = delta.and_then(|d| d.get("tool_calls")).and_then(Value::as_array);
         for call in calls.into_iter().flatten() {
+            if let Some(leaks) = &mut self.leaks {
+                leaks.give_up(out);
+            }
             out.push(self.read_tool_call(call));
         }
-        self.content |= out.iter().any(Parsed::is_content);
         let reason = choice
             .get("finish_reason")
             .and_then(Value::as_str)
@@ -384,10 +418,32 @@ impl StreamDecoder {
         if let Some(reason) = reason
             && !std::mem::replace(&mut self.finished, true)
         {
+            self.end_leaks(out);
             // Words of other servers (`eos`, `end_turn` …) all mean that the model was done.
-            out.push(Parsed::Finished {
-                reason: FinishReason::parse(reason).unwrap_or(FinishReason::Stop),
-            });
+            let reason = self.reason(FinishReason::parse(reason).unwrap_or(FinishReason::Stop));
+            out.push(Parsed::Finished { reason });
+        }
+        self.content |= out.iter().any(Parsed::is_content);
+    }
+
+    /// The answer has ended: what was held back of its text is said, as text or as calls.
+    fn end_leaks(&mut self, out: &mut Vec<Parsed>) {
+        let Some(mut leaks) = self.leaks.take() else {
+            return;
+        };
+        for (name, arguments) in leaks.finish(out) {
+            let call = json!({"function": {"name": name, "arguments": arguments}});
+            out.push(self.read_tool_call(&call));
+            self.written_calls = true;
+        }
+        leaks.rest(out);
+    }
+
+    /// A server that did not see the calls says `stop`.
+    fn reason(&self, said: FinishReason) -> FinishReason {
+        match said {
+            FinishReason::Stop if self.written_calls => FinishReason::ToolCalls,
+            said => said,
         }
     }
 
@@ -484,32 +540,41 @@ fn plain_text(value: &Value) -> String {
 /// Reads a whole `chat.completion`, for upstreams that answer so: the same events its stream would have had.
 ///
 /// # Errors
-/// As [`StreamDecoder::decode`]; [`ProviderError::Interrupted`] for a body that is empty, cut or no answer.
+/// As [`StreamDecoder::decode_whole`].
 pub fn decode_completion(body: &[u8]) -> Result<Vec<ChatEvent>, ProviderError> {
-    if body.trim_ascii().is_empty() {
-        return Err(interrupted("the answer is empty"));
-    }
-    if !depth_within(body, MAX_JSON_DEPTH) {
-        return Err(interrupted("the answer is nested too deep"));
-    }
-    let whole: Value =
-        serde_json::from_slice(body).map_err(|e| interrupted(format!("the answer is not JSON: {e}")))?;
-    if let Some(error) = in_band_error(&whole, "", false) {
-        return Err(error);
-    }
-    let mut decoder = StreamDecoder::new(false);
-    let mut parsed = Vec::new();
-    let choice = first_choice(&whole).ok_or_else(|| interrupted("the answer has no choices"))?;
-    decoder.read_choice(choice, choice.get("message"), &mut parsed);
-    if !decoder.finished {
-        if !decoder.content {
-            return Err(interrupted("the answer says nothing"));
+    StreamDecoder::new(false).decode_whole(body)
+}
+
+impl StreamDecoder {
+    /// Reads an answer in one piece, as [`decode_completion`].
+    ///
+    /// # Errors
+    /// As [`StreamDecoder::decode`]; [`ProviderError::Interrupted`] for a body that is empty, cut or no answer.
+    pub fn decode_whole(mut self, body: &[u8]) -> Result<Vec<ChatEvent>, ProviderError> {
+        if body.trim_ascii().is_empty() {
+            return Err(interrupted("the answer is empty"));
         }
-        decoder.finished = true;
-        parsed.push(Parsed::Finished {
-            reason: FinishReason::Stop,
-        });
+        if !depth_within(body, MAX_JSON_DEPTH) {
+            return Err(interrupted("the answer is nested too deep"));
+        }
+        let whole: Value =
+            serde_json::from_slice(body).map_err(|e| interrupted(format!("the answer is not JSON: {e}")))?;
+        if let Some(error) = in_band_error(&whole, &self.model, false) {
+            return Err(error);
+        }
+        let mut parsed = Vec::new();
+        let choice = first_choice(&whole).ok_or_else(|| interrupted("the answer has no choices"))?;
+        self.read_choice(choice, choice.get("message"), &mut parsed);
+        if !self.finished {
+            self.end_leaks(&mut parsed);
+            if !parsed.iter().any(Parsed::is_content) {
+                return Err(interrupted("the answer says nothing"));
+            }
+            self.finished = true;
+            let reason = self.reason(FinishReason::Stop);
+            parsed.push(Parsed::Finished { reason });
+        }
+        self.read_usage(&whole, &mut parsed);
+        Ok(parsed.into_iter().map(ChatEvent::from).collect())
     }
-    decoder.read_usage(&whole, &mut parsed);
-    Ok(parsed.into_iter().map(ChatEvent::from).collect())
 }

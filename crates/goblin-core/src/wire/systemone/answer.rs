@@ -1,10 +1,11 @@
 //! Answers, written and read.
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::decide::{NO, YES, asked_twice};
 use super::request::{Kind, SystemOneQuestion, SystemOneRequest, said};
-use crate::decide::{DecideCost, DecideResponse, Decision, OptionProbability};
+use crate::decide::{DecideCost, DecideMethod, DecideResponse, Decision, OptionProbability};
 use crate::limits::MAX_JSON_DEPTH;
 use crate::provider::ProviderError;
 use crate::wire::json::depth_within;
@@ -16,7 +17,9 @@ pub fn encode(request: &SystemOneRequest, response: &DecideResponse) -> Value {
     for question in &request.questions {
         let take = if asked_twice(question) { 2 } else { 1 };
         let asked: Vec<&Decision> = decisions.by_ref().take(take).collect();
-        if let Some((probabilities, mass)) = distribution(&question.kind, &asked) {
+        if let (Kind::Token(_), [decision]) = (&question.kind, asked.as_slice()) {
+            answers.insert(question.id.clone(), token_json(decision));
+        } else if let Some((probabilities, mass)) = distribution(&question.kind, &asked) {
             answers.insert(question.id.clone(), answer_json(question, &probabilities, mass));
         }
     }
@@ -25,11 +28,22 @@ pub fn encode(request: &SystemOneRequest, response: &DecideResponse) -> Value {
         .shared_evaluated
         .saturating_add(cost.shared_cached)
         .saturating_add(cost.question_tokens);
-    json!({
-        "model": request.model,
-        "answers": answers,
-        "usage": {"input_tokens": input, "output_tokens": 0},
-    })
+    let mut usage = json!({"input_tokens": input, "output_tokens": 0});
+    if request.is_of_tokens() {
+        usage["goblin"] = json!(cost);
+        usage["goblin"]["method"] = json!(response.method);
+    }
+    json!({"model": request.model, "answers": answers, "usage": usage})
+}
+
+/// As it was read: not scaled.
+fn token_json(decision: &Decision) -> Value {
+    let said = decision
+        .options
+        .iter()
+        .map(|o| (o.name.clone(), json!(o.probability)));
+    let said: Map<String, Value> = said.collect();
+    json!({"type": "token", "probabilities": said, "mass": decision.mass})
 }
 
 /// The options' names, in order.
@@ -38,6 +52,7 @@ fn names(kind: &Kind) -> Vec<String> {
         Kind::Noul { .. } => vec![YES.to_owned(), NO.to_owned()],
         Kind::Choice(options) => options.iter().map(|(name, _)| name.clone()).collect(),
         Kind::Score(levels) => (0..levels.len()).map(|level| level.to_string()).collect(),
+        Kind::Token(options) => options.iter().map(|o| o.name.clone()).collect(),
     }
 }
 
@@ -90,6 +105,7 @@ fn answer_json(question: &SystemOneQuestion, probabilities: &[f64], mass: f64) -
     };
     match &question.kind {
         Kind::Noul { .. } => json!({"type": "noul", "noul": probabilities[0], "mass": mass}),
+        Kind::Token(_) => json!({"type": "token", "probabilities": by_name(), "mass": mass}),
         Kind::Choice(options) => {
             // Of equals the first, as the caller listed them.
             let best = probabilities
@@ -142,16 +158,26 @@ pub fn decode_response(request: &SystemOneRequest, body: &[u8]) -> Result<Decide
         let decision = answer.and_then(|answer| read_answer(question, answer));
         decisions.push(decision.ok_or_else(|| broken(format!("question {place} has no answer")))?);
     }
-    let input = value
-        .get("usage")
-        .and_then(|u| u.get("input_tokens"))
-        .and_then(Value::as_u64);
+    let usage = value.get("usage");
+    let method = usage.and_then(|u| DecideMethod::deserialize(&u["goblin"]["method"]).ok());
     Ok(DecideResponse {
         decisions,
-        cost: DecideCost {
+        cost: usage.map(read_cost).unwrap_or_default(),
+        method: method.unwrap_or(DecideMethod::Native),
+    })
+}
+
+/// As a tier of ours says it; from others only the sum is known.
+fn read_cost(usage: &Value) -> DecideCost {
+    let own = usage
+        .get("goblin")
+        .and_then(|own| DecideCost::deserialize(own).ok());
+    own.unwrap_or_else(|| {
+        let input = usage.get("input_tokens").and_then(Value::as_u64);
+        DecideCost {
             shared_evaluated: input.map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX)),
             ..DecideCost::default()
-        },
+        }
     })
 }
 
@@ -174,9 +200,13 @@ fn read_answer(question: &SystemOneQuestion, answer: &Value) -> Option<Decision>
                 .collect::<Option<_>>()?
         }
     };
+    let scaled = match &question.kind {
+        Kind::Token(_) => 1.0,
+        _ => mass,
+    };
     let option = |(name, p): (String, f64)| OptionProbability {
         name,
-        probability: p * mass,
+        probability: p * scaled,
     };
     Some(Decision {
         id: question.id.clone(),

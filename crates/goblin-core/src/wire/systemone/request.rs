@@ -4,14 +4,19 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use crate::decide::AnswerOption;
 use crate::error::ApiError;
 use crate::limits::MAX_TEXT_BYTES;
 use crate::wire::fields::{
-    Object, array, get, join, model_name, object, one_of, optional, required, string, top,
+    Object, array, get, join, model_name, object, one_of, optional, required, short_string, string, top,
 };
 use crate::wire::json::kind;
 use crate::wire::openai::tools::within;
 
+/// Most questions of one request.
+pub const MAX_QUESTIONS: usize = 64;
+/// Most spellings of one option.
+const MAX_SPELLINGS: usize = 64;
 /// Most options of a choice: one letter each.
 const MAX_CHOICES: usize = 26;
 /// Fewest and most levels of a score.
@@ -55,6 +60,8 @@ pub enum Kind {
     Choice(Vec<(String, Value)>),
     /// A level, from low to high.
     Score(Vec<Value>),
+    /// Ours: the next token after state and instructions, as they stand, read by these spellings.
+    Token(Vec<AnswerOption>),
 }
 
 /// A string as it is, anything else as JSON; null is nothing.
@@ -93,10 +100,22 @@ pub fn parse(body: &Bytes) -> Result<SystemOneRequest, ApiError> {
         named(id, &path)?;
         read_question(id, raw, &path)
     };
+    let questions: Vec<SystemOneQuestion> = questions.iter().map(read).collect::<Result<_, _>>()?;
+    let tokens = questions
+        .iter()
+        .filter(|q| matches!(q.kind, Kind::Token(_)))
+        .count();
+    if tokens != 0 && tokens != questions.len() {
+        return Err(ApiError::invalid(
+            "questions",
+            "`questions` mixes the type `token` with others. Ask them in two requests: only for `token` the state is \
+             read as it stands.",
+        ));
+    }
     Ok(SystemOneRequest {
         model,
         state,
-        questions: questions.iter().map(read).collect::<Result<_, _>>()?,
+        questions,
     })
 }
 
@@ -113,7 +132,7 @@ fn named(name: &str, path: &str) -> Result<(), ApiError> {
 
 fn read_question(id: &str, raw: &RawValue, path: &str) -> Result<SystemOneQuestion, ApiError> {
     let fields = object(raw, path)?;
-    let kinds = [("noul", 0), ("choice", 1), ("score", 2)];
+    let kinds = [("noul", 0), ("choice", 1), ("score", 2), ("token", 3)];
     let asked = required(&fields, path, "type", |r, p| one_of(r, p, &kinds))?;
     Ok(SystemOneQuestion {
         id: id.to_owned(),
@@ -121,7 +140,8 @@ fn read_question(id: &str, raw: &RawValue, path: &str) -> Result<SystemOneQuesti
         kind: match asked {
             0 => read_noul(&fields, path)?,
             1 => Kind::Choice(required(&fields, path, "criteria", read_choices)?),
-            _ => Kind::Score(required(&fields, path, "criteria", read_levels)?),
+            2 => Kind::Score(required(&fields, path, "criteria", read_levels)?),
+            _ => Kind::Token(required(&fields, path, "criteria", read_spellings)?),
         },
     })
 }
@@ -179,6 +199,45 @@ fn read_levels(raw: &RawValue, path: &str) -> Result<Vec<Value>, ApiError> {
     levels.into_iter().enumerate().map(read).collect()
 }
 
+fn read_spellings(raw: &RawValue, path: &str) -> Result<Vec<AnswerOption>, ApiError> {
+    let options = object(raw, path)?;
+    if options.is_empty() {
+        return Err(ApiError::invalid(
+            path,
+            format!("`{path}` is empty. Name at least one option."),
+        ));
+    }
+    let read = |(name, raw): &(std::borrow::Cow<'_, str>, &RawValue)| {
+        let shown: String = name.chars().take(60).collect();
+        let path = join(path, &shown);
+        named(name, &path)?;
+        let spellings = array::<MAX_SPELLINGS>(raw, &path)?;
+        if spellings.is_empty() {
+            return Err(ApiError::invalid(
+                &path,
+                format!("`{path}` is empty. Give at least one spelling."),
+            ));
+        }
+        let read = |(i, raw): (usize, &RawValue)| {
+            let path = format!("{path}[{i}]");
+            let spelling = short_string(raw, &path, MAX_NAME_BYTES)?.into_owned();
+            match spelling.is_empty() {
+                true => Err(ApiError::invalid(&path, format!("`{path}` is empty."))),
+                false => Ok(spelling),
+            }
+        };
+        Ok(AnswerOption {
+            name: name.clone().into_owned(),
+            spellings: spellings
+                .into_iter()
+                .enumerate()
+                .map(read)
+                .collect::<Result<_, _>>()?,
+        })
+    };
+    options.iter().map(read).collect()
+}
+
 /// A string, an object or an array; not too long, and nothing empty.
 fn content(raw: &RawValue, path: &str) -> Result<Value, ApiError> {
     within(raw, path, MAX_TEXT_BYTES)?;
@@ -230,6 +289,10 @@ fn question_json(question: &SystemOneQuestion) -> Value {
         }
         Kind::Choice(options) => ("choice", Some(Value::Object(options.iter().cloned().collect()))),
         Kind::Score(levels) => ("score", Some(Value::Array(levels.clone()))),
+        Kind::Token(options) => {
+            let spelt = options.iter().map(|o| (o.name.clone(), json!(o.spellings)));
+            ("token", Some(Value::Object(spelt.collect())))
+        }
     };
     let mut value = json!({"type": word, "instructions": question.instructions});
     if let Some(criteria) = criteria {

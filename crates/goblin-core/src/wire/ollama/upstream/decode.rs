@@ -5,25 +5,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::errors::{PromptSize, said, upstream_error};
-use super::text_calls::TextCalls;
-use super::think::{ThinkSplitter, Told};
-use crate::chat::{ChatRequest, ResponseFormat, ToolChoice};
-use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob, Usage};
+use crate::chat::ChatRequest;
+use crate::event::{ChatEvent, FinishReason, Parsed, Spent, Usage};
 use crate::limits::{MAX_JSON_DEPTH, MAX_TOOLS};
 use crate::provider::ProviderError;
 use crate::wire::json::depth_within;
+use crate::wire::leaks::Leaks;
 use crate::wire::logprobs::read_logprobs;
-
-/// What an answer cost, as its last line says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spent {
-    /// Tokens.
-    pub usage: Usage,
-    /// Evaluating what was not cached of the prompt.
-    pub prompt_eval: Duration,
-    /// Generating.
-    pub eval: Duration,
-}
 
 /// Reads an answer of `/api/chat` or `/api/generate`, one line at a time; an answer in one piece is one line. One for
 /// each answer.
@@ -35,9 +23,7 @@ pub struct Spent {
 pub struct AnswerDecoder {
     model: String,
     sized: PromptSize,
-    think: ThinkSplitter,
-    text_calls: TextCalls,
-    logprobs: Vec<TokenLogprob>,
+    leaks: Leaks,
     calls: u32,
     started: bool,
     content: bool,
@@ -59,24 +45,19 @@ pub(super) fn count(value: &Value, name: &str) -> Option<u32> {
 impl AnswerDecoder {
     /// For the answer to `request`, whose size is told for refusals that name no numbers.
     pub fn for_chat(request: &ChatRequest, sized: PromptSize) -> Self {
-        // Where JSON was asked for, JSON is the answer and no call.
-        let calls = request.format == ResponseFormat::Text && request.tool_choice != ToolChoice::None;
-        let tools = request.tools.iter().filter(|_| calls).map(|t| t.name.clone());
-        Self::new(&request.model, tools.collect(), sized)
+        Self::new(&request.model, Leaks::of(request), sized)
     }
 
     /// For a text that is continued by `model`.
     pub fn for_completion(model: &str, sized: PromptSize) -> Self {
-        Self::new(model, Vec::new(), sized)
+        Self::new(model, Leaks::with_tools(Vec::new()), sized)
     }
 
-    fn new(model: &str, tools: Vec<String>, sized: PromptSize) -> Self {
+    fn new(model: &str, leaks: Leaks, sized: PromptSize) -> Self {
         Self {
             model: model.to_owned(),
             sized,
-            think: ThinkSplitter::default(),
-            text_calls: TextCalls::new(tools),
-            logprobs: Vec::new(),
+            leaks,
             calls: 0,
             started: false,
             content: false,
@@ -147,37 +128,16 @@ impl AnswerDecoder {
         if !thinking.is_empty() {
             out.push(Parsed::Reasoning { text: thinking });
         }
-        self.logprobs.extend(read_logprobs(value.get("logprobs")));
         let content = match message {
             Some(_) => text(message, "content"),
             None => text(Some(value), "response"),
         };
-        let told = self.think.push(&content);
-        self.say(told, out);
+        self.leaks
+            .push(&content, read_logprobs(value.get("logprobs")), out);
         let calls = holder.and_then(|h| h.get("tool_calls")).and_then(Value::as_array);
         for call in calls.into_iter().flatten() {
-            let held = self.text_calls.give_up();
-            self.say_text(held, out);
+            self.leaks.give_up(out);
             self.read_call(call, out);
-        }
-    }
-
-    fn say(&mut self, told: Told, out: &mut Vec<Parsed>) {
-        if !told.reasoning.is_empty() {
-            out.push(Parsed::Reasoning { text: told.reasoning });
-            if told.text.is_empty() {
-                // They belong to the reasoning.
-                self.logprobs.clear();
-            }
-        }
-        let text = self.text_calls.push(told.text);
-        self.say_text(text, out);
-    }
-
-    fn say_text(&mut self, text: String, out: &mut Vec<Parsed>) {
-        if !text.is_empty() {
-            let logprobs = std::mem::take(&mut self.logprobs);
-            out.push(Parsed::Text { text, logprobs });
         }
     }
 
@@ -209,26 +169,10 @@ impl AnswerDecoder {
     }
 
     fn read_end(&mut self, value: &Value, out: &mut Vec<Parsed>) {
-        let told = self.think.finish();
-        self.say(told, out);
-        match self.text_calls.finish() {
-            Some(calls) => {
-                for (name, arguments) in calls {
-                    self.call(name, None, arguments, out);
-                }
-            }
-            None => {
-                let held = self.text_calls.give_up();
-                self.say_text(held, out);
-            }
+        for (name, arguments) in self.leaks.finish(out) {
+            self.call(name, None, arguments, out);
         }
-        if !self.logprobs.is_empty() {
-            let logprobs = std::mem::take(&mut self.logprobs);
-            out.push(Parsed::Text {
-                text: String::new(),
-                logprobs,
-            });
-        }
+        self.leaks.rest(out);
         let said = value.get("done_reason").and_then(Value::as_str);
         let reason = match said {
             Some("length") => FinishReason::Length,

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use goblin_core::wire::ollama::Spent;
+use goblin_core::event::Spent;
 
 /// How much the newest answer counts.
 const NEWEST: f64 = 0.2;
@@ -12,11 +12,11 @@ const LEAST_TOKENS: u32 = 8;
 
 /// Tokens per second, smoothed over the answers.
 #[derive(Debug, Default)]
-pub(super) struct Rates(Mutex<(Option<f64>, Option<f64>)>);
+pub(crate) struct Rates(Mutex<(Option<f64>, Option<f64>)>);
 
 impl Rates {
     /// Takes an answer's figures in.
-    pub(super) fn learn(&self, spent: &Spent) {
+    pub(crate) fn learn(&self, spent: &Spent) {
         let mut rates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let evaluated = spent
             .usage
@@ -26,8 +26,15 @@ impl Rates {
         smooth(&mut rates.1, evaluated, spent.prompt_eval);
     }
 
+    /// What a server measured itself, before there is anything of ours.
+    pub(crate) fn begin_with(&self, decode: Option<f64>, prefill: Option<f64>) {
+        let mut rates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rates.0 = rates.0.or(decode);
+        rates.1 = rates.1.or(prefill);
+    }
+
     /// Tokens per second: generated, and of prompts evaluated.
-    pub(super) fn now(&self) -> (Option<f64>, Option<f64>) {
+    pub(crate) fn now(&self) -> (Option<f64>, Option<f64>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,7 +11,7 @@ const OPEN: &str = "<tool_call>";
 const CLOSE: &str = "</tool_call>";
 
 /// Holds an answer back while it may be nothing but tool calls.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TextCalls {
     known: Vec<String>,
     held: String,

@@ -10,7 +10,7 @@ pub(super) struct Told {
     pub(super) text: String,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 enum Place {
     /// Nothing but white space and part of the opening mark was seen.
     #[default]
@@ -22,7 +22,7 @@ enum Place {
 }
 
 /// Tells reasoning from answer, across pieces. Only a mark at the very beginning counts: later it is the answer's own.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ThinkSplitter {
     place: Place,
     held: String,

