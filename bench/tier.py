@@ -274,12 +274,12 @@ class LlamaSize:
 
 
 def model_of(tier, provider):
-    """The `provider/model` a provider of `tier` offers; waits for it."""
+    """The `provider/model` a provider of `tier` offers; waits until it can be asked."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        found = next((name for name in cancel.instances(tier) if name.startswith(f"{provider}/")), None)
-        if found:
-            return found
+        for name, one in cancel.instances(tier).items():
+            if name.startswith(f"{provider}/") and one["state"] in ("loaded", "waiting"):
+                return name
         time.sleep(0.2)
     raise servers.NotReady(f"{tier.name} has no model of `{provider}`:\n{servers.tail(tier.log)}")
 
