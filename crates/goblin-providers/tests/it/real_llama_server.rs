@@ -224,6 +224,7 @@ async fn questions_are_read_from_one_token_each_and_share_what_they_can() {
             yes_or_no("sky", "Is the sky blue?"),
             yes_or_no("grass", "Is the grass red?"),
         ],
+        ..DecideRequest::default()
     };
     // A long answer in one slot: the questions go to the other.
     let mut running = within((handle.chat)(endless())).await.expect("a stream");
@@ -275,6 +276,7 @@ async fn a_decision_models_own_answers_and_those_read_from_its_tokens_agree() {
         shared: "Q: Is water wet? (A) yes (B) no\nAnswer: (A\nQ: Is fire cold? (A) yes (B) no\nAnswer: (B\n"
             .into(),
         questions: vec![letters("sky", "Is the sky blue?"), letters("ice", "Is ice hot?")],
+        ..DecideRequest::default()
     };
     let (deciding, plain) = (LlamaServer::with_model(&model, &[]).await, shared().await);
     let mut found = Vec::new();
@@ -400,6 +402,7 @@ async fn taken_for_any_server_it_is_tried_and_found_to_report_log_probabilities(
         model: MODEL.into(),
         shared: "The sky is blue. ".into(),
         questions: vec![yes_or_no("sky", "Is the sky blue?")],
+        ..DecideRequest::default()
     };
     let decided = within(handle.decide.as_ref().expect("it decides")(request)).await;
     assert_eq!(decided.expect("a decision").method, DecideMethod::Readout);
@@ -427,7 +430,11 @@ async fn a_routers_models_come_and_go() {
     assert_eq!(state(&handle, starter).await, (ModelState::Available, None));
     let manage = handle.manage.as_ref().expect("it can");
     for model in [starter, gemma] {
-        let loaded = within(manage(Action::Load { model: model.into() })).await;
+        let loaded = within(manage(Action::Load {
+            model: model.into(),
+            keep_alive: None,
+        }))
+        .await;
         assert!(matches!(loaded, Ok(Outcome::Done)), "{:?}", loaded.err());
         assert_eq!(state(&handle, model).await, (ModelState::Loaded, Some(512)));
     }
