@@ -6,8 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use goblin_store::limits::READS_PER_MINUTE;
+
 /// Nothing takes this long unless it hangs.
 const HANG: Duration = Duration::from_secs(120);
+/// How far apart the looks of [`until`] are at least. Two thirds of the looks a model tier allows a key, so that no
+/// wait reaches that limit, however long it takes; the rest is for a backend that looks with the same key.
+const PACE: Duration = Duration::from_millis(60_000 * 3 / (READS_PER_MINUTE as u64 * 2));
 
 /// The binary with an empty environment and its home in `home`.
 pub(crate) fn goblin(home: &Path) -> Command {
@@ -165,14 +170,18 @@ pub(crate) fn read_head(reader: &mut BufReader<TcpStream>) -> String {
     head
 }
 
-/// Tries again until `attempt` gives something. For what another process does in its own time; a hang fails.
+/// Tries again until `attempt` gives something; a hang fails.
+///
+/// For what another process does in its own time and tells nobody: all that can be done is to look again. Between
+/// two looks this thread is parked for [`PACE`], so that it does not take the core which the other process needs.
+/// What ends the wait is always what `attempt` saw, never the time that passed.
 pub(crate) fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     while began.elapsed() < HANG {
         if let Some(found) = attempt() {
             return found;
         }
-        std::thread::yield_now();
+        std::thread::park_timeout(PACE);
     }
     panic!("hangs: {what}");
 }
