@@ -14,6 +14,7 @@ import {
   openPage,
   phone,
 } from "./lib/page.mjs";
+import { still } from "./lib/until.mjs";
 
 const tiers = process.argv[2] === "--tiers" ? await startAll() : null;
 const url =
@@ -40,7 +41,7 @@ async function picture(name, options, prepare) {
   const page = await openPage(browser, { url }, { deviceScaleFactor: 1, ...options });
   await prepare(page);
   await page.evaluate(() => document.fonts.ready);
-  await page.waitForTimeout(600);
+  await still(page);
   await page.screenshot({ path: `${folder}${name}.png` });
   await page.leave();
   console.log(`${folder}${name}.png`);

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { journeys } from "../lib/journey.mjs";
 import { askBriefly, desktop, openPage, phone } from "../lib/page.mjs";
 import { scene } from "../lib/scene.mjs";
+import { still } from "../lib/until.mjs";
 
 const shared = journeys();
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -12,7 +13,7 @@ const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa",
 
 async function assertAccessible(page, where) {
   // Colours are measured: nothing may be half way through a transition.
-  await page.waitForTimeout(250);
+  await still(page);
   await page.evaluate(axe);
   const { violations, passes } = await page.evaluate(
     (values) => window.axe.run(document, { runOnly: { type: "tag", values } }),
@@ -34,6 +35,70 @@ const rich = [
   '```json\n{"a": [1, true, null], "b": "c"}\n```\n',
   "> A quote\n\n1. one\n2. two\n",
 ].join("\n");
+
+/** A model server, and models of it, that no test could have at once with the others. */
+const upstream = (id, name, more) => ({
+  id,
+  name,
+  kind: "other",
+  local: true,
+  state: "up",
+  detail: "Answers with 2 models.",
+  fix: null,
+  progress_percent: null,
+  models: 2,
+  models_loaded: 1,
+  memory_bytes: null,
+  admin_detail: null,
+  ...more,
+});
+const model = (id, more) => ({
+  id,
+  provider: id.split("/")[0],
+  local: true,
+  context_window: 8192,
+  state: "available",
+  capabilities: ["chat"],
+  starter: false,
+  size_bytes: 2_000_000_000,
+  parameters: "3B",
+  memory_bytes: null,
+  must_load: true,
+  queued: 0,
+  predicted_wait_ms: null,
+  predicted_first_token_ms: null,
+  decode_tokens_per_second: null,
+  ...more,
+});
+const ill = [
+  upstream("tier", "Model tier", {
+    kind: "model_tier",
+    state: "down",
+    detail: "It cannot be reached.",
+    fix: "Start it with `goblin models serve`.",
+    admin_detail: "http://127.0.0.1:1 refused the connection",
+  }),
+  upstream("llamacpp", "llama-server", {
+    kind: "llama_server",
+    state: "loading",
+    detail: "It loads its model.",
+    progress_percent: 40,
+  }),
+  upstream("cloud", "Cloud", {
+    local: false,
+    state: "refused",
+    detail: "It refuses this server's key.",
+    fix: "Set another key.",
+  }),
+];
+const well = upstream("ollama", "Ollama", { kind: "ollama", memory_bytes: 3_000_000_000 });
+const models = [
+  model("ollama/qwen2.5:3b", { state: "loaded", memory_bytes: 3_000_000_000, queued: 2 }),
+  model("ollama/mistral:7b", { predicted_first_token_ms: 4000, decode_tokens_per_second: 12 }),
+  model("tier/gemma:2b", { state: "down" }),
+  model("llamacpp/phi3", { state: "loading" }),
+  model("cloud/large", { local: false, must_load: false, size_bytes: null }),
+];
 
 for (const colorScheme of ["light", "dark"]) {
   for (const viewport of [desktop, phone]) {
@@ -125,6 +190,34 @@ for (const colorScheme of ["light", "dark"]) {
       await page.goto(shared.goblin.url);
       await page.getByRole("alert").waitFor();
       await assertAccessible(page, "server away");
+      await page.leave();
+    });
+
+    test(`axe finds nothing while model servers are ill: ${look}`, async () => {
+      const page = await openPage(shared.browser, shared.goblin, { colorScheme, viewport });
+      const strip = page.getByTestId("health-strip");
+      await scene.status(page, { upstreams: [well, ...ill], models });
+      await page.reload();
+      await strip.getByText("and 1 more").waitFor();
+      await assertAccessible(page, "some servers are ill");
+
+      await strip.getByRole("button", { name: "Details" }).click();
+      await page.getByRole("dialog", { name: "Where answers come from" }).waitFor();
+      await page.getByText("qwen2.5:3b").waitFor();
+      await assertAccessible(page, "where answers come from");
+      await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+
+      await page.getByRole("button", { name: /^Model:/ }).click();
+      await page.getByRole("group", { name: /^Ollama/ }).waitFor();
+      assert.equal(await page.getByRole("menuitemradio").count(), models.length + 1);
+      await assertAccessible(page, "models of several servers");
+      await page.keyboard.press("Escape");
+
+      await scene.status(page, { upstreams: ill, models: models.slice(2), default_model: null });
+      await page.reload();
+      await strip.getByText("goblin models serve").waitFor();
+      await assertAccessible(page, "all servers are ill");
       await page.leave();
     });
   }

@@ -157,8 +157,9 @@ test("an answer goes on while another chat is read, and a broken line is picked 
   await page.getByRole("link", { name: "New chat", exact: true }).click();
   await page.getByRole("heading", { name: "What shall we dig into?" }).waitFor();
   // Playwright cuts the page off the network: every stream it holds breaks.
+  const broken = page.waitForEvent("requestfailed", (request) => /\/turns/.test(request.url()));
   await page.context().setOffline(true);
-  await page.waitForTimeout(300);
+  await broken;
   await page.context().setOffline(false);
   await page.goBack();
   await page.waitForURL(new RegExp(chat.id));

@@ -5,6 +5,7 @@ import { journeys } from "../lib/journey.mjs";
 import {
   ask,
   askBriefly,
+  chatIdOf,
   finished,
   lastAnswer,
   lastTurn,
@@ -16,6 +17,7 @@ import {
   turns,
 } from "../lib/page.mjs";
 import { scene } from "../lib/scene.mjs";
+import { until } from "../lib/until.mjs";
 
 const shared = journeys();
 const restart = { skip: given ? "GOBLIN_URL is somebody else's server to restart" : false };
@@ -29,7 +31,10 @@ test(
     await newChatWith(page, goblin, { max_tokens: 2000, temperature: 0.8 });
     await ask(page, longQuestion);
     await streamingText(page, 120);
-    await page.waitForTimeout(1500); // so that some of it is on the server's disk
+    await until("some of it is on the server's disk", async () => {
+      const { items } = await goblin.api.get(`/api/chats/${chatIdOf(page)}/turns`);
+      return items.at(-1).answer;
+    });
     await goblin.kill();
     await page.getByText(`No answer from ${goblin.url}.`).waitFor();
     assert.ok(

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { journeys } from "../lib/journey.mjs";
 import { askBriefly, openPage } from "../lib/page.mjs";
 import { scene } from "../lib/scene.mjs";
+import { until } from "../lib/until.mjs";
 
 const shared = journeys();
 
@@ -32,7 +33,15 @@ test("a hostile answer is text", async () => {
   await page.reload();
   await page.getByRole("link", { name: "fine" }).waitFor();
   await page.locator(".hljs-name").first().waitFor({ state: "attached" });
-  await page.waitForTimeout(500);
+  // Whatever of it tried to load something has failed by the time this picture, asked for after it, has.
+  await page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const last = new Image();
+        last.onerror = resolve;
+        last.src = "/no-such-picture.png";
+      }),
+  );
   assert.equal(await page.evaluate(() => window.__owned), undefined);
   assert.equal(await page.locator("main :is(img, script, iframe, style, link, meta)").count(), 0);
   const links = await page
@@ -77,6 +86,10 @@ test("the policy is strict, holds, and would notice", async () => {
     return result;
   });
   assert.deepEqual(blocked, { html: "blocked", worker: "blocked" });
-  await page.waitForTimeout(200);
-  assert.throws(() => page.assertClean(), /CSP/, "and breaches do not go unnoticed here");
+  await until("both breaches are noticed", () =>
+    ["innerHTML", "Worker"].every((sink) =>
+      page.faults().some((fault) => fault.startsWith("CSP: ") && fault.includes(sink)),
+    ),
+  );
+  assert.throws(() => page.assertClean(), /CSP/, "and a journey ends with them");
 });

@@ -12,6 +12,7 @@ import {
   turns,
 } from "../lib/page.mjs";
 import { scene } from "../lib/scene.mjs";
+import { resting, still, until } from "../lib/until.mjs";
 
 const shared = journeys();
 
@@ -66,7 +67,7 @@ test("the theme can be chosen and is there before the first paint", async () => 
 
 test("a long chat opens at its end, holds few elements, and does not move under a reader", async () => {
   const page = await openPage(shared.browser, shared.goblin);
-  await newChatWith(page, shared.goblin, { max_tokens: 300, temperature: 0.8 });
+  await newChatWith(page, shared.goblin, { max_tokens: 1500, temperature: 0.8 });
   await ask(page, longQuestion);
   await streamingText(page, 1);
   const real = await page.evaluate(async () => {
@@ -95,7 +96,7 @@ test("a long chat opens at its end, holds few elements, and does not move under 
   await scroller.hover();
   await page.mouse.wheel(0, -2500);
   await page.getByRole("button", { name: "Jump to latest" }).waitFor();
-  await page.waitForTimeout(500);
+  await resting(scroller);
   const watched = await page.evaluate(() => {
     const box = document.querySelector(".turn-scroller").getBoundingClientRect();
     const turn = [...document.querySelectorAll("article.turn")].find(
@@ -103,7 +104,10 @@ test("a long chat opens at its end, holds few elements, and does not move under 
     );
     return { id: turn.dataset.turn, top: turn.getBoundingClientRect().top };
   });
-  await page.waitForTimeout(1500);
+  const written = async () => (await shared.goblin.api.get(`/api/turns/${real.id}`)).answer.length;
+  const before = await written();
+  await until("more of the answer is written", async () => (await written()) > before + 20);
+  await still(page);
   const top = await page.evaluate(
     (turn) => document.querySelector(`[data-turn="${turn}"]`).getBoundingClientRect().top,
     watched.id,
@@ -114,12 +118,17 @@ test("a long chat opens at its end, holds few elements, and does not move under 
   );
 
   for (let wheels = 0; wheels < 60; wheels++) {
+    const from = await scroller.evaluate((box) => box.scrollTop);
     await page.mouse.wheel(0, -3000);
-    await page.waitForTimeout(25);
+    await page.waitForFunction((place) => {
+      const { scrollTop } = document.querySelector(".turn-scroller");
+      return scrollTop !== place || scrollTop === 0;
+    }, from);
     if (await page.getByText("Question 340", { exact: true }).count()) break;
   }
   await page.getByText("Question 340", { exact: true }).first().waitFor();
   await page.getByRole("button", { name: "Jump to latest" }).click();
   await page.locator(`article[data-turn="${real.id}"]`).waitFor();
+  await shared.goblin.api.post(`/api/turns/${real.id}/stop`);
   await page.leave();
 });

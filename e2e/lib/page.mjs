@@ -50,6 +50,7 @@ export async function openPage(browser, goblin, options = {}) {
   await page.goto(goblin.url);
   await page.locator("#question").waitFor();
   return Object.assign(page, {
+    faults: () => [...faults],
     assertClean: () => assert.deepEqual(faults, []),
     leave: async () => {
       assert.deepEqual(faults, []);
