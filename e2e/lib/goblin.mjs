@@ -21,6 +21,8 @@ import { fileURLToPath } from "node:url";
 
 export const given = process.env.GOBLIN_URL?.replace(/\/+$/, "");
 const START_MS = Number(process.env.GOBLIN_START_MS ?? 120_000);
+/** Between two looks at a server that starts: below the 600 a minute that a model tier allows a key. */
+const PACE_MS = 150;
 
 function binary() {
   if (process.env.GOBLIN_BIN) return process.env.GOBLIN_BIN;
@@ -98,7 +100,7 @@ async function newProcess(command, extra, isReady) {
       if (started.exitCode !== null)
         throw new Error(`${name} ended with ${started.exitCode}:\n${output}`);
       if (await isReady(url).catch(() => false)) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, PACE_MS));
     }
     throw new Error(`${name} was not ready after ${START_MS} ms:\n${output}`);
   }
