@@ -84,11 +84,11 @@ pub(crate) fn upstreams(config: &Config, tier: bool) -> anyhow::Result<Vec<Provi
     let servers = config.upstream.servers.iter();
     servers
         .filter(|server| !(tier && server.kind == UpstreamKind::Goblin))
-        .map(|server| Ok(openai_compat::build(spec(server)?, net(config, &server.way)?)?))
+        .map(|server| Ok(openai_compat::build(spec(config, server)?, net(config, &server.way)?)?))
         .collect()
 }
 
-fn spec(server: &UpstreamServer) -> anyhow::Result<UpstreamSpec> {
+fn spec(config: &Config, server: &UpstreamServer) -> anyhow::Result<UpstreamSpec> {
     let kind = match server.kind {
         UpstreamKind::Goblin => Kind::GoblinTier,
         UpstreamKind::Ollama => Kind::Ollama,
@@ -98,6 +98,9 @@ fn spec(server: &UpstreamServer) -> anyhow::Result<UpstreamSpec> {
     Ok(UpstreamSpec {
         key: server.key.clone(),
         local: server.local,
+        allow_cloud: server
+            .allow_cloud_models
+            .unwrap_or(config.upstream.allow_cloud_models),
         ..UpstreamSpec::new(&server.id, Url::parse(server.url.as_str())?, kind)
     })
 }

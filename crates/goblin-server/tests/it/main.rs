@@ -12,6 +12,7 @@ mod bad_input;
 mod chat_completions;
 mod chats;
 mod client;
+mod cloud_models;
 mod connections;
 mod fake_upstream;
 mod health;
