@@ -48,6 +48,11 @@ pub enum ModelState {
 pub struct ModelInfo {
     /// The name its provider knows it by.
     pub name: String,
+    /// Does it run on its provider's own side? Not so a model that an Ollama only hands on to Ollama's cloud, or one
+    /// that a model tier has from a server elsewhere: what it is asked leaves the operator's machines, wherever its
+    /// provider stands. Only [`Self::stays_local`] may judge by it.
+    #[serde(default = "yes")]
+    pub local: bool,
     /// Readiness.
     pub state: ModelState,
     /// Tokens of prompt and answer together, when known.
@@ -89,6 +94,10 @@ pub struct ModelInfo {
     /// The queue its provider keeps for this model, when the provider serves others beside us and says so.
     #[serde(default)]
     pub queue: Option<QueueReport>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What a provider says of its own queue in front of a model. Others may stand in it beside us.
@@ -141,6 +150,7 @@ impl ModelInfo {
     pub fn named(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            local: true,
             state: ModelState::Available,
             context_window: None,
             capabilities: vec![Capability::Chat],
@@ -157,6 +167,12 @@ impl ModelInfo {
             prefill_tokens_per_second: None,
             queue: None,
         }
+    }
+
+    /// Does what the model is asked stay on the operator's machines? `provider_local` says whether its provider is one
+    /// of them. This is the one place where that is decided: routing, traces, usage, lists and the page all ask here.
+    pub fn stays_local(&self, provider_local: bool) -> bool {
+        provider_local && self.local
     }
 
     /// Can the model do `capability` now?
@@ -236,6 +252,19 @@ mod tests {
         );
         assert_eq!(nearest("ollama/mistral", known), Some("ollama/mistral:7b"));
         assert_eq!(nearest("zzzz", known), None);
+    }
+
+    #[test]
+    fn only_a_local_model_of_a_local_provider_stays_on_the_operators_machines() {
+        let model = |local| ModelInfo {
+            local,
+            ..ModelInfo::named("m")
+        };
+        for (provider_local, model_local) in [(true, true), (true, false), (false, true), (false, false)] {
+            let stays = model(model_local).stays_local(provider_local);
+            assert_eq!(stays, provider_local && model_local);
+        }
+        assert!(ModelInfo::named("m").local, "unless somebody says otherwise");
     }
 
     #[test]

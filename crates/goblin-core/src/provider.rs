@@ -154,7 +154,8 @@ pub enum Health {
 pub struct ProviderHandle {
     /// Its name in `provider/model`.
     pub id: Arc<str>,
-    /// Does it stay on the operator's machines?
+    /// Is it one of the operator's machines? Whether what is sent to one of its models stays there, the model says:
+    /// [`ModelInfo::stays_local`].
     pub local: bool,
     /// Answers chats.
     pub chat: ChatFn,

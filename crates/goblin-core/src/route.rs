@@ -15,8 +15,8 @@ pub const AUTOMATIC: [&str; 2] = ["goblin", "goblin/local"];
 pub struct Offer {
     /// The provider's id.
     pub provider: Arc<str>,
-    /// Does it stay on the operator's machines?
-    pub local: bool,
+    /// Is the provider one of the operator's machines? Whether what is asked stays there is [`Self::stays_local`].
+    pub provider_local: bool,
     /// Can it be reached?
     pub health: Health,
     /// The model.
@@ -27,6 +27,11 @@ impl Offer {
     /// `provider/model`.
     pub fn id(&self) -> String {
         format!("{}/{}", self.provider, self.model.name)
+    }
+
+    /// Does what this model is asked stay on the operator's machines?
+    pub fn stays_local(&self) -> bool {
+        self.model.stays_local(self.provider_local)
     }
 }
 
@@ -183,7 +188,7 @@ fn automatic(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder, A
             !preferred,
             o.model.starter,
             o.model.state != ModelState::Loaded,
-            !o.local,
+            !o.stays_local(),
         )
     });
     Ok(Ladder {
@@ -201,9 +206,9 @@ fn names(offer: &Offer, wanted: &str) -> bool {
 }
 
 fn lacks(offer: &Offer, needs: &Needs) -> Option<ApiError> {
-    if needs.local_only && !offer.local {
+    if needs.local_only && !offer.stays_local() {
         return Some(ApiError::no_provider(format!(
-            "`{}` is not on this operator's machines, and the request allows only models that are.",
+            "`{}` does not run on this operator's machines, and the request allows only models that do.",
             offer.id()
         )));
     }
@@ -218,7 +223,7 @@ fn lacks(offer: &Offer, needs: &Needs) -> Option<ApiError> {
             ),
         ));
     }
-    if let Some(field) = needs.fetches.as_ref().filter(|_| offer.local) {
+    if let Some(field) = needs.fetches.as_ref().filter(|_| offer.provider_local) {
         return Some(ApiError::invalid(
             field.clone(),
             format!(
@@ -301,7 +306,7 @@ mod tests {
     fn offer(provider: &str, name: &str, starter: bool, local: bool) -> Offer {
         Offer {
             provider: provider.into(),
-            local,
+            provider_local: local,
             health: Health::Ok,
             model: ModelInfo {
                 state: ModelState::Loaded,
@@ -351,7 +356,41 @@ mod tests {
         assert_eq!(first(None, "goblin"), "ollama/a");
         assert_eq!(first(Some("engine/smol"), "goblin"), "engine/smol");
         let local = resolve("goblin/local", &Needs::default(), &table(&offers, &[], Some("b"))).unwrap();
-        assert!(local.candidates.iter().all(|o| o.local));
+        assert!(local.candidates.iter().all(Offer::stays_local));
+    }
+
+    #[test]
+    fn a_model_that_a_local_server_hands_on_to_a_cloud_is_not_local() {
+        let mut far = offer("ollama", "gpt-oss:120b-cloud", false, true);
+        far.model.local = false;
+        far.model.capabilities.push(Capability::Vision);
+        let offers = [far, offer("engine", "a", false, true)];
+        let table = table(&offers, &[], None);
+        let all = |name: &str| -> Vec<String> {
+            let ladder = resolve(name, &Needs::default(), &table).unwrap();
+            ladder.candidates.iter().map(Offer::id).collect()
+        };
+        assert_eq!(all("goblin"), ["engine/a", "ollama/gpt-oss:120b-cloud"]);
+        assert_eq!(all("goblin/local"), ["engine/a"]);
+        let local_only = Needs {
+            local_only: true,
+            ..Needs::default()
+        };
+        for name in ["gpt-oss:120b-cloud", "ollama/gpt-oss:120b-cloud"] {
+            let error = resolve(name, &local_only, &table).unwrap_err();
+            assert_eq!(error.code, ErrorCode::NoProvider, "{name}");
+            assert!(
+                error.message.contains("does not run on this operator's"),
+                "{error}"
+            );
+        }
+        // The server that would fetch an image is one of the operator's machines all the same.
+        let fetches = Needs {
+            fetches: Some("messages[0].content[0]".into()),
+            ..Needs::default()
+        };
+        let error = resolve("gpt-oss:120b-cloud", &fetches, &table).unwrap_err();
+        assert_eq!(error.param, fetches.fetches);
     }
 
     #[test]

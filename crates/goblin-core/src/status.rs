@@ -40,7 +40,8 @@ pub struct ModelStatus {
     pub id: String,
     /// The provider.
     pub provider: String,
-    /// Does it stay on the operator's machines?
+    /// Does what it is asked stay on the operator's machines? A model in Ollama's cloud is not local, though its Ollama
+    /// may be.
     pub local: bool,
     /// Tokens of prompt and answer together.
     pub context_window: Option<u32>,

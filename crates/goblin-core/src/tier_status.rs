@@ -50,6 +50,9 @@ pub struct InstanceStatus {
     pub provider: String,
     /// The model, as its provider knows it.
     pub model: String,
+    /// Does what it is asked stay on the machines of the tier's operator? Not so a model in Ollama's cloud.
+    #[serde(default = "yes")]
+    pub local: bool,
     /// Readiness.
     #[serde(deserialize_with = "known_state")]
     pub state: InstanceState,
@@ -106,6 +109,11 @@ pub struct TierStatus {
 /// A sentence for operators when it is no such answer.
 pub fn parse(bytes: &[u8]) -> Result<TierStatus, String> {
     serde_json::from_slice(bytes).map_err(|e| format!("its status cannot be read: {e}"))
+}
+
+/// A tier that does not say has only models whose list says it.
+fn yes() -> bool {
+    true
 }
 
 fn known_state<'de, D: Deserializer<'de>>(from: D) -> Result<InstanceState, D::Error> {
@@ -209,13 +217,14 @@ mod tests {
     fn a_status_is_read_back_and_what_is_new_in_it_is_passed_over() {
         let text = r#"{"instances":[{"provider":"engine","model":"m","state":"melting","running":1,"queued":2,
             "slots":4,"predicted_wait_ms":1500,"predicted_first_token_ms":90,"capabilities":["chat","telepathy"],
-            "new":true},{"provider":"ollama","model":"n","state":"down"}],"hint":"x"}"#;
+            "new":true},{"provider":"ollama","model":"n","local":false,"state":"down"}],"hint":"x"}"#;
         let read = parse(text.as_bytes()).unwrap();
         let first = &read.instances[0];
         assert_eq!((first.state, first.queued), (InstanceState::Waiting, 2));
         assert_eq!(first.capabilities, [Capability::Chat]);
         assert_eq!(first.predicted_wait_ms, 1500);
         assert_eq!(read.instances[1].state, InstanceState::Down);
+        assert_eq!((first.local, read.instances[1].local), (true, false));
         let again = parse(serde_json::to_string(&read).unwrap().as_bytes());
         assert_eq!(again, Ok(read));
         assert!(parse(b"<html>").unwrap_err().contains("cannot be read"));

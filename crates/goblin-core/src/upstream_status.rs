@@ -103,7 +103,7 @@ pub struct UpstreamStatus {
     pub name: String,
     /// What it is.
     pub kind: UpstreamKind,
-    /// Does it stay on the operator's machines?
+    /// Is it one of the operator's machines? Each of its models says whether it stays there.
     pub local: bool,
     /// How it is.
     pub state: UpstreamState,
@@ -128,7 +128,7 @@ pub struct UpstreamStatus {
 pub struct Seen<'a> {
     /// The provider's id.
     pub id: &'a str,
-    /// Does it stay on the operator's machines?
+    /// Is it one of the operator's machines? Each of its models says whether it stays there.
     pub local: bool,
     /// What it said of itself, or why it did not.
     pub health: &'a Health,

@@ -69,7 +69,7 @@ pub enum AnswerItem {
     Chosen {
         /// `provider/model`.
         model_id: String,
-        /// Does it stay on the operator's machines?
+        /// Did what was asked stay on the operator's machines?
         local: bool,
         /// Do the events carry the upstream's own bytes, to be forwarded untouched?
         pass_through: bool,

@@ -108,10 +108,10 @@ impl Dispatch {
             let mut all: Vec<Offer> = view
                 .offers
                 .iter()
-                .filter(|o| o.local || !local_only)
+                .filter(|o| o.stays_local() || !local_only)
                 .cloned()
                 .collect();
-            all.sort_by_key(|o| (o.model.starter, !o.local));
+            all.sort_by_key(|o| (o.model.starter, !o.stays_local()));
             all
         } else {
             self.resolve(view, wanted, &Needs::default())?.candidates
@@ -150,7 +150,7 @@ impl Dispatch {
             ordered.extend(left.pop_front());
         }
         while let Some(first) = left.pop_front() {
-            let same = |o: &Offer| o.model.name == first.model.name && o.local == first.local;
+            let same = |o: &Offer| o.model.name == first.model.name && o.stays_local() == first.stays_local();
             let (mut group, others): (Vec<Offer>, Vec<Offer>) = left.into_iter().partition(same);
             left = others.into();
             group.insert(0, first);

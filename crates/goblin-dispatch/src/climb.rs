@@ -73,8 +73,8 @@ pub(crate) fn climb(climb: Climb) -> AnswerStream {
         let (candidate, opened) = ascend(&dispatch, &view, &ladder, &job, &mut meter, limit).await?;
         let Opened { held, mut stream, place, pass_through } = opened;
         let mut follower = Follower { place, watch: watch_of(&job) };
-        meter.chosen(&candidate.provider, &candidate.model.name, candidate.local);
-        yield AnswerItem::Chosen { model_id: candidate.id(), local: candidate.local, pass_through };
+        meter.chosen(&candidate.provider, &candidate.model.name, candidate.stays_local());
+        yield AnswerItem::Chosen { model_id: candidate.id(), local: candidate.stays_local(), pass_through };
         let mut held = held.into_iter();
         loop {
             let next = match held.next() {

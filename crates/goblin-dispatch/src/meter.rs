@@ -121,6 +121,7 @@ impl Meter {
             door = self.row.door,
             request_id = (!self.row.request_id.is_empty()).then_some(self.row.request_id.as_str()),
             model,
+            local = self.row.local,
             prompt_tokens = self.row.tokens.prompt_tokens,
             completion_tokens = self.row.tokens.completion_tokens,
             queue_ms = ms(self.queue),

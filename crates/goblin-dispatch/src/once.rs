@@ -160,7 +160,11 @@ impl Dispatch {
             let attempt = self.attempt(&view, &candidate, &errand, &mut meter);
             let attempt = match errand.limit.within(attempt).await {
                 Ok(Ok((answer, usage))) => {
-                    meter.chosen(&candidate.provider, &candidate.model.name, candidate.local);
+                    meter.chosen(
+                        &candidate.provider,
+                        &candidate.model.name,
+                        candidate.stays_local(),
+                    );
                     meter.usage(usage);
                     meter.ended("complete");
                     return Ok((candidate.id(), answer));

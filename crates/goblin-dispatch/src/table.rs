@@ -155,7 +155,7 @@ impl Table {
                 self.gate(&provider.id).look(&status.models);
                 view.offers.extend(status.models.into_iter().map(|model| Offer {
                     provider: Arc::clone(&provider.id),
-                    local: provider.local,
+                    provider_local: provider.local,
                     health: Health::Ok,
                     model,
                 }));

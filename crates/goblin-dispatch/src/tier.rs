@@ -58,6 +58,7 @@ impl Dispatch {
         InstanceStatus {
             provider: provider.id.to_string(),
             model: model.name.clone(),
+            local: model.stays_local(provider.local),
             state: match model.state {
                 ModelState::Available if self.warming.is(&provider.id, &model.name) => InstanceState::Loading,
                 state => state.into(),

@@ -45,7 +45,7 @@ impl Dispatch {
                 ModelStatus {
                     id: format!("{}/{}", provider.id, model.name),
                     provider: provider.id.to_string(),
-                    local: provider.local,
+                    local: model.stays_local(provider.local),
                     context_window: model.context_window,
                     state,
                     capabilities: model.capabilities.clone(),

@@ -49,7 +49,7 @@ pub struct OllamaSpec {
     pub key: Option<SecretString>,
     /// Does it stay on the operator's machines?
     pub local: bool,
-    /// May models be used that run in Ollama's cloud?
+    /// May models be used that run in Ollama's cloud? They are never local, whatever [`Self::local`] says.
     pub allow_cloud: bool,
     /// The most tokens a model's context is raised to (`num_ctx`), where it was trained with more. Memory grows with it.
     pub max_context_tokens: u32,
@@ -197,8 +197,7 @@ impl Server {
     }
 
     async fn embed(&self, request: EmbedRequest) -> Result<EmbedResponse, ProviderError> {
-        self.refuse_cloud(&request.model)?;
-        let facts = self.facts(&request.model).await;
+        let facts = self.facts(&request.model).await?;
         let longest = request.inputs.iter().map(String::len).max().unwrap_or(0);
         let context = self.contexts.remembered(&request.model);
         let prompt = Prompt::of_text(longest, None, None);
@@ -218,14 +217,12 @@ impl Server {
     }
 
     async fn count(&self, request: &ChatRequest) -> Result<TokenCount, ProviderError> {
-        self.refuse_cloud(&request.model)?;
-        let facts = self.facts(&request.model).await;
+        let facts = self.facts(&request.model).await?;
         Ok(self.contexts.count(&request.model, &Prompt::of(request), &facts))
     }
 
     async fn plan(&self, model: &str, prompt: Prompt) -> Result<Asked, ProviderError> {
-        self.refuse_cloud(model)?;
-        let facts = self.facts(model).await;
+        let facts = self.facts(model).await?;
         let (plan, running) = self.contexts.plan(model, &prompt, &facts)?;
         Ok(Asked {
             model: model.to_owned(),
@@ -264,15 +261,6 @@ impl Server {
         }
         let (contexts, rates) = (Arc::clone(&self.contexts), Arc::clone(&self.rates));
         Ok(Answer::new(response.body, decoder, asked, contexts, rates))
-    }
-
-    fn refuse_cloud(&self, model: &str) -> Result<(), ProviderError> {
-        match is_cloud_model(model) && !self.spec.allow_cloud {
-            true => Err(ProviderError::ModelNotFound {
-                model: model.to_owned(),
-            }),
-            false => Ok(()),
-        }
     }
 
     fn logprobs_seen(&self) -> MutexGuard<'_, HashMap<String, bool>> {

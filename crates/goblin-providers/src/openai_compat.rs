@@ -42,7 +42,8 @@ pub enum Kind {
     /// A model tier of our own ([`crate::goblin_tier`]): it can do more, says more of its models, and is told which
     /// requests belong together.
     GoblinTier,
-    /// Ollama: reached through its own API ([`crate::ollama`]); models that run in its cloud are left out.
+    /// Ollama: reached through its own API ([`crate::ollama`]); models that run in its cloud are left out unless
+    /// [`UpstreamSpec::allow_cloud`] says otherwise.
     Ollama,
     /// llama.cpp's server, also through its own doors ([`crate::llama_cpp`]).
     LlamaCpp,
@@ -59,6 +60,9 @@ pub struct UpstreamSpec {
     pub key: Option<SecretString>,
     /// Does it stay on the operator's machines?
     pub local: bool,
+    /// Of an Ollama: may models be used that run in Ollama's cloud? What they are asked leaves the operator's machines,
+    /// and they say so of themselves.
+    pub allow_cloud: bool,
     /// What it is.
     pub kind: Kind,
     /// How long its state is believed before it is asked again.
@@ -68,13 +72,14 @@ pub struct UpstreamSpec {
 }
 
 impl UpstreamSpec {
-    /// A server `id` at `base_url` with the usual limits: state believed for 2 s, asked for within 2 s.
+    /// A server `id` at `base_url` with the usual limits: no cloud models, state believed for 2 s, asked for within 2 s.
     pub fn new(id: impl Into<String>, base_url: Url, kind: Kind) -> Self {
         Self {
             id: id.into(),
             base_url,
             key: None,
             local: true,
+            allow_cloud: false,
             kind,
             status_ttl: Duration::from_secs(2),
             status_timeout: Duration::from_secs(2),
@@ -162,6 +167,7 @@ pub fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandle, Buil
             let ollama = OllamaSpec {
                 key: spec.key,
                 local: spec.local,
+                allow_cloud: spec.allow_cloud,
                 status_ttl: spec.status_ttl,
                 status_timeout: spec.status_timeout,
                 ..OllamaSpec::new(spec.id, spec.base_url)

@@ -45,10 +45,12 @@ pub struct ServerOptions {
     pub max_headers: usize,
     /// Largest request head, in bytes; more is 431.
     pub max_header_bytes: usize,
-    /// Longest wait for a request's head. Bounds the idle time of a kept-alive connection as well.
+    /// Longest wait for a request's head; later is 408. Bounds the idle time of a kept-alive connection as well.
     pub header_timeout: Duration,
     /// Longest time a request's body may take to arrive; later is 408.
     pub body_timeout: Duration,
+    /// How long a client may take nothing of what is written to it; then its connection is cut.
+    pub write_timeout: Duration,
     /// Most connections at once; further ones wait in the kernel's backlog.
     pub max_connections: usize,
     /// Most requests at once, streams included; further ones are refused with 503. Health is exempt.
@@ -71,6 +73,7 @@ impl Default for ServerOptions {
             max_header_bytes: 64 * 1024,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(60),
             max_connections: 4096,
             max_requests: 1024,
             wait_for_first: Duration::from_secs(10),

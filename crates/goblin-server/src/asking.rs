@@ -55,8 +55,9 @@ impl Ticket {
     }
 }
 
-/// The caller as dispatch knows them.
+/// The caller as dispatch knows them, which from here on writes the request's line of the access log.
 pub(crate) fn who(caller: &Caller) -> Who {
+    caller.take_over_log();
     let account = caller.tokens();
     let tokens: TokenSink = Arc::new(move |used| account.add(used));
     Who {

@@ -18,7 +18,7 @@ use http::request::Parts;
 use crate::app::{Access, AppState};
 use crate::refusal::Refusal;
 use crate::serve::Peer;
-use crate::tier_guard::Admitted;
+use crate::tier_guard::{Admitted, Logged};
 
 /// Who is asking, known to be allowed in.
 #[derive(Clone, Debug)]
@@ -27,6 +27,7 @@ pub(crate) struct Caller {
     key: Option<Arc<str>>,
     address: Option<IpAddr>,
     tokens: TokenAccount,
+    logged: Logged,
 }
 
 impl Caller {
@@ -48,6 +49,11 @@ impl Caller {
     /// The other end of the connection.
     pub(crate) fn address(&self) -> Option<IpAddr> {
         self.address
+    }
+
+    /// Whoever calls this writes the request's line in the model tier's access log, whatever comes of it.
+    pub(crate) fn take_over_log(&self) {
+        self.logged.take_over();
     }
 
     /// Where the tokens of this request are counted; counts nothing in local mode.
@@ -87,6 +93,7 @@ async fn admit(parts: &Parts, app: &AppState, scope: Scope) -> Result<Caller, Ap
                 key: None,
                 address,
                 tokens: TokenAccount::default(),
+                logged: Logged::default(),
             })
         }
         Access::Tier(guard) => {
@@ -94,12 +101,14 @@ async fn admit(parts: &Parts, app: &AppState, scope: Scope) -> Result<Caller, Ap
                 principal,
                 name,
                 tokens,
+                logged,
             } = guard.admit(parts, scope).await?;
             Ok(Caller {
                 principal,
                 key: Some(name),
                 address,
                 tokens,
+                logged,
             })
         }
     }

@@ -177,7 +177,7 @@ async fn listed(app: &App) -> (Vec<Listed>, Option<ListExtras>) {
             models.extend(status.models.iter().map(|info| Listed {
                 id: format!("{}/{}", provider.id, info.name),
                 provider: Arc::clone(&provider.id),
-                local: provider.local,
+                local: info.stays_local(provider.local),
                 info: info.clone(),
                 slots: info.slots.or(status.slots),
                 free_slots: status.free_slots,
@@ -200,13 +200,14 @@ async fn listed(app: &App) -> (Vec<Listed>, Option<ListExtras>) {
 /// The names that let goblin choose, when there is something to choose from.
 fn automatic(models: &[Listed]) -> Vec<Listed> {
     let able = |m: &&Listed| m.info.can(Capability::Chat) && m.info.state != ModelState::Down;
+    let all_local = models.iter().filter(able).all(|m| m.local);
     AUTOMATIC
         .into_iter()
         .filter(|name| models.iter().filter(able).any(|m| m.local || *name == "goblin"))
         .map(|name| Listed {
             id: name.to_owned(),
             provider: Arc::from("goblin"),
-            local: name == "goblin/local",
+            local: all_local || name == "goblin/local",
             info: ModelInfo::named(name),
             slots: None,
             free_slots: None,

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -22,9 +23,11 @@ use crate::routes;
 
 mod explained_io;
 mod patient_io;
+mod unread;
 
 use explained_io::ExplainedIo;
 use patient_io::PatientIo;
+use unread::Unread;
 
 /// How long who comes during the drain may take to say what they want.
 const LATE_PATIENCE: Duration = Duration::from_secs(2);
@@ -47,7 +50,9 @@ pub async fn serve(
 ) -> io::Result<()> {
     let house = House {
         router: routes::router(&app),
+        app: app.clone(),
         builder: builder(&app.options),
+        head_within: app.options.header_timeout,
         stop: shutdown.clone(),
         cut: CancellationToken::new(),
     };
@@ -60,6 +65,7 @@ pub async fn serve(
     connections.close();
     let late = House {
         builder: late_builder(&app.options),
+        head_within: late_patience(&app.options),
         stop: CancellationToken::new(),
         ..house.clone()
     };
@@ -93,7 +99,10 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 #[derive(Clone)]
 struct House {
     router: Router,
+    app: AppState,
     builder: http1::Builder,
+    /// How long a request's head may take, as the builder is told.
+    head_within: Duration,
     stop: CancellationToken,
     cut: CancellationToken,
 }
@@ -114,8 +123,12 @@ fn late_builder(options: &ServerOptions) -> http1::Builder {
     let mut builder = builder(options);
     builder
         .keep_alive(false)
-        .header_read_timeout(options.header_timeout.min(LATE_PATIENCE));
+        .header_read_timeout(late_patience(options));
     builder
+}
+
+fn late_patience(options: &ServerOptions) -> Duration {
+    options.header_timeout.min(LATE_PATIENCE)
 }
 
 /// The next connection and its place; `None` when it is time to stop.
@@ -129,7 +142,11 @@ async fn next_connection(
         let place = Arc::clone(places).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => return Some((stream, Peer(peer.ip()), place)),
+                Ok((stream, peer)) => {
+                    // Tokens are small and each must leave at once.
+                    let _ = stream.set_nodelay(true);
+                    return Some((stream, Peer(peer.ip()), place));
+                }
                 Err(e) if is_about_the_client(&e) => {}
                 Err(e) => {
                     tracing::error!(error = %e, "cannot accept connections");
@@ -160,30 +177,61 @@ fn is_about_the_client(error: &io::Error) -> bool {
     )
 }
 
+/// Says one last thing. A client that does not take it is given up as any other.
+async fn say_and_close(mut io: impl AsyncWriteExt + Unpin, said: &[u8]) {
+    if io.write_all(said).await.is_ok() {
+        let _ = io.shutdown().await;
+    }
+}
+
 impl House {
     /// Serves one connection to its end.
     async fn host(self, stream: TcpStream, peer: Peer, _place: OwnedSemaphorePermit) {
-        // Tokens are small and each must leave at once.
-        let _ = stream.set_nodelay(true);
-        let io = ExplainedIo::new(PatientIo::new(TokioIo::new(stream)));
+        let unread = Unread::new(self.app.surface, self.app.ids.clone(), peer);
+        let patient = PatientIo::new(TokioIo::new(stream), self.app.options.write_timeout);
+        let io = ExplainedIo::new(patient, unread.clone());
         let router = self.router.map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
             request
         });
         let service = TowerToHyperService::new(router);
-        let mut connection = std::pin::pin!(self.builder.serve_connection(io, service));
+        let mut connection = self.builder.serve_connection(io, service);
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
+            ended = &mut connection => ended,
             () = self.stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
                 tokio::select! {
-                    ended = connection.as_mut() => ended,
+                    ended = &mut connection => ended,
                     () = self.cut.cancelled() => return,
                 }
             }
         };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "connection ended early");
+        let Err(error) = ended else { return };
+        tracing::debug!(%error, "connection ended early");
+        let parts = connection.into_parts();
+        // A head that began and did not arrive is told so; a connection that was only kept is closed without a word.
+        if error.is_timeout() && !parts.read_buf.is_empty() {
+            let said = unread.late(&parts.read_buf, self.head_within);
+            tokio::select! {
+                () = say_and_close(TokioIo::new(parts.io), &said) => {}
+                () = self.cut.cancelled() => {}
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_connections_send_small_pieces_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (places, never) = (Arc::new(Semaphore::new(1)), CancellationToken::new());
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, peer, _place) = next_connection(&listener, &places, &never).await.unwrap();
+        assert_eq!(peer.0, client.local_addr().unwrap().ip());
+        assert!(accepted.nodelay().unwrap(), "TCP_NODELAY");
+        assert!(!client.nodelay().unwrap(), "which is not how a socket begins");
     }
 }

@@ -2,7 +2,7 @@
 //! may use. Nothing that is refused here reaches a handler.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +53,22 @@ pub(crate) struct Admitted {
     pub(crate) principal: Principal,
     pub(crate) name: Arc<str>,
     pub(crate) tokens: TokenAccount,
+    pub(crate) logged: Logged,
+}
+
+/// Has somebody further on taken over a request's line in the access log?
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Logged(Arc<AtomicBool>);
+
+impl Logged {
+    /// Whoever calls this writes the line.
+    pub(crate) fn take_over(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_taken_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Somebody who was not let in.
@@ -158,18 +174,24 @@ impl TierGuard {
             Scope::Admin => Use::Change,
             Scope::Infer | Scope::Embed => Use::Ask,
         };
+        let logged = Logged::default();
         let permit = self
             .0
             .meter
             .admit(&name, &limits, what)
             .map_err(|over| TurnedAway::holding(&name, over_limit(&name, over)))?;
         if let Some(kept) = parts.extensions.get::<Kept>() {
-            kept.put(permit);
+            kept.put(Held {
+                permit,
+                name: Arc::clone(&name),
+                logged: logged.clone(),
+            });
         }
         Ok(Admitted {
             principal,
             tokens: self.0.meter.account(&name),
             name,
+            logged,
         })
     }
 
@@ -211,17 +233,28 @@ async fn wait(delay: Duration) {
     }
 }
 
-/// The access log's line for a request that was stopped at the door: as an answer's line, as far as there is one.
+/// The access log's line for a request that was stopped at the door.
 fn log_turned_away(headers: &HeaderMap, extensions: &Extensions, turned: &TurnedAway) {
+    let (key, peer) = (turned.key.as_deref(), extensions.get::<Peer>().copied());
+    log_refused(key, peer, request_id(headers), &turned.error);
+}
+
+/// The access log's line for a request whose head could not be read or did not arrive.
+pub(crate) fn log_unread(peer: Peer, request_id: &str, error: &ApiError) {
+    log_refused(None, Some(peer), request_id, error);
+}
+
+/// The access log's line for a request for which no model was asked: as an answer's line, as far as there is one.
+fn log_refused(key: Option<&str>, peer: Option<Peer>, request_id: &str, error: &ApiError) {
     tracing::info!(
         target: "goblin::access",
-        key = turned.key.as_deref(),
-        address = extensions.get::<Peer>().map(|peer| peer.0.to_canonical().to_string()),
+        key,
+        address = peer.map(|peer| peer.0.to_canonical().to_string()),
         door = "tier",
-        request_id = request_id(headers),
+        request_id,
         outcome = "refused",
-        code = turned.error.code.as_str(),
-        "refused at the door"
+        code = error.code.as_str(),
+        "refused"
     );
 }
 
@@ -297,22 +330,31 @@ fn over_limit(name: &str, over: OverLimit) -> ApiError {
     error
 }
 
-/// Where an extractor leaves the permit for the layer that holds it until the answer has been sent.
+/// Where an extractor leaves what the layer holds until the answer has been sent.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Option<UsePermit>>>);
+struct Kept(Arc<Mutex<Option<Held>>>);
+
+/// A request of a good key, under way.
+struct Held {
+    permit: UsePermit,
+    name: Arc<str>,
+    logged: Logged,
+}
 
 impl Kept {
-    fn put(&self, permit: UsePermit) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+    fn put(&self, held: Held) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
     }
 
-    fn take(&self) -> Option<UsePermit> {
+    fn take(&self) -> Option<Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 /// Layer: on the model tier, refuses what is not plain and who is shut out, and lets a key's request count as
-/// under way until its answer has been sent. Health answers everybody: it says nothing, and a balancer asks it.
+/// under way until its answer has been sent. What a good key sent and no model was asked for, because it could not be
+/// read or was refused before that, has its line in the access log from here. Health answers everybody: it says
+/// nothing, and a balancer asks it.
 pub(crate) async fn guard(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     let Access::Tier(guard) = &app.access else {
         return next.run(request).await;
@@ -327,11 +369,18 @@ pub(crate) async fn guard(State(app): State<AppState>, mut request: Request, nex
     }
     let kept = Kept::default();
     request.extensions_mut().insert(kept.clone());
+    let id = request_id(request.headers()).to_owned();
+    let peer = request.extensions().get::<Peer>().copied();
     let response = next.run(request).await;
-    match kept.take() {
-        None => response,
-        Some(permit) => response.map(|body| Body::new(HeldBody::new(body, permit))),
+    let Some(Held { permit, name, logged }) = kept.take() else {
+        return response;
+    };
+    if let Some(Refusal(error)) = response.extensions().get::<Refusal>()
+        && !logged.is_taken_over()
+    {
+        log_refused(Some(&name), peer, &id, error);
     }
+    response.map(|body| Body::new(HeldBody::new(body, permit)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One list of checks: what `goblin doctor` looks at before or beside a running goblin, and what `/health/all`
 //! of a running one looks at. Each says what was found, and when something is wrong, why and what to do.
 
+mod ports;
 mod roster;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,7 +19,6 @@ use goblin_store::data_dir::DataPaths;
 use goblin_store::model_files::{ModelFile, ModelFiles};
 use goblin_store::store::{Database, Store, StoreOptions};
 
-use crate::client;
 use crate::config::{Config, is_public_address};
 use crate::machine;
 use crate::model_choice::choose;
@@ -52,6 +52,18 @@ impl Finding {
         }
     }
 
+    /// As the result of the check `name`, which took so long.
+    fn of(self, name: &str, took: Duration) -> CheckResult {
+        CheckResult {
+            name: name.to_owned(),
+            state: self.state,
+            found: self.found,
+            cause: self.cause,
+            fix: self.fix,
+            latency_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
     fn bad(
         state: PartState,
         found: impl Into<String>,
@@ -69,42 +81,50 @@ impl Finding {
 
 async fn timed(name: &str, check: impl Future<Output = Finding>) -> CheckResult {
     let began = Instant::now();
-    let Finding {
-        state,
-        found,
-        cause,
-        fix,
-    } = check.await;
-    let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    CheckResult {
-        name: name.to_owned(),
-        state,
-        found,
-        cause,
-        fix,
-        latency_ms,
-    }
+    let finding = check.await;
+    finding.of(name, began.elapsed())
+}
+
+/// A server, how it said it is, and how long it took to say so.
+struct Asked<'a> {
+    handle: &'a ProviderHandle,
+    status: ProviderStatus,
+    took: Duration,
+}
+
+/// Asks every server how it is, once and all together; what the checks find is read from that.
+async fn ask_all(handles: &[ProviderHandle]) -> Vec<Asked<'_>> {
+    let asked = handles.iter().map(|handle| async move {
+        let began = Instant::now();
+        let status = (handle.status)().await;
+        Asked {
+            handle,
+            status,
+            took: began.elapsed(),
+        }
+    });
+    join_all(asked).await
 }
 
 /// Everything `goblin doctor` looks at.
 pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -> Vec<CheckResult> {
+    let asked = ask_all(upstreams).await;
     let mut results = vec![
         timed("data_directory", async { data_directory(&config.data_dir) }).await,
         timed("disk", async { disk(&config.data_dir) }).await,
         timed("memory", async { memory(config) }).await,
         timed("clock", async { clock(&Clock::System) }).await,
         timed("database", database_file(&config.database)).await,
-        timed("port", port(config.server.address)).await,
+        timed("port", ports::of_backend(config.server.address)).await,
+        timed("tier_port", ports::of_tier(config.tier.address)).await,
         timed("engine", async { engine(config) }).await,
         timed("models", async { models(config, upstreams) }).await,
     ];
     if !config.upstream.has_tier() {
-        results.push(timed("roster", roster_fits(config, upstreams)).await);
+        results.push(timed("roster", async { roster_fits(config, &asked) }).await);
     }
-    results.push(timed("verdicts", verdicts(upstreams)).await);
-    for handle in upstreams {
-        results.push(ask(config, handle).await);
-    }
+    results.push(timed("verdicts", async { verdicts(&asked) }).await);
+    results.extend(asked.iter().map(|asked| upstream_result(config, asked)));
     if !config.upstream.has_tier() {
         results.push(
             timed("model_tier", async {
@@ -131,30 +151,25 @@ pub(crate) async fn look_inside(
         results.push(timed("cache", async { Finding::ok("memory") }).await);
     }
     results.push(timed("disk", disk_in_time(config.data_dir.clone())).await);
-    results.extend(join_all(providers.iter().map(|p| ask(config, p))).await);
+    let asked = ask_all(providers).await;
+    results.extend(asked.iter().map(|asked| upstream_result(config, asked)));
     results
 }
 
-async fn roster_fits(config: &Config, upstreams: &[ProviderHandle]) -> Finding {
-    let asked = upstreams
-        .iter()
-        .map(|handle| async { (handle.clone(), (handle.status)().await) });
-    let statuses = join_all(asked).await;
+fn roster_fits(config: &Config, asked: &[Asked<'_>]) -> Finding {
     let files = model_files(config).unwrap_or_default();
-    roster::roster(config, &statuses, &files, machine::memory_bytes())
+    roster::roster(config, asked, &files, machine::memory_bytes())
 }
 
 /// Does a short check of an answer have to wait behind long ones?
-async fn verdicts(upstreams: &[ProviderHandle]) -> Finding {
-    let statuses = join_all(upstreams.iter().map(|handle| (handle.status)())).await;
+fn verdicts(asked: &[Asked<'_>]) -> Finding {
     let offered = |name: &str| {
-        let names = statuses.iter().flat_map(|s| &s.models);
+        let names = asked.iter().flat_map(|a| &a.status.models);
         names.filter(|m| m.name == name).count()
     };
-    let waits: Vec<Warning> = upstreams
+    let waits: Vec<Warning> = asked
         .iter()
-        .zip(&statuses)
-        .filter_map(|(handle, status)| verdicts_wait(&handle.id, status, |name| offered(name) > 1))
+        .filter_map(|a| verdicts_wait(&a.handle.id, &a.status, |name| offered(name) > 1))
         .collect();
     let Some(first) = waits.first() else {
         return Finding::ok("short checks have a place beside long answers, as far as servers say");
@@ -168,11 +183,9 @@ async fn verdicts(upstreams: &[ProviderHandle]) -> Finding {
     )
 }
 
-async fn ask(config: &Config, handle: &ProviderHandle) -> CheckResult {
-    timed(&upstream_name(handle), async {
-        upstream(config, handle, &(handle.status)().await)
-    })
-    .await
+fn upstream_result(config: &Config, asked: &Asked<'_>) -> CheckResult {
+    let found = upstream(config, asked.handle, &asked.status);
+    found.of(&upstream_name(asked.handle), asked.took)
 }
 
 /// [`disk`], off the runtime's threads: a network disk that hangs may hang its thread, not the server.
@@ -341,34 +354,6 @@ async fn database_open(store: &Store) -> Finding {
     }
 }
 
-async fn port(address: SocketAddr) -> Finding {
-    if address.port() == 0 {
-        return Finding::ok("any free one is taken");
-    }
-    match std::net::TcpListener::bind(address) {
-        Ok(_) => Finding::ok(format!("{address} is free")),
-        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => taken(address).await,
-        Err(e) => Finding::bad(
-            PartState::Down,
-            format!("{address} cannot be listened on"),
-            e.to_string(),
-            "Choose another address with HOST or another port with PORT.",
-        ),
-    }
-}
-
-async fn taken(address: SocketAddr) -> Finding {
-    match client::system_status(&client::base_url(address)).await {
-        Ok(status) => Finding::ok(format!("a goblin {} is running on {address}", status.version)),
-        Err(_) => Finding::bad(
-            PartState::Degraded,
-            format!("{address} is in use"),
-            "Another program, or a goblin that does not answer here, listens on it.",
-            "Stop that program, or choose another port with PORT or --port.",
-        ),
-    }
-}
-
 /// Where a local server is reached that listens on `address`.
 pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     match address {
@@ -480,7 +465,19 @@ pub(crate) fn remedy(config: &Config, id: &str, why: &str) -> String {
 
 fn upstream(config: &Config, handle: &ProviderHandle, status: &ProviderStatus) -> Finding {
     match &status.health {
-        Health::Ok => Finding::ok(format!("`{}` answers; {} models", handle.id, status.models.len())),
+        Health::Ok => {
+            let away = status
+                .models
+                .iter()
+                .filter(|m| !m.stays_local(handle.local))
+                .count();
+            let leaves = match away {
+                0 => String::new(),
+                n => format!("; what {n} of them are asked leaves your machines"),
+            };
+            let models = status.models.len();
+            Finding::ok(format!("`{}` answers; {models} models{leaves}", handle.id))
+        }
         Health::Starting(how) => Finding {
             state: PartState::Starting,
             found: format!("`{}` is starting: {how}", handle.id),
@@ -546,8 +543,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use goblin_core::clock::Timestamp;
+    use goblin_core::model::ModelInfo;
+    use goblin_core::provider::BoxFuture;
 
     #[test]
     fn a_clock_before_this_program_was_written_is_reported() {
@@ -596,15 +598,52 @@ mod tests {
         );
     }
 
+    /// A provider with a local model and one that leaves the machine, and how often it was asked how it is.
+    fn counted() -> (ProviderHandle, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let status = move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            let far = ModelInfo {
+                local: false,
+                ..ModelInfo::named("far:cloud")
+            };
+            let status = ProviderStatus {
+                health: Health::Ok,
+                models: vec![ModelInfo::named("near"), far],
+                slots: Some(1),
+                free_slots: None,
+                decode_tokens_per_second: None,
+                prefill_tokens_per_second: None,
+            };
+            Box::pin(async move { status }) as BoxFuture<ProviderStatus>
+        };
+        let chat = Arc::new(|_| Box::pin(std::future::pending()) as BoxFuture<_>);
+        (ProviderHandle::new("ollama", true, chat, Arc::new(status)), asked)
+    }
+
     #[tokio::test]
-    async fn a_port_taken_by_a_stranger_is_told_from_a_free_one() {
-        let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = stranger.local_addr().unwrap();
-        // It hangs up on whoever asks, so the check need not wait.
-        let hang_up = std::thread::spawn(move || drop(stranger.accept()));
-        let finding = port(address).await;
-        assert_eq!(finding.state, PartState::Degraded, "{finding}");
-        hang_up.join().unwrap();
-        assert_eq!(port(address).await.state, PartState::Ok);
+    async fn a_server_is_asked_once_however_many_checks_read_what_it_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let set = |key: &str, value: &str| (key.to_owned(), value.to_owned(), "--set".to_owned());
+        let request = crate::config::Request {
+            flags: vec![
+                set("data.dir", dir.path().to_str().unwrap()),
+                set("server.port", "0"),
+                set("tier.port", "0"),
+            ],
+            ..crate::config::Request::default()
+        };
+        let environment = crate::config::Environment::of(&[("HOME", "/h")]);
+        let config = crate::config::load(&environment, &request).unwrap().config;
+        let (provider, asked) = counted();
+        let results = look_around(&config, &[provider]).await;
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        let found = |name: &str| &results.iter().find(|r| r.name == name).unwrap().found;
+        assert!(found("verdicts").contains("one answer at a time"), "{results:?}");
+        assert_eq!(
+            found("upstream:ollama"),
+            "`ollama` answers; 2 models; what 1 of them are asked leaves your machines"
+        );
     }
 }

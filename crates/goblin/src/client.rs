@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, bail};
 use goblin_core::status::SystemStatus;
-use goblin_net::{HttpClient, NetOptions, Request, Url};
-use http::Method;
+use goblin_net::{HttpClient, NetOptions, Request, Response, Url};
+use http::{Method, StatusCode};
+use serde_json::Value;
 
 use crate::checks::{PATIENCE, reachable};
 
@@ -23,9 +24,35 @@ pub(crate) fn base_url(address: SocketAddr) -> String {
 ///
 /// When nothing answers there, or what answers is no goblin.
 pub(crate) async fn system_status(base: &str) -> anyhow::Result<SystemStatus> {
+    let response = get(base, "api/status").await?;
+    if !response.status.is_success() {
+        bail!(
+            "{base} answers with status {}, so it is no goblin, or it refuses us",
+            response.status.as_u16()
+        );
+    }
+    let body = response.body.collect().await?;
+    serde_json::from_slice(&body).with_context(|| format!("what answers at {base} is no goblin"))
+}
+
+/// Is what answers at `base` a goblin model tier? No key is shown: it may be anybody, and only a tier wants one there.
+///
+/// # Errors
+///
+/// When nothing answers there.
+pub(crate) async fn is_tier(base: &str) -> anyhow::Result<bool> {
+    let response = get(base, "v1/goblin/status").await?;
+    if response.status != StatusCode::UNAUTHORIZED {
+        return Ok(false);
+    }
+    let said: Value = serde_json::from_slice(&response.body.collect().await?).unwrap_or_default();
+    Ok(said["error"]["code"] == "unauthorized")
+}
+
+async fn get(base: &str, path: &str) -> anyhow::Result<Response> {
     let url = Url::parse(base)
         .map_err(|e| anyhow::anyhow!("{base}: {e}"))?
-        .join("api/status");
+        .join(path);
     let options = NetOptions {
         connect_timeout: PATIENCE,
         first_byte_timeout: PATIENCE,
@@ -36,13 +63,5 @@ pub(crate) async fn system_status(base: &str) -> anyhow::Result<SystemStatus> {
         max_body_bytes: Some(MAX_STATUS_BYTES),
         ..Request::new(Method::GET, url)
     };
-    let response = client.send(request).await?;
-    if !response.status.is_success() {
-        bail!(
-            "{base} answers with status {}, so it is no goblin, or it refuses us",
-            response.status.as_u16()
-        );
-    }
-    let body = response.body.collect().await?;
-    serde_json::from_slice(&body).with_context(|| format!("what answers at {base} is no goblin"))
+    Ok(client.send(request).await?)
 }

@@ -97,10 +97,11 @@ async fn backend(
     };
     let mut providers = wiring::upstreams(config, false)?;
     providers.extend(wiring::discover(config).await?);
-    if providers.is_empty() && !embedded.has_something() {
-        tracing::warn!("{}", wiring::NO_MODEL_HELP);
-    }
+    let nothing = providers.is_empty() && !embedded.has_something();
     providers.extend(embedded.handle());
+    if nothing {
+        tracing::warn!("{}", wiring::no_model_help(&providers));
+    }
     let dispatch = wiring::dispatch(&process, Some(store.clone()), providers);
     let rates = Rates::keep(&process, &dispatch).await;
     let access = Access::Local(access(address.port())?);
@@ -143,10 +144,11 @@ async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -
     let embedded = Embedded::start(&process).await;
     let mut providers = wiring::upstreams(config, true)?;
     providers.extend(wiring::discover(config).await?);
-    if providers.is_empty() && !embedded.has_something() {
-        tracing::warn!("{}", wiring::NO_MODEL_HELP);
-    }
+    let nothing = providers.is_empty() && !embedded.has_something();
     providers.extend(embedded.handle());
+    if nothing {
+        tracing::warn!("{}", wiring::no_model_help(&providers));
+    }
     let dispatch = wiring::dispatch(&process, None, providers);
     let rates = Rates::keep(&process, &dispatch).await;
     roster::warm_up(&process, &dispatch);

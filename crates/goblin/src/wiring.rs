@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
-use goblin_core::provider::{Health, ProviderHandle};
+use goblin_core::provider::{Health, IN_PROCESS, ProviderHandle};
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_net::{HttpClient, NetOptions, Url};
 use goblin_providers::openai_compat::{self, Kind, UpstreamSpec};
@@ -24,9 +24,28 @@ use crate::{roster, system};
 /// The model tier's name as a provider; of several, the first one's.
 pub(crate) const TIER_ID: &str = "tier";
 
-/// What to do when there is no model.
+/// What to do when there is no model. A goblin that runs models itself looks again at the files there are whenever it
+/// is asked.
 pub(crate) const NO_MODEL_HELP: &str = "There is no model yet. Run `make models` to fetch the starter model, or \
-                                        `goblin models add FILE.gguf` to use one of yours; then start again.";
+                                        `goblin models add FILE.gguf` to use one of yours; a goblin that runs \
+                                        notices it by itself.";
+/// What to do when there is none and this process runs none itself: files would not help it.
+const NO_SERVER_HELP: &str = "This goblin runs no models itself, and no server with models is named. Set \
+                              LOCAL_LLM_PROXY_URL or OLLAMA_HOST and start it again, or let `goblin up` run models \
+                              itself (engine.enabled).";
+/// The same when servers are named, which answer and have none.
+const EMPTY_SERVERS_HELP: &str = "No server named to this goblin has a model yet. Give one of them a model: `ollama \
+                                  pull NAME`, or on the machine of a model tier `goblin models pull NAME`. It is \
+                                  noticed by itself.";
+
+/// What to do when a process with these providers has no model.
+pub(crate) fn no_model_help(providers: &[ProviderHandle]) -> &'static str {
+    match providers {
+        [] => NO_SERVER_HELP,
+        some if some.iter().any(|p| *p.id == *IN_PROCESS) => NO_MODEL_HELP,
+        _ => EMPTY_SERVERS_HELP,
+    }
+}
 
 /// Where an Ollama of this machine listens unless told otherwise.
 const USUAL_OLLAMA: &str = "http://127.0.0.1:11434";
@@ -84,11 +103,16 @@ pub(crate) fn upstreams(config: &Config, tier: bool) -> anyhow::Result<Vec<Provi
     let servers = config.upstream.servers.iter();
     servers
         .filter(|server| !(tier && server.kind == UpstreamKind::Goblin))
-        .map(|server| Ok(openai_compat::build(spec(server)?, net(config, &server.way)?)?))
+        .map(|server| {
+            Ok(openai_compat::build(
+                spec(config, server)?,
+                net(config, &server.way)?,
+            )?)
+        })
         .collect()
 }
 
-fn spec(server: &UpstreamServer) -> anyhow::Result<UpstreamSpec> {
+fn spec(config: &Config, server: &UpstreamServer) -> anyhow::Result<UpstreamSpec> {
     let kind = match server.kind {
         UpstreamKind::Goblin => Kind::GoblinTier,
         UpstreamKind::Ollama => Kind::Ollama,
@@ -98,6 +122,9 @@ fn spec(server: &UpstreamServer) -> anyhow::Result<UpstreamSpec> {
     Ok(UpstreamSpec {
         key: server.key.clone(),
         local: server.local,
+        allow_cloud: server
+            .allow_cloud_models
+            .unwrap_or(config.upstream.allow_cloud_models),
         ..UpstreamSpec::new(&server.id, Url::parse(server.url.as_str())?, kind)
     })
 }
@@ -141,7 +168,7 @@ pub(crate) fn dispatch(
             max_waiting: config.queue.max_waiting,
             turn_deadline: config.queue.turn_deadline,
             default_model: config.default_model.clone(),
-            no_model_help: NO_MODEL_HELP.to_owned(),
+            no_model_help: no_model_help(&providers).to_owned(),
             roster: roster::for_providers(config, &providers),
             ..Options::default()
         },

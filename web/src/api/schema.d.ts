@@ -588,7 +588,10 @@ export interface components {
             id: string;
             /** @description The provider. */
             provider: string;
-            /** @description Does it stay on the operator's machines? */
+            /**
+             * @description Does what it is asked stay on the operator's machines? A model in Ollama's cloud is not local, though its Ollama
+             *     may be.
+             */
             local: boolean;
             /**
              * Format: int32
@@ -903,7 +906,7 @@ export interface components {
             name: string;
             /** @description What it is. */
             kind: components["schemas"]["UpstreamKind"];
-            /** @description Does it stay on the operator's machines? */
+            /** @description Is it one of the operator's machines? Each of its models says whether it stays there. */
             local: boolean;
             /** @description How it is. */
             state: components["schemas"]["UpstreamState"];

@@ -151,6 +151,7 @@ fn instance_of<'a>(listed: &str, instances: &'a [InstanceStatus]) -> Option<&'a 
 }
 
 fn describe(model: &mut ModelInfo, instance: &InstanceStatus, ours: u32, way: Duration) {
+    model.local = model.local && instance.local;
     model.state = ModelState::from(instance.state);
     model.context_window = instance.context_window.or(model.context_window);
     model.memory_bytes = instance.memory_bytes;
@@ -176,6 +177,7 @@ mod tests {
         InstanceStatus {
             provider: provider.into(),
             model: model.into(),
+            local: true,
             state,
             running: 2,
             queued: 1,
@@ -203,11 +205,15 @@ mod tests {
             ],
             ..ListedModels::default()
         };
+        let far = InstanceStatus {
+            local: false,
+            ..instance("away", "gone", InstanceState::Down)
+        };
         let instances = [
             instance("away", "m", InstanceState::Down),
             instance("one", "m", InstanceState::Loaded),
             instance("two", "n", InstanceState::Loading),
-            instance("away", "gone", InstanceState::Down),
+            far,
         ];
         let ours = HashMap::from([("m".to_owned(), 2)]);
         let way = Duration::from_millis(3);
@@ -220,6 +226,12 @@ mod tests {
             ("gone", ModelState::Down),
         ];
         assert_eq!(states, expected);
+        let local: Vec<bool> = status.models.iter().map(|m| m.local).collect();
+        assert_eq!(
+            local,
+            [true, true, true, false],
+            "also of one the list leaves out"
+        );
         let m = &status.models[0];
         assert_eq!(
             (m.slots, m.memory_bytes, m.context_window),

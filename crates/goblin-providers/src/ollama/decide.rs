@@ -19,7 +19,7 @@ const TOP_LOGPROBS: u8 = 20;
 
 impl Server {
     pub(super) async fn decide(&self, request: DecideRequest) -> Result<DecideResponse, ProviderError> {
-        self.refuse_cloud(&request.model)?;
+        self.refuse_cloud(&request.model).await?;
         if !self.no_systemone.load(Ordering::Relaxed)
             && let Some(response) = self.systemone(&request).await?
         {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use goblin_core::model::{Capability, ModelInfo, ModelState};
-use goblin_core::provider::{Health, ProviderStatus};
+use goblin_core::provider::{Health, ProviderError, ProviderStatus};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -44,6 +44,8 @@ pub(super) struct Known {
     described: HashMap<String, Show>,
     facts: HashMap<String, Facts>,
     families: HashMap<String, String>,
+    /// Models that run in Ollama's cloud, whatever they are called here.
+    far: HashSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +65,13 @@ struct Tag {
     remote_host: Option<String>,
     #[serde(default)]
     details: Details,
+}
+
+impl Tag {
+    /// Is it only the name of a model that runs elsewhere? Ollama hands what it is asked on to there.
+    fn is_far(&self) -> bool {
+        is_cloud_model(&self.name) || self.remote_host.as_deref().is_some_and(|host| !host.is_empty())
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -142,15 +151,37 @@ impl Server {
         status
     }
 
+    /// Refuses a model of Ollama's cloud, unless those are allowed: by its name, and by what is known of the server.
+    ///
+    /// # Errors
+    /// [`ProviderError::ModelNotFound`]: for callers, it is not there.
+    pub(super) async fn refuse_cloud(&self, model: &str) -> Result<(), ProviderError> {
+        if self.spec.allow_cloud {
+            return Ok(());
+        }
+        match is_cloud_model(model) || self.known.lock().await.far.contains(&full_name(model)) {
+            true => Err(ProviderError::ModelNotFound {
+                model: model.to_owned(),
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// What is known of a model. Nothing, when the server does not say.
-    pub(super) async fn facts(&self, model: &str) -> Facts {
+    ///
+    /// # Errors
+    /// As [`Self::refuse_cloud`].
+    pub(super) async fn facts(&self, model: &str) -> Result<Facts, ProviderError> {
+        // Before anything is sent, and again with what the server says now.
+        self.refuse_cloud(model).await?;
         self.status().await;
+        self.refuse_cloud(model).await?;
         let known = self.known.lock().await;
         let unknown = Facts {
             cuts: known.version.is_none_or(|version| version < REFUSES_SINCE),
             ..Facts::default()
         };
-        known.facts.get(&full_name(model)).copied().unwrap_or(unknown)
+        Ok(known.facts.get(&full_name(model)).copied().unwrap_or(unknown))
     }
 
     /// The family of a model, else its own name.
@@ -185,11 +216,10 @@ impl Server {
         let (mut asked, mut models) = (0, Vec::new());
         known.facts.clear();
         known.families.clear();
-        for tag in tags.models.into_iter().take(MAX_MODELS) {
-            let remote = tag.remote_host.as_deref().is_some_and(|host| !host.is_empty());
-            if !self.spec.allow_cloud && (remote || is_cloud_model(&tag.name)) {
-                continue;
-            }
+        let far = tags.models.iter().filter(|tag| tag.is_far());
+        known.far = far.map(|tag| full_name(&tag.name)).collect();
+        let on_offer = |tag: &Tag| self.spec.allow_cloud || !tag.is_far();
+        for tag in tags.models.into_iter().filter(on_offer).take(MAX_MODELS) {
             if !known.described.contains_key(&tag.digest) && asked < MAX_ASKED_AT_ONCE {
                 asked += 1;
                 let question = json!({ "model": tag.name }).to_string().into();
@@ -199,10 +229,13 @@ impl Server {
             }
             let show = known.described.get(&tag.digest);
             let process = running.get(&full_name(&tag.name));
+            let trained = show.and_then(Show::trained_context);
+            let here = process.and_then(|p| p.context_length).filter(|n| *n > 0);
             let facts = Facts {
-                loaded: process.and_then(|p| p.context_length).filter(|n| *n > 0),
+                // No memory of this machine need be spared for a model in the cloud: it has all it was trained with.
+                loaded: if tag.is_far() { trained } else { here },
                 set: show.and_then(Show::set_context),
-                trained: show.and_then(Show::trained_context),
+                trained,
                 cuts: version.is_none_or(|version| version < REFUSES_SINCE),
             };
             let name = full_name(&tag.name);
@@ -239,6 +272,7 @@ impl Server {
             .unwrap_or(&tag.digest)
             .to_owned();
         ModelInfo {
+            local: !tag.is_far(),
             state: match process {
                 Some(_) => ModelState::Loaded,
                 None => ModelState::Available,

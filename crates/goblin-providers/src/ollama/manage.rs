@@ -35,7 +35,7 @@ impl Server {
                 object(&body).map(Outcome::Described)
             }
             Action::Load { model, keep_alive } => {
-                let facts = self.facts(&model).await;
+                let facts = self.facts(&model).await?;
                 let prompt = super::Prompt::of_text(0, None, None);
                 let (plan, _running) = self.contexts.plan(&model, &prompt, &facts)?;
                 let options = json!({"num_ctx": plan.context_tokens});
@@ -106,7 +106,7 @@ impl Server {
         body: Value,
         model: &str,
     ) -> Result<Response, ProviderError> {
-        self.refuse_cloud(model)?;
+        self.refuse_cloud(model).await?;
         let mut request = self.request(method, path, body.to_string().into());
         request.first_byte_timeout = Some(LONG);
         request.idle_timeout = Some(PROGRESS_IDLE);

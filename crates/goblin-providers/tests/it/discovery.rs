@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use goblin_core::chat::ChatRequest;
+use goblin_core::manage::Action;
 use goblin_core::model::{Capability, ModelInfo, ModelState};
-use goblin_core::provider::Health;
+use goblin_core::provider::{Health, ProviderError};
 use goblin_core::wire::openai::{ListExtras, ModelEntry, model_list};
 use goblin_providers::openai_compat::{Kind, UpstreamSpec};
 
-use crate::fake_upstream::{FakeUpstream, Step, json, response, soon};
+use crate::fake_upstream::{FakeUpstream, Step, answer, json, question, response, said, soon};
 
 const LIST: &str = r#"{"object":"list","data":[{"id":"qwen","max_model_len":32768}]}"#;
 
@@ -134,6 +136,94 @@ async fn our_own_tier_says_what_its_models_can_do_and_how_busy_it_is() {
     assert_eq!(status.models, [info]);
     assert_eq!((status.slots, status.free_slots), (Some(4), Some(1)));
     assert_eq!(status.decode_tokens_per_second, Some(60.5));
+}
+
+const FAR: &str = r#"{"models":[
+    {"name":"near:1b","digest":"d1","size":733363377},
+    {"name":"gpt-oss:120b-cloud","digest":"d2","size":384},
+    {"name":"mine","digest":"d3","remote_model":"glm-4.6","remote_host":"https://ollama.com:443"}]}"#;
+
+/// An Ollama with two models in the cloud, one of them under a name of the user's own.
+async fn with_cloud_models() -> FakeUpstream {
+    FakeUpstream::answering(|asked| match asked.path() {
+        "/api/tags" => json("200 OK", FAR),
+        "/api/ps" => json("200 OK", r#"{"models":[]}"#),
+        "/api/version" => json("200 OK", r#"{"version":"0.17.4"}"#),
+        "/api/show" => json(
+            "200 OK",
+            r#"{"capabilities":["completion"],"model_info":{"x.context_length":131072}}"#,
+        ),
+        _ => json(
+            "200 OK",
+            r#"{"message":{"content":"far away"},"done":true,"done_reason":"stop"}"#,
+        ),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn allowed_cloud_models_are_on_offer_and_never_local() {
+    let upstream = with_cloud_models().await;
+    let handle = upstream.handle_with(UpstreamSpec {
+        allow_cloud: true,
+        ..UpstreamSpec::ollama(upstream.url.clone())
+    });
+    let models = soon((handle.status)()).await.models;
+    let found: Vec<_> = models
+        .iter()
+        .map(|m| (m.name.as_str(), m.stays_local(handle.local)))
+        .collect();
+    let expected = [("near:1b", true), ("gpt-oss:120b-cloud", false), ("mine", false)];
+    assert_eq!(found, expected);
+    let windows: Vec<_> = models.iter().map(|m| m.context_window).collect();
+    assert_eq!(
+        windows,
+        [Some(16_384), Some(131_072), Some(131_072)],
+        "a cloud's memory is not this machine's"
+    );
+    let request = ChatRequest {
+        model: "mine".into(),
+        ..question()
+    };
+    let (events, outcome) = answer(&handle, request).await;
+    assert_eq!((said(&events).as_str(), outcome), ("far away", Ok(())));
+}
+
+#[tokio::test]
+async fn a_cloud_model_under_another_name_is_not_asked_either() {
+    let upstream = with_cloud_models().await;
+    let handle = upstream.handle(Kind::Ollama);
+    // Nobody has asked how the server is: the refusal may not depend on that.
+    for name in ["mine", "mine:latest"] {
+        let request = ChatRequest {
+            model: name.into(),
+            ..question()
+        };
+        let (_, outcome) = answer(&handle, request).await;
+        let missing = ProviderError::ModelNotFound { model: name.into() };
+        assert_eq!(outcome, Err(missing));
+        let show = Action::Show {
+            model: name.into(),
+            verbose: false,
+        };
+        let manage = handle.manage.as_ref().expect("an Ollama's models can be managed");
+        assert!(matches!(
+            soon(manage(show)).await,
+            Err(ProviderError::ModelNotFound { .. })
+        ));
+    }
+    let near = ChatRequest {
+        model: "near:1b".into(),
+        ..question()
+    };
+    assert_eq!(answer(&handle, near).await.1, Ok(()));
+    let asked: Vec<String> = upstream
+        .asked()
+        .iter()
+        .filter(|a| a.path() == "/api/chat" || a.path() == "/api/show")
+        .map(|a| a.body.clone())
+        .collect();
+    assert!(asked.iter().all(|body| body.contains("near:1b")), "{asked:?}");
 }
 
 #[tokio::test]

@@ -120,6 +120,7 @@ fn named(action: &Action) -> (&'static str, &str) {
 
 /// Who changes which models is kept in the access log, whatever comes of it.
 fn log(caller: &Caller, what: &str, model: &str) {
+    caller.take_over_log();
     let (key, address) = (caller.key_name(), caller.address().map(|a| a.to_string()));
     tracing::info!(
         target: "goblin::access",

@@ -9,8 +9,6 @@ use std::time::Duration;
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use tokio::time::{Instant, Sleep};
 
-/// How long a write may make no progress.
-const WRITE_STALL: Duration = Duration::from_secs(60);
 /// How long a closing connection is read on after the last byte that came.
 const LINGER_QUIET: Duration = Duration::from_millis(500);
 /// How long a closing connection is read on at most.
@@ -23,6 +21,8 @@ const LINGER_MOST: Duration = Duration::from_secs(5);
 /// comes, until the client closes, falls silent, or the time is up (a *lingering close*).
 pub(super) struct PatientIo<I> {
     inner: I,
+    /// How long a write may make no progress.
+    patience: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     lingering: Option<Linger>,
 }
@@ -33,9 +33,11 @@ struct Linger {
 }
 
 impl<I> PatientIo<I> {
-    pub(super) fn new(inner: I) -> Self {
+    /// Wraps `inner`; a write that makes no progress for `patience` fails.
+    pub(super) fn new(inner: I, patience: Duration) -> Self {
         Self {
             inner,
+            patience,
             stalled: None,
             lingering: None,
         }
@@ -47,9 +49,10 @@ impl<I> PatientIo<I> {
             self.stalled = None;
             return result;
         }
+        let until = Instant::now() + self.patience;
         let timer = self
             .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + WRITE_STALL)));
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         match timer.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,

@@ -152,11 +152,13 @@ async fn failures_have_the_status_of_the_table_and_anthropics_shape() {
             said["error"]["message"].as_str().unwrap().contains(named),
             "{named}: {said}"
         );
+        assert_eq!(said["error"]["param"], named, "{said}");
     }
     let mut unknown = ask("hi", false);
     unknown["model"] = json!("parot");
     let said = app.post(MESSAGES, &unknown).await.json().await;
     assert_eq!(said["error"]["type"], "not_found_error");
+    assert_eq!(said["error"]["param"], "model");
 }
 
 #[tokio::test]

@@ -18,7 +18,8 @@ pub(crate) const MODEL: &str = "m:latest";
 const FACTS: [(&str, &str); 6] = [
     (
         "/api/tags",
-        r#"{"models":[{"name":"m:latest","digest":"d","details":{"family":"llama"}}]}"#,
+        r#"{"models":[{"name":"m:latest","digest":"d","details":{"family":"llama"}},
+            {"name":"far:120b-cloud","digest":"e","remote_host":"https://ollama.com:443"}]}"#,
     ),
     ("/api/ps", r#"{"models":[]}"#),
     ("/api/version", r#"{"version":"0.17.4"}"#),
@@ -32,6 +33,9 @@ const FACTS: [(&str, &str); 6] = [
     ),
     ("/v1/goblin/status", r#"{"instances":[],"warnings":[]}"#),
 ];
+
+/// Of an Ollama: a model that it has from Ollama's cloud.
+pub(crate) const CLOUD_MODEL: &str = "far:120b-cloud";
 
 /// What it does when it is asked a question.
 #[derive(Clone)]
@@ -88,12 +92,7 @@ impl FakeUpstream {
 
     /// A handle on it that believes its state for the rest of the test.
     pub(crate) fn handle(&self, kind: Kind) -> ProviderHandle {
-        let hour = std::time::Duration::from_secs(3600);
-        let spec = UpstreamSpec {
-            status_ttl: hour,
-            ..UpstreamSpec::new("up", self.url.clone(), kind)
-        };
-        build(spec, HttpClient::build(NetOptions::default()).unwrap()).unwrap()
+        handle_on(UpstreamSpec::new("up", self.url.clone(), kind))
     }
 
     /// The questions it was asked so far: everything but how it is.
@@ -116,6 +115,15 @@ impl FakeUpstream {
             .unwrap_or_default()
             .to_owned()
     }
+}
+
+/// A handle on a server whose state is believed for the rest of the test.
+pub(crate) fn handle_on(spec: UpstreamSpec) -> ProviderHandle {
+    let spec = UpstreamSpec {
+        status_ttl: std::time::Duration::from_secs(3600),
+        ..spec
+    };
+    build(spec, HttpClient::build(NetOptions::default()).unwrap()).unwrap()
 }
 
 async fn serve(mut stream: TcpStream, script: Script, seen: Arc<Mutex<Vec<Asked>>>) {

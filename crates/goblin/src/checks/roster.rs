@@ -1,27 +1,21 @@
 //! Do the roster's models fit into memory together?
 
-use goblin_core::provider::{ProviderHandle, ProviderStatus};
 use goblin_core::roster::{RosterModel, fit_together, memory_needed};
 use goblin_core::status::PartState;
 use goblin_store::model_files::ModelFile;
 
-use super::Finding;
+use super::{Asked, Finding};
 use crate::config::Config;
 use crate::output::bytes;
 use crate::roster;
 
 /// Looks at those that are on this machine.
-pub(super) fn roster(
-    config: &Config,
-    statuses: &[(ProviderHandle, ProviderStatus)],
-    files: &[ModelFile],
-    memory: u64,
-) -> Finding {
+pub(super) fn roster(config: &Config, asked: &[Asked<'_>], files: &[ModelFile], memory: u64) -> Finding {
     let all = roster::of(config);
     let weights = |wanted: &RosterModel| {
-        let here = statuses.iter().filter(|(p, _)| roster::is_here(config, &p.id));
+        let here = asked.iter().filter(|a| roster::is_here(config, &a.handle.id));
         let served = here
-            .flat_map(|(_, s)| &s.models)
+            .flat_map(|a| &a.status.models)
             .find(|m| wanted.is_called(&m.name))
             .and_then(|m| m.size_bytes);
         let file = |f: &&ModelFile| {

@@ -94,7 +94,15 @@ fn row(model: &ModelStatus, default: Option<&str>) -> Vec<String> {
     let first = model
         .predicted_first_token_ms
         .map(|ms| ms + model.predicted_wait_ms.unwrap_or(0));
-    let mark = if default == Some(&model.id) { "default" } else { "" };
+    let marks = [
+        (default == Some(&model.id), "default"),
+        (!model.local, "leaves your machines"),
+    ];
+    let marks: Vec<&str> = marks
+        .iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, mark)| *mark)
+        .collect();
     vec![
         model.id.clone(),
         state.to_owned(),
@@ -104,7 +112,7 @@ fn row(model: &ModelStatus, default: Option<&str>) -> Vec<String> {
         model
             .decode_tokens_per_second
             .map_or_else(String::new, |rate| format!("{rate:.0}")),
-        mark.to_owned(),
+        marks.join(", "),
     ]
 }
 

@@ -24,6 +24,7 @@ struct TierStatus {
 struct Row {
     provider: String,
     model: String,
+    local: bool,
     state: String,
     running: u64,
     queued: u64,
@@ -43,6 +44,7 @@ impl Default for Row {
         Self {
             provider: String::new(),
             model: String::new(),
+            local: true,
             state: "unknown".to_owned(),
             running: 0,
             queued: 0,
@@ -104,6 +106,7 @@ pub(crate) async fn run(
             "PREFILL",
             "WAIT",
             "FIRST TOKEN",
+            "",
         ],
         status
             .models
@@ -138,6 +141,7 @@ fn row(model: Row, output: Output) -> Vec<String> {
         rate(model.prefill_tokens_per_second),
         ms(model.predicted_wait_ms),
         ms(model.predicted_first_token_ms),
+        if model.local { "" } else { "leaves your machines" }.to_owned(),
     ]
 }
 

@@ -178,6 +178,7 @@ fn the_doctor_prints_plain_text_into_a_pipe_and_json_on_request() {
         "clock",
         "database",
         "port",
+        "tier_port",
         "engine",
         "models",
         "verdicts",
@@ -400,10 +401,11 @@ fn a_running_goblin_is_described_by_status() {
         status["no_model_help"]
             .as_str()
             .unwrap()
-            .contains("goblin models add")
+            .contains("LOCAL_LLM_PROXY_URL"),
+        "it runs no models itself: {status}"
     );
     let table = run(home.path(), &["status", "--url", &url], &[]);
-    assert!(stdout(&table).contains("database") && stdout(&table).contains("goblin models add"));
+    assert!(stdout(&table).contains("database") && stdout(&table).contains("LOCAL_LLM_PROXY_URL"));
     assert!(
         running.ask("GET", "/metrics", &[], "").1.contains("goblin_"),
         "metrics are wired"

@@ -6,6 +6,7 @@
 
 mod bench;
 mod command_line;
+mod doctor;
 mod keys;
 mod licences;
 mod model_server;

@@ -97,6 +97,7 @@ function ModelChoice({ model, upstream }: { model: Model; upstream: Upstream }) 
   const facts = modelFacts(model);
   const memory = memoryFact(model);
   if (memory) facts.push(memory);
+  if (upstream.local && !model.local) facts.push("leaves your machines");
   return (
     <Choice
       value={model.id}

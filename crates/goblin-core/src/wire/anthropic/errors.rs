@@ -6,9 +6,14 @@ use serde_json::{Value, json};
 use crate::error::{ApiError, ErrorCode};
 use crate::wire::sse::encode_event;
 
-/// `{"type": "error", "error": {type, message}}`.
+/// `{"type": "error", "error": {type, message}}`. Where a field is at fault, `param` names it beside them: Anthropic's
+/// own errors have no such field, and its clients keep what they do not know.
 pub fn error_body(error: &ApiError) -> Value {
-    json!({"type": "error", "error": {"type": kind(error), "message": error.message}})
+    let mut body = json!({"type": "error", "error": {"type": kind(error), "message": error.message}});
+    if let Some(param) = &error.param {
+        body["error"]["param"] = json!(param);
+    }
+    body
 }
 
 /// The same as the last event of a stream whose status line is long sent.
@@ -18,7 +23,7 @@ pub fn error_event(error: &ApiError) -> Bytes {
 
 fn kind(error: &ApiError) -> &'static str {
     match (error.code, error.status(false)) {
-        (ErrorCode::DeadlineExceeded, _) => "timeout_error",
+        (ErrorCode::DeadlineExceeded | ErrorCode::RequestTimeout, _) => "timeout_error",
         (_, 401) => "authentication_error",
         (_, 403) => "permission_error",
         (_, 404) => "not_found_error",
@@ -52,11 +57,19 @@ mod tests {
             (ApiError::unavailable("Later."), "overloaded_error"),
             (ApiError::no_provider("Away."), "api_error"),
             (ApiError::deadline_exceeded("Late."), "timeout_error"),
+            (ApiError::request_timeout(1), "timeout_error"),
             (ApiError::internal("x"), "api_error"),
         ];
         for (error, kind) in table {
             assert_eq!(error_body(&error)["error"]["type"], kind, "{error}");
         }
+        let field = error_body(&ApiError::invalid("messages[0].role", "Who?"))["error"].take();
+        assert_eq!(field["param"], "messages[0].role");
+        assert!(
+            error_body(&ApiError::unavailable("Later."))["error"]
+                .get("param")
+                .is_none()
+        );
         let event = error_event(&ApiError::unavailable("Later."));
         assert_eq!(
             event,

@@ -12,7 +12,7 @@ pub struct ModelEntry<'a> {
     pub id: &'a str,
     /// Who offers it (`owned_by`).
     pub provider: &'a str,
-    /// Does it stay on the operator's machines?
+    /// Does what it is asked stay on the operator's machines?
     pub local: bool,
     /// What is known of it.
     pub info: &'a ModelInfo,
@@ -161,6 +161,7 @@ pub fn parse_model_list(bytes: &[u8]) -> Result<ListedModels, String> {
 fn read_item(item: &Item, llama: &[LlamaItem]) -> ModelInfo {
     if let Some(goblin) = &item.goblin {
         return ModelInfo {
+            local: goblin.local,
             state: goblin.state,
             context_window: goblin.context_window,
             capabilities: goblin
@@ -248,6 +249,38 @@ mod tests {
                 models: vec![info],
                 extras
             }
+        );
+    }
+
+    #[test]
+    fn a_model_whose_questions_leave_the_tiers_machines_is_not_read_as_local() {
+        let info = ModelInfo {
+            local: false,
+            ..ModelInfo::named("gpt-oss:120b-cloud")
+        };
+        let entry = |local| ModelEntry {
+            id: &info.name,
+            provider: "ollama",
+            local,
+            info: &info,
+        };
+        for local in [false, true] {
+            let list = model_list(&[entry(local)], None);
+            assert_eq!(list["data"][0]["goblin"]["local"], local);
+            let read = parse_model_list(list.to_string().as_bytes()).unwrap();
+            assert_eq!(read.models[0].local, local);
+        }
+        let unsaid = br#"{"data":[{"id":"m","goblin":{}},{"id":"n"}]}"#;
+        let read: Vec<bool> = parse_model_list(unsaid)
+            .unwrap()
+            .models
+            .iter()
+            .map(|m| m.local)
+            .collect();
+        assert_eq!(
+            read,
+            [false, true],
+            "a goblin says it; of others their setting does"
         );
     }
 

@@ -42,6 +42,8 @@ pub(super) struct Subject {
     pub(super) handle: ProviderHandle,
     /// And by what name.
     pub(super) asked: String,
+    /// Does what it is asked stay on the operator's machines?
+    local: bool,
     context: Option<u32>,
     /// Does somebody else use it now?
     busy: bool,
@@ -113,7 +115,15 @@ fn choose(all: &mut Vec<Subject>, bench: &Bench, config: &Config) -> anyhow::Res
             bail!("There is no model `{name}` that chats.{hint}");
         }
     }
-    if !bench.models.is_empty() {
+    if bench.models.is_empty() {
+        for far in all.iter().filter(|s| !s.local) {
+            complain(format_args!(
+                "note: `{}` is passed over: what it is asked leaves your machines. Name it to measure it.",
+                far.id
+            ));
+        }
+        all.retain(|s| s.local);
+    } else {
         all.retain(|s| bench.models.iter().any(|name| means(s, name)));
     }
     if all.is_empty() {
@@ -145,6 +155,7 @@ fn of_tier(tier: TierClient, status: TierStatus) -> anyhow::Result<Vec<Subject>>
             digest: i.digest.clone(),
             handle: handle.clone(),
             asked: id.clone(),
+            local: i.local,
             context: i.context_window,
             busy: i.running + i.queued > 0,
             keep_alive: None,
@@ -184,6 +195,7 @@ async fn of_this_machine(config: &Config) -> anyhow::Result<(Vec<Subject>, Embed
                 digest: model.digest.clone(),
                 handle: handle.clone(),
                 asked: model.name.clone(),
+                local: model.stays_local(handle.local),
                 context: model.context_window,
                 busy: false,
                 keep_alive: roster.keep_alive(&model.name),

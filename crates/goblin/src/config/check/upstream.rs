@@ -21,6 +21,8 @@ pub(crate) struct UpstreamConfig {
     lone_key: Option<SecretString>,
     /// Look for an Ollama on this machine.
     pub(crate) discover: bool,
+    /// May models be used that an Ollama passes on to Ollama's cloud? Each server may have a word of its own.
+    pub(crate) allow_cloud_models: bool,
     /// Longest wait for a connection.
     pub(crate) connect_timeout: Duration,
     /// Longest wait for the first event.
@@ -64,6 +66,8 @@ pub(crate) struct UpstreamServer {
     pub(crate) key: Option<SecretString>,
     /// Does what is sent there stay on the operator's machines?
     pub(crate) local: bool,
+    /// Of an Ollama: may its models in Ollama's cloud be used? `None`: as for all of them.
+    pub(crate) allow_cloud_models: Option<bool>,
     /// How it is reached.
     pub(crate) way: Way,
     /// The setting that names its address, and where that was written.
@@ -171,6 +175,7 @@ impl Reader<'_> {
                 .next()
                 .map(SecretString::from),
             discover: self.switch("upstream.discover"),
+            allow_cloud_models: self.switch("upstream.allow_cloud_models"),
             connect_timeout: self.seconds("upstream.connect_timeout_seconds"),
             first_event_timeout: self.seconds("upstream.first_event_timeout_seconds"),
             idle_timeout: self.seconds("upstream.idle_timeout_seconds"),
@@ -202,6 +207,7 @@ impl Reader<'_> {
                 url,
                 key: None,
                 local: true,
+                allow_cloud_models: None,
                 way: Way::default(),
                 named_by: path.to_owned(),
                 source: source.clone(),
@@ -238,7 +244,8 @@ impl Reader<'_> {
         let text = |field: &str| written.entries.get(field).map(text_of).filter(|t| !t.is_empty());
         let key = self.key_of_server(name, written);
         let way = self.way_of_server(name, written);
-        let local = written.entries.get("local").and_then(|e| e.value.as_bool());
+        let switch = |field: &str| written.entries.get(field).and_then(|e| e.value.as_bool());
+        let (local, allow_cloud_models) = (switch("local"), switch("allow_cloud_models"));
         let kind = text("kind").as_deref().and_then(Kind::named);
         let Some(address) = text("url") else {
             let Some(known) = servers.iter_mut().find(|s| s.id == name) else {
@@ -256,6 +263,8 @@ impl Reader<'_> {
             }
             known.key = key.or(known.key.take());
             known.local = local.unwrap_or(known.local);
+            known.allow_cloud_models = allow_cloud_models;
+            self.refuse_clouds_of_others(name, written, known);
             self.refuse_certificates_over_http(&known.url, name, written, &way);
             known.way = way;
             return;
@@ -296,16 +305,35 @@ impl Reader<'_> {
             }
             !is_public_url(&url)
         });
-        servers.push(UpstreamServer {
+        let server = UpstreamServer {
             id: name.to_owned(),
             kind,
             url,
             key,
             local,
+            allow_cloud_models,
             way,
             named_by: path("url"),
             source: place(written, "url"),
-        });
+        };
+        self.refuse_clouds_of_others(name, written, &server);
+        servers.push(server);
+    }
+
+    /// Only an Ollama has models in a cloud of its own. A switch that does nothing would be taken for one that does.
+    fn refuse_clouds_of_others(&mut self, name: &str, written: &Server, server: &UpstreamServer) {
+        if server.kind != Kind::Ollama && server.allow_cloud_models.is_some() {
+            let path = format!("{SERVERS}{name}.allow_cloud_models");
+            let fix = match server.kind {
+                Kind::Goblin => "Leave it out, and set upstream.allow_cloud_models on that tier's machine.",
+                _ => "Leave it out, and say `local = false` if what is sent there leaves your machines.",
+            };
+            let message = format!(
+                "`{name}` is of the kind {}, not ollama. {fix}",
+                server.kind.word()
+            );
+            self.problem_at(&path, place(written, "allow_cloud_models"), message);
+        }
     }
 
     /// `key`, or what the file `key_file` holds.

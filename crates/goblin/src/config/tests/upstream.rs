@@ -132,6 +132,58 @@ fn servers_have_names_of_their_own_in_every_layer() {
 }
 
 #[test]
+fn cloud_models_are_allowed_for_all_ollamas_or_for_one_and_by_default_for_none() {
+    let allowed = |text: &str, environment: &Environment| -> Vec<String> {
+        let (_dir, path) = file(text);
+        let request = Request {
+            file: Some(path),
+            ..Request::default()
+        };
+        let upstream = load(environment, &request).unwrap().config.upstream;
+        let all = upstream.allow_cloud_models;
+        let servers = upstream
+            .servers
+            .iter()
+            .map(|s| (s, s.allow_cloud_models.unwrap_or(all)));
+        servers
+            .filter(|(_, allowed)| *allowed)
+            .map(|(s, _)| s.id.clone())
+            .collect()
+    };
+    let two = ("OLLAMA_HOST", "127.0.0.1,10.0.0.9");
+    assert!(allowed("", &home(&[two])).is_empty());
+    let everywhere = ("GOBLIN_UPSTREAM__ALLOW_CLOUD_MODELS", "yes");
+    assert_eq!(allowed("", &home(&[two, everywhere])), ["ollama", "ollama-2"]);
+    let one = "[upstream.servers.ollama-2]\nallow_cloud_models = true\n\
+               [upstream.servers.mine]\nkind = \"ollama\"\nurl = \"http://10.0.0.3\"\nallow_cloud_models = true\n";
+    assert_eq!(allowed(one, &home(&[two])), ["ollama-2", "mine"]);
+    let but_one = ("GOBLIN_UPSTREAM__SERVERS__OLLAMA_2__ALLOW_CLOUD_MODELS", "off");
+    assert_eq!(allowed("", &home(&[two, everywhere, but_one])), ["ollama"]);
+
+    let others = "[upstream.servers.a]\nkind = \"goblin\"\nurl = \"http://10.0.0.1\"\nallow_cloud_models = true\n\
+                  [upstream.servers.b]\nkind = \"openai\"\nurl = \"http://10.0.0.2\"\nallow_cloud_models = false\n";
+    let all = problems(others, &home(&[]));
+    let told = [
+        [
+            "upstream.servers.a.allow_cloud_models",
+            "goblin.toml:4",
+            "on that tier's machine",
+        ],
+        [
+            "upstream.servers.b.allow_cloud_models",
+            "goblin.toml:8",
+            "local = false",
+        ],
+    ];
+    for parts in told {
+        assert!(
+            all.iter().any(|p| parts.iter().all(|part| p.contains(part))),
+            "{parts:?} in {all:#?}"
+        );
+    }
+}
+
+#[test]
 fn all_that_is_wrong_with_servers_is_said_at_once_with_key_and_place() {
     let text = "[upstream.servers.a]\nkind = \"openia\"\nurl = \"http://10.0.0.1\"\nlocl = true\n\
                 [upstream.servers.b]\nkind = \"openai\"\nurl = \"ftp://x\"\n\
