@@ -120,20 +120,15 @@ fn one_connection(plan: &Plan, failed: &Mutex<Option<String>>) -> Found {
         let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.get_or_insert_with(|| error.to_string());
     };
-    let connected = connect(plan).and_then(|mut stream| {
-        found.served += 1;
-        ask(&mut stream, plan, &mut Found::default())?;
-        Ok(stream)
-    });
+    let mut stream = None;
+    found.served += 1;
+    let warmed_up = ask(&mut stream, plan, &mut Found::default());
     // Also one that failed comes to the start: the others wait for it.
     plan.start.wait();
-    let mut stream = match connected {
-        Ok(stream) => stream,
-        Err(error) => {
-            fail(error);
-            return found;
-        }
-    };
+    if let Err(error) = warmed_up {
+        fail(error);
+        return found;
+    }
     let until = Instant::now() + plan.limit;
     while Instant::now() < until && plan.taken.fetch_add(1, Ordering::Relaxed) < plan.requests {
         if let Err(error) = ask(&mut stream, plan, &mut found) {
@@ -154,13 +149,15 @@ fn connect(plan: &Plan) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Asks once and reads the answer to its end.
-fn ask(stream: &mut TcpStream, plan: &Plan, found: &mut Found) -> io::Result<()> {
+/// Asks once and reads the answer to its end. `kept` is the connection of the answer before, unless the server said that
+/// it closes it: making a new one is part of the time.
+fn ask(kept: &mut Option<TcpStream>, plan: &Plan, found: &mut Found) -> io::Result<()> {
     let mut answer = Vec::with_capacity(16 * 1024);
     let mut piece = [0; 64 * 1024];
     let (mut pieces, mut seen) = (0, 0);
     let (mut first, mut last): (Option<Instant>, Option<Instant>) = (None, None);
     let sent = Instant::now();
+    let mut stream = kept.take().map_or_else(|| connect(plan), Ok)?;
     stream.write_all(&plan.request)?;
     loop {
         let n = stream.read(&mut piece)?;
@@ -186,6 +183,7 @@ fn ask(stream: &mut TcpStream, plan: &Plan, found: &mut Found) -> io::Result<()>
             break;
         }
     }
+    *kept = (!is_last(&answer)).then_some(stream);
     if pieces == plan.pieces {
         Ok(())
     } else {
@@ -213,6 +211,13 @@ fn is_whole(answer: &[u8]) -> io::Result<bool> {
         Some(length) => answer.len() >= head_end + 4 + length,
         None => answer.ends_with(b"0\r\n\r\n"),
     })
+}
+
+/// Does the server say that it closes the connection?
+fn is_last(answer: &[u8]) -> bool {
+    let head = answer.split(|b| *b == b'\n').take_while(|line| line.len() > 1);
+    head.map(<[u8]>::to_ascii_lowercase)
+        .any(|line| line.starts_with(b"connection: close"))
 }
 
 fn bad(what: &str, answer: &[u8]) -> io::Error {

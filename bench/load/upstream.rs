@@ -9,6 +9,9 @@
 //! * `hold`: the first word, then nothing until the client goes away
 //! * `mute`: not even a status line until the client goes away
 //!
+//! As a real llama-server does (b11434), it closes a connection on which it streamed in OpenAI's words; Ollama's lines
+//! leave theirs open.
+//!
 //! It listens on a port of 127.0.0.1 that the system chooses. The first line it prints is the port. After that it
 //! prints a line for each request with a text `tag-NUMBER` in it: `asked NUMBER MICROSECONDS`, and for `hold` and
 //! `mute`, when the client goes away, `closed NUMBER MICROSECONDS` (since 1970). It ends when its standard input does.
@@ -202,7 +205,7 @@ fn serve(mut stream: TcpStream, pages: &Pages) -> io::Result<()> {
         }
         match request.target.as_str() {
             "/v1/chat/completions" if request.streams(false) => {
-                stream_answer(&mut stream, &request, "text/event-stream", &pages.frames)?;
+                return stream_answer(&mut stream, &request, "text/event-stream", &pages.frames);
             }
             "/api/chat" if request.streams(true) => {
                 stream_answer(&mut stream, &request, "application/x-ndjson", &pages.lines)?;
@@ -238,7 +241,13 @@ fn stream_answer(
         return wait_for_close(stream, request);
     }
     stream.set_nodelay(model != "nagle")?;
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n");
+    let close = if request.target == "/api/chat" {
+        ""
+    } else {
+        "connection: close\r\n"
+    };
+    let head =
+        format!("HTTP/1.1 200 OK\r\n{close}content-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n");
     stream.write_all(head.as_bytes())?;
     if model == "hold" {
         stream.write_all(&frames[0])?;

@@ -9,6 +9,7 @@ mod errors;
 mod messages;
 mod models;
 mod pass_through;
+mod plain_chunk;
 mod request;
 mod stream;
 pub(in crate::wire) mod tools;

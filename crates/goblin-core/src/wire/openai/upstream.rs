@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::collect::tool_call_json;
 use super::errors::in_band_error;
+use super::plain_chunk;
 use super::request::{THINK, keep_alive_seconds};
 use super::stream::DONE;
 use crate::chat::{ChatRequest, Message, Part, Purpose, ResponseFormat, Role, Sampling, Think, ToolChoice};
-use crate::event::{ChatEvent, FinishReason, Parsed, Spent, Usage};
+use crate::event::{ChatEvent, FinishReason, Parsed, Spent, TokenLogprob, Usage};
 use crate::limits::MAX_JSON_DEPTH;
 use crate::provider::ProviderError;
 use crate::wire::Dialect;
@@ -289,6 +290,13 @@ impl StreamDecoder {
         if data.trim_ascii() == DONE {
             return self.take_done();
         }
+        let mut parsed = Vec::new();
+        if let Some(text) = plain_chunk::text_of(data) {
+            self.begin(&mut parsed);
+            self.say(text, Vec::new(), &mut parsed);
+            self.content |= parsed.iter().any(Parsed::is_content);
+            return Ok(self.with_raw(parsed, data));
+        }
         if !depth_within(data, MAX_JSON_DEPTH) {
             return Err(interrupted("a chunk of the stream is nested too deep"));
         }
@@ -297,7 +305,6 @@ impl StreamDecoder {
         if let Some(error) = in_band_error(&chunk, &self.model, self.content) {
             return Err(error);
         }
-        let mut parsed = Vec::new();
         if let Some(choice) = first_choice(&chunk) {
             self.read_choice(choice, choice.get("delta"), &mut parsed);
         }
@@ -376,11 +383,23 @@ impl StreamDecoder {
             .collect()
     }
 
-    /// `delta` is the chunk's `delta` or the whole answer's `message`: the same words.
-    fn read_choice(&mut self, choice: &Value, delta: Option<&Value>, out: &mut Vec<Parsed>) {
+    fn begin(&mut self, out: &mut Vec<Parsed>) {
         if !std::mem::replace(&mut self.started, true) {
             out.push(Parsed::Started);
         }
+    }
+
+    fn say(&mut self, said: String, logprobs: Vec<TokenLogprob>, out: &mut Vec<Parsed>) {
+        match &mut self.leaks {
+            Some(leaks) => leaks.push(&said, logprobs, out),
+            None if said.is_empty() && logprobs.is_empty() => {}
+            None => out.push(Parsed::Text { text: said, logprobs }),
+        }
+    }
+
+    /// `delta` is the chunk's `delta` or the whole answer's `message`: the same words.
+    fn read_choice(&mut self, choice: &Value, delta: Option<&Value>, out: &mut Vec<Parsed>) {
+        self.begin(out);
         let text = |name: &str| {
             delta
                 .and_then(|d| d.get(name))
@@ -399,11 +418,7 @@ impl StreamDecoder {
             content => content,
         };
         let logprobs = read_logprobs(choice.get("logprobs").and_then(|l| l.get("content")));
-        match &mut self.leaks {
-            Some(leaks) => leaks.push(&said, logprobs, out),
-            None if said.is_empty() && logprobs.is_empty() => {}
-            None => out.push(Parsed::Text { text: said, logprobs }),
-        }
+        self.say(said, logprobs, out);
         let calls = delta.and_then(|d| d.get("tool_calls")).and_then(Value::as_array);
         for call in calls.into_iter().flatten() {
             if let Some(leaks) = &mut self.leaks {
