@@ -10,6 +10,7 @@ mod doctor;
 mod keys;
 mod licences;
 mod model_server;
+mod no_model;
 mod process;
 mod pull;
 #[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "pulling needs an engine"))]
