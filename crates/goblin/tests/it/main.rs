@@ -6,6 +6,8 @@
 
 mod bench;
 mod command_line;
+mod engine_doors;
+mod idle;
 mod keys;
 mod licences;
 mod model_server;
