@@ -11,7 +11,7 @@ TARGET="${CARGO_TARGET_DIR:-$ROOT/target}"
 LOGS="$TARGET/test-logs"
 mkdir -p "$LOGS"
 
-STAGES=(setup models scripts web-install web-test rust-fmt rust-clippy rust-without-engine rust-build ollama rust-test clients readme e2e)
+STAGES=(setup models scripts web-install web-test rust-fmt rust-clippy ollama rust-without-engine rust-build rust-test clients readme e2e)
 
 stage_setup() { scripts/setup.sh --tests; }
 stage_models() { scripts/fetch_model.py --gemma --cache-only; }
@@ -25,6 +25,8 @@ stage_web-install() { scripts/web_build.sh --install-only; }
 stage_web-test() { npm --prefix web test; }
 stage_rust-fmt() { cargo fmt --all --check && rustfmt --edition 2024 --check bench/load/*.rs; }
 stage_rust-clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+# The tests need a real one: on PATH, else built once into the cache.
+stage_ollama() { scripts/ollama.sh; }
 # The same selection of packages as below but for the engine, so that dependencies keep their features and only
 # the binary is compiled again. It comes first, because both leave the program at the same place.
 stage_rust-without-engine() {
@@ -33,8 +35,6 @@ stage_rust-without-engine() {
     cargo test --workspace --exclude goblin-engine --no-default-features --locked --test it -- command_line:: keys:: roster::
 }
 stage_rust-build() { cargo test --workspace --locked --no-run; }
-# The tests of its adapter need a real one: on PATH, else built once into the cache.
-stage_ollama() { scripts/ollama.sh; }
 stage_rust-test() { cargo test --workspace --locked; }
 # The Python packages of OpenAI, Ollama and Anthropic.
 stage_clients() { GOBLIN_BIN="$TARGET/debug/goblin" scripts/test_clients.sh; }

@@ -21,6 +21,9 @@ use crate::config::{Config, UpstreamKind, UpstreamServer, UpstreamWay};
 use crate::embedded::Embedded;
 use crate::{roster, system};
 
+#[cfg(test)]
+mod tests;
+
 /// The model tier's name as a provider; of several, the first one's.
 pub(crate) const TIER_ID: &str = "tier";
 
@@ -130,25 +133,43 @@ fn spec(config: &Config, server: &UpstreamServer) -> anyhow::Result<UpstreamSpec
 }
 
 /// An Ollama that runs on this machine and has a model, when nothing was configured and looking is allowed.
+///
+/// # Errors
+///
+/// When the client it would be asked with cannot be built.
 pub(crate) async fn discover(config: &Config) -> anyhow::Result<Option<ProviderHandle>> {
+    discover_at(USUAL_OLLAMA, config).await
+}
+
+/// The same at another address. What is found there is logged, also when it is of no use.
+async fn discover_at(address: &str, config: &Config) -> anyhow::Result<Option<ProviderHandle>> {
     let named = &config.upstream;
     if !named.discover || !named.servers.is_empty() {
         return Ok(None);
     }
     let handle = openai_compat::build(
-        UpstreamSpec::ollama(Url::parse(USUAL_OLLAMA)?),
+        UpstreamSpec {
+            allow_cloud: config.upstream.allow_cloud_models,
+            ..UpstreamSpec::ollama(Url::parse(address)?)
+        },
         net(config, &UpstreamWay::default())?,
     )?;
     let status = (handle.status)().await;
-    let useful = status.health == Health::Ok && !status.models.is_empty();
-    if useful {
-        tracing::info!(
-            address = USUAL_OLLAMA,
-            models = status.models.len(),
-            "found an Ollama on this machine"
-        );
+    let models = status.models.len();
+    match status.health {
+        Health::Ok if models > 0 => {
+            tracing::info!(address, models, "found an Ollama on this machine");
+            return Ok(Some(handle));
+        }
+        Health::Ok => tracing::info!(
+            address,
+            "the Ollama on this machine has no model yet; `ollama pull` fetches one"
+        ),
+        Health::Starting(why) | Health::Refused(why) | Health::Broken(why) | Health::Down(why) => {
+            tracing::info!(address, why, "found no Ollama on this machine that can be used");
+        }
     }
-    Ok(useful.then_some(handle))
+    Ok(None)
 }
 
 /// The room that carries turns out, with its providers.

@@ -7,6 +7,8 @@
 mod bench;
 mod command_line;
 mod doctor;
+mod engine_doors;
+mod idle;
 mod keys;
 mod licences;
 mod model_server;

@@ -5,18 +5,23 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 /// Starts one that answers until the test's process ends; its address.
 pub(crate) fn start() -> SocketAddr {
+    start_with(r#"{"models":[{"name":"m:latest","digest":"d"}]}"#)
+}
+
+/// The same with another list of models.
+pub(crate) fn start_with(tags: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             // A client that hangs up is none of this server's business.
-            let _served = answer(stream);
+            let _served = answer(stream, tags);
         }
     });
     address
 }
 
-fn answer(stream: TcpStream) -> std::io::Result<()> {
+fn answer(stream: TcpStream, tags: &str) -> std::io::Result<()> {
     let mut reader = BufReader::new(&stream);
     let mut first = String::new();
     reader.read_line(&mut first)?;
@@ -32,7 +37,7 @@ fn answer(stream: TcpStream) -> std::io::Result<()> {
     reader.read_exact(&mut body)?;
     let path = first.split(' ').nth(1).unwrap_or_default();
     let (status, body) = match path {
-        "/api/tags" => ("200 OK", r#"{"models":[{"name":"m:latest","digest":"d"}]}"#),
+        "/api/tags" => ("200 OK", tags),
         "/api/ps" => ("200 OK", r#"{"models":[]}"#),
         "/api/version" => ("200 OK", r#"{"version":"0.17.4"}"#),
         "/api/show" => (

@@ -397,6 +397,20 @@ fn no_test_is_switched_off_and_none_sleeps() {
 }
 
 #[test]
+fn no_journey_waits_for_a_while() {
+    let waiting = concat!("waitFor", "Timeout");
+    let journeys = below("e2e", "mjs");
+    assert!(journeys.len() > 10, "{}", journeys.len());
+    for (path, text) in journeys {
+        assert!(
+            !text.contains(waiting),
+            "{}: wait for what is meant, with a locator or with lib/until.mjs",
+            path.display()
+        );
+    }
+}
+
+#[test]
 fn the_project_stands_alone() {
     // Put together here, so that this file does not contain them itself.
     let foreign = [

@@ -103,7 +103,7 @@ fn short(model: &str) -> Value {
 }
 
 /// An answer that goes on for as long as anybody reads it here: its end is forbidden, and it is too warm to repeat itself.
-fn long(model: &str) -> Value {
+pub(crate) fn long(model: &str) -> Value {
     json!({"model": model, "stream": true, "max_tokens": 900, "temperature": 1.5, "seed": 7, "goblin": {},
            "logit_bias": {"0": -100, "2": -100},
            "messages": [{"role": "user", "content": "Tell me everything about goblins."}]})
@@ -118,7 +118,7 @@ fn answered(backend: &Running, body: &Value, headers: &[(&str, &str)]) -> (Strin
 }
 
 /// Reads a stream up to its first text: who says it.
-fn first_text(stream: &mut BufReader<TcpStream>) -> String {
+pub(crate) fn first_text(stream: &mut BufReader<TcpStream>) -> String {
     let mut line = String::new();
     while stream.read_line(&mut line).unwrap() > 0 {
         if let Some(data) = line.strip_prefix("data: ") {

@@ -37,7 +37,7 @@ pub(crate) fn start(home: &Path, command: &[&str], environment: &[(&str, &str)])
 }
 
 /// Asks until the model has been loaded. Each refusal before must say so with 503.
-fn ask_until_loaded(server: &Running, body: &Value) -> String {
+pub(crate) fn ask_until_loaded(server: &Running, body: &Value) -> String {
     until("the model is loaded", || {
         let (status, answer) = server.ask("POST", "/v1/chat/completions", &[], &body.to_string());
         assert!(
@@ -50,7 +50,7 @@ fn ask_until_loaded(server: &Running, body: &Value) -> String {
     })
 }
 
-fn question(stream: bool) -> Value {
+pub(crate) fn question(stream: bool) -> Value {
     json!({"model": "goblin", "stream": stream, "max_tokens": 16, "temperature": 0,
            "messages": [{"role": "user", "content": "What is the capital of France?"}]})
 }
