@@ -5,10 +5,14 @@
 )]
 
 mod bench;
+#[allow(dead_code, reason = "a proxy and TLS are the store's own tests")]
+#[path = "../../../goblin-store/tests/it/cluster.rs"]
+mod cluster;
 mod command_line;
 mod keys;
 mod licences;
 mod model_server;
+mod postgres;
 mod process;
 mod pull;
 #[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "pulling needs an engine"))]
