@@ -108,13 +108,15 @@ impl Postgres {
     /// Connects once, to learn whether and why not.
     pub(crate) async fn reach(&self, within: Duration) -> Result<(), StoreError> {
         let options = self.options(&self.address, self.pooled)?;
-        let first = tokio::time::timeout(within, options.connect()).await;
-        let first = first
-            .map_err(|_| self.silent(within))?
-            .map_err(|e| self.refused(e))?;
-        // That it closes well is of no interest.
-        let _ = first.close().await;
-        Ok(())
+        reach(&self.address, "DATABASE_URL", options, within).await
+    }
+
+    /// The same on the way that migrations take.
+    pub(crate) async fn reach_direct(&self, within: Duration) -> Result<(), StoreError> {
+        let Some(direct) = &self.direct else {
+            return self.reach(within).await;
+        };
+        reach(direct, "DATABASE_DIRECT_URL", self.options(direct, true)?, within).await
     }
 
     /// The one connection that changes the schema, made when it is needed.
@@ -145,48 +147,65 @@ impl Postgres {
             ("lock_timeout", milliseconds(self.patience)),
         ]))
     }
+}
 
-    fn silent(&self, within: Duration) -> StoreError {
-        StoreError::CannotConnect {
-            place: self.to_string(),
-            reason: format!("it did not answer within {} s", within.as_secs()),
-            fix: "Check the address in DATABASE_URL and that no firewall is in between.".to_owned(),
-        }
-    }
+/// Connects once to an address, which setting `name` holds.
+async fn reach(
+    address: &Address,
+    name: &str,
+    options: PgConnectOptions,
+    within: Duration,
+) -> Result<(), StoreError> {
+    let silent = || StoreError::CannotConnect {
+        place: address.to_string(),
+        reason: format!("it did not answer within {} s", within.as_secs()),
+        fix: format!("Check the address in {name} and that no firewall is in between."),
+    };
+    let first = tokio::time::timeout(within, options.connect()).await;
+    let first = first
+        .map_err(|_| silent())?
+        .map_err(|e| refused(address, name, e))?;
+    // That it closes well is of no interest.
+    let _ = first.close().await;
+    Ok(())
+}
 
-    /// Why the first connection failed, in a sentence with what to do. The server's own text names user and
-    /// database, never the password.
-    fn refused(&self, error: sqlx::Error) -> StoreError {
-        let server = error.as_database_error();
-        let code = server.and_then(|e| e.code()).unwrap_or_default().into_owned();
-        let fix = match (code.as_str(), &error) {
-            ("28P01" | "28000", _) => {
-                "Correct user and password in DATABASE_URL, or the server's pg_hba.conf."
-            }
-            ("3D000", _) => "Make it with `createdb`, or correct the name in DATABASE_URL.",
-            ("53300", _) => "Lower database.connections, or raise the server's max_connections.",
-            ("57P03", _) => "It is starting or stopping; try again in a moment.",
-            (_, sqlx::Error::Tls(_)) => CERTIFICATE,
-            // What rustls says of a certificate comes as this.
-            (_, sqlx::Error::Io(e)) if e.kind() == ErrorKind::InvalidData => CERTIFICATE,
-            (_, sqlx::Error::Io(e)) if e.kind() == ErrorKind::ConnectionRefused => {
-                "Start the server, or correct host and port in DATABASE_URL."
-            }
-            _ => "Check the address in DATABASE_URL and the server's log.",
-        };
-        let reason = server.map_or_else(|| error.to_string(), |e| e.message().to_owned());
-        StoreError::CannotConnect {
-            place: self.to_string(),
-            reason,
-            fix: fix.to_owned(),
+/// Why a connection failed, in a sentence with what to do. The server's own text names user and database, never the
+/// password.
+fn refused(address: &Address, name: &str, error: sqlx::Error) -> StoreError {
+    let server = error.as_database_error();
+    let code = server.and_then(|e| e.code()).unwrap_or_default().into_owned();
+    let fix = match (code.as_str(), &error) {
+        ("28P01" | "28000", _) => "Correct user and password in DATABASE_URL, or the server's pg_hba.conf.",
+        ("3D000", _) => "Make it with `createdb`, or correct the name in DATABASE_URL.",
+        ("53300", _) => "Lower database.connections, or raise the server's max_connections.",
+        ("57P03", _) => "It is starting or stopping; try again in a moment.",
+        (_, sqlx::Error::Tls(_)) => CERTIFICATE,
+        // What rustls says of a certificate comes as this.
+        (_, sqlx::Error::Io(e)) if e.kind() == ErrorKind::InvalidData => CERTIFICATE,
+        (_, sqlx::Error::Io(e)) if e.kind() == ErrorKind::ConnectionRefused => {
+            "Start the server, or correct host and port in DATABASE_URL."
         }
+        _ => "Check the address in DATABASE_URL and the server's log.",
+    };
+    let reason = server.map_or_else(|| error.to_string(), |e| e.message().to_owned());
+    StoreError::CannotConnect {
+        place: address.to_string(),
+        reason,
+        fix: fix.replace("DATABASE_URL", name),
     }
 }
 
 /// Where it is, without user and password.
 impl fmt::Display for Postgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ok(options) = self.address.options() else {
+        self.address.fmt(f)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(options) = self.options() else {
             return f.write_str("an unreadable address");
         };
         match options.get_socket() {

@@ -297,8 +297,14 @@ impl Store {
         let Pools::Postgres { direct, .. } = &self.0.pools else {
             return self.begin_write().await;
         };
-        let link: Link = direct.begin().await?.into();
-        let mut link = link.without_names();
+        let begun = direct.begin().await.map_err(StoreError::from);
+        if let (Err(StoreError::Busy | StoreError::Away(_)), Database::Postgres(postgres)) =
+            (&begun, &self.0.database)
+        {
+            // Why, as a connection of its own learns it.
+            postgres.reach_direct(PING).await?;
+        }
+        let mut link = Link::from(begun?).without_names();
         link.run_script(
             "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '5min'; \
              SET LOCAL client_min_messages = warning; \

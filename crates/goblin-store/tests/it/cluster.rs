@@ -40,9 +40,10 @@ pub(crate) struct Tls<'a> {
 impl Cluster {
     /// Makes and starts one.
     pub(crate) fn start(tls: Option<Tls<'_>>) -> Self {
+        // Where every account may go, which a temporary folder of root's need not be.
         let folder = tempfile::Builder::new()
             .prefix("goblin-pg-")
-            .tempdir()
+            .tempdir_in("/tmp")
             .unwrap()
             .keep();
         let account = account(&folder);

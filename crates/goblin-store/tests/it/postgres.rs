@@ -4,6 +4,7 @@ use goblin_core::clock::Clock;
 use goblin_core::error::ApiError;
 use goblin_core::id::Ids;
 use goblin_store::error::StoreError;
+use goblin_store::postgres::Postgres;
 use goblin_store::store::{Database, Store, StoreOptions};
 
 use crate::cluster::PASSWORD;
@@ -142,6 +143,44 @@ async fn a_certificate_is_checked_as_far_as_the_address_says() {
         let sentence = refusal(&format!("{address}?{mode}")).await;
         assert!(sentence.contains("sslrootcert"), "{mode}: {sentence}");
     }
+}
+
+#[tokio::test]
+async fn migrations_go_past_the_proxy_where_a_way_is_given() {
+    let cluster = cluster();
+    let pooler = cluster.pooler();
+    let name = cluster.new_database();
+    let database = |direct: &str| {
+        let pooled = Postgres::parse(&format!("{}?pgbouncer=true", pooler.address(&name))).unwrap();
+        let mut pooled = pooled.with_direct(direct).unwrap();
+        pooled.patience = std::time::Duration::from_millis(500);
+        StoreOptions {
+            database: Database::Postgres(Box::new(pooled)),
+            clock: Clock::System,
+            ids: Ids::Random,
+        }
+    };
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let nowhere = format!("postgres://u:hunter2@{free}/{name}");
+    let said = Store::open(database(&nowhere))
+        .await
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        said.contains("DATABASE_DIRECT_URL") && said.contains(&free.to_string()) && !said.contains("hunter2"),
+        "{said}"
+    );
+    Store::open(database(&cluster.address(&name)))
+        .await
+        .unwrap()
+        .ping()
+        .await
+        .unwrap();
+    let up_to_date = Store::open(database(&nowhere)).await.unwrap();
+    up_to_date.ping().await.unwrap();
 }
 
 #[tokio::test]
