@@ -33,6 +33,13 @@ has_libclang() {
   compgen -G "$SYSTEM/Library/Developer/CommandLineTools/usr/lib/libclang.dylib" >/dev/null
 }
 
+# Debian keeps PostgreSQL's own programs out of PATH, Homebrew those of each version; PgBouncer is in sbin.
+has_postgres() {
+  have initdb || compgen -G "$SYSTEM/usr/lib/postgresql/*/bin/initdb" >/dev/null ||
+    [ -e "$SYSTEM/opt/homebrew/opt/postgresql@16/bin/initdb" ]
+}
+has_pgbouncer() { have pgbouncer || [ -e "$SYSTEM/usr/sbin/pgbouncer" ]; }
+
 missing_packages() {
   have c++ || echo g++
   have make || echo make
@@ -45,6 +52,8 @@ missing_packages() {
   if [ "$with_tests" = yes ]; then
     have chromium || have chromium-browser || have google-chrome || echo chromium
     [ -d /usr/share/fonts/truetype/liberation ] || [ ! -e /etc/debian_version ] || echo fonts-liberation
+    has_postgres || echo postgresql
+    has_pgbouncer || echo pgbouncer
   fi
 }
 
@@ -55,6 +64,7 @@ lines_without_apt() {
     names="${names/ g++ / gcc-c++ }"
     names="${names/ libclang-dev / clang-devel }"
     names="${names/ fonts-liberation / liberation-fonts }"
+    names="${names/ postgresql / postgresql-server }"
     say "sudo dnf install -y${names% }"
   elif have pacman; then
     names="${names/ g++ / gcc }"
@@ -70,6 +80,7 @@ lines_without_apt() {
     names="${names/ make / }"
     names="${names/ libclang-dev / }"
     names="${names/ python3-pip / }"
+    names="${names/ postgresql / postgresql@16 }"
     if [ "$names" != " " ]; then say "brew install${names% }"; fi
   fi
 }

@@ -170,6 +170,21 @@ class Setup(unittest.TestCase):
                 (system / name).touch()
             self.assertEqual(self.bash("-c", ask, str(SCRIPTS), str(system), LIBCLANG_PATH="").returncode, 0, files)
 
+    def test_postgres_is_found_where_each_system_keeps_it(self) -> None:
+        ask = 'source "$0/setup.sh"; SYSTEM="$1"; has_postgres && has_pgbouncer'
+        places = [
+            ["usr/lib/postgresql/15/bin/initdb", "usr/sbin/pgbouncer"],
+            ["opt/homebrew/opt/postgresql@16/bin/initdb", "usr/sbin/pgbouncer"],
+        ]
+        for number, files in enumerate(places):
+            system = self.home / f"pg{number}"
+            system.mkdir()
+            self.assertEqual(self.bash("-c", ask, str(SCRIPTS), str(system)).returncode, 1)
+            for name in files:
+                (system / name).parent.mkdir(parents=True, exist_ok=True)
+                (system / name).touch()
+            self.assertEqual(self.bash("-c", ask, str(SCRIPTS), str(system)).returncode, 0, files)
+
     def test_sums_are_checked_with_what_the_system_has(self) -> None:
         self.fake("shasum", 'echo "shasum $*"')
         check = 'source "$0/setup.sh"; check_sums'

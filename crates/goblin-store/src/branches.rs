@@ -4,10 +4,10 @@ use futures_util::TryStreamExt;
 use goblin_core::conversation::Turn;
 use goblin_core::limits::{MAX_ANSWER_BYTES, MAX_MESSAGES, MAX_PAGE};
 use goblin_core::owner::Owner;
-use sqlx::SqliteConnection;
 
 use crate::chat_rows::fetch_chat;
 use crate::error::StoreError;
+use crate::sql::{Link, query};
 use crate::store::Store;
 use crate::turn_rows::{depth_from, fill_siblings, turn_columns, turn_from};
 
@@ -48,7 +48,7 @@ impl Store {
         limit: u32,
     ) -> Result<BranchPage, StoreError> {
         // One transaction, so that the page is of one moment.
-        let mut tx = self.readers().begin().await?;
+        let mut tx = self.begin_read().await?;
         let found = fetch_chat(&mut tx, owner, chat)
             .await?
             .ok_or(StoreError::NotFound("chat"))?;
@@ -78,18 +78,19 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] for the turn.
     pub async fn list_path(&self, owner: &Owner, id: &str) -> Result<TurnPath, StoreError> {
-        let mut tx = self.readers().begin().await?;
-        let place: Option<(String, Option<String>)> = sqlx::query_as(
+        let mut tx = self.begin_read().await?;
+        let place = query(
             "SELECT turns.chat_id, turns.parent FROM turns JOIN chats ON chats.id = turns.chat_id
              WHERE turns.id = $1 AND turns.tenant_id = $2 AND turns.user_id = $3 AND chats.deleted_at IS NULL",
         )
         .bind(id)
         .bind(&owner.tenant)
         .bind(&owner.user)
-        .fetch_optional(&mut *tx)
-        .await?;
-        let (chat, parent) = place.ok_or(StoreError::NotFound("turn"))?;
-        let (turns, older) = match parent {
+        .fetch_optional(&mut tx)
+        .await?
+        .ok_or(StoreError::NotFound("turn"))?;
+        let chat: String = place.get("chat_id")?;
+        let (turns, older) = match place.get::<Option<String>>("parent")? {
             Some(parent) => walk_up(&mut tx, owner, &chat, &parent, MAX_PATH).await?,
             None => (Vec::new(), 0),
         };
@@ -100,28 +101,27 @@ impl Store {
 
 /// The turn's parent, when the turn is of this chat.
 async fn parent_in_chat(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     chat: &str,
     turn: &str,
 ) -> Result<Option<Option<String>>, StoreError> {
-    Ok(
-        sqlx::query_scalar("SELECT parent FROM turns WHERE id = $1 AND chat_id = $2")
-            .bind(turn)
-            .bind(chat)
-            .fetch_optional(connection)
-            .await?,
-    )
+    let row = query("SELECT parent FROM turns WHERE id = $1 AND chat_id = $2")
+        .bind(turn)
+        .bind(chat)
+        .fetch_optional(link)
+        .await?;
+    row.map(|row| row.get("parent")).transpose()
 }
 
 /// At most `limit` turns from `from` upwards, oldest first, and how many there are above them.
 async fn walk_up(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     owner: &Owner,
     chat: &str,
     from: &str,
     limit: u32,
 ) -> Result<(Vec<Turn>, u32), StoreError> {
-    let mut rows = sqlx::query(concat!(
+    let mut rows = query(concat!(
         "WITH RECURSIVE path (id, parent, steps) AS (
              SELECT id, parent, 1 FROM turns
              WHERE id = $1 AND chat_id = $2 AND tenant_id = $3 AND user_id = $4
@@ -138,7 +138,7 @@ async fn walk_up(
     .bind(&owner.tenant)
     .bind(&owner.user)
     .bind(i64::from(limit))
-    .fetch(connection);
+    .fetch(link);
     let (mut turns, mut older, mut bytes) = (Vec::new(), 0, 0);
     while let Some(row) = rows.try_next().await? {
         let turn = turn_from(&row)?;
@@ -155,11 +155,11 @@ async fn walk_up(
 
 /// The newest turn without children at or below `turn`; `None` when the turn is not of this chat.
 pub(crate) async fn newest_leaf_below(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     chat: &str,
     turn: &str,
 ) -> Result<Option<String>, StoreError> {
-    Ok(sqlx::query_scalar(
+    let row = query(
         "WITH RECURSIVE below (id, created_at) AS (
              SELECT id, created_at FROM turns WHERE id = $1 AND chat_id = $2
              UNION ALL
@@ -171,6 +171,7 @@ pub(crate) async fn newest_leaf_below(
     )
     .bind(turn)
     .bind(chat)
-    .fetch_optional(connection)
-    .await?)
+    .fetch_optional(link)
+    .await?;
+    row.map(|row| row.get("id")).transpose()
 }

@@ -6,9 +6,12 @@ use goblin_core::limits::MAX_PAGE;
 use goblin_core::owner::Owner;
 
 use crate::branches::newest_leaf_below;
-use crate::chat_rows::{chat_columns, chat_from, fetch_chat, parameters_json, storable};
+use crate::chat_rows::{
+    chat_columns, chat_from, fetch_chat, fetch_chat_to_change, parameters_json, storable,
+};
 use crate::cursor::Cursor;
 use crate::error::StoreError;
+use crate::sql::query;
 use crate::store::Store;
 
 /// How long a deleted chat can be restored, in milliseconds.
@@ -73,7 +76,8 @@ impl Store {
     /// When it cannot be saved.
     pub async fn insert_chat(&self, owner: &Owner, new: NewChat) -> Result<Chat, StoreError> {
         let now = self.now();
-        let row = sqlx::query(concat!(
+        let mut link = self.write().await?;
+        let row = query(concat!(
             "INSERT INTO chats (id, tenant_id, user_id, title, model, system_prompt, parameters_json, folder,
                                 created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ",
@@ -88,8 +92,9 @@ impl Store {
         .bind(parameters_json(&new.parameters)?)
         .bind(new.folder.as_deref().map(storable))
         .bind(now.0)
-        .fetch_one(self.writer())
+        .fetch_one(&mut link)
         .await?;
+        link.commit().await?;
         chat_from(&row)
     }
 
@@ -98,8 +103,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn find_chat(&self, owner: &Owner, id: &str) -> Result<Option<Chat>, StoreError> {
-        let mut connection = self.readers().acquire().await?;
-        fetch_chat(&mut connection, owner, id).await
+        fetch_chat(&mut self.read().await?, owner, id).await
     }
 
     /// The owner's chats, newest `updated_at` first; at most `limit` (1 to [`MAX_PAGE`]).
@@ -114,7 +118,7 @@ impl Store {
     ) -> Result<Page<Chat>, StoreError> {
         let after = Cursor::decode(cursor)?;
         let limit = limit.clamp(1, MAX_PAGE);
-        let rows = sqlx::query(concat!(
+        let rows = query(concat!(
             "SELECT ",
             chat_columns!(),
             " FROM chats
@@ -126,7 +130,7 @@ impl Store {
         .bind(after.at.0)
         .bind(&after.id)
         .bind(i64::from(limit) + 1)
-        .fetch_all(self.readers())
+        .fetch_all(&mut self.read().await?)
         .await?;
         let items = rows.iter().map(chat_from).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::cut(items, limit, |chat| Cursor {
@@ -141,7 +145,7 @@ impl Store {
     /// [`StoreError::NotFound`]; [`StoreError::NotInChat`] when `head` is no turn of it.
     pub async fn update_chat(&self, owner: &Owner, id: &str, patch: ChatPatch) -> Result<Chat, StoreError> {
         let mut tx = self.begin_write().await?;
-        let old = fetch_chat(&mut tx, owner, id)
+        let old = fetch_chat_to_change(&mut tx, owner, id)
             .await?
             .ok_or(StoreError::NotFound("chat"))?;
         let head = match &patch.head {
@@ -160,7 +164,7 @@ impl Store {
             new.unwrap_or(old).map(|t| storable(&t).into_owned())
         };
         let parameters = patch.parameters.map_or(old.parameters, Option::unwrap_or_default);
-        let row = sqlx::query(concat!(
+        let row = query(concat!(
             "UPDATE chats SET title = $2, model = $3, system_prompt = $4, parameters_json = $5, folder = $6,
                               head = $7, updated_at = $8
              WHERE id = $1 RETURNING ",
@@ -174,7 +178,7 @@ impl Store {
         .bind(text(patch.folder, old.folder))
         .bind(head)
         .bind(updated_at.0)
-        .fetch_one(&mut *tx)
+        .fetch_one(&mut tx)
         .await?;
         tx.commit().await?;
         chat_from(&row)
@@ -185,7 +189,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn delete_chat(&self, owner: &Owner, id: &str) -> Result<(), StoreError> {
-        let done = sqlx::query(
+        let mut link = self.write().await?;
+        let done = query(
             "UPDATE chats SET deleted_at = $4
              WHERE id = $1 AND tenant_id = $2 AND user_id = $3 AND deleted_at IS NULL",
         )
@@ -193,9 +198,10 @@ impl Store {
         .bind(&owner.tenant)
         .bind(&owner.user)
         .bind(self.now().0)
-        .execute(self.writer())
+        .execute(&mut link)
         .await?;
-        if done.rows_affected() == 0 {
+        link.commit().await?;
+        if done == 0 {
             Err(StoreError::NotFound("chat"))
         } else {
             Ok(())
@@ -207,7 +213,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] afterwards, and for a chat that is not deleted.
     pub async fn restore_chat(&self, owner: &Owner, id: &str) -> Result<Chat, StoreError> {
-        let row = sqlx::query(concat!(
+        let mut link = self.write().await?;
+        let row = query(concat!(
             "UPDATE chats SET deleted_at = NULL
              WHERE id = $1 AND tenant_id = $2 AND user_id = $3 AND deleted_at >= $4 RETURNING ",
             chat_columns!()
@@ -216,8 +223,9 @@ impl Store {
         .bind(&owner.tenant)
         .bind(&owner.user)
         .bind(self.restorable_since().0)
-        .fetch_optional(self.writer())
+        .fetch_optional(&mut link)
         .await?;
+        link.commit().await?;
         chat_from(&row.ok_or(StoreError::NotFound("chat"))?)
     }
 
@@ -228,16 +236,16 @@ impl Store {
     pub async fn purge_deleted(&self) -> Result<u64, StoreError> {
         let since = self.restorable_since();
         let mut tx = self.begin_write().await?;
-        sqlx::query("DELETE FROM turns WHERE chat_id IN (SELECT id FROM chats WHERE deleted_at < $1)")
+        query("DELETE FROM turns WHERE chat_id IN (SELECT id FROM chats WHERE deleted_at < $1)")
             .bind(since.0)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
-        let done = sqlx::query("DELETE FROM chats WHERE deleted_at < $1")
+        let done = query("DELETE FROM chats WHERE deleted_at < $1")
             .bind(since.0)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
         tx.commit().await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 
     fn restorable_since(&self) -> Timestamp {

@@ -1,6 +1,9 @@
 //! What can go wrong with the database, in sentences for the operator and, through [`ApiError`], for the public.
 
 use goblin_core::error::ApiError;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
+use sqlx::sqlite::SqliteError;
 
 /// A failure of the database, or a request it cannot fulfil.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,16 @@ pub enum StoreError {
         /// The file.
         file: String,
         /// What the system said.
+        reason: String,
+        /// What to do.
+        fix: String,
+    },
+    /// The server cannot be reached, or refuses.
+    #[error("The database at {place} cannot be used: {reason}. {fix}")]
+    CannotConnect {
+        /// Host, port and database.
+        place: String,
+        /// What the system or the server said.
         reason: String,
         /// What to do.
         fix: String,
@@ -68,6 +81,9 @@ pub enum StoreError {
     /// The database was busy for longer than we wait.
     #[error("The database was busy for too long.")]
     Busy,
+    /// The connection to the server was lost.
+    #[error("The database does not answer: {0}")]
+    Away(String),
     /// No space is left where the database lives.
     #[error("No space is left on the disk of the database. Free some, then try again.")]
     Full,
@@ -81,8 +97,27 @@ pub enum StoreError {
 
 /// SQLite's primary result code of an error (<https://www.sqlite.org/rescode.html>).
 pub(crate) fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
-    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    let error = error.as_database_error()?.try_downcast_ref::<SqliteError>()?;
+    let code: i32 = error.code()?.parse().ok()?;
     Some(code & 0xff)
+}
+
+/// PostgreSQL's code of an error (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+fn postgres_code(error: &sqlx::Error) -> Option<&str> {
+    let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    Some(error.code())
+}
+
+/// What PostgreSQL's codes mean here; the rest says nothing a caller could act upon.
+fn of_postgres(code: &str, error: &sqlx::Error) -> Option<StoreError> {
+    match code {
+        // Could not be serialised, deadlock, a lock or a statement took too long, too many connections.
+        "40001" | "40P01" | "55P03" | "57014" | "53300" => Some(StoreError::Busy),
+        "53100" => Some(StoreError::Full),
+        // The server ends connections: told to, crashed, starting.
+        "57P01" | "57P02" | "57P03" => Some(StoreError::Away(error.to_string())),
+        _ => None,
+    }
 }
 
 pub(crate) const SQLITE_CORRUPT: i32 = 11;
@@ -93,6 +128,9 @@ const SQLITE_FULL: i32 = 13;
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        if let Some(known) = postgres_code(&error).and_then(|code| of_postgres(code, &error)) {
+            return known;
+        }
         match (sqlite_code(&error), &error) {
             (Some(SQLITE_CORRUPT | SQLITE_NOTADB), _) => Self::Corrupt {
                 file: "The database".to_owned(),
@@ -100,6 +138,7 @@ impl From<sqlx::Error> for StoreError {
             },
             (Some(SQLITE_BUSY | SQLITE_LOCKED), _) | (None, sqlx::Error::PoolTimedOut) => Self::Busy,
             (Some(SQLITE_FULL), _) => Self::Full,
+            (None, sqlx::Error::Io(e)) => Self::Away(e.to_string()),
             _ => Self::Database(error),
         }
     }
@@ -118,6 +157,11 @@ impl From<StoreError> for ApiError {
             StoreError::Busy => Self {
                 retry_after: Some(std::time::Duration::from_secs(1)),
                 ..Self::unavailable("The database is busy. Try again in a moment.")
+            },
+            StoreError::Away(_) => Self {
+                retry_after: Some(std::time::Duration::from_secs(5)),
+                internal: Some(error.to_string()),
+                ..Self::unavailable("The database does not answer. Try again in a moment.")
             },
             StoreError::Full => Self {
                 internal: Some(error.to_string()),

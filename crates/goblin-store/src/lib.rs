@@ -1,12 +1,15 @@
 //! Whatever remembers: chats, turns and usage in a database, the events of running turns in memory, and the
 //! files of the data directory (keys and what they have used, the models that are there).
 //!
-//! The database is SQLite. Every statement is written to run on PostgreSQL too: numbered parameters, text ids,
-//! 64-bit milliseconds, no function that only one of them has. What differs is kept in [`store`] and [`schema`].
+//! The database is SQLite or PostgreSQL. Every statement is written once, for both: numbered parameters, text ids,
+//! 64-bit milliseconds, no function that only one of them has. What differs is kept in [`store`], [`schema`],
+//! [`postgres`], `sqlite` and `sql`.
 
 mod chat_rows;
 mod cursor;
 mod locked_file;
+mod sql;
+mod sqlite;
 mod turn_rows;
 
 pub mod branches;
@@ -18,7 +21,9 @@ pub mod key_file;
 pub mod limits;
 pub mod model_files;
 pub mod ollama_store;
+pub mod postgres;
 pub mod private_file;
+pub mod processes;
 pub mod rates_file;
 pub mod roster_file;
 pub mod schema;

@@ -1,38 +1,72 @@
-//! The schema and its migrations: numbered, reversible, embedded.
+//! The schema and its migrations: numbered, reversible, embedded; the same numbers and names on both databases.
 //!
 //! A release rolled back must run on the schema of the release after it, so a migration adds first and takes
 //! away a release later. `schema_floor` says the oldest release (by its newest migration) that still fits.
+//!
+//! Each step is one transaction that begins with a lock, looks what is there, and changes schema and record together:
+//! of several processes one does it and the others find it done, and a process that is killed in the middle leaves
+//! nothing behind. The record is sqlx's table, `_sqlx_migrations`, with the SHA-384 of each migration.
 
-use std::borrow::Cow;
-
-use sqlx::SqlSafeStr;
-use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sha2::{Digest, Sha384};
 
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::sql::{Link, query};
+use crate::store::{Database, Store};
 
-/// Number, name, up, down.
-type Source = (i64, &'static str, &'static str, &'static str);
+/// A migration of one database.
+struct Migration {
+    version: i64,
+    name: &'static str,
+    up: &'static str,
+    down: &'static str,
+}
 
-macro_rules! migration {
-    ($version:literal, $file:literal, $name:literal) => {
-        (
-            $version,
-            $name,
-            include_str!(concat!("../migrations/sqlite/", $file, ".up.sql")),
-            include_str!(concat!("../migrations/sqlite/", $file, ".down.sql")),
+macro_rules! migrations {
+    ($folder:literal: $($version:literal $name:literal $file:literal,)*) => {
+        &[$(Migration {
+            version: $version,
+            name: $name,
+            up: include_str!(concat!("../migrations/", $folder, "/", $file, ".up.sql")),
+            down: include_str!(concat!("../migrations/", $folder, "/", $file, ".down.sql")),
+        },)*]
+    };
+}
+
+/// The same list for each database.
+macro_rules! all_migrations {
+    ($folder:literal) => {
+        migrations!($folder:
+            1 "owners" "0001_owners",
+            2 "chats" "0002_chats",
+            3 "usage" "0003_usage",
+            4 "processes" "0004_processes",
         )
     };
 }
 
-const SQLITE: &[Source] = &[
-    migration!(1, "0001_owners", "owners"),
-    migration!(2, "0002_chats", "chats"),
-    migration!(3, "0003_usage", "usage"),
-];
+const SQLITE: &[Migration] = all_migrations!("sqlite");
+const POSTGRES: &[Migration] = all_migrations!("postgres");
 
 /// The newest migration this release knows.
-pub const NEWEST: i64 = SQLITE[SQLITE.len() - 1].0;
+pub const NEWEST: i64 = SQLITE[SQLITE.len() - 1].version;
+
+const SQLITE_RECORD: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (
+    version BIGINT PRIMARY KEY,
+    description TEXT NOT NULL,
+    installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    success BOOLEAN NOT NULL,
+    checksum BLOB NOT NULL,
+    execution_time BIGINT NOT NULL
+)";
+
+const POSTGRES_RECORD: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (
+    version BIGINT PRIMARY KEY,
+    description TEXT NOT NULL,
+    installed_on TIMESTAMPTZ NOT NULL DEFAULT now(),
+    success BOOLEAN NOT NULL,
+    checksum BYTEA NOT NULL,
+    execution_time BIGINT NOT NULL
+)";
 
 /// One migration and whether the database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,57 +79,93 @@ pub struct MigrationState {
     pub applied: bool,
     /// Does this release know it?
     pub known: bool,
+    /// Was it applied with another text than the one this release has?
+    pub changed: bool,
 }
 
-fn migrator() -> Migrator {
-    let mut migrations = Vec::with_capacity(SQLITE.len() * 2);
-    for &(version, name, up, down) in SQLITE {
-        for (kind, sql) in [
-            (MigrationType::ReversibleUp, up),
-            (MigrationType::ReversibleDown, down),
-        ] {
-            migrations.push(Migration::new(
-                version,
-                Cow::Borrowed(name),
-                kind,
-                sql.into_sql_str(),
-                false,
-            ));
-        }
-    }
-    let mut migrator = Migrator::with_migrations(migrations);
-    // Newer ones are judged by `schema_floor` when the database is opened.
-    migrator.set_ignore_missing(true);
-    migrator
+/// A migration as the database remembers it.
+struct Applied {
+    version: i64,
+    checksum: Vec<u8>,
 }
 
-fn failed(error: MigrateError) -> StoreError {
-    match error {
-        MigrateError::Execute(e) => StoreError::from(e),
-        other => StoreError::Migration(other.to_string()),
+impl Migration {
+    fn checksum(&self) -> Vec<u8> {
+        Sha384::digest(self.up.as_bytes()).to_vec()
     }
 }
 
 impl Store {
+    fn migrations(&self) -> &'static [Migration] {
+        match self.database() {
+            Database::Postgres(_) => POSTGRES,
+            Database::File(_) | Database::Memory => SQLITE,
+        }
+    }
+
     /// Applies what is missing, up to migration `to` (`None` = all), each in its own transaction.
     ///
     /// # Errors
     /// [`StoreError::Migration`] when one fails; that one is rolled back, those before it stay.
     pub async fn migrate_up(&self, to: Option<i64>) -> Result<(), StoreError> {
-        let mut connection = self.writer().acquire().await?;
-        migrator()
-            .run_to(to.unwrap_or(NEWEST), &mut *connection)
-            .await
-            .map_err(failed)
+        let to = to.unwrap_or(NEWEST);
+        // What is up to date needs no lock, and no address past the proxy.
+        let applied = self.applied().await?;
+        if self.next_up(&applied, to)?.is_none() {
+            return Ok(());
+        }
+        loop {
+            let mut link = self.begin_migration().await?;
+            self.make_record(&mut link).await?;
+            let applied = list_applied(&mut link).await?;
+            let Some(next) = self.next_up(&applied, to)? else {
+                return link.rollback().await;
+            };
+            link.run_script(next.up).await.map_err(|e| failed(next, e))?;
+            query(
+                "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                 VALUES ($1, $2, TRUE, $3, 0)",
+            )
+            .bind(next.version)
+            .bind(next.name)
+            .bind(next.checksum())
+            .execute(&mut link)
+            .await?;
+            link.commit().await?;
+            tracing::info!(version = next.version, name = next.name, "applied a migration");
+        }
     }
 
-    /// Takes back every migration above `to` (0 = all), newest first. What their tables held is lost.
+    /// Takes back every migration above `to` (0 = all), newest first, each in its own transaction. What their tables
+    /// held is lost.
     ///
     /// # Errors
-    /// As [`Self::migrate_up`].
+    /// [`StoreError::Migration`] when one fails, or is of a newer release, which alone can take it back.
     pub async fn migrate_down(&self, to: i64) -> Result<(), StoreError> {
-        let mut connection = self.writer().acquire().await?;
-        migrator().undo(&mut *connection, to).await.map_err(failed)
+        loop {
+            let mut link = self.begin_migration().await?;
+            self.make_record(&mut link).await?;
+            let applied = list_applied(&mut link).await?;
+            let Some(newest) = applied.last().map(|a| a.version).filter(|v| *v > to) else {
+                return link.commit().await;
+            };
+            let known = self.migrations().iter().find(|m| m.version == newest);
+            let Some(migration) = known else {
+                return Err(StoreError::Migration(format!(
+                    "migration {newest} was made by a newer release, and only that release can take it back. Run its \
+                     `goblin migrate down --to {to}`"
+                )));
+            };
+            link.run_script(migration.down)
+                .await
+                .map_err(|e| failed(migration, e))?;
+            query("DELETE FROM _sqlx_migrations WHERE version = $1")
+                .bind(newest)
+                .execute(&mut link)
+                .await?;
+            link.commit().await?;
+            tracing::info!(version = newest, name = migration.name, "took a migration back");
+        }
     }
 
     /// Every migration known or applied, oldest first.
@@ -103,46 +173,45 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn migration_status(&self) -> Result<Vec<MigrationState>, StoreError> {
-        let applied = self.applied_migrations().await?;
-        let known = SQLITE.iter().map(|&(version, name, ..)| MigrationState {
-            version,
-            name: name.to_owned(),
-            applied: applied.contains(&version),
-            known: true,
-        });
-        let newer = applied
-            .iter()
-            .filter(|v| !SQLITE.iter().any(|m| m.0 == **v))
-            .map(|&version| MigrationState {
-                version,
-                name: "unknown".to_owned(),
-                applied: true,
-                known: false,
+        let applied = self.applied().await?;
+        let mut all: Vec<MigrationState> = Vec::new();
+        for migration in self.migrations() {
+            let found = applied.iter().find(|a| a.version == migration.version);
+            all.push(MigrationState {
+                version: migration.version,
+                name: migration.name.to_owned(),
+                applied: found.is_some(),
+                known: true,
+                changed: found.is_some_and(|a| a.checksum != migration.checksum()),
             });
-        let mut all: Vec<_> = known.chain(newer).collect();
-        all.sort_by_key(|m| m.version);
+        }
+        all.extend(
+            applied
+                .iter()
+                .filter(|a| a.version > NEWEST)
+                .map(|a| MigrationState {
+                    version: a.version,
+                    name: "unknown".to_owned(),
+                    applied: true,
+                    known: false,
+                    changed: false,
+                }),
+        );
         Ok(all)
-    }
-
-    async fn applied_migrations(&self) -> Result<Vec<i64>, StoreError> {
-        let mut connection = self.writer().acquire().await?;
-        let table = migrator().table_name;
-        connection.ensure_migrations_table(&table).await.map_err(failed)?;
-        let applied = connection.list_applied_migrations(&table).await.map_err(failed)?;
-        Ok(applied.into_iter().map(|m| m.version).collect())
     }
 
     /// Refuses a database that a newer release changed beyond what this one can work with.
     pub(crate) async fn check_schema(&self) -> Result<(), StoreError> {
-        let Some(found) = self.applied_migrations().await?.into_iter().max() else {
+        let Some(found) = self.applied().await?.last().map(|a| a.version) else {
             return Ok(());
         };
         if found <= NEWEST {
             return Ok(());
         }
-        let floor: Option<i64> = sqlx::query_scalar("SELECT lowest_known FROM schema_floor")
-            .fetch_optional(self.writer())
+        let row = query("SELECT lowest_known FROM schema_floor")
+            .fetch_optional(&mut self.read().await?)
             .await?;
+        let floor: Option<i64> = row.map(|row| row.get("lowest_known")).transpose()?;
         if floor.is_none_or(|floor| floor > NEWEST) {
             return Err(StoreError::NewerSchema {
                 file: self.database().to_string(),
@@ -157,6 +226,83 @@ impl Store {
         );
         Ok(())
     }
+
+    /// The first migration up to `to` that is missing.
+    fn next_up(&self, applied: &[Applied], to: i64) -> Result<Option<&'static Migration>, StoreError> {
+        for migration in self.migrations().iter().filter(|m| m.version <= to) {
+            match applied.iter().find(|a| a.version == migration.version) {
+                None => return Ok(Some(migration)),
+                Some(found) if found.checksum != migration.checksum() => {
+                    return Err(StoreError::Migration(format!(
+                        "migration {} `{}` was applied with another text than this release has. Start the release \
+                         that applied it, or restore a backup; `goblin migrate verify` lists every difference",
+                        migration.version, migration.name
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// What has been applied, oldest first; nothing in a database that has no record yet.
+    async fn applied(&self) -> Result<Vec<Applied>, StoreError> {
+        let has_record = match self.database() {
+            Database::Postgres(_) => {
+                "SELECT COUNT(*) AS found FROM pg_catalog.pg_class
+                 WHERE oid = to_regclass('_sqlx_migrations')"
+            }
+            Database::File(_) | Database::Memory => {
+                "SELECT COUNT(*) AS found FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'"
+            }
+        };
+        let mut link = self.begin_read().await?;
+        let found = query(has_record).fetch_one(&mut link).await?;
+        let applied = if found.get::<i64>("found")? == 0 {
+            Vec::new()
+        } else {
+            list_applied(&mut link).await?
+        };
+        link.rollback().await?;
+        Ok(applied)
+    }
+
+    async fn make_record(&self, link: &mut Link) -> Result<(), StoreError> {
+        link.run_script(match self.database() {
+            Database::Postgres(_) => POSTGRES_RECORD,
+            Database::File(_) | Database::Memory => SQLITE_RECORD,
+        })
+        .await
+        .map_err(|e| match e {
+            StoreError::Database(e) => StoreError::Migration(format!(
+                "its user may not make tables ({e}). Give it that right: GRANT CREATE ON SCHEMA public TO that user"
+            )),
+            other => other,
+        })
+    }
+}
+
+async fn list_applied(link: &mut Link) -> Result<Vec<Applied>, StoreError> {
+    let rows = query("SELECT version, checksum FROM _sqlx_migrations ORDER BY version")
+        .fetch_all(link)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Applied {
+                version: row.get("version")?,
+                checksum: row.get("checksum")?,
+            })
+        })
+        .collect()
+}
+
+fn failed(migration: &Migration, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Database(e) => {
+            StoreError::Migration(format!("{} `{}`: {e}", migration.version, migration.name))
+        }
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -165,8 +311,12 @@ mod tests {
 
     #[test]
     fn every_migration_file_is_embedded_and_numbered_without_gaps() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
-        assert_eq!(std::fs::read_dir(folder).unwrap().count(), SQLITE.len() * 2);
-        assert!(SQLITE.iter().enumerate().all(|(i, m)| m.0 == i as i64 + 1));
+        for (folder, all) in [("sqlite", SQLITE), ("postgres", POSTGRES)] {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("migrations")
+                .join(folder);
+            assert_eq!(std::fs::read_dir(folder).unwrap().count(), all.len() * 2);
+            assert!(all.iter().enumerate().all(|(i, m)| m.version == i as i64 + 1));
+        }
     }
 }

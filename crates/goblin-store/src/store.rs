@@ -1,41 +1,38 @@
-//! The database: opening, closing, and the two ways in (one writer, several readers).
+//! The database: opening, closing, and the ways in (a transaction or a single statement, to read or to write).
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::id::Ids;
 use goblin_core::owner::Owner;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::PgPool;
+use sqlx::sqlite::SqlitePool;
 
-use crate::error::{SQLITE_CORRUPT, SQLITE_NOTADB, StoreError, sqlite_code};
+use crate::error::StoreError;
+use crate::postgres::Postgres;
+use crate::sql::{Link, query};
+use crate::sqlite;
 
-/// Where one waits for a lock or a free connection at most, before [`StoreError::Busy`].
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Connections that only read.
-const READERS: u32 = 4;
-/// Files up to this size are checked page by page when opened (64 MiB takes a fraction of a second).
-const CHECK_BYTES: u64 = 64 * 1024 * 1024;
-
-/// A transaction that may write.
-pub(crate) type WriteTransaction = sqlx::Transaction<'static, sqlx::Sqlite>;
+/// How long a server may take to show that it answers.
+const PING: Duration = Duration::from_secs(3);
 
 /// Which database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
     /// An SQLite file, made when absent.
     File(PathBuf),
-    /// In memory, gone when closed.
+    /// SQLite in memory, gone when closed.
     Memory,
+    /// A PostgreSQL server.
+    Postgres(Box<Postgres>),
 }
 
 impl Database {
-    /// Reads a `DATABASE_URL`: `sqlite:PATH`, `sqlite://PATH`, `sqlite::memory:`.
+    /// Reads a `DATABASE_URL`: `sqlite:PATH`, `sqlite://PATH`, `sqlite::memory:`, `postgres://USER:PASSWORD@HOST/NAME`.
     ///
     /// # Errors
     /// [`StoreError::Address`] for anything else, without repeating the address, which may hold a password.
@@ -54,15 +51,18 @@ impl Database {
             return Ok(Self::File(PathBuf::from(path)));
         }
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            return Err(StoreError::Address(
-                "this release works with SQLite only; PostgreSQL is not built in yet. Leave DATABASE_URL unset \
-                 to use a file in the data directory."
-                    .to_owned(),
-            ));
+            return Ok(Self::Postgres(Box::new(Postgres::parse(url)?)));
         }
         Err(StoreError::Address(
-            "it must begin with `sqlite:`, for example `sqlite:/var/lib/goblin/goblin.db`.".to_owned(),
+            "it must begin with `sqlite:` or `postgres:`, for example `sqlite:/var/lib/goblin/goblin.db` or \
+             `postgres://goblin:PASSWORD@db.example.org/goblin`."
+                .to_owned(),
         ))
+    }
+
+    /// Can other processes work on it at the same time?
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
     }
 }
 
@@ -71,6 +71,7 @@ impl fmt::Display for Database {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Memory => f.write_str("in memory"),
+            Self::Postgres(postgres) => write!(f, "PostgreSQL at {postgres}"),
         }
     }
 }
@@ -93,22 +94,38 @@ pub struct Store(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     database: Database,
-    writer: SqlitePool,
-    readers: SqlitePool,
+    pools: Pools,
     clock: Clock,
     ids: Ids,
+    process: String,
+    /// Has this process said that it is alive?
+    known: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Pools {
+    /// SQLite allows one writer at a time.
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres {
+        pool: PgPool,
+        /// For migrations: past a pooling proxy, where one is configured.
+        direct: PgPool,
+        /// Does a proxy change the server's connection between transactions?
+        pooled: bool,
+    },
 }
 
 impl Store {
-    /// Opens the database and brings its schema up to date.
+    /// Opens the database, brings its schema up to date, and says there that this process is alive.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], [`StoreError::NotOurs`], [`StoreError::CannotOpen`],
-    /// [`StoreError::NewerSchema`], [`StoreError::Migration`]: each a sentence that names the file and the fix.
+    /// [`StoreError::Corrupt`], [`StoreError::NotOurs`], [`StoreError::CannotOpen`], [`StoreError::CannotConnect`],
+    /// [`StoreError::NewerSchema`], [`StoreError::Migration`]: each a sentence that names the place and the fix.
     /// A file that is refused is not changed.
     pub async fn open(options: StoreOptions) -> Result<Self, StoreError> {
         let store = Self::open_as_it_is(options).await?;
         store.migrate_up(None).await?;
+        store.say_alive().await?;
         Ok(store)
     }
 
@@ -118,39 +135,72 @@ impl Store {
     /// As [`Self::open`].
     pub async fn open_as_it_is(options: StoreOptions) -> Result<Self, StoreError> {
         let StoreOptions { database, clock, ids } = options;
-        let (writer, readers) = match &database {
-            Database::File(path) => open_file(path).await?,
-            Database::Memory => {
-                let one = memory_pool().await?;
-                (one.clone(), one)
+        let pools = match &database {
+            Database::File(path) => {
+                let (writer, readers) = sqlite::open_file(path).await?;
+                Pools::Sqlite { writer, readers }
             }
+            Database::Memory => {
+                let one = sqlite::open_memory().await?;
+                Pools::Sqlite {
+                    writer: one.clone(),
+                    readers: one,
+                }
+            }
+            Database::Postgres(postgres) => Pools::Postgres {
+                pool: postgres.connect().await?,
+                direct: postgres.direct_pool()?,
+                pooled: postgres.pooled,
+            },
         };
+        let process = ids.next_id();
         let store = Self(Arc::new(Inner {
             database,
-            writer,
-            readers,
+            pools,
             clock,
             ids,
+            process,
+            known: AtomicBool::new(false),
         }));
         store.check_schema().await?;
         Ok(store)
     }
 
-    /// Waits for running statements and closes every connection; later calls fail.
+    /// Takes leave, waits for running statements and closes every connection; later calls fail.
     pub async fn close(&self) {
-        self.0.readers.close().await;
-        self.0.writer.close().await;
+        self.say_goodbye().await;
+        match &self.0.pools {
+            Pools::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres { pool, direct, .. } => {
+                direct.close().await;
+                pool.close().await;
+            }
+        }
     }
 
-    /// Does the database answer?
+    /// Does the database answer? A server within a few seconds, however long others may wait for it.
     ///
     /// # Errors
-    /// When it does not.
+    /// When it does not, and why.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let one: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM tenants")
-            .fetch_one(self.readers())
+        let Database::Postgres(postgres) = &self.0.database else {
+            return self.look_at_tenants().await;
+        };
+        match tokio::time::timeout(PING, self.look_at_tenants()).await {
+            // Perhaps all connections are busy; a new one learns whether the server answers, and if not, why.
+            Err(_) | Ok(Err(StoreError::Busy | StoreError::Away(_))) => postgres.reach(PING).await,
+            Ok(answer) => answer,
+        }
+    }
+
+    async fn look_at_tenants(&self) -> Result<(), StoreError> {
+        let row = query("SELECT COUNT(*) AS found FROM tenants")
+            .fetch_one(&mut self.read().await?)
             .await?;
-        if one == 0 {
+        if row.get::<i64>("found")? == 0 {
             return Err(StoreError::Unreadable("tenants is empty".to_owned()));
         }
         Ok(())
@@ -163,14 +213,12 @@ impl Store {
     pub async fn insert_owner(&self, owner: &Owner, name: Option<&str>) -> Result<(), StoreError> {
         let now = self.now();
         let mut tx = self.begin_write().await?;
-        sqlx::query(
-            "INSERT INTO tenants (id, name, created_at) VALUES ($1, $1, $2) ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(&owner.tenant)
-        .bind(now.0)
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query(
+        query("INSERT INTO tenants (id, name, created_at) VALUES ($1, $1, $2) ON CONFLICT (id) DO NOTHING")
+            .bind(&owner.tenant)
+            .bind(now.0)
+            .execute(&mut tx)
+            .await?;
+        query(
             "INSERT INTO users (id, tenant_id, name, created_at) VALUES ($1, $2, $3, $4)
              ON CONFLICT (tenant_id, id) DO NOTHING",
         )
@@ -178,23 +226,14 @@ impl Store {
         .bind(&owner.tenant)
         .bind(name)
         .bind(now.0)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
-        tx.commit().await?;
-        Ok(())
+        tx.commit().await
     }
 
     /// Which database this is.
     pub fn database(&self) -> &Database {
         &self.0.database
-    }
-
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        &self.0.writer
-    }
-
-    pub(crate) fn readers(&self) -> &SqlitePool {
-        &self.0.readers
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -205,136 +244,89 @@ impl Store {
         self.0.ids.next_id()
     }
 
-    /// A transaction that holds the write lock from its first moment: one that reads first and asks for the
-    /// lock later can be refused at once, without waiting, when another process wrote in between.
-    pub(crate) async fn begin_write(&self) -> Result<WriteTransaction, StoreError> {
-        Ok(self.0.writer.begin_with("BEGIN IMMEDIATE").await?)
+    /// This process's name in the database.
+    pub(crate) fn process(&self) -> &str {
+        &self.0.process
+    }
+
+    /// Whether this process has said that it is alive; from now on it has, or has not.
+    pub(crate) fn set_known(&self, known: bool) -> bool {
+        self.0.known.swap(known, Ordering::Relaxed)
+    }
+
+    /// For one statement that reads.
+    pub(crate) async fn read(&self) -> Result<Link, StoreError> {
+        match &self.0.pools {
+            Pools::Sqlite { readers, .. } => Ok(readers.acquire().await?.into()),
+            Pools::Postgres { pool, pooled, .. } => single(pool, *pooled).await,
+        }
+    }
+
+    /// For one statement that writes; to be committed.
+    pub(crate) async fn write(&self) -> Result<Link, StoreError> {
+        match &self.0.pools {
+            Pools::Sqlite { writer, .. } => Ok(writer.acquire().await?.into()),
+            Pools::Postgres { pool, pooled, .. } => single(pool, *pooled).await,
+        }
+    }
+
+    /// A transaction that reads, and sees the database as it is at one moment.
+    pub(crate) async fn begin_read(&self) -> Result<Link, StoreError> {
+        match &self.0.pools {
+            Pools::Sqlite { readers, .. } => Ok(readers.begin().await?.into()),
+            Pools::Postgres { pool, pooled, .. } => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                Ok(named(pool.begin_with(begin).await?.into(), *pooled))
+            }
+        }
+    }
+
+    /// A transaction that writes. On SQLite it holds the write lock from its first moment: one that reads first and
+    /// asks for the lock later can be refused at once, without waiting, when another process wrote in between. On
+    /// PostgreSQL it must lock what it reads before it changes it ([`crate::sql::Query::locking`]).
+    pub(crate) async fn begin_write(&self) -> Result<Link, StoreError> {
+        match &self.0.pools {
+            Pools::Sqlite { writer, .. } => Ok(writer.begin_with("BEGIN IMMEDIATE").await?.into()),
+            Pools::Postgres { pool, pooled, .. } => Ok(named(pool.begin().await?.into(), *pooled)),
+        }
+    }
+
+    /// A transaction that changes the schema, and the only one: others wait for its end. The lock belongs to the
+    /// transaction, so it goes with the process, and a pooling proxy does not matter to it.
+    pub(crate) async fn begin_migration(&self) -> Result<Link, StoreError> {
+        let Pools::Postgres { direct, .. } = &self.0.pools else {
+            return self.begin_write().await;
+        };
+        let begun = direct.begin().await.map_err(StoreError::from);
+        if let (Err(StoreError::Busy | StoreError::Away(_)), Database::Postgres(postgres)) =
+            (&begun, &self.0.database)
+        {
+            // Why, as a connection of its own learns it.
+            postgres.reach_direct(PING).await?;
+        }
+        let mut link = Link::from(begun?).without_names();
+        link.run_script(
+            "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '5min'; \
+             SET LOCAL client_min_messages = warning; \
+             SELECT pg_advisory_xact_lock(7452087310946713);",
+        )
+        .await?;
+        Ok(link)
     }
 }
 
-fn base_options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .foreign_keys(true)
-        .busy_timeout(PATIENCE)
-        .disable_statement_logging()
-}
-
-async fn open_file(path: &Path) -> Result<(SqlitePool, SqlitePool), StoreError> {
-    let made = create_if_absent(path).map_err(|e| cannot_open(path, e.to_string()))?;
-    if !made {
-        let connected = base_options(path).read_only(true).connect().await;
-        let mut connection = connected.map_err(|e| refused(path, e))?;
-        inspect(path, &mut connection).await?;
-        connection.close().await.map_err(|e| refused(path, e))?;
-    }
-    let writing = base_options(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        // With a write-ahead log a crash of the machine can lose the last commits, never the database.
-        .synchronous(SqliteSynchronous::Normal);
-    let writer = pool(1)
-        .connect_with(writing.clone())
-        .await
-        .map_err(|e| refused(path, e))?;
-    // SQLite opens a file it may not write without a word; ask for the write lock to find out now.
-    let lock = writer
-        .begin_with("BEGIN IMMEDIATE")
-        .await
-        .map_err(|e| refused(path, e))?;
-    lock.rollback().await.map_err(|e| refused(path, e))?;
-    let readers = pool(READERS)
-        .connect_with(writing.pragma("query_only", "ON"))
-        .await
-        .map_err(|e| refused(path, e))?;
-    Ok((writer, readers))
-}
-
-/// Looks at a file before anything is written to it.
-async fn inspect(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'")
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(|e| refused(path, e))?;
-    if !tables.is_empty() && !tables.iter().any(|t| t == "_sqlx_migrations") {
-        return Err(StoreError::NotOurs {
-            file: path.display().to_string(),
-        });
-    }
-    let size = std::fs::metadata(path).map_or(0, |m| m.len());
-    if size > CHECK_BYTES {
-        return Ok(());
-    }
-    let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-        .fetch_one(connection)
-        .await
-        .map_err(|e| refused(path, e))?;
-    if verdict == "ok" {
-        return Ok(());
-    }
-    Err(StoreError::Corrupt {
-        file: path.display().to_string(),
-        reason: verdict,
-    })
-}
-
-/// Makes an empty file that only its owner can read; true when it was not there.
-fn create_if_absent(path: &Path) -> std::io::Result<bool> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-        Err(e) => Err(e),
+/// A connection for one statement. Behind a pooling proxy even that takes two messages, which only a transaction
+/// keeps on the same connection of the server.
+async fn single(pool: &PgPool, pooled: bool) -> Result<Link, StoreError> {
+    if pooled {
+        Ok(named(pool.begin().await?.into(), true))
+    } else {
+        Ok(pool.acquire().await?.into())
     }
 }
 
-fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(PATIENCE)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-}
-
-async fn memory_pool() -> Result<SqlitePool, StoreError> {
-    // One connection is the whole database: another would see another one.
-    let options = SqliteConnectOptions::new()
-        .in_memory(true)
-        .foreign_keys(true)
-        .disable_statement_logging();
-    Ok(pool(1).min_connections(1).connect_with(options).await?)
-}
-
-fn cannot_open(path: &Path, reason: String) -> StoreError {
-    StoreError::CannotOpen {
-        file: path.display().to_string(),
-        reason,
-        fix: "Check that its directory exists and that this user may write there, or name another with \
-              DATABASE_URL or the data directory's setting."
-            .to_owned(),
-    }
-}
-
-fn refused(path: &Path, error: sqlx::Error) -> StoreError {
-    match sqlite_code(&error) {
-        Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreError::Corrupt {
-            file: path.display().to_string(),
-            reason: plain_reason(&error),
-        },
-        _ => match StoreError::from(error) {
-            StoreError::Database(e) => cannot_open(path, plain_reason(&e)),
-            other => other,
-        },
-    }
-}
-
-fn plain_reason(error: &sqlx::Error) -> String {
-    error
-        .as_database_error()
-        .map_or_else(|| error.to_string(), |e| e.message().to_owned())
+fn named(link: Link, pooled: bool) -> Link {
+    if pooled { link.without_names() } else { link }
 }
 
 #[cfg(test)]
@@ -356,13 +348,32 @@ mod tests {
             );
         }
         for bad in [
-            "postgres://u:hunter2@h/db",
+            "postgres://u:hunter2@h:seven/db",
+            "postgres://u:hunter2@h/db?sslmode=hunter2",
+            "postgres://u:hunter2@h/db?hunter2word=1",
+            "postgres://h:5432",
             "mysql://u:hunter2@h/db",
             "sqlite:",
             "",
         ] {
             let sentence = Database::parse(bad).unwrap_err().to_string();
-            assert!(sentence.len() > 40 && !sentence.contains("hunter2"), "{sentence}");
+            assert!(
+                sentence.len() > 40 && !sentence.contains("u:hunter2"),
+                "{sentence}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_password_of_an_address_is_never_shown() {
+        for url in [
+            "postgres://u:hunter2@h:6000/db",
+            "postgresql://u@h:6000/db?password=hunter2",
+        ] {
+            let database = Database::parse(url).unwrap();
+            assert!(database.is_shared());
+            assert_eq!(database.to_string(), "PostgreSQL at h:6000/db");
+            assert!(!format!("{database:?}").contains("hunter2"));
         }
     }
 }

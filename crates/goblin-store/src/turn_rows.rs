@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use goblin_core::clock::Timestamp;
 use goblin_core::conversation::{Problem, Turn, TurnStatus, TurnTiming, TurnUsage};
 use goblin_core::owner::Owner;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 use crate::error::StoreError;
+use crate::sql::{Link, Query, Row, query};
 
 /// The columns [`turn_from`] reads, each of table `turns`.
 macro_rules! turn_columns {
@@ -22,9 +21,9 @@ macro_rules! turn_columns {
 pub(crate) use turn_columns;
 
 /// The turn without its siblings, which are rows of their own.
-pub(crate) fn turn_from(row: &SqliteRow) -> Result<Turn, StoreError> {
-    let status: String = row.try_get("status")?;
-    let error: Option<String> = row.try_get("error_json")?;
+pub(crate) fn turn_from(row: &Row) -> Result<Turn, StoreError> {
+    let status: String = row.get("status")?;
+    let error: Option<String> = row.get("error_json")?;
     let usage = match (count(row, "prompt_tokens")?, count(row, "completion_tokens")?) {
         (Some(prompt_tokens), Some(completion_tokens)) => Some(TurnUsage {
             prompt_tokens,
@@ -42,41 +41,41 @@ pub(crate) fn turn_from(row: &SqliteRow) -> Result<Turn, StoreError> {
         _ => None,
     };
     Ok(Turn {
-        id: row.try_get("id")?,
-        chat_id: row.try_get("chat_id")?,
-        parent: row.try_get("parent")?,
-        content: row.try_get("content_text")?,
-        answer: row.try_get("answer")?,
-        reasoning: row.try_get("reasoning")?,
+        id: row.get("id")?,
+        chat_id: row.get("chat_id")?,
+        parent: row.get("parent")?,
+        content: row.get("content_text")?,
+        answer: row.get("answer")?,
+        reasoning: row.get("reasoning")?,
         status: TurnStatus::parse(&status)
             .ok_or_else(|| StoreError::Unreadable(format!("turns.status: {status}")))?,
-        finish_reason: row.try_get("finish_reason")?,
-        model: row.try_get("model")?,
-        local: row.try_get("local")?,
+        finish_reason: row.get("finish_reason")?,
+        model: row.get("model")?,
+        local: row.get("local")?,
         error: error.as_deref().map(problem_from).transpose()?,
         usage,
         left_out: count(row, "left_out")?.unwrap_or(0),
         timing,
         siblings: Vec::new(),
-        created_at: Timestamp(row.try_get("created_at")?),
-        finished_at: row.try_get::<Option<i64>, _>("finished_at")?.map(Timestamp),
+        created_at: Timestamp(row.get("created_at")?),
+        finished_at: row.get::<Option<i64>>("finished_at")?.map(Timestamp),
     })
 }
 
 /// How many turns are above this row.
-pub(crate) fn depth_from(row: &SqliteRow) -> Result<u32, StoreError> {
+pub(crate) fn depth_from(row: &Row) -> Result<u32, StoreError> {
     Ok(count(row, "depth")?.unwrap_or(0))
 }
 
-fn count(row: &SqliteRow, column: &str) -> Result<Option<u32>, StoreError> {
+fn count(row: &Row, column: &str) -> Result<Option<u32>, StoreError> {
     Ok(row
-        .try_get::<Option<i64>, _>(column)?
+        .get::<Option<i64>>(column)?
         .map(|n| u32::try_from(n.max(0)).unwrap_or(u32::MAX)))
 }
 
-fn millis(row: &SqliteRow, column: &str) -> Result<Option<u64>, StoreError> {
+fn millis(row: &Row, column: &str) -> Result<Option<u64>, StoreError> {
     Ok(row
-        .try_get::<Option<i64>, _>(column)?
+        .get::<Option<i64>>(column)?
         .map(|n| u64::try_from(n).unwrap_or(0)))
 }
 
@@ -85,12 +84,8 @@ fn problem_from(json: &str) -> Result<Problem, StoreError> {
 }
 
 /// The turn with its siblings, unless its chat is deleted or another owner's.
-pub(crate) async fn fetch_turn(
-    connection: &mut SqliteConnection,
-    owner: &Owner,
-    id: &str,
-) -> Result<Option<Turn>, StoreError> {
-    let row = sqlx::query(concat!(
+pub(crate) async fn fetch_turn(link: &mut Link, owner: &Owner, id: &str) -> Result<Option<Turn>, StoreError> {
+    let row = query(concat!(
         "SELECT ",
         turn_columns!(),
         " FROM turns JOIN chats ON chats.id = turns.chat_id
@@ -99,41 +94,41 @@ pub(crate) async fn fetch_turn(
     .bind(id)
     .bind(&owner.tenant)
     .bind(&owner.user)
-    .fetch_optional(&mut *connection)
+    .fetch_optional(link)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let mut turn = turn_from(&row)?;
-    fill_siblings(connection, std::slice::from_mut(&mut turn)).await?;
+    fill_siblings(link, std::slice::from_mut(&mut turn)).await?;
     Ok(Some(turn))
 }
 
 /// Fills in the siblings of turns of one chat, oldest first.
-pub(crate) async fn fill_siblings(
-    connection: &mut SqliteConnection,
-    turns: &mut [Turn],
-) -> Result<(), StoreError> {
+pub(crate) async fn fill_siblings(link: &mut Link, turns: &mut [Turn]) -> Result<(), StoreError> {
     let Some(first) = turns.first() else { return Ok(()) };
     let parents: Vec<&String> = turns.iter().filter_map(|t| t.parent.as_ref()).collect();
     let with_roots = turns.iter().any(|t| t.parent.is_none());
-    let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new("SELECT id, parent FROM turns WHERE chat_id = ");
-    query.push_bind(first.chat_id.clone()).push(" AND (");
+    let mut which = Vec::new();
     if !parents.is_empty() {
-        let mut list = query.push("parent IN (").separated(", ");
-        for parent in &parents {
-            list.push_bind((*parent).clone());
-        }
-        query.push(")");
+        let places: Vec<String> = (2..parents.len() + 2).map(|n| format!("${n}")).collect();
+        which.push(format!("parent IN ({})", places.join(", ")));
     }
-    query.push(match (parents.is_empty(), with_roots) {
-        (true, _) => "parent IS NULL",
-        (false, true) => " OR parent IS NULL",
-        (false, false) => "",
-    });
-    query.push(") ORDER BY created_at, id");
-    let rows: Vec<(String, Option<String>)> = query.build_query_as().fetch_all(connection).await?;
+    if with_roots {
+        which.push("parent IS NULL".to_owned());
+    }
+    let mut query = Query::made(format!(
+        "SELECT id, parent FROM turns WHERE chat_id = $1 AND ({}) ORDER BY created_at, id",
+        which.join(" OR ")
+    ))
+    .bind(first.chat_id.clone());
+    for parent in parents {
+        query = query.bind(parent.clone());
+    }
     let mut children: HashMap<Option<String>, Vec<String>> = HashMap::new();
-    for (id, parent) in rows {
-        children.entry(parent).or_default().push(id);
+    for row in query.fetch_all(link).await? {
+        children
+            .entry(row.get("parent")?)
+            .or_default()
+            .push(row.get("id")?);
     }
     for turn in turns {
         turn.siblings = children.get(&turn.parent).cloned().unwrap_or_default();

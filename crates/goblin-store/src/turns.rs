@@ -3,10 +3,10 @@
 use goblin_core::clock::Timestamp;
 use goblin_core::conversation::{Chat, Problem, Turn, TurnStatus, TurnTiming, TurnUsage, title_from};
 use goblin_core::owner::Owner;
-use sqlx::SqliteConnection;
 
-use crate::chat_rows::{chat_columns, chat_from, fetch_chat, storable};
+use crate::chat_rows::{chat_columns, chat_from, fetch_chat_to_change, storable};
 use crate::error::StoreError;
+use crate::sql::{Link, query};
 use crate::store::Store;
 use crate::turn_rows::{depth_from, fetch_turn, fill_siblings, turn_columns, turn_from};
 use crate::usage::{NewUsage, insert_usage_row};
@@ -98,7 +98,7 @@ impl Store {
     pub async fn insert_turn(&self, owner: &Owner, new: NewTurn) -> Result<(Turn, Chat), StoreError> {
         let (id, now) = (self.next_id(), self.now());
         let mut tx = self.begin_write().await?;
-        let chat = fetch_chat(&mut tx, owner, &new.chat)
+        let chat = fetch_chat_to_change(&mut tx, owner, &new.chat)
             .await?
             .ok_or(StoreError::NotFound("chat"))?;
         let parent = match new.parent {
@@ -107,10 +107,10 @@ impl Store {
             Parent::Turn(id) => Some(id),
         };
         let depth = depth_below(&mut tx, &chat.id, parent.as_deref()).await?;
-        let row = sqlx::query(concat!(
+        let row = query(concat!(
             "INSERT INTO turns (id, tenant_id, user_id, chat_id, parent, depth, content_text, answer, status,
-                                model, left_out, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, '', 'streaming', $8, $9, $10) RETURNING ",
+                                model, left_out, created_at, process)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, '', 'streaming', $8, $9, $10, $11) RETURNING ",
             turn_columns!()
         ))
         .bind(&id)
@@ -123,7 +123,8 @@ impl Store {
         .bind(new.model)
         .bind(i64::from(new.left_out))
         .bind(now.0)
-        .fetch_one(&mut *tx)
+        .bind(self.process())
+        .fetch_one(&mut tx)
         .await?;
         let mut turn = turn_from(&row)?;
         fill_siblings(&mut tx, std::slice::from_mut(&mut turn)).await?;
@@ -140,7 +141,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn find_turn(&self, owner: &Owner, id: &str) -> Result<Option<Turn>, StoreError> {
-        let mut tx = self.readers().begin().await?;
+        let mut tx = self.begin_read().await?;
         let turn = fetch_turn(&mut tx, owner, id).await?;
         tx.rollback().await?;
         Ok(turn)
@@ -158,7 +159,7 @@ impl Store {
         let mut tx = self.begin_write().await?;
         for turn in open {
             let (model, local) = turn.model.as_ref().map(|(m, l)| (m.as_str(), *l)).unzip();
-            sqlx::query(
+            query(
                 "UPDATE turns SET answer = $2, reasoning = $3, model = COALESCE($4, model), local = COALESCE($5, local)
                  WHERE id = $1 AND status = 'streaming'",
             )
@@ -167,7 +168,7 @@ impl Store {
             .bind(turn.reasoning.as_deref().map(storable))
             .bind(model)
             .bind(local)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
         }
         tx.commit().await?;
@@ -188,8 +189,8 @@ impl Store {
     ) -> Result<Turn, StoreError> {
         let now = self.now();
         let mut tx = self.begin_write().await?;
-        let ended = set_end(&mut tx, owner, &end, now).await?;
-        let row = sqlx::query(concat!(
+        let ended = set_end(&mut tx, owner, &end, now, self.process()).await?;
+        let row = query(concat!(
             "SELECT ",
             turn_columns!(),
             " FROM turns WHERE id = $1 AND tenant_id = $2 AND user_id = $3"
@@ -197,7 +198,7 @@ impl Store {
         .bind(&end.turn)
         .bind(&owner.tenant)
         .bind(&owner.user)
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut tx)
         .await?;
         if let Some(usage) = usage
             && (ended || is_gone(&mut tx, &end.turn).await?)
@@ -213,53 +214,30 @@ impl Store {
         tx.commit().await?;
         Ok(turn)
     }
-
-    /// At start-up: every turn still `streaming`, of any owner, was cut off by the end of the process before;
-    /// it becomes `incomplete` and keeps what was checkpointed. Returns how many.
-    ///
-    /// # Errors
-    /// When it cannot be saved.
-    pub async fn mark_interrupted(&self) -> Result<u64, StoreError> {
-        let done = sqlx::query(
-            "UPDATE turns SET status = 'incomplete', finished_at = $1 WHERE status = 'streaming'",
-        )
-        .bind(self.now().0)
-        .execute(self.writer())
-        .await?;
-        Ok(done.rows_affected())
-    }
 }
 
 /// Was the turn removed, with its chat? (Another owner's is there.)
-async fn is_gone(connection: &mut SqliteConnection, turn: &str) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT 1 FROM turns WHERE id = $1")
+async fn is_gone(link: &mut Link, turn: &str) -> Result<bool, StoreError> {
+    let row = query("SELECT 1 FROM turns WHERE id = $1")
         .bind(turn)
-        .fetch_optional(connection)
+        .fetch_optional(link)
         .await?;
     Ok(row.is_none())
 }
 
 /// The depth of a child of `parent`, which must be a turn of this chat.
-async fn depth_below(
-    connection: &mut SqliteConnection,
-    chat: &str,
-    parent: Option<&str>,
-) -> Result<u32, StoreError> {
+async fn depth_below(link: &mut Link, chat: &str, parent: Option<&str>) -> Result<u32, StoreError> {
     let Some(parent) = parent else { return Ok(0) };
-    let row = sqlx::query("SELECT depth FROM turns WHERE id = $1 AND chat_id = $2")
+    let row = query("SELECT depth FROM turns WHERE id = $1 AND chat_id = $2")
         .bind(parent)
         .bind(chat)
-        .fetch_optional(connection)
+        .fetch_optional(link)
         .await?;
     Ok(depth_from(&row.ok_or(StoreError::NotInChat("parent"))?)? + 1)
 }
 
-async fn set_head(
-    connection: &mut SqliteConnection,
-    turn: &Turn,
-    now: Timestamp,
-) -> Result<Chat, StoreError> {
-    let row = sqlx::query(concat!(
+async fn set_head(link: &mut Link, turn: &Turn, now: Timestamp) -> Result<Chat, StoreError> {
+    let row = query(concat!(
         "UPDATE chats SET head = $2, updated_at = $3, title = COALESCE(title, $4) WHERE id = $1 RETURNING ",
         chat_columns!()
     ))
@@ -267,17 +245,18 @@ async fn set_head(
     .bind(&turn.id)
     .bind(now.0)
     .bind(title_from(&turn.content))
-    .fetch_one(connection)
+    .fetch_one(link)
     .await?;
     chat_from(&row)
 }
 
 /// True when the turn was running until now.
 async fn set_end(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     owner: &Owner,
     end: &FinishedTurn,
     now: Timestamp,
+    process: &str,
 ) -> Result<bool, StoreError> {
     let status = if end.status == TurnStatus::Streaming {
         TurnStatus::Incomplete
@@ -286,11 +265,11 @@ async fn set_end(
     };
     let error = end.error.as_ref().map(serde_json::to_string).transpose();
     let millis = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
-    let done = sqlx::query(
+    let done = query(
         "UPDATE turns SET answer = $4, reasoning = $5, status = $6, finish_reason = $7, model = $8, local = $9,
                           error_json = $10, prompt_tokens = $11, completion_tokens = $12, cached_tokens = $13,
-                          left_out = $14, first_token_ms = $15, total_ms = $16, finished_at = $17
-         WHERE id = $1 AND tenant_id = $2 AND user_id = $3 AND status = 'streaming'",
+                          left_out = $14, first_token_ms = $15, total_ms = $16, finished_at = $17, process = NULL
+         WHERE id = $1 AND tenant_id = $2 AND user_id = $3 AND (status = 'streaming' OR process = $18)",
     )
     .bind(&end.turn)
     .bind(&owner.tenant)
@@ -309,7 +288,8 @@ async fn set_end(
     .bind(end.timing.map(|t| millis(t.first_token_ms)))
     .bind(end.timing.map(|t| millis(t.total_ms)))
     .bind(now.0)
-    .execute(connection)
+    .bind(process)
+    .execute(link)
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(done > 0)
 }

@@ -4,12 +4,11 @@ use goblin_core::clock::Timestamp;
 use goblin_core::event::Usage;
 use goblin_core::limits::MAX_PAGE;
 use goblin_core::owner::Owner;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 use crate::chats::Page;
 use crate::cursor::Cursor;
 use crate::error::StoreError;
+use crate::sql::{Link, Row, query};
 use crate::store::Store;
 
 /// A request to be booked. Never holds text of question or answer.
@@ -51,8 +50,9 @@ impl Store {
     /// When it cannot be saved.
     pub async fn insert_usage(&self, owner: &Owner, usage: NewUsage) -> Result<UsageRow, StoreError> {
         let (id, at) = (self.next_id(), self.now());
-        let mut connection = self.writer().acquire().await?;
-        insert_usage_row(&mut connection, owner, &id, at, None, &usage).await?;
+        let mut link = self.write().await?;
+        insert_usage_row(&mut link, owner, &id, at, None, &usage).await?;
+        link.commit().await?;
         Ok(UsageRow {
             id,
             turn: None,
@@ -73,7 +73,7 @@ impl Store {
     ) -> Result<Page<UsageRow>, StoreError> {
         let after = Cursor::decode(cursor)?;
         let limit = limit.clamp(1, MAX_PAGE);
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT id, request_id, door, turn_id, model, provider, local, prompt_tokens, completion_tokens,
                     cached_tokens, reasoning_tokens, outcome, at
              FROM usage WHERE tenant_id = $1 AND user_id = $2 AND (at, id) < ($3, $4)
@@ -84,7 +84,7 @@ impl Store {
         .bind(after.at.0)
         .bind(&after.id)
         .bind(i64::from(limit) + 1)
-        .fetch_all(self.readers())
+        .fetch_all(&mut self.read().await?)
         .await?;
         let items = rows.iter().map(usage_from).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::cut(items, limit, |row| Cursor {
@@ -95,14 +95,14 @@ impl Store {
 }
 
 pub(crate) async fn insert_usage_row(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     owner: &Owner,
     id: &str,
     at: Timestamp,
     turn: Option<&str>,
     usage: &NewUsage,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO usage (id, tenant_id, user_id, request_id, door, turn_id, model, provider, local,
                             prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, outcome, at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
@@ -122,32 +122,32 @@ pub(crate) async fn insert_usage_row(
     .bind(i64::from(usage.tokens.reasoning_tokens))
     .bind(&usage.outcome)
     .bind(at.0)
-    .execute(connection)
+    .execute(link)
     .await?;
     Ok(())
 }
 
-fn usage_from(row: &SqliteRow) -> Result<UsageRow, StoreError> {
+fn usage_from(row: &Row) -> Result<UsageRow, StoreError> {
     let tokens = |column: &str| -> Result<u32, StoreError> {
-        Ok(u32::try_from(row.try_get::<i64, _>(column)?.max(0)).unwrap_or(u32::MAX))
+        Ok(u32::try_from(row.get::<i64>(column)?.max(0)).unwrap_or(u32::MAX))
     };
     Ok(UsageRow {
-        id: row.try_get("id")?,
-        turn: row.try_get("turn_id")?,
-        at: Timestamp(row.try_get("at")?),
+        id: row.get("id")?,
+        turn: row.get("turn_id")?,
+        at: Timestamp(row.get("at")?),
         usage: NewUsage {
-            request_id: row.try_get("request_id")?,
-            door: row.try_get("door")?,
-            model: row.try_get("model")?,
-            provider: row.try_get("provider")?,
-            local: row.try_get("local")?,
+            request_id: row.get("request_id")?,
+            door: row.get("door")?,
+            model: row.get("model")?,
+            provider: row.get("provider")?,
+            local: row.get("local")?,
             tokens: Usage {
                 prompt_tokens: tokens("prompt_tokens")?,
                 completion_tokens: tokens("completion_tokens")?,
                 cached_tokens: tokens("cached_tokens")?,
                 reasoning_tokens: tokens("reasoning_tokens")?,
             },
-            outcome: row.try_get("outcome")?,
+            outcome: row.get("outcome")?,
         },
     })
 }

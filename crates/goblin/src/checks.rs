@@ -114,7 +114,7 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
         timed("disk", async { disk(&config.data_dir) }).await,
         timed("memory", async { memory(config) }).await,
         timed("clock", async { clock(&Clock::System) }).await,
-        timed("database", database_file(&config.database)).await,
+        timed("database", database(&config.database)).await,
         timed("port", ports::of_backend(config.server.address)).await,
         timed("tier_port", ports::of_tier(config.tier.address)).await,
         timed("engine", async { engine(config) }).await,
@@ -297,11 +297,13 @@ fn clock(clock: &Clock) -> Finding {
     Finding::ok(format!("it shows {}", now.to_rfc3339()))
 }
 
-async fn database_file(database: &Database) -> Finding {
-    let Database::File(path) = database else {
+async fn database(database: &Database) -> Finding {
+    if *database == Database::Memory {
         return Finding::ok("in memory");
-    };
-    if !path.exists() {
+    }
+    if let Database::File(path) = database
+        && !path.exists()
+    {
         return Finding::ok(format!(
             "{} is not there yet; the first start makes it",
             path.display()
@@ -314,13 +316,13 @@ async fn database_file(database: &Database) -> Finding {
     };
     match Store::open_as_it_is(options).await {
         Ok(store) => {
-            let finding = schema(&store, &path.display().to_string()).await;
+            let finding = schema(&store, &database.to_string()).await;
             store.close().await;
             finding
         }
         Err(e) => Finding::bad(
             PartState::Down,
-            format!("{} does not open", path.display()),
+            format!("{database} does not open"),
             e.to_string(),
             "The sentence above says what to do; nothing was changed.",
         ),
@@ -330,6 +332,17 @@ async fn database_file(database: &Database) -> Finding {
 async fn schema(store: &Store, place: &str) -> Finding {
     match store.migration_status().await {
         Ok(all) => {
+            if let Some(changed) = all.iter().find(|m| m.changed) {
+                return Finding::bad(
+                    PartState::Down,
+                    place.to_owned(),
+                    format!(
+                        "migration {} was applied with another text than this release has.",
+                        changed.version
+                    ),
+                    "Start the release that applied it, or restore a backup.",
+                );
+            }
             let applied = all.iter().filter(|m| m.applied).count();
             Finding::ok(format!("{place}: {applied} of {} migrations applied", all.len()))
         }
@@ -349,7 +362,7 @@ async fn database_open(store: &Store) -> Finding {
             PartState::Down,
             format!("{} does not answer", store.database()),
             e.to_string(),
-            "Look at the disk and the file's rights; `goblin doctor` looks closer.",
+            "Look at the disk and the file's rights, or at the server; `goblin doctor` looks closer.",
         ),
     }
 }

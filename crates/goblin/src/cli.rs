@@ -177,12 +177,16 @@ pub(crate) enum ConfigCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Migrate {
     /// Apply what is missing
-    Up,
-    /// Take back every migration above a number; what their tables held is lost
+    Up {
+        /// The last number to apply; without it, all
+        #[arg(long, value_name = "NUMBER")]
+        to: Option<i64>,
+    },
+    /// Take back the newest migration, or every one above a number; what their tables held is lost
     Down {
         /// The number that stays; 0 takes back all
         #[arg(long, value_name = "NUMBER")]
-        to: i64,
+        to: Option<i64>,
         /// Yes, really: the data of the dropped tables is lost
         #[arg(long)]
         yes: bool,
@@ -193,6 +197,8 @@ pub(crate) enum Migrate {
         #[arg(long)]
         json: bool,
     },
+    /// Compare what was applied with what this release has (exit code 1 when anything is missing or differs)
+    Verify,
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {

@@ -97,9 +97,7 @@ async fn look(command: &Command, config: &Config, output: Output) -> anyhow::Res
     match command {
         Command::Status { json, url } => command::look::status(config, url.as_deref(), *json, output).await,
         Command::Doctor { json } => command::look::doctor(config, *json, output).await,
-        Command::Migrate(command) => command::migrate::run(command, config, output)
-            .await
-            .map(|()| true),
+        Command::Migrate(command) => command::migrate::run(command, config, output).await,
         Command::Models(Models::Roster(command)) => command::roster::run(command, config, output).await,
         Command::Models(command) => command::models::run(command, config, output).map(|()| true),
         Command::Up(_) | Command::Serve(_) | Command::Config(_) | Command::Version { .. } => Ok(true),

@@ -53,6 +53,9 @@ pub(crate) fn no_model_help(providers: &[ProviderHandle]) -> &'static str {
 /// Where an Ollama of this machine listens unless told otherwise.
 const USUAL_OLLAMA: &str = "http://127.0.0.1:11434";
 
+/// How often a process says in a shared database that it is alive; four times before it counts as ended.
+const ALIVE_PERIOD: Duration = Duration::from_millis(goblin_store::processes::SILENT_MS.unsigned_abs() / 4);
+
 /// What everything in the process shares.
 #[derive(Clone)]
 pub(crate) struct Process {
@@ -277,7 +280,7 @@ where
 ///
 /// # Errors
 ///
-/// When the database does not open: a sentence with the file and the fix.
+/// When the database does not open: a sentence with the place and the fix.
 pub(crate) async fn open_store(process: &Process) -> anyhow::Result<Store> {
     let options = goblin_store::store::StoreOptions {
         database: process.config.database.clone(),
@@ -295,6 +298,9 @@ pub(crate) async fn open_store(process: &Process) -> anyhow::Result<Store> {
             "the last run ended in the middle of answers; what was answered is kept"
         );
     }
+    if store.database().is_shared() {
+        stay_known(process, &store);
+    }
     let sweeper = store.clone();
     repeat(process, Duration::from_secs(60), move || {
         let store = sweeper.clone();
@@ -305,4 +311,26 @@ pub(crate) async fn open_store(process: &Process) -> anyhow::Result<Store> {
         }
     });
     Ok(store)
+}
+
+/// Says now and then that this process is alive, and ends the turns of those that are not.
+fn stay_known(process: &Process, store: &Store) {
+    let store = store.clone();
+    repeat(process, ALIVE_PERIOD, move || {
+        let store = store.clone();
+        async move {
+            if let Err(error) = store.say_alive().await {
+                tracing::warn!(%error, "the database was not told that this process is alive");
+                return;
+            }
+            match store.mark_interrupted().await {
+                Ok(0) => {}
+                Ok(turns) => tracing::warn!(
+                    turns,
+                    "another process ended in the middle of answers; what was answered is kept"
+                ),
+                Err(error) => tracing::warn!(%error, "turns of ended processes could not be ended"),
+            }
+        }
+    });
 }

@@ -5,7 +5,17 @@ use goblin_store::chats::ChatPatch;
 use goblin_store::error::StoreError;
 use goblin_store::turns::{MAX_SIBLINGS, NewTurn, Parent};
 
-use crate::desk::{Desk, complete};
+use crate::desk::{Desk, complete, on_both};
+
+on_both! {
+    editing_makes_siblings_and_the_head_says_which_branch_is_shown,
+    a_long_branch_is_read_from_its_end_page_by_page,
+    a_chat_without_turns_has_an_empty_branch,
+    pages_of_enormous_answers_stay_bounded,
+    a_chat_a_thousand_turns_deep_can_be_removed,
+    branches_of_one_turn_are_bounded,
+    paging_through_chats_misses_and_repeats_nothing_while_new_ones_arrive,
+}
 
 fn ids(turns: &[Turn]) -> Vec<&str> {
     turns.iter().map(|t| t.id.as_str()).collect()
@@ -15,9 +25,7 @@ fn below(turn: &Turn) -> Parent {
     Parent::Turn(turn.id.clone())
 }
 
-#[tokio::test]
-async fn editing_makes_siblings_and_the_head_says_which_branch_is_shown() {
-    let desk = Desk::in_memory().await;
+async fn editing_makes_siblings_and_the_head_says_which_branch_is_shown(desk: &Desk) {
     let chat = desk.chat().await;
     let root = desk.ask(&chat, Parent::Head, "root").await;
     let old = desk.ask(&chat, Parent::Head, "old").await;
@@ -81,9 +89,7 @@ async fn editing_makes_siblings_and_the_head_says_which_branch_is_shown() {
     }
 }
 
-#[tokio::test]
-async fn a_long_branch_is_read_from_its_end_page_by_page() {
-    let desk = Desk::in_memory().await;
+async fn a_long_branch_is_read_from_its_end_page_by_page(desk: &Desk) {
     let chat = desk.chat().await;
     let mut asked = Vec::new();
     for n in 0..7 {
@@ -125,9 +131,7 @@ async fn a_long_branch_is_read_from_its_end_page_by_page() {
     );
 }
 
-#[tokio::test]
-async fn a_chat_without_turns_has_an_empty_branch() {
-    let desk = Desk::in_memory().await;
+async fn a_chat_without_turns_has_an_empty_branch(desk: &Desk) {
     let chat = desk.chat().await;
     let page = desk
         .store
@@ -138,9 +142,7 @@ async fn a_chat_without_turns_has_an_empty_branch() {
     assert_eq!(chat.title, None);
 }
 
-#[tokio::test]
-async fn pages_of_enormous_answers_stay_bounded() {
-    let desk = Desk::in_memory().await;
+async fn pages_of_enormous_answers_stay_bounded(desk: &Desk) {
     let chat = desk.chat().await;
     let answer = "x".repeat(12 * 1024 * 1024);
     let mut last = None;
@@ -170,9 +172,7 @@ async fn pages_of_enormous_answers_stay_bounded() {
     );
 }
 
-#[tokio::test]
-async fn a_chat_a_thousand_turns_deep_can_be_removed() {
-    let desk = Desk::in_memory().await;
+async fn a_chat_a_thousand_turns_deep_can_be_removed(desk: &Desk) {
     let chat = desk.chat().await;
     for _ in 0..1200 {
         desk.ask(&chat, Parent::Head, "more").await;
@@ -182,9 +182,7 @@ async fn a_chat_a_thousand_turns_deep_can_be_removed() {
     assert_eq!(desk.store.purge_deleted().await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn branches_of_one_turn_are_bounded() {
-    let desk = Desk::in_memory().await;
+async fn branches_of_one_turn_are_bounded(desk: &Desk) {
     let chat = desk.chat().await;
     let root = desk.ask(&chat, Parent::Head, "root").await;
     for _ in 0..MAX_SIBLINGS {
@@ -217,9 +215,7 @@ async fn branches_of_one_turn_are_bounded() {
     assert_eq!(head, after, "a refused turn leaves nothing behind");
 }
 
-#[tokio::test]
-async fn paging_through_chats_misses_and_repeats_nothing_while_new_ones_arrive() {
-    let desk = Desk::in_memory().await;
+async fn paging_through_chats_misses_and_repeats_nothing_while_new_ones_arrive(desk: &Desk) {
     let mut made = Vec::new();
     for n in 0..9 {
         // Three share each millisecond, so that the order needs the id.

@@ -6,21 +6,27 @@ use goblin_core::clock::Clock;
 use goblin_core::conversation::TurnStatus;
 use goblin_core::id::Ids;
 use goblin_core::owner::Owner;
-use goblin_store::store::{Database, Store, StoreOptions};
+use goblin_store::processes::SILENT_MS;
+use goblin_store::store::{Store, StoreOptions};
 use goblin_store::turns::{Checkpoint, NewTurn, Parent};
 use tokio::task::JoinSet;
 
-use crate::desk::{Desk, complete};
+use crate::desk::{Desk, complete, on_both_kept};
+
+on_both_kept! {
+    questions_asked_at_once_in_one_chat_follow_each_other,
+    fifty_writers_at_once_are_never_told_that_the_database_is_locked,
+    what_was_checkpointed_survives_a_process_that_never_finished,
+    a_write_given_up_in_the_middle_leaves_nothing_and_blocks_nobody,
+    a_checkpoint_is_saved_for_all_its_turns_or_for_none,
+}
 
 /// Far longer than anything here takes.
 const HANG: Duration = Duration::from_secs(120);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn fifty_writers_at_once_are_never_told_that_the_database_is_locked() {
-    let dir = tempfile::tempdir().unwrap();
-    let database = Database::File(dir.path().join("goblin.db"));
+async fn fifty_writers_at_once_are_never_told_that_the_database_is_locked(desk: &Desk) {
     let open = || StoreOptions {
-        database: database.clone(),
+        database: desk.store.database().clone(),
         clock: Clock::System,
         ids: Ids::Random,
     };
@@ -38,7 +44,35 @@ async fn fifty_writers_at_once_are_never_told_that_the_database_is_locked() {
     assert_eq!(all.len(), 50);
     let page = stores[0].list_chats(&Owner::local(), None, 200).await.unwrap();
     assert_eq!(page.items.len(), 50);
-    assert_eq!(stores[1].mark_interrupted().await.unwrap(), 0);
+    assert_eq!(
+        stores[1].mark_interrupted().await.unwrap(),
+        0,
+        "all have finished"
+    );
+}
+
+async fn questions_asked_at_once_in_one_chat_follow_each_other(desk: &Desk) {
+    let chat = desk.chat().await;
+    let mut asking = JoinSet::new();
+    for n in 0..20 {
+        let (store, owner, chat) = (desk.store.clone(), desk.owner.clone(), chat.id.clone());
+        asking.spawn(async move {
+            let new = NewTurn {
+                chat,
+                content: n.to_string(),
+                ..NewTurn::default()
+            };
+            store.insert_turn(&owner, new).await.unwrap();
+        });
+    }
+    tokio::time::timeout(HANG, asking.join_all()).await.unwrap();
+    let page = desk
+        .store
+        .list_branch(&desk.owner, &chat.id, None, 50)
+        .await
+        .unwrap();
+    assert_eq!(page.items.len(), 20, "each found the one before it");
+    assert!(page.items.iter().all(|turn| turn.siblings.len() == 1));
 }
 
 async fn write_a_chat(store: &Store, n: usize) {
@@ -74,10 +108,7 @@ async fn write_a_chat(store: &Store, n: usize) {
     }
 }
 
-#[tokio::test]
-async fn what_was_checkpointed_survives_a_process_that_never_finished() {
-    let dir = tempfile::tempdir().unwrap();
-    let desk = Desk::open(Database::File(dir.path().join("goblin.db"))).await;
+async fn what_was_checkpointed_survives_a_process_that_never_finished(desk: &Desk) {
     let chat = desk.chat().await;
     let done = desk.ask(&chat, Parent::Head, "one").await;
     desk.store
@@ -93,7 +124,8 @@ async fn what_was_checkpointed_survives_a_process_that_never_finished() {
     };
     desk.store.checkpoint_turns(&[so_far]).await.unwrap();
 
-    // The first store is still open, as the files of a killed process are left.
+    // The first store is still open, as a killed process leaves it; it has only been silent for long.
+    desk.clock.advance_ms(SILENT_MS + 1);
     let next = desk.reopened().await;
     assert_eq!(next.store.mark_interrupted().await.unwrap(), 1);
     let page = next
@@ -112,10 +144,7 @@ async fn what_was_checkpointed_survives_a_process_that_never_finished() {
     assert_eq!(page.items[1].content, "two");
 }
 
-#[tokio::test]
-async fn a_write_given_up_in_the_middle_leaves_nothing_and_blocks_nobody() {
-    let dir = tempfile::tempdir().unwrap();
-    let desk = Desk::open(Database::File(dir.path().join("goblin.db"))).await;
+async fn a_write_given_up_in_the_middle_leaves_nothing_and_blocks_nobody(desk: &Desk) {
     let chat = desk.chat().await;
     let (mut finished, mut abandoned) = (0, 0);
     for polls in 0..40 {
@@ -149,10 +178,7 @@ async fn a_write_given_up_in_the_middle_leaves_nothing_and_blocks_nobody() {
     );
 }
 
-#[tokio::test]
-async fn a_checkpoint_is_saved_for_all_its_turns_or_for_none() {
-    let dir = tempfile::tempdir().unwrap();
-    let desk = Desk::open(Database::File(dir.path().join("goblin.db"))).await;
+async fn a_checkpoint_is_saved_for_all_its_turns_or_for_none(desk: &Desk) {
     let chat = desk.chat().await;
     let mut turns = Vec::new();
     for n in 0..5 {
@@ -187,7 +213,7 @@ async fn a_checkpoint_is_saved_for_all_its_turns_or_for_none() {
 }
 
 /// Drives a future for so many wake-ups, then drops it; true when it finished.
-async fn polled_at_most<F: Future>(polls: u32, future: F) -> bool {
+pub(crate) async fn polled_at_most<F: Future>(polls: u32, future: F) -> bool {
     let mut future = std::pin::pin!(future);
     let mut left = polls;
     std::future::poll_fn(|cx| {

@@ -2,12 +2,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod branches;
+#[allow(dead_code, reason = "stopping it is a test of the binary")]
+mod cluster;
 mod concurrency;
 mod data_dir;
 mod desk;
 mod download;
+mod migrations;
 mod model_files;
 mod opening;
+mod postgres;
+mod processes;
 mod rates_file;
 mod roster_file;
 mod story;

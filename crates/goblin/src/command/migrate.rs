@@ -1,9 +1,10 @@
-//! `goblin migrate up | down | status`.
+//! `goblin migrate up | down | status | verify`.
 
 use anyhow::bail;
 use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
 use goblin_store::data_dir::DataDir;
+use goblin_store::schema::MigrationState;
 use goblin_store::store::{Database, Store, StoreOptions};
 use serde_json::json;
 
@@ -11,18 +12,21 @@ use crate::cli::Migrate;
 use crate::config::Config;
 use crate::output::Output;
 
-/// Runs the command.
+/// Runs the command. `Ok(false)`: what was verified is not as it should be.
 ///
 /// # Errors
 ///
-/// Sentences of the store, or that a running goblin holds the data directory.
-pub(crate) async fn run(command: &Migrate, config: &Config, output: Output) -> anyhow::Result<()> {
-    // Changing the schema under a running goblin would pull its tables away; looking is free.
-    let _held = match command {
-        Migrate::Status { .. } => None,
-        Migrate::Up | Migrate::Down { .. } => Some(DataDir::open(&config.data_dir)?),
+/// Sentences of the store, or that a running goblin uses the database.
+pub(crate) async fn run(command: &Migrate, config: &Config, output: Output) -> anyhow::Result<bool> {
+    let changes = matches!(command, Migrate::Up { .. } | Migrate::Down { .. });
+    // Changing the schema under a running goblin would pull its tables away; looking is free. A server's database is
+    // no matter of this machine's data directory.
+    let _held = match &config.database {
+        Database::File(_) | Database::Memory if changes => Some(DataDir::open(&config.data_dir)?),
+        _ => None,
     };
-    if let (Migrate::Status { .. }, Database::File(path)) = (command, &config.database)
+    if let Database::File(path) = &config.database
+        && !changes
         && !path.exists()
     {
         bail!(
@@ -41,36 +45,64 @@ pub(crate) async fn run(command: &Migrate, config: &Config, output: Output) -> a
     outcome
 }
 
-async fn change(command: &Migrate, store: &Store, output: Output) -> anyhow::Result<()> {
+async fn change(command: &Migrate, store: &Store, output: Output) -> anyhow::Result<bool> {
     match command {
-        Migrate::Up => store.migrate_up(None).await?,
-        Migrate::Down { to, yes } => {
-            if !yes {
-                bail!(
-                    "This drops every table made above migration {to}, with what is in it. Add --yes to do it."
-                );
-            }
-            store.migrate_down(*to).await?;
-        }
-        Migrate::Status { .. } => {}
+        Migrate::Up { to } => store.migrate_up(*to).await?,
+        Migrate::Down { to, yes } => down(store, *to, *yes).await?,
+        Migrate::Status { .. } | Migrate::Verify => {}
     }
     let all = store.migration_status().await?;
     if let Migrate::Status { json: true } = command {
         let rows: Vec<_> = all
             .iter()
-            .map(|m| json!({"version": m.version, "name": m.name, "applied": m.applied, "known": m.known}))
+            .map(|m| {
+                json!({"version": m.version, "name": m.name, "applied": m.applied, "known": m.known,
+                       "changed": m.changed})
+            })
             .collect();
         output.json(&rows);
-        return Ok(());
+        return Ok(true);
     }
+    let sound = all.iter().all(|m| m.applied && !m.changed);
     let rows = all.into_iter().map(|m| {
-        let state = match (m.applied, m.known) {
-            (true, true) => "applied",
-            (true, false) => "applied by a newer release",
-            (false, _) => "missing",
-        };
-        vec![m.version.to_string(), m.name, state.to_owned()]
+        let state = state(&m).to_owned();
+        vec![m.version.to_string(), m.name, state]
     });
     output.table(&["NUMBER", "NAME", "STATE"], rows.collect());
+    Ok(sound || !matches!(command, Migrate::Verify))
+}
+
+fn state(migration: &MigrationState) -> &'static str {
+    match (migration.applied, migration.known, migration.changed) {
+        (true, true, true) => "applied with another text than this release has",
+        (true, true, false) => "applied",
+        (true, false, _) => "applied by a newer release",
+        (false, ..) => "missing",
+    }
+}
+
+async fn down(store: &Store, to: Option<i64>, yes: bool) -> anyhow::Result<()> {
+    let newest = || async {
+        let all = store.migration_status().await?;
+        let newest = all.iter().filter(|m| m.applied).map(|m| m.version).max();
+        anyhow::Ok(newest.unwrap_or(0))
+    };
+    let to = match to {
+        Some(to) => to,
+        None => (newest().await? - 1).max(0),
+    };
+    if !yes {
+        bail!("This drops every table made above migration {to}, with what is in it. Add --yes to do it.");
+    }
+    // On a schema that old, nobody could say so.
+    let others = store.count_others().await.unwrap_or(0);
+    if store.database().is_shared() && others > 0 {
+        bail!(
+            "{others} running goblin(s) use {} now, and would lose their tables. Stop them first; one that was killed \
+             counts for a minute.",
+            store.database()
+        );
+    }
+    store.migrate_down(to).await?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! From what was written to what can be used: every rule is applied, and all that is broken is reported at once.
 
+mod database;
 mod roster;
 mod upstream;
 
@@ -358,29 +359,6 @@ impl Reader<'_> {
                 "neither HOME nor XDG_DATA_HOME is set, so there is no default. Set data.dir.",
             );
             PathBuf::new()
-        })
-    }
-
-    fn database(&mut self, environment: &Environment) -> Database {
-        let Some(url) = self.text("database.url") else {
-            let dir = self
-                .text("data.dir")
-                .map(PathBuf::from)
-                .or_else(|| environment.data_dir());
-            return Database::File(dir.unwrap_or_default().join("goblin.db"));
-        };
-        let postgres = url.starts_with("postgres:") || url.starts_with("postgresql:");
-        let parsed = if postgres {
-            Err("this version stores in SQLite; PostgreSQL is not part of it yet. Unset it to use goblin.db in the data directory, or write sqlite:PATH.".to_owned())
-        } else {
-            Database::parse(&url).map_err(|_| {
-                "it must be empty or begin with `sqlite:`, for example sqlite:/var/lib/goblin/goblin.db."
-                    .to_owned()
-            })
-        };
-        parsed.unwrap_or_else(|message| {
-            self.problem("database.url", message);
-            Database::Memory
         })
     }
 

@@ -130,6 +130,13 @@ pub(crate) const KEYS: &[Key] = &[
     key("log.format", Kind::Word(FORMATS)),
     key("data.dir", Kind::Text),
     key("database.url", Kind::Text).env("DATABASE_URL").secret(),
+    key("database.direct_url", Kind::Text)
+        .env("DATABASE_DIRECT_URL")
+        .secret(),
+    key("database.transaction_pooling", Kind::Switch),
+    key("database.connections", Kind::Number(1, 1_000)),
+    key("database.wait_seconds", HOUR),
+    key("database.statement_timeout_seconds", HOUR),
     key("models.default", Kind::Text),
     key("engine.enabled", Kind::Switch),
     key("engine.model", Kind::Text),
@@ -212,7 +219,6 @@ pub(crate) fn find(path: &str) -> Option<&'static Key> {
 /// Variables of features this version does not have. Set ones are reported, not silently ignored.
 pub(crate) const NOT_YET: &[&str] = &[
     "REDIS_URL",
-    "DATABASE_DIRECT_URL",
     "JWT_SECRET_KEY",
     "JWT_CURRENT_KEY",
     "JWT_STANDBY_KEY",

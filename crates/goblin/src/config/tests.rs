@@ -1,3 +1,4 @@
+mod database;
 mod upstream;
 
 use std::path::PathBuf;
@@ -109,7 +110,7 @@ fn the_schema_is_in_step_with_the_settings() {
 fn all_problems_are_reported_at_once_with_key_place_and_fix() {
     let environment = home(&[
         ("PORT", "eighty"),
-        ("DATABASE_URL", "postgres://u:secret@h/d"),
+        ("DATABASE_URL", "postgres://u:secret@h/d?sslmod=require"),
         ("GOBLIN_ENGINE__THREDS", "2"),
     ]);
     let text = "[server]\nhost = \"nowhere\"\nprot = 1\n\n[engine]\nsequences = 0\nenabled = \"yes\"\n\n[wings]\nx = 1\n";
@@ -141,7 +142,7 @@ fn all_problems_are_reported_at_once_with_key_place_and_fix() {
         "{all:#?}"
     );
     assert!(
-        has(&["database.url", "environment DATABASE_URL", "stores in SQLite"]),
+        has(&["database.url", "environment DATABASE_URL", "`sslmod`", "sslmode"]),
         "{all:#?}"
     );
     assert_eq!(all.len(), 8, "{all:#?}");

@@ -62,7 +62,7 @@ fn config_check_reports_every_problem_and_ends_with_2() {
     let home = home();
     let file = home.path().join("goblin.toml");
     std::fs::write(&file, "[server]\nprot = 1\n[queue]\nmax_waiting = -1\n").unwrap();
-    let environment = [("PORT", "seventy"), ("DATABASE_URL", "postgres://u:hidden@h/d")];
+    let environment = [("PORT", "seventy"), ("DATABASE_URL", "mysql://u:hidden@h/d")];
     let output = run(
         home.path(),
         &["config", "check", "--config", file.to_str().unwrap()],
@@ -75,7 +75,7 @@ fn config_check_reports_every_problem_and_ends_with_2() {
         "`server.port`",
         "goblin.toml:4",
         "environment PORT",
-        "SQLite",
+        "postgres:",
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
@@ -235,6 +235,13 @@ fn migrations_go_up_and_down_and_tell_where_they_are() {
     let up = run(home.path(), &["migrate", "up"], &[]);
     assert_eq!(up.status.code(), Some(0), "{}", stderr(&up));
     assert!(stdout(&up).contains("applied") && !stdout(&up).contains("missing"));
+    let verified = run(home.path(), &["migrate", "verify"], &[]);
+    assert_eq!(verified.status.code(), Some(0), "{}", stderr(&verified));
+    let one = run(home.path(), &["migrate", "down", "--yes"], &[]);
+    assert_eq!(one.status.code(), Some(0), "{}", stderr(&one));
+    assert_eq!(stdout(&one).matches("missing").count(), 1, "{}", stdout(&one));
+    let verified = run(home.path(), &["migrate", "verify"], &[]);
+    assert_eq!(verified.status.code(), Some(1), "{}", stdout(&verified));
     let careful = run(home.path(), &["migrate", "down", "--to", "0"], &[]);
     assert_eq!(careful.status.code(), Some(1));
     assert!(stderr(&careful).contains("--yes"));

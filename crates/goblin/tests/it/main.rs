@@ -5,6 +5,9 @@
 )]
 
 mod bench;
+#[allow(dead_code, reason = "a proxy and TLS are the store's own tests")]
+#[path = "../../../goblin-store/tests/it/cluster.rs"]
+mod cluster;
 mod command_line;
 mod doctor;
 mod engine_doors;
@@ -13,6 +16,7 @@ mod keys;
 mod licences;
 mod model_server;
 mod no_model;
+mod postgres;
 mod process;
 mod pull;
 #[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "pulling needs an engine"))]

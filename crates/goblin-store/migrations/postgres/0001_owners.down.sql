@@ -1,0 +1,3 @@
+DROP TABLE users;
+DROP TABLE tenants;
+DROP TABLE schema_floor;

@@ -1,0 +1,2 @@
+ALTER TABLE turns DROP COLUMN process;
+DROP TABLE processes;
