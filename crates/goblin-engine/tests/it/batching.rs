@@ -73,9 +73,9 @@ async fn answers_are_generated_together_not_one_after_the_other() {
 ///
 /// It moves at all because of rounding: for one row llama.cpp multiplies with other kernels than for several (dot
 /// products there, tiles here), which add the same products in another order, and the sums are rounded to 8 bits
-/// before the next layer, where a hair's breadth becomes a whole step. What belongs to another sequence would move it
-/// by whole nats.
-const ROUNDING: f32 = 0.2;
+/// before the next layer, where a hair's breadth becomes a whole step. The most that was seen is 0.21. What belongs to
+/// another sequence moves it further, which the test shows with answers to other questions.
+const ROUNDING: f32 = 0.5;
 
 /// Says where `together` differs from `alone` by more than rounding. Tokens must be the same, up to a choice that was as
 /// good as even in both; what follows such a choice answers another text and is not compared.
@@ -130,6 +130,10 @@ async fn together_and_alone_the_answer_is_the_same() {
         let together = together.unwrap();
         assert_eq!((alone.logprobs.len(), together.logprobs.len()), (16, 16), "{q}");
         assert_eq!(difference(alone, &together), None, "{q}");
+    }
+    for (one, other) in [(0, 1), (1, 2), (2, 3)] {
+        let told = difference(&alone[one], &alone[other]);
+        assert!(told.is_some(), "answers to other questions are told apart");
     }
     engine.shutdown();
 }
