@@ -196,6 +196,10 @@ pub(crate) fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T 
     clippy::disallowed_methods,
     reason = "tests find the cache as the script that fills it does"
 )]
+#[cfg_attr(
+    not(feature = "engine"),
+    allow(dead_code, reason = "without an engine nothing loads it")
+)]
 pub(crate) fn starter_model() -> PathBuf {
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache");
     let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from);
