@@ -96,7 +96,8 @@ pub struct ModelInfo {
     pub queue: Option<QueueReport>,
 }
 
-fn yes() -> bool {
+/// What a field says where a server does not say it.
+pub(crate) fn yes() -> bool {
     true
 }
 

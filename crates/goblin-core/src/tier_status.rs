@@ -50,8 +50,9 @@ pub struct InstanceStatus {
     pub provider: String,
     /// The model, as its provider knows it.
     pub model: String,
-    /// Does what it is asked stay on the machines of the tier's operator? Not so a model in Ollama's cloud.
-    #[serde(default = "yes")]
+    /// Does what it is asked stay on the machines of the tier's operator? Not so a model in Ollama's cloud. A tier that
+    /// does not say has only models whose list says it.
+    #[serde(default = "crate::model::yes")]
     pub local: bool,
     /// Readiness.
     #[serde(deserialize_with = "known_state")]
@@ -109,11 +110,6 @@ pub struct TierStatus {
 /// A sentence for operators when it is no such answer.
 pub fn parse(bytes: &[u8]) -> Result<TierStatus, String> {
     serde_json::from_slice(bytes).map_err(|e| format!("its status cannot be read: {e}"))
-}
-
-/// A tier that does not say has only models whose list says it.
-fn yes() -> bool {
-    true
 }
 
 fn known_state<'de, D: Deserializer<'de>>(from: D) -> Result<InstanceState, D::Error> {

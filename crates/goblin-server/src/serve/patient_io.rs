@@ -49,10 +49,10 @@ impl<I> PatientIo<I> {
             self.stalled = None;
             return result;
         }
-        let until = Instant::now() + self.patience;
+        let patience = self.patience;
         let timer = self
             .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + patience)));
         match timer.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,

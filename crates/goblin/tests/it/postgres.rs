@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, PASSWORD};
-use crate::process::{Running, goblin, run, stderr, stdout, until};
+use crate::process::{Running, goblin, printed_well, run, stderr, stdout, until};
 
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
@@ -36,14 +36,7 @@ impl Place {
     }
 
     fn done(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{arguments:?}: {}",
-            stderr(&output)
-        );
-        stdout(&output)
+        printed_well(&self.run(arguments), arguments)
     }
 
     fn serve(&self) -> Running {

@@ -44,6 +44,12 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// What a command that ended well printed.
+pub(crate) fn printed_well(output: &Output, arguments: &[&str]) -> String {
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(output));
+    stdout(output)
+}
+
 /// A server that runs until dropped.
 pub(crate) struct Running {
     child: Child,

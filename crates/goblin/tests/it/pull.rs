@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::process::{Running, goblin, run, starter_model, stderr, stdout, until};
+use crate::process::{Running, goblin, printed_well, run, starter_model, stderr, stdout, until};
 use crate::registry_server::{Dice, RegistryServer, Trouble, blob, sha256};
 
 const LICENCE: &str = "Test Licence 1.0\n\nDo what you like.";
@@ -77,14 +77,7 @@ impl Machine {
     }
 
     fn well(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{arguments:?}: {}",
-            stderr(&output)
-        );
-        stdout(&output)
+        printed_well(&self.run(arguments), arguments)
     }
 
     fn fails(&self, arguments: &[&str]) -> String {

@@ -54,7 +54,7 @@ struct RawProps {
     #[serde(default)]
     is_sleeping: bool,
     // Before it could be turned off it was there.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::model::yes")]
     endpoint_slots: bool,
     #[serde(default)]
     endpoint_metrics: bool,
@@ -64,10 +64,6 @@ struct RawProps {
 struct Settings {
     #[serde(default)]
     n_ctx: Option<u32>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// Reads `/props`.
