@@ -35,13 +35,30 @@ impl Lines {
 
     /// The lines of the access log.
     pub(crate) fn access(&self) -> Vec<Value> {
-        let text = self.text();
-        let parsed = text
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
-        parsed.filter(|line| line["target"] == "goblin::access").collect()
+        let mut lines = self.parsed();
+        lines.retain(|line| line["target"] == "goblin::access");
+        lines
     }
 
+    /// The lines about the request with this id, with their targets: those of the access log, and all others.
+    #[allow(dead_code, reason = "for the server's tests, which share this file")]
+    pub(crate) fn about(&self, request_id: &str) -> (Vec<Value>, Vec<Value>) {
+        self.parsed()
+            .into_iter()
+            .filter(|line| {
+                line["fields"]["request_id"] == request_id || line["span"]["request_id"] == request_id
+            })
+            .partition(|line| line["target"] == "goblin::access")
+    }
+
+    fn parsed(&self) -> Vec<Value> {
+        let text = self.text();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// Begins to collect.
     pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
         let lines = self.clone();
         let subscriber = tracing_subscriber::fmt()

@@ -17,6 +17,8 @@ mod connections;
 mod fake_upstream;
 mod health;
 mod local_mode;
+#[allow(dead_code, reason = "some of it is for dispatch's own tests")]
+#[path = "../../../goblin-dispatch/tests/it/log.rs"]
 mod log;
 mod ollama_door;
 mod openapi;
