@@ -23,6 +23,7 @@ pub mod manage;
 pub mod model;
 pub mod origin;
 pub mod owner;
+pub mod policy;
 pub mod provider;
 pub mod roster;
 pub mod route;

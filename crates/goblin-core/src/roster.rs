@@ -114,7 +114,8 @@ pub fn keep_alive_of(time: Option<Duration>) -> KeepAlive {
     time.map_or(KeepAlive::Forever, KeepAlive::For)
 }
 
-fn untagged(name: &str) -> &str {
+/// The name without the tag `latest`, which some leave out.
+pub(crate) fn untagged(name: &str) -> &str {
     name.strip_suffix(":latest").unwrap_or(name)
 }
 

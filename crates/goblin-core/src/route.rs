@@ -1,14 +1,22 @@
 //! Which model answers: names on offer, resolved to an ordered ladder of candidates. Pure.
 
+pub mod plan;
+
 use std::sync::Arc;
 
 use crate::chat::{ChatRequest, Part};
 use crate::error::ApiError;
-use crate::model::{Capability, ModelInfo, ModelState, nearest};
+use crate::model::{Capability, ModelInfo, nearest};
 use crate::provider::{Health, IN_PROCESS};
 
 /// Names that let goblin choose.
-pub const AUTOMATIC: [&str; 2] = ["goblin", "goblin/local"];
+pub const AUTOMATIC: [&str; 5] = [
+    "goblin",
+    "goblin/fast",
+    "goblin/best",
+    "goblin/code",
+    "goblin/local",
+];
 
 /// A model a provider offers now.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,13 +116,27 @@ fn linked_image(request: &ChatRequest) -> Option<(usize, usize)> {
         .next()
 }
 
-/// Candidates in the order they are tried. Never empty.
+/// Candidates in the order they are tried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ladder {
     /// First choice first.
     pub candidates: Vec<Offer>,
+    /// How many of them, from the first on, are worth escalating to, each expected better than the one before; further
+    /// ones only stand ready for when all of these fail.
+    pub rungs: usize,
     /// Did the caller name the model (so that only it may answer)?
     pub explicit: bool,
+}
+
+impl Ladder {
+    /// Nobody.
+    pub fn nobody() -> Self {
+        Self {
+            candidates: Vec::new(),
+            rungs: 0,
+            explicit: true,
+        }
+    }
 }
 
 /// Everything known when choosing.
@@ -130,18 +152,15 @@ pub struct Table<'a> {
     pub no_model_help: &'a str,
 }
 
-/// Resolves the name a caller asked for.
+/// Resolves the name of a model.
 ///
-/// `provider/model` and a bare model name mean that model and no other; `goblin` and `goblin/local` mean the
-/// operator's preferred model, then whatever is loaded, the starter model last.
+/// `provider/model` and a bare model name mean that model and no other. The names of [`AUTOMATIC`] are for
+/// [`plan::plan`].
 ///
 /// # Errors
 /// `model_not_found` naming the nearest model; `no_provider` when the provider that might have it is not
-/// reachable, or nothing can answer; `invalid_request` when the model cannot do what the request needs.
+/// reachable; `invalid_request` when the model cannot do what the request needs.
 pub fn resolve(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder, ApiError> {
-    if AUTOMATIC.contains(&wanted) {
-        return automatic(wanted, needs, table);
-    }
     let matching: Vec<&Offer> = table.offers.iter().filter(|o| names(o, wanted)).collect();
     let Some(first) = matching.first() else {
         return Err(not_offered(wanted, table));
@@ -155,45 +174,9 @@ pub fn resolve(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder,
         return Err(lacks(first, needs).unwrap_or_else(|| not_offered(wanted, table)));
     }
     Ok(Ladder {
+        rungs: able.len(),
         candidates: able,
         explicit: true,
-    })
-}
-
-fn automatic(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder, ApiError> {
-    let local_only = needs.local_only || wanted == "goblin/local";
-    let needs = Needs {
-        local_only,
-        ..needs.clone()
-    };
-    let chat: Vec<&Offer> = table
-        .offers
-        .iter()
-        .filter(|o| o.model.can(Capability::Chat) && o.model.state != ModelState::Down)
-        .collect();
-    let mut able: Vec<Offer> = chat
-        .iter()
-        .filter(|o| lacks(o, &needs).is_none())
-        .map(|o| (*o).clone())
-        .collect();
-    if able.is_empty() {
-        return Err(match chat.first().and_then(|o| lacks(o, &needs)) {
-            Some(why) => why,
-            None => nobody(table),
-        });
-    }
-    able.sort_by_key(|o| {
-        let preferred = table.default_model.is_some_and(|d| names(o, d));
-        (
-            !preferred,
-            o.model.starter,
-            o.model.state != ModelState::Loaded,
-            !o.stays_local(),
-        )
-    });
-    Ok(Ladder {
-        candidates: able,
-        explicit: false,
     })
 }
 
@@ -265,7 +248,7 @@ fn away(wanted: &str, absent: &Absent) -> ApiError {
 }
 
 /// Nothing can answer: the sentence of the provider that is nearest to being able to.
-fn nobody(table: &Table<'_>) -> ApiError {
+pub fn nobody(table: &Table<'_>) -> ApiError {
     let starting = table.absent.iter().find(|a| a.why == Away::Starting);
     match starting.or(table.absent.first()) {
         Some(absent) => because(absent, "and no other model is there"),
@@ -301,7 +284,12 @@ fn because(absent: &Absent, then: &str) -> ApiError {
 mod tests {
     use super::*;
     use crate::chat::{Message, Part, Role};
+    use crate::context_rule::CountMethod;
     use crate::error::ErrorCode;
+    use crate::intent;
+    use crate::model::ModelState;
+    use crate::policy::Policy;
+    use crate::route::plan::{Hints, Matter, Planning};
 
     fn offer(provider: &str, name: &str, starter: bool, local: bool) -> Offer {
         Offer {
@@ -324,6 +312,29 @@ mod tests {
             default_model,
             no_model_help: "Run `make models`.",
         }
+    }
+
+    /// As [`super::resolve`], for the names that let goblin choose as well.
+    fn resolve(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder, ApiError> {
+        if !AUTOMATIC.contains(&wanted) {
+            return super::resolve(wanted, needs, table);
+        }
+        let matter = Matter {
+            reading: intent::read(&[Message::text(Role::User, "Hello there")], false),
+            hints: Hints::default(),
+            needs: needs.clone(),
+            prompt_tokens: 10,
+            counted: CountMethod::Estimate,
+            tools: false,
+        };
+        let planning = Planning {
+            policy: &Policy::default(),
+            version: "",
+            table: *table,
+            first_token: &|_| None,
+        };
+        let plan = super::plan::plan(wanted, &matter, &planning);
+        plan.climbable().map(|plan| plan.ladder)
     }
 
     #[test]

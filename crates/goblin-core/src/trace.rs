@@ -349,3 +349,27 @@ pub struct Trace {
     /// Was it taken from the cache?
     pub cache: CacheUse,
 }
+
+/// What would happen to a question, without anybody being asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DryRun {
+    /// The model asked for.
+    pub model: String,
+    /// How the ladder was made.
+    pub route: RouteRecord,
+    /// Who would be asked first, `provider/model`; absent when nobody can answer.
+    pub first: Option<String>,
+    /// Would that stay on the operator's machines?
+    pub local: Option<bool>,
+    /// Could a later rung leave them?
+    pub may_leave_machine: bool,
+    /// What the first answer is expected to cost in US dollars; absent without a price.
+    pub expected_cost_usd: Option<f64>,
+    /// The most an answer may cost when it is escalated to the end of the ladder; absent without a price for each.
+    pub most_cost_usd: Option<f64>,
+    /// Predicted time to the first token, in milliseconds, when known.
+    pub first_token_ms: Option<u64>,
+    /// Why nobody can answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nobody: Option<String>,
+}

@@ -11,7 +11,6 @@ use goblin_core::completion::CompletionRequest;
 use goblin_core::error::ApiError;
 use goblin_core::event::ChatEvent;
 use goblin_core::owner::Owner;
-use goblin_core::route::Needs;
 use goblin_core::wire::openai::IncomingChat;
 
 use crate::Dispatch;
@@ -19,6 +18,7 @@ use crate::choose::Ability;
 use crate::climb::{Climb, climb};
 use crate::job::Job;
 use crate::meter::Meter;
+use crate::plan::{Chosen, Question};
 
 /// Is told how many tokens (prompt and completion) a request used, once, when it is over.
 pub type TokenSink = Arc<dyn Fn(u64) + Send + Sync>;
@@ -95,12 +95,14 @@ impl Dispatch {
     /// `context_length_exceeded`, `deadline_exceeded`, and the provider's own failures.
     pub async fn answer(self: &Arc<Self>, ask: Ask) -> Result<AnswerStream, ApiError> {
         let view = self.table.view().await;
-        let local_only = ask.incoming.goblin.local_only;
-        let needs = Needs::of(&ask.incoming.request, local_only);
-        let ladder = self
-            .resolve_chat(&view, &ask.incoming.model, &needs)
+        let Chosen {
+            ladder, temperature, ..
+        } = self
+            .choose(&view, &Question::of(&ask.incoming))
+            .await
             .map_err(|e| self.unanswered(&ask.who, ask.door, &ask.request_id, e))?;
         let mut request = ask.incoming.request;
+        request.sampling.temperature = request.sampling.temperature.or(temperature);
         // Untouched bytes are for callers who named the model on a door that speaks the same dialect, and whose
         // body holds nothing meant for us.
         let same_dialect = ask.door == "openai" || ask.door == "tier";
@@ -132,9 +134,13 @@ impl Dispatch {
         deadline: Option<Duration>,
     ) -> Result<AnswerStream, ApiError> {
         let view = self.table.view().await;
-        let ladder = self
-            .resolve_chat(&view, &request.model, &Needs::of(&request, false))
+        let Chosen {
+            ladder, temperature, ..
+        } = self
+            .choose(&view, &Question::bare(&request.model, &request))
+            .await
             .map_err(|e| self.unanswered(&who, door, &request_id, e))?;
+        request.sampling.temperature = request.sampling.temperature.or(temperature);
         if !ladder.explicit {
             request.raw = None;
         }

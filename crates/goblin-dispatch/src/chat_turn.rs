@@ -10,13 +10,14 @@ use goblin_core::conversation::{Chat, Turn, TurnStatus};
 use goblin_core::error::ApiError;
 use goblin_core::origin::Origin;
 use goblin_core::owner::Owner;
-use goblin_core::route::{Ladder, Needs};
+use goblin_core::route::Ladder;
 use goblin_core::turn_event::{Saved, TurnEvent};
 use goblin_store::store::Store;
 use goblin_store::turn_log::Events;
 use goblin_store::turns::{self, Parent};
 
 use crate::Dispatch;
+use crate::plan::{Chosen, Question};
 use crate::prompt::{self, Planned};
 use crate::runner::{self, Run};
 
@@ -37,7 +38,7 @@ pub struct NewTurn {
 }
 
 /// A question whose place in its chat is known.
-struct Question {
+struct Asked {
     parent: Option<String>,
     content: String,
     model: Option<String>,
@@ -71,7 +72,7 @@ impl Dispatch {
                 ));
             }
         }
-        let question = Question {
+        let question = Asked {
             parent,
             content: new.content,
             model: new.model,
@@ -94,7 +95,7 @@ impl Dispatch {
         let store = self.chat_store()?;
         let turn = find_turn(store, owner, turn_id).await?;
         let chat = find_chat(store, owner, &turn.chat_id).await?;
-        let question = Question {
+        let question = Asked {
             parent: turn.parent,
             content: turn.content,
             model,
@@ -118,7 +119,7 @@ impl Dispatch {
         let store = self.chat_store()?;
         let turn = find_turn(store, owner, turn_id).await?;
         let chat = find_chat(store, owner, &turn.chat_id).await?;
-        let question = Question {
+        let question = Asked {
             parent: turn.parent,
             content,
             model,
@@ -213,12 +214,7 @@ impl Dispatch {
     }
 
     /// Begins a turn in a task of its own: a caller who leaves meanwhile only stops listening.
-    async fn begin(
-        self: &Arc<Self>,
-        owner: &Owner,
-        chat: Chat,
-        question: Question,
-    ) -> Result<String, ApiError> {
+    async fn begin(self: &Arc<Self>, owner: &Owner, chat: Chat, question: Asked) -> Result<String, ApiError> {
         let (this, owner) = (Arc::clone(self), owner.clone());
         let begun = async move { this.begin_here(&owner, chat, question).await };
         let begun = self.tracker.spawn(begun).await;
@@ -229,9 +225,9 @@ impl Dispatch {
         self: &Arc<Self>,
         owner: &Owner,
         chat: Chat,
-        question: Question,
+        question: Asked,
     ) -> Result<String, ApiError> {
-        let Question {
+        let Asked {
             parent,
             content,
             model,
@@ -248,8 +244,20 @@ impl Dispatch {
             .or_else(|| chat.model.clone())
             .unwrap_or_else(|| "goblin".to_owned());
         let view = self.table.view().await;
-        let ladder = self.resolve_chat(&view, &wanted, &Needs::default())?;
         let (path, older) = path_to(store, owner, parent.as_deref()).await?;
+        let whole = prompt::request_for(&chat, &path, &content, 0);
+        let chosen = self.choose(&view, &Question::bare(&wanted, &whole)).await;
+        let Chosen {
+            ladder, temperature, ..
+        } = match chosen {
+            Ok(chosen) => chosen,
+            // A chat that has outgrown every context goes on without its oldest turns.
+            Err(error) => {
+                let bare = prompt::request_for(&chat, &path, &content, path.len());
+                let chosen = self.choose(&view, &Question::bare(&wanted, &bare)).await;
+                chosen.map_err(|_| error)?
+            }
+        };
         let mut rungs: Vec<_> = ladder
             .candidates
             .into_iter()
@@ -260,9 +268,11 @@ impl Dispatch {
             })
             .collect();
         let Planned { request, left_out } = prompt::plan(&chat, &path, &content, &mut rungs).await?;
-        let request = ChatRequest { origin, ..request };
+        let mut request = ChatRequest { origin, ..request };
+        request.sampling.temperature = request.sampling.temperature.or(temperature);
         let left_out = left_out.saturating_add(older);
         let ladder = Ladder {
+            rungs: ladder.rungs.min(rungs.len()),
             candidates: rungs.into_iter().map(|(o, _)| o).collect(),
             explicit: ladder.explicit,
         };

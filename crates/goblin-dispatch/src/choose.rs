@@ -58,12 +58,7 @@ impl Ability {
 impl Dispatch {
     /// The candidates of a name.
     pub(crate) fn resolve(&self, view: &View, wanted: &str, needs: &Needs) -> Result<Ladder, ApiError> {
-        let table = route::Table {
-            offers: &view.offers,
-            absent: &view.absent,
-            default_model: self.options.default_model.as_deref(),
-            no_model_help: &self.options.no_model_help,
-        };
+        let table = self.known(view);
         let found = route::resolve(wanted, needs, &table).or_else(|error| {
             // Ollama's clients leave out `:latest`.
             let bare = wanted.rsplit('/').next().unwrap_or(wanted);
@@ -73,6 +68,26 @@ impl Dispatch {
                 .ok_or(error)
         });
         found.map_err(|error| naming_who_was_asked(error, view))
+    }
+
+    /// What is known when choosing.
+    pub(crate) fn known<'a>(&'a self, view: &'a View) -> route::Table<'a> {
+        route::Table {
+            offers: &view.offers,
+            absent: &view.absent,
+            default_model: self.options.default_model.as_deref(),
+            no_model_help: &self.options.no_model_help,
+        }
+    }
+
+    /// "No such model" says which servers were asked.
+    pub(crate) fn naming_who_was_asked(&self, error: ApiError, view: &View) -> ApiError {
+        naming_who_was_asked(error, view)
+    }
+
+    /// When a model's first token is expected, from now.
+    pub(crate) fn begins(&self, view: &View, offer: &Offer, visit: &Visit) -> Duration {
+        self.standing(view, offer, visit).begins
     }
 
     /// The candidates of a name for a chat. A model that only makes embeddings is none.
@@ -119,10 +134,7 @@ impl Dispatch {
         let candidates: Vec<Offer> = named.iter().filter(|o| can(o)).cloned().collect();
         if candidates.is_empty() {
             if automatic && view.offers.is_empty() {
-                return Err(self
-                    .resolve(view, wanted, &Needs::default())
-                    .err()
-                    .unwrap_or_else(|| ApiError::no_provider(self.options.no_model_help.clone())));
+                return Err(naming_who_was_asked(route::nobody(&self.known(view)), view));
             }
             let who = named.first().filter(|_| !automatic).map(Offer::id);
             return Err(unable(
@@ -132,6 +144,7 @@ impl Dispatch {
             ));
         }
         Ok(Ladder {
+            rungs: candidates.len(),
             candidates,
             explicit: !automatic,
         })

@@ -6,9 +6,10 @@ use goblin_core::chat::ChatRequest;
 use goblin_core::context_rule::{CountMethod, likely_tokens, must_count, prompt_bytes};
 use goblin_core::error::ApiError;
 use goblin_core::provider::{ProviderError, ProviderHandle, TokenCount};
-use goblin_core::route::{Needs, Offer};
+use goblin_core::route::Offer;
 
 use crate::Dispatch;
+use crate::plan::Question;
 
 /// How many tokens a prompt has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +60,12 @@ pub(crate) async fn check_context(
     Ok(Some(prompt_tokens))
 }
 
-async fn counted(provider: &ProviderHandle, candidate: &Offer, request: &ChatRequest) -> Option<TokenCount> {
+/// Counts a prompt for a candidate, where its provider can.
+pub(crate) async fn counted(
+    provider: &ProviderHandle,
+    candidate: &Offer,
+    request: &ChatRequest,
+) -> Option<TokenCount> {
     let count = provider.count.as_ref()?;
     let mut request = request.clone();
     request.model.clone_from(&candidate.model.name);
@@ -79,7 +85,8 @@ impl Dispatch {
     /// As [`Self::answer`] before its stream.
     pub async fn count(&self, request: ChatRequest) -> Result<Counted, ApiError> {
         let view = self.table.view().await;
-        let ladder = self.resolve_chat(&view, &request.model, &Needs::of(&request, false))?;
+        let question = Question::bare(&request.model, &request);
+        let ladder = self.choose(&view, &question).await?.ladder;
         for candidate in &ladder.candidates {
             if let Some(provider) = view.provider(&candidate.provider)
                 && let Some(count) = counted(provider, candidate, &request).await

@@ -10,6 +10,7 @@ pub mod chat_turn;
 pub mod context;
 pub mod measured;
 pub mod once;
+pub mod plan;
 pub mod upstreams;
 pub mod warm_up;
 
@@ -30,15 +31,19 @@ mod tier;
 use std::sync::Arc;
 use std::time::Duration;
 
+use goblin_core::chat::ChatRequest;
 use goblin_core::clock::Clock;
 use goblin_core::error::ApiError;
+use goblin_core::policy::Policy;
 use goblin_core::provider::{ProviderHandle, ProviderStatus};
 use goblin_core::roster::Roster;
-use goblin_core::route::{AUTOMATIC, Needs, Offer};
+use goblin_core::route::{AUTOMATIC, Offer};
 use goblin_store::store::Store;
 use goblin_store::turn_log::TurnLog;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::plan::Question;
 
 /// What the operator may set.
 #[derive(Clone, Debug)]
@@ -55,6 +60,8 @@ pub struct Options {
     pub checkpoint_every: Duration,
     /// The models that are to be held ready, and for how long each; none where another tier looks after that.
     pub roster: Roster,
+    /// Which role answers what, and what models are worth and cost.
+    pub policy: Policy,
 }
 
 impl Default for Options {
@@ -68,6 +75,7 @@ impl Default for Options {
                 .to_owned(),
             checkpoint_every: Duration::from_secs(1),
             roster: Roster::default(),
+            policy: Policy::default(),
         }
     }
 }
@@ -96,6 +104,8 @@ pub struct Dispatch {
     pub(crate) tracker: TaskTracker,
     pub(crate) draining: CancellationToken,
     pub(crate) options: Options,
+    /// Names the policy in force.
+    pub(crate) policy_version: String,
     pub(crate) table: table::Table,
     pub(crate) sessions: choose::Sessions,
     pub(crate) open_turns: checkpoint::OpenTurns,
@@ -116,6 +126,7 @@ impl Dispatch {
             table: table::Table::new(parts.tracker.clone()),
             tracker: parts.tracker,
             draining: parts.draining,
+            policy_version: parts.options.policy.version(),
             options: parts.options,
             sessions: choose::Sessions::default(),
             open_turns: checkpoint::OpenTurns::default(),
@@ -145,7 +156,11 @@ impl Dispatch {
     /// Why there is none: what to run, or who is away.
     pub async fn default_model(&self) -> Result<String, ApiError> {
         let view = self.table.view().await;
-        let ladder = self.resolve(&view, AUTOMATIC[0], &Needs::default())?;
+        let request = ChatRequest::default();
+        let ladder = self
+            .choose(&view, &Question::bare(AUTOMATIC[0], &request))
+            .await?
+            .ladder;
         let first = ladder.candidates.first().map(Offer::id);
         first.ok_or_else(|| ApiError::no_provider(self.options.no_model_help.clone()))
     }
@@ -158,6 +173,11 @@ impl Dispatch {
     /// Every provider and how it is, asked concurrently.
     pub async fn providers_status(&self) -> Vec<(ProviderHandle, ProviderStatus)> {
         self.table.statuses().await
+    }
+
+    /// Names the policy in force: another one has another version.
+    pub fn policy_version(&self) -> &str {
+        &self.policy_version
     }
 
     /// The operator's settings.

@@ -39,7 +39,14 @@ impl Door {
         if surface == Surface::Tier && (below("/api") || path == "/") {
             return Self::Ollama;
         }
-        let legacy = ["/health", "/metrics", "/chat", "/api/chat/completions", "/models"];
+        let legacy = [
+            "/health",
+            "/metrics",
+            "/chat",
+            "/api/chat/completions",
+            "/models",
+            "/routing",
+        ];
         if surface == Surface::Tier || legacy.into_iter().any(below) {
             return Self::Legacy;
         }

@@ -225,6 +225,25 @@ pub struct AllHealth {
     pub checks: Value,
 }
 
+/// A question whose way is asked for. Every field of a chat completion is understood; these say where it goes.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DryRunBody {
+    /// The model asked for; absent = `goblin`.
+    pub model: Option<String>,
+    /// The conversation: objects with `role` and `content`.
+    pub messages: Vec<Value>,
+    /// What it is about, instead of what is read from it.
+    pub intent: Option<goblin_core::intent::Intent>,
+    /// `ultra_low`, `low`, `medium` or `high`.
+    pub latency_target: Option<String>,
+    /// A document the answer must use.
+    pub context: Option<String>,
+    /// Cheaper rather than better.
+    pub cost_priority: Option<bool>,
+    /// Our own options, among them `local_only` and `max_cost_usd`.
+    pub goblin: Option<Value>,
+}
+
 /// The error for a path nobody answers.
 pub(crate) fn no_such_path(path: &str) -> ApiError {
     let shown: String = path.chars().take(200).collect();

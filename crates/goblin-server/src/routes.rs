@@ -24,6 +24,7 @@ mod metrics;
 mod ollama;
 mod openai;
 mod page;
+mod routing;
 mod status;
 mod tier;
 mod turns;
@@ -57,6 +58,7 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(turns::stop_turn))
         .routes(routes!(turns::follow_turn))
         .routes(routes!(status::get_status))
+        .routes(routes!(routing::route_question))
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_liveness))
         .routes(routes!(health::get_all_health))
@@ -81,6 +83,15 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
             "/chat/completions",
             axum::routing::post(openai::create_chat_completion),
         )
+        .route("/routing/route", axum::routing::post(routing::route_question))
+        .route("/routing/providers", get(routing::list_routing_providers))
+        .route(
+            "/routing/providers/{capability}",
+            get(routing::list_able_providers),
+        )
+        .route("/routing/health", get(routing::get_routing_health))
+        .route("/chat/models", get(routing::list_chat_models))
+        .route("/chat/routing-info", get(routing::get_routing_info))
         .route("/docs", get(docs::show_docs))
         .route("/docs/style.css", get(docs::show_docs_style))
         .route("/config.json", get(page::show_config))

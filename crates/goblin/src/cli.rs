@@ -90,6 +90,30 @@ pub(crate) enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
+    /// Which model a question would go to, and why; nobody is asked
+    #[command(after_help = "Examples:
+  goblin route 'Write a function that sorts a list'
+  goblin route 'Hello' --model goblin/local --json")]
+    Route {
+        /// The question
+        #[arg(value_name = "QUESTION")]
+        question: String,
+        /// The model asked for: goblin, goblin/fast, goblin/best, goblin/code, goblin/local, or one by name
+        #[arg(long, default_value = "goblin")]
+        model: String,
+        /// How soon the first token is wanted: ultra_low, low, medium or high
+        #[arg(long, value_name = "TARGET")]
+        latency: Option<String>,
+        /// Only models on your machines
+        #[arg(long)]
+        local_only: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Ask this goblin instead of the configured one, for example http://127.0.0.1:8001
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
     /// Look for what is wrong on this machine, and say why and what to do
     Doctor {
         /// Print JSON

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use anyhow::{Context, bail};
 use goblin_core::status::SystemStatus;
 use goblin_net::{HttpClient, NetOptions, Request, Response, Url};
-use http::{Method, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::Value;
 
 use crate::checks::{PATIENCE, reachable};
@@ -49,7 +50,36 @@ pub(crate) async fn is_tier(base: &str) -> anyhow::Result<bool> {
     Ok(said["error"]["code"] == "unauthorized")
 }
 
+/// Posts `body` to the goblin at `base` and reads its JSON answer.
+///
+/// # Errors
+///
+/// When nothing answers there, or it refuses: then with its sentence.
+pub(crate) async fn ask(base: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+    let request = |url| Request {
+        headers: [(CONTENT_TYPE, HeaderValue::from_static("application/json"))]
+            .into_iter()
+            .collect(),
+        body: body.to_string().into(),
+        ..Request::new(Method::POST, url)
+    };
+    let response = send(base, path, request).await?;
+    let status = response.status;
+    let told: Value = serde_json::from_slice(&response.body.collect().await?).unwrap_or_default();
+    if !status.is_success() {
+        match told["detail"].as_str() {
+            Some(detail) => bail!("{detail}"),
+            None => bail!("{base} answers with status {}", status.as_u16()),
+        }
+    }
+    Ok(told)
+}
+
 async fn get(base: &str, path: &str) -> anyhow::Result<Response> {
+    send(base, path, |url| Request::new(Method::GET, url)).await
+}
+
+async fn send(base: &str, path: &str, request: impl FnOnce(Url) -> Request) -> anyhow::Result<Response> {
     let url = Url::parse(base)
         .map_err(|e| anyhow::anyhow!("{base}: {e}"))?
         .join(path);
@@ -61,7 +91,7 @@ async fn get(base: &str, path: &str) -> anyhow::Result<Response> {
     let client = HttpClient::build(options)?;
     let request = Request {
         max_body_bytes: Some(MAX_STATUS_BYTES),
-        ..Request::new(Method::GET, url)
+        ..request(url)
     };
     Ok(client.send(request).await?)
 }

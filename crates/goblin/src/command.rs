@@ -8,5 +8,6 @@ pub(crate) mod migrate;
 pub(crate) mod models;
 pub(crate) mod pull;
 pub(crate) mod roster;
+pub(crate) mod route;
 pub(crate) mod tier_client;
 pub(crate) mod tier_status;

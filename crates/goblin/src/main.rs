@@ -96,6 +96,22 @@ fn run(command: &Command, loaded: Loaded, environment: &Environment, output: Out
 async fn look(command: &Command, config: &Config, output: Output) -> anyhow::Result<bool> {
     match command {
         Command::Status { json, url } => command::look::status(config, url.as_deref(), *json, output).await,
+        Command::Route {
+            question,
+            model,
+            latency,
+            local_only,
+            json,
+            url,
+        } => {
+            let asked = command::route::Asked {
+                question,
+                model,
+                latency: latency.as_deref(),
+                local_only: *local_only,
+            };
+            command::route::run(config, url.as_deref(), asked, *json, output).await
+        }
         Command::Doctor { json } => command::look::doctor(config, *json, output).await,
         Command::Migrate(command) => command::migrate::run(command, config, output).await,
         Command::Models(Models::Roster(command)) => command::roster::run(command, config, output).await,

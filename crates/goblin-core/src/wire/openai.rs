@@ -22,9 +22,7 @@ pub use errors::{KEY_LIMIT, error_body, provider_error, scrub};
 pub(in crate::wire) use models::short_count;
 pub use models::{ListExtras, ListedModels, ModelEntry, model_list, model_object, parse_model_list};
 pub use pass_through::{PassThrough, parse_pass_through, rewrite_for_upstream};
-pub use request::{
-    CacheUse, GoblinOptions, INTENTS, IncomingChat, LatencyTarget, Verify, parse_chat_request,
-};
+pub use request::{CacheUse, GoblinOptions, IncomingChat, parse_chat_request, parse_dry_run};
 pub use stream::{ChunkEncoder, DONE};
 pub(in crate::wire) use upstream::put_choosing;
 pub use upstream::{

@@ -12,4 +12,5 @@ mod llama_cpp;
 mod other_refusals;
 mod properties;
 mod refusals;
+mod routing;
 mod upstream_answers;

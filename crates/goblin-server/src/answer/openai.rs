@@ -5,9 +5,11 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use goblin_core::error::ApiError;
 use goblin_core::event::ChatEvent;
+use goblin_core::trace::DryRun;
 use goblin_core::wire::openai::{ChunkEncoder, Collector, DONE, IncomingChat};
 use goblin_core::wire::sse::{PING, encode_event};
 use http::header;
+use serde_json::json;
 
 use super::{Encoding, Framing};
 use crate::app::App;
@@ -38,6 +40,32 @@ impl Completion {
             created,
             include_usage: incoming.include_usage,
         }
+    }
+}
+
+impl Completion {
+    /// Instead of an answer: what would happen. `choices` is empty, because nobody was asked.
+    pub(crate) fn dry_run(self, stream: bool, told: &DryRun) -> Response {
+        let object = if stream {
+            "chat.completion.chunk"
+        } else {
+            "chat.completion"
+        };
+        let body = json!({
+            "id": self.id,
+            "object": object,
+            "created": self.created,
+            "model": told.first.as_deref().unwrap_or(&told.model),
+            "choices": [],
+            "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+            "goblin": {"dry_run": told},
+        });
+        if !stream {
+            return Json(body).into_response();
+        }
+        let mut events = encode_event(None, None, body.to_string().as_bytes()).to_vec();
+        events.extend_from_slice(&encode_event(None, None, DONE));
+        ([(header::CONTENT_TYPE, "text/event-stream")], events).into_response()
     }
 }
 

@@ -7,6 +7,7 @@ use goblin_core::error::ApiError;
 use goblin_core::model::nearest;
 use goblin_core::wire::openai::parse_chat_request;
 use goblin_dispatch::answer::Ask;
+use goblin_dispatch::plan::Question;
 use http::Uri;
 use serde_json::{Value, json};
 
@@ -52,6 +53,10 @@ pub(super) async fn create_chat_completion(
     let door = Door::of(app.surface, uri.path());
     let manner = Manner::new(&app, incoming.stream, &ticket.request_id);
     let completion = Completion::new(&app, door, &incoming, &ticket.request_id);
+    if incoming.goblin.dry_run {
+        let told = app.dispatch.route(&Question::of(&incoming)).await?;
+        return Ok(completion.dry_run(incoming.stream, &told));
+    }
     let ask = Ask {
         who: who(&caller),
         door: door.name(app.surface),

@@ -9,7 +9,11 @@ use super::messages::read_messages;
 use super::tools::{read_format, read_tool_choice, read_tools};
 use crate::chat::{ChatRequest, KeepAlive, Message, Part, Purpose, Role, Sampling, Think};
 use crate::error::ApiError;
+use crate::intent::Intent;
 use crate::limits::{MAX_CONTEXT_TOKENS, MAX_KEEP_ALIVE_SECONDS, MAX_LOGIT_BIAS, MAX_MAX_TOKENS};
+use crate::route::AUTOMATIC;
+use crate::route::plan::{Hints, LatencyTarget};
+use crate::trace::VerifyMode;
 use crate::wire::Dialect;
 use crate::wire::fields::{
     self, Object, array, boolean, expect_kind, get, integer, model_name, number, object, one_of,
@@ -18,48 +22,8 @@ use crate::wire::fields::{
 use crate::wire::images;
 use crate::wire::json::Fields;
 
-/// The intents a caller may name.
-pub const INTENTS: [&str; 13] = [
-    "code",
-    "explain",
-    "creative",
-    "legal",
-    "summarize",
-    "rag",
-    "retrieval",
-    "translation",
-    "reasoning",
-    "chat",
-    "classification",
-    "status",
-    "micro-operations",
-];
-
-/// How soon the first token is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LatencyTarget {
-    /// Within a second.
-    UltraLow,
-    /// Within 3 seconds.
-    Low,
-    /// Within 10 seconds.
-    Medium,
-    /// Whenever.
-    High,
-}
-
-/// When an answer is verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verify {
-    /// Never.
-    Off,
-    /// Once, at the end.
-    Final,
-    /// Before anything is released.
-    Hold,
-    /// While it streams; it may be retracted.
-    Optimistic,
-}
+/// Small jobs of a program, not of a person: routed as a question for a status is.
+const MICRO_OPERATIONS: &str = "micro-operations";
 
 /// What the answer cache may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +42,7 @@ pub enum CacheUse {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GoblinOptions {
     /// When the answer is verified.
-    pub verify: Option<Verify>,
+    pub verify: Option<VerifyMode>,
     /// Only models on the operator's machines.
     pub local_only: bool,
     /// Most US dollars this answer may cost.
@@ -114,8 +78,8 @@ pub struct IncomingChat {
     pub goblin: GoblinOptions,
     /// Was there a `goblin` object at all? (Then the answer may carry one.)
     pub goblin_given: bool,
-    /// One of [`INTENTS`].
-    pub intent: Option<String>,
+    /// What the question is about, when the caller says so.
+    pub intent: Option<Intent>,
     /// How soon the first token is wanted.
     pub latency_target: Option<LatencyTarget>,
     /// A document the answer must use. It is already among the request's messages.
@@ -130,6 +94,25 @@ pub struct IncomingChat {
     pub auto_escalate: Option<bool>,
 }
 
+impl IncomingChat {
+    /// What the caller says about how the question is to be answered.
+    pub fn hints(&self) -> Hints {
+        Hints {
+            intent: self.intent,
+            latency: self.latency_target,
+            cost_priority: self.cost_priority.unwrap_or(false),
+            max_cost_usd: self.goblin.max_cost_usd,
+        }
+    }
+
+    /// Is there a document that the answer must use?
+    pub fn has_document(&self) -> bool {
+        self.context
+            .as_deref()
+            .is_some_and(|document| !document.trim().is_empty())
+    }
+}
+
 /// Reads the body of `POST /v1/chat/completions` and its other doors. Fields it does not know stay in the raw body
 /// and are otherwise ignored.
 ///
@@ -138,49 +121,64 @@ pub struct IncomingChat {
 pub fn parse_chat_request(body: &Bytes) -> Result<IncomingChat, ApiError> {
     let fields = top(body)?;
     let model = read_model(&fields)?;
-    let mut messages = read_messages(&fields)?;
-    let context = optional(&fields, "context", |raw, path| {
-        string(raw, path).map(String::from)
-    })?;
+    read_request(body, &fields, model)
+}
+
+/// Reads the body of `POST /api/route`: a chat request that need not name a model.
+///
+/// # Errors
+/// As [`parse_chat_request`].
+pub fn parse_dry_run(body: &Bytes) -> Result<IncomingChat, ApiError> {
+    let fields = top(body)?;
+    let model = match get(&fields, "model") {
+        Some(_) => read_model(&fields)?,
+        None => AUTOMATIC[0].to_owned(),
+    };
+    read_request(body, &fields, model)
+}
+
+fn read_request(body: &Bytes, fields: &Object<'_>, model: String) -> Result<IncomingChat, ApiError> {
+    let mut messages = read_messages(fields)?;
+    let context = optional(fields, "context", |raw, path| string(raw, path).map(String::from))?;
     if let Some(document) = context.as_deref().filter(|d| !d.trim().is_empty()) {
         put_context(&mut messages, document);
     }
-    let tools = read_tools(&fields)?;
+    let tools = read_tools(fields)?;
     images::not_too_many(&messages)?;
-    let stream = flag(&fields, "stream")?.unwrap_or(false);
-    refuse_what_core_cannot_say(&fields)?;
+    let stream = flag(fields, "stream")?.unwrap_or(false);
+    refuse_what_core_cannot_say(fields)?;
     let mut request = ChatRequest {
         model: model.clone(),
         messages,
-        tool_choice: read_tool_choice(&fields, &tools)?,
+        tool_choice: read_tool_choice(fields, &tools)?,
         tools,
-        parallel_tool_calls: flag(&fields, "parallel_tool_calls")?,
-        sampling: read_sampling(&fields)?,
-        format: read_format(&fields)?,
+        parallel_tool_calls: flag(fields, "parallel_tool_calls")?,
+        sampling: read_sampling(fields)?,
+        format: read_format(fields)?,
         stream,
-        session: optional(&fields, "prompt_cache_key", |r, p| {
+        session: optional(fields, "prompt_cache_key", |r, p| {
             short_string(r, p, 256).map(String::from)
         })?,
-        user: optional(&fields, "user", |r, p| short_string(r, p, 512).map(String::from))?,
-        think: optional(&fields, "reasoning_effort", |r, p| one_of(r, p, &EFFORTS))?,
+        user: optional(fields, "user", |r, p| short_string(r, p, 512).map(String::from))?,
+        think: optional(fields, "reasoning_effort", |r, p| one_of(r, p, &EFFORTS))?,
         raw: Some((Dialect::OpenAi, body.clone())),
         ..ChatRequest::default()
     };
-    let goblin = read_goblin(&fields, &mut request)?;
+    let goblin = read_goblin(fields, &mut request)?;
     Ok(IncomingChat {
         model,
         request,
         stream,
-        include_usage: stream && read_include_usage(&fields)?,
+        include_usage: stream && read_include_usage(fields)?,
         goblin,
-        goblin_given: get(&fields, "goblin").is_some(),
-        intent: read_intent(&fields)?,
-        latency_target: optional(&fields, "latency_target", |r, p| one_of(r, p, &LATENCY))?,
+        goblin_given: get(fields, "goblin").is_some(),
+        intent: read_intent(fields)?,
+        latency_target: optional(fields, "latency_target", |r, p| one_of(r, p, &LATENCY))?,
         context,
-        cost_priority: flag(&fields, "cost_priority")?,
-        enable_verification: flag(&fields, "enable_verification")?,
-        enable_confidence_scoring: flag(&fields, "enable_confidence_scoring")?,
-        auto_escalate: flag(&fields, "auto_escalate")?,
+        cost_priority: flag(fields, "cost_priority")?,
+        enable_verification: flag(fields, "enable_verification")?,
+        enable_confidence_scoring: flag(fields, "enable_confidence_scoring")?,
+        auto_escalate: flag(fields, "auto_escalate")?,
     })
 }
 
@@ -358,9 +356,10 @@ fn read_logprobs(fields: &Object<'_>) -> Result<Option<u8>, ApiError> {
     }
 }
 
-fn read_intent(fields: &Object<'_>) -> Result<Option<String>, ApiError> {
-    let words: Vec<(&str, &str)> = INTENTS.iter().map(|i| (*i, *i)).collect();
-    optional(fields, "intent", |r, p| one_of(r, p, &words).map(str::to_owned))
+fn read_intent(fields: &Object<'_>) -> Result<Option<Intent>, ApiError> {
+    let named = Intent::ALL.iter().map(|intent| (intent.as_str(), *intent));
+    let words: Vec<(&str, Intent)> = named.chain([(MICRO_OPERATIONS, Intent::Status)]).collect();
+    optional(fields, "intent", |r, p| one_of(r, p, &words))
 }
 
 fn read_goblin(fields: &Object<'_>, request: &mut ChatRequest) -> Result<GoblinOptions, ApiError> {
@@ -451,11 +450,11 @@ const GOBLIN_KEYS: [&str; 14] = [
     "purpose",
 ];
 
-const VERIFY: [(&str, Verify); 4] = [
-    ("off", Verify::Off),
-    ("final", Verify::Final),
-    ("hold", Verify::Hold),
-    ("optimistic", Verify::Optimistic),
+const VERIFY: [(&str, VerifyMode); 4] = [
+    ("off", VerifyMode::Off),
+    ("final", VerifyMode::Final),
+    ("hold", VerifyMode::Hold),
+    ("optimistic", VerifyMode::Optimistic),
 ];
 
 const CACHE: [(&str, CacheUse); 3] = [
