@@ -18,6 +18,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod intent;
+pub mod judge;
 pub mod limits;
 pub mod manage;
 pub mod model;

@@ -53,7 +53,7 @@ pub(super) async fn decide(
         ..asked.to_decide()
     };
     let decided = app.dispatch.decide(who(&caller), request, limit).await?;
-    Ok(Json(systemone::encode(&asked, &decided.response)))
+    Ok(Json(systemone::encode(&asked, &decided.model_id, &decided.response)))
 }
 
 /// Turns texts into vectors.
