@@ -23,6 +23,7 @@ fn yes_no(id: &str, text: &str) -> Question {
         id: id.to_owned(),
         text: text.to_owned(),
         options: vec![option("yes", &[" Yes", " yes"]), option("no", &[" No", " no"])],
+        typed: None,
     }
 }
 
@@ -126,6 +127,7 @@ async fn probabilities_are_those_of_a_chat_with_the_same_prompt() {
         id: "q".to_owned(),
         text: question.to_owned(),
         options,
+        typed: None,
     };
     let request = DecideRequest {
         model: STARTER.to_owned(),
@@ -189,6 +191,7 @@ async fn a_question_without_a_text_of_its_own_reads_what_follows_the_shared_text
         id: "capital".to_owned(),
         text: String::new(),
         options: vec![option("paris", &[" Paris"]), option("rome", &[" Rome"])],
+        typed: None,
     };
     let request = DecideRequest {
         model: STARTER.to_owned(),

@@ -193,6 +193,7 @@ async fn decide(handle: &ProviderHandle, model: &str) -> Result<DecideResponse, 
             id: "which".to_owned(),
             text: "?".to_owned(),
             options: vec![option("a"), option("b")],
+            typed: None,
         }],
         ..DecideRequest::default()
     };

@@ -50,6 +50,7 @@ async fn decided(handle: &ProviderHandle) -> Result<DecideResponse, ProviderErro
             id: "sky".into(),
             text: "Is it blue?".into(),
             options: vec![option("yes", ["yes", "Yes"]), option("no", ["no", " no"])],
+            typed: None,
         }],
         ..DecideRequest::default()
     };
