@@ -319,13 +319,17 @@ fn nonce(said: &[(&'static str, String)]) -> String {
         hash.update(text);
         hash.update([0]);
     }
-    let mut digest = hash.finalize();
+    unused(hash.finalize().into(), said)
+}
+
+/// A number made from `digest` that `said` does not hold.
+fn unused(mut digest: [u8; 32], said: &[(&'static str, String)]) -> String {
     loop {
         let nonce = hex(&digest, NONCE_DIGITS);
         if !said.iter().any(|(_, text)| text.contains(&nonce)) {
             return nonce;
         }
-        digest = Sha256::digest(digest);
+        digest = Sha256::digest(digest).into();
     }
 }
 
