@@ -28,6 +28,7 @@ pub mod provider;
 pub mod roster;
 pub mod route;
 pub mod runaway;
+pub mod screen;
 pub mod status;
 pub mod tier_status;
 pub mod trace;
