@@ -28,7 +28,9 @@
 
 mod answer;
 mod decide;
+mod refusal;
 mod request;
 
 pub use answer::{decode_response, encode};
+pub use refusal::{error_body, is_of_the_request};
 pub use request::{Kind, MAX_QUESTIONS, SystemOneQuestion, SystemOneRequest, encode_request, parse};

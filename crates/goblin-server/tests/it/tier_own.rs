@@ -66,7 +66,7 @@ async fn questions_are_answered_with_probabilities() {
     let mut unable = body.clone();
     unable["model"] = json!("mute");
     let mut reply = app.post("/v1/systemone", &unable).await;
-    assert_eq!(reply.status, 400);
+    assert_eq!(reply.status, 422);
     let said = reply.json().await;
     assert!(
         said["error"]["message"]
