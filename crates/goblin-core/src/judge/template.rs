@@ -27,7 +27,11 @@ impl Template {
         let name = model.name.to_lowercase();
         let bare = name.rsplit('/').next().unwrap_or(&name);
         let says = |words: &[&str]| words.iter().any(|word| bare.contains(word));
-        if says(&["base", "text-v"]) {
+        let part = |wanted: &str| bare.split(|c: char| !c.is_alphanumeric()).any(|part| part == wanted);
+        // What was not taught to chat, and families that use another's architecture but turn marks of their own. Of
+        // Gemma the files say `it` where it was taught; Ollama's names (`gemma:2b`) mean those that were.
+        let untaught = part("base") || (says(&["gemma-"]) && !part("it"));
+        if untaught || says(&["deepseek"]) {
             return Self::Plain;
         }
         if says(&["gemma"]) {
@@ -98,6 +102,10 @@ mod tests {
             ("llama3.1:8b", Template::Llama3),
             ("qwen2.5:3b-base", Template::Plain),
             ("deepseek-coder", Template::Plain),
+            ("deepseek-r1-distill-qwen-7b", Template::Plain),
+            ("gemma-2-2b-it-Q4_K_M", Template::Gemma),
+            ("gemma-3-270m-q4_k_m", Template::Plain),
+            ("some-database-model", Template::Plain),
             ("something-new", Template::Plain),
         ] {
             assert_eq!(Template::of(&ModelInfo::named(name)), template, "{name}");
