@@ -206,7 +206,7 @@ pub(super) fn iban(found: &Found<'_>) -> Option<usize> {
 
 /// A payment card: a brand's beginning and length, and its checksum (ISO/IEC 7812: Luhn).
 fn is_card(found: &Found<'_>) -> bool {
-    if found.is_part_of_a_word() || found.before.ends_with(['-', '.', ',']) || found.after.starts_with('-') {
+    if found.is_part_of_a_word() || found.before.ends_with(['-', '.', ',', '+']) || found.after.starts_with('-') {
         return false;
     }
     let digits = digits(found.whole);

@@ -91,7 +91,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     personal(
         "phone",
-        r"\+[1-9][0-9]{0,3}(?:[ ./-]?\(?[0-9]{1,5}\)?){2,8}",
+        r"\+[1-9][0-9]{0,3}(?:[ ./-]{0,2}\(?[0-9]{1,5}\)?){1,8}[ ./-]?[0-9]{1,5}",
         checks::international_number,
     ),
     personal(
