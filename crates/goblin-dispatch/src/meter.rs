@@ -70,11 +70,10 @@ impl Meter {
     /// counts toward no limit.
     pub(crate) fn of_verdict(dispatch: &Dispatch, who: Who, request_id: &str) -> Self {
         let who = Who { tokens: None, ..who };
-        Self {
-            access: false,
-            verdict: true,
-            ..Self::new(dispatch, false, who, "verdict", request_id)
-        }
+        let mut meter = Self::new(dispatch, false, who, "verdict", request_id);
+        meter.access = false;
+        meter.verdict = true;
+        meter
     }
 
     /// Who asks.
