@@ -1,5 +1,5 @@
 # Two front doors: `make up` and `make test`. Every target is one line; the work is in scripts/.
-.PHONY: help up test build models web lint test-rust test-web e2e test-clients test-peers deny bench-engine bench-tier clean
+.PHONY: help up test build models web lint test-rust test-web e2e test-clients test-jevcompat test-peers deny bench-engine bench-tier clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -33,6 +33,9 @@ e2e:            ## journeys in a real browser against the real program
 
 test-clients:   ## OpenAI's, Ollama's and Anthropic's Python packages against the real program (installs them once)
 	@scripts/test_clients.sh
+
+test-jevcompat: ## the outside suite for typed questions against the real program (ARGS=--keep keeps what it prints)
+	@scripts/test_jevcompat.sh $(ARGS)
 
 test-peers:     ## our adapters against a real llama-server (builds it once: ten minutes)
 	@scripts/test_peers.sh $(ARGS)

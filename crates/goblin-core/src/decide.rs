@@ -16,6 +16,18 @@ pub struct Question {
     pub text: String,
     /// Answer options. The spellings of one option are summed (`Yes`, ` yes`, `YES`).
     pub options: Vec<AnswerOption>,
+    /// The same as a typed question, for servers with a door of their own for such. `None`: it is asked as it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed: Option<Typed>,
+}
+
+/// A question without the words that make one token of its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Typed {
+    /// What is asked.
+    pub instructions: String,
+    /// What each option means, in the order of the question's options; empty where the name says it.
+    pub meanings: Vec<String>,
 }
 
 /// One option of a question.
@@ -36,10 +48,52 @@ pub struct DecideRequest {
     pub shared: String,
     /// The questions, each branching off the shared text.
     pub questions: Vec<Question>,
+    /// What stands around the texts.
+    pub frame: Frame,
     /// How long the model stays in memory. `None` = the server's setting.
     pub keep_alive: Option<KeepAlive>,
     /// Where it comes from.
     pub origin: Origin,
+}
+
+/// What stands around the texts of a request: a model's own turn marks. A server that puts its own around every text
+/// leaves the frame out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Goes before the shared text. Control tokens in it are read as such.
+    #[serde(default)]
+    pub before: String,
+    /// Follows each question, likewise.
+    #[serde(default)]
+    pub after: String,
+    /// Control tokens that may stand in the texts themselves and are read as such. Whoever puts a stranger's text into
+    /// the request has made sure that it spells none of them.
+    #[serde(default)]
+    pub marks: Vec<String>,
+    /// The texts are what the model was trained on, word by word: a server's own door for typed questions, which puts
+    /// other words around them, is not used.
+    #[serde(default)]
+    pub exact: bool,
+}
+
+impl Frame {
+    /// Nothing stands around the texts.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl DecideRequest {
+    /// What a model reads for `question`, for servers that take a text as it stands.
+    pub fn whole(&self, question: &Question) -> String {
+        let Frame { before, after, .. } = &self.frame;
+        format!("{before}{}{}{after}", self.shared, question.text)
+    }
+
+    /// Bytes in front of the part that differs between questions.
+    pub fn shared_bytes(&self) -> usize {
+        self.frame.before.len() + self.shared.len()
+    }
 }
 
 /// One option's probability.

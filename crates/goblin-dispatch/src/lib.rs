@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod chat_turn;
 pub mod context;
+pub mod judge;
 pub mod measured;
 pub mod once;
 pub mod plan;

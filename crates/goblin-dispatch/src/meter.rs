@@ -33,6 +33,8 @@ pub(crate) struct Meter {
     code: Option<&'static str>,
     /// Is a line of the access log written?
     access: bool,
+    /// Is it a verdict about an answer, and so a part of that answer's work?
+    verdict: bool,
 }
 
 impl Meter {
@@ -60,7 +62,18 @@ impl Meter {
             code: None,
             // The backend keeps usage rows and traces; the model tier keeps nothing and logs instead.
             access: dispatch.store.is_none(),
+            verdict: false,
         }
+    }
+
+    /// For a verdict about an answer that is being made for `who`. It has metrics of its own, no row in the usage, and
+    /// counts toward no limit.
+    pub(crate) fn of_verdict(dispatch: &Dispatch, who: Who, request_id: &str) -> Self {
+        let who = Who { tokens: None, ..who };
+        let mut meter = Self::new(dispatch, false, who, "verdict", request_id);
+        meter.access = false;
+        meter.verdict = true;
+        meter
     }
 
     /// Who asks.
@@ -109,6 +122,16 @@ impl Meter {
         self.code = Some(code);
     }
 
+    fn count_verdict(&self) {
+        let provider = self.row.provider.clone().unwrap_or_else(|| "none".to_owned());
+        let outcome = self.row.outcome.clone();
+        metrics::counter!("goblin_verdicts_total", "provider" => provider.clone(), "outcome" => outcome)
+            .increment(1);
+        metrics::counter!("goblin_tokens_total", "provider" => provider, "kind" => "verdict")
+            .increment(u64::from(self.row.tokens.prompt_tokens));
+        metrics::histogram!("goblin_verdict_duration_seconds").record(self.started.elapsed().as_secs_f64());
+    }
+
     /// The line of the access log. It says who, what and how long; never what was said.
     fn log(&self) {
         let (provider, name) = (self.row.provider.as_deref(), self.row.model.as_deref());
@@ -146,6 +169,10 @@ impl Drop for Meter {
         }
         if let Some(tell) = &self.who.tokens {
             tell(u64::from(self.row.tokens.total()));
+        }
+        if self.verdict {
+            self.count_verdict();
+            return;
         }
         let row = std::mem::take(&mut self.row);
         let provider = row.provider.clone().unwrap_or_else(|| "none".to_owned());

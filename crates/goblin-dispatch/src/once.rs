@@ -108,9 +108,33 @@ impl Dispatch {
         request: DecideRequest,
         deadline: Option<Duration>,
     ) -> Result<Decided, ApiError> {
+        let id = request.origin.request_id.as_deref().unwrap_or_default();
+        let meter = Meter::new(self, true, who, "decide", id);
+        self.decide_metered(meter, request, deadline).await
+    }
+
+    /// As [`Self::decide`], for a verdict about an answer that is being made for `who`: it is a part of that answer's
+    /// work, so that it has no row of its own in the usage and counts toward no limit.
+    pub(crate) async fn decide_as_verdict(
+        self: &Arc<Self>,
+        who: Who,
+        request: DecideRequest,
+        deadline: Option<Duration>,
+    ) -> Result<Decided, ApiError> {
+        let id = request.origin.request_id.as_deref().unwrap_or_default();
+        let meter = Meter::of_verdict(self, who, id);
+        self.decide_metered(meter, request, deadline).await
+    }
+
+    async fn decide_metered(
+        self: &Arc<Self>,
+        meter: Meter,
+        request: DecideRequest,
+        deadline: Option<Duration>,
+    ) -> Result<Decided, ApiError> {
         let questions = request.questions.iter().map(|q| q.text.len());
         let visit = Visit {
-            key: turn_of(&who),
+            key: turn_of(meter.who()),
             verdict: true,
             bytes: request.shared.len() + questions.sum::<usize>(),
             tokens: None,
@@ -143,8 +167,6 @@ impl Dispatch {
             },
             limit: Limit::from_now(deadline),
         };
-        let id = request.origin.request_id.as_deref().unwrap_or_default();
-        let meter = Meter::new(self, true, who, "decide", id);
         let (model_id, response) = self.run(errand, meter).await?;
         Ok(Decided { model_id, response })
     }

@@ -5,7 +5,9 @@
 //! branches off it by sharing its cells, and all questions of a wave are evaluated in one batch. Running
 //! answers go on generating in the same steps.
 
-use goblin_core::decide::{DecideCost, DecideRequest, DecideResponse, Decision, OptionProbability};
+use goblin_core::decide::{
+    DecideCost, DecideRequest, DecideResponse, Decision, Frame, OptionProbability,
+};
 use goblin_core::provider::ProviderError;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -68,8 +70,8 @@ impl AskedQuestion {
     }
 }
 
-/// Checks `request` and cuts it into tokens. In both texts nothing is read as a control token, so that a
-/// transcript cannot pretend to end.
+/// Checks `request` and cuts it into tokens. In the texts nothing is read as a control token but the marks the request
+/// names, so that a transcript cannot pretend to end.
 pub(crate) fn prepare(
     loaded: &Loaded,
     request: &DecideRequest,
@@ -82,12 +84,27 @@ pub(crate) fn prepare(
             format!("1 to {MAX_QUESTIONS} questions are possible."),
         ));
     }
-    let shared = vocabulary::text_tokens(&loaded.model, &request.shared, true)?;
+    let Frame {
+        before, after, marks, ..
+    } = &request.frame;
+    // What stands around the texts is ours, and begins the first of them.
+    let mut shared = match before.is_empty() {
+        true => Vec::new(),
+        false => vocabulary::prompt_tokens(&loaded.model, before)?,
+    };
+    let begins = shared.is_empty();
+    shared.extend(vocabulary::marked_tokens(&loaded.model, &request.shared, marks, begins)?);
+    let after = match after.is_empty() {
+        true => Vec::new(),
+        false => vocabulary::mark_tokens(&loaded.model, after)?,
+    };
     let context_window = loaded.plan.context_tokens;
     let mut questions = Vec::with_capacity(request.questions.len());
     for (i, question) in request.questions.iter().enumerate() {
         let param = format!("questions[{i}]");
-        let mut tokens = vocabulary::text_tokens(&loaded.model, &question.text, shared.is_empty())?;
+        let begins = shared.is_empty();
+        let mut tokens = vocabulary::marked_tokens(&loaded.model, &question.text, marks, begins)?;
+        tokens.extend(&after);
         let mut branch_at = shared.len();
         if tokens.is_empty() {
             // Nothing follows the shared text: its last token is evaluated again for its logits.

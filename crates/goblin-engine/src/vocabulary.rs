@@ -90,6 +90,50 @@ pub(crate) fn text_tokens(model: &LlamaModel, text: &str, begins: bool) -> Resul
     tokenize(model, text, begins, false)
 }
 
+/// The tokens of a text of our own that stands inside a prompt: special tokens are read as such.
+///
+/// # Errors
+/// As [`prompt_tokens`].
+pub(crate) fn mark_tokens(model: &LlamaModel, text: &str) -> Result<Vec<Token>, ProviderError> {
+    tokenize(model, text, false, true)
+}
+
+/// The tokens of a text in which nothing is special but `marks`. `begins`: with the model's token that begins a text.
+///
+/// # Errors
+/// As [`prompt_tokens`].
+pub(crate) fn marked_tokens(
+    model: &LlamaModel,
+    text: &str,
+    marks: &[String],
+    begins: bool,
+) -> Result<Vec<Token>, ProviderError> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    let mut begins = begins;
+    while let Some((at, mark)) = first_mark(rest, marks) {
+        let (plain, from_mark) = rest.split_at(at);
+        if begins || !plain.is_empty() {
+            out.extend(tokenize(model, plain, begins, false)?);
+            begins = false;
+        }
+        out.extend(tokenize(model, mark, false, true)?);
+        rest = &from_mark[mark.len()..];
+    }
+    if begins || !rest.is_empty() {
+        out.extend(tokenize(model, rest, begins, false)?);
+    }
+    Ok(out)
+}
+
+/// The mark that stands first in `text`, and where.
+fn first_mark<'a>(text: &str, marks: &'a [String]) -> Option<(usize, &'a str)> {
+    let found = marks.iter().filter(|mark| !mark.is_empty());
+    found
+        .filter_map(|mark| Some((text.find(mark.as_str())?, mark.as_str())))
+        .min_by_key(|(at, mark)| (*at, std::cmp::Reverse(mark.len())))
+}
+
 fn tokenize(
     model: &LlamaModel,
     text: &str,
@@ -132,6 +176,14 @@ pub(crate) fn push_piece(model: &LlamaModel, token: Token, special: bool, out: &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_mark_is_found_and_of_two_at_one_place_the_longer() {
+        let marks = ["<a>", "<a><b>", ""].map(str::to_owned);
+        assert_eq!(first_mark("x<a>y", &marks), Some((1, "<a>")));
+        assert_eq!(first_mark("<a><b>", &marks), Some((0, "<a><b>")));
+        assert_eq!(first_mark("plain", &marks), None);
+    }
 
     #[test]
     fn a_thread_that_cannot_start_is_an_error_and_not_an_empty_text() {

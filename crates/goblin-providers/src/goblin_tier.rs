@@ -141,7 +141,7 @@ impl Tier {
             method: DecideMethod::default(),
         };
         for questions in request.questions.chunks(MAX_QUESTIONS) {
-            let asked = SystemOneRequest::of_tokens(&request.model, &request.shared, questions);
+            let asked = SystemOneRequest::of_tokens(&request, questions);
             let url = self.upstream.base.join("systemone");
             let body = systemone::encode_request(&asked);
             let outgoing = self

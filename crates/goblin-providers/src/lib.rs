@@ -9,3 +9,4 @@ pub mod registry;
 pub mod transport;
 
 mod origin;
+mod written;

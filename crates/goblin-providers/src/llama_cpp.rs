@@ -32,8 +32,8 @@ use crate::transport::BuildError;
 struct Learnt {
     /// It cannot count a chat at one go.
     no_chat_count: bool,
-    /// These models answer no typed questions by themselves.
-    no_systemone: HashSet<String>,
+    /// Does a model answer typed questions by itself?
+    systemone: HashMap<String, bool>,
     /// Does it make embeddings with this model?
     embeds: HashMap<String, bool>,
     /// The slot that answered a model's questions last: what they share may still be in it.

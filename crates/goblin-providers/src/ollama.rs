@@ -88,6 +88,8 @@ struct Server {
     known: tokio::sync::Mutex<discovery::Known>,
     /// This version has no `/v1/systemone`.
     no_systemone: AtomicBool,
+    /// By model: does it answer typed questions at that door?
+    systemone_seen: std::sync::Mutex<HashMap<String, bool>>,
     /// By family: did an answer that was asked for log-probabilities have them?
     logprobs_seen: std::sync::Mutex<HashMap<String, bool>>,
 }
@@ -115,6 +117,7 @@ pub fn build(spec: OllamaSpec, net: HttpClient) -> Result<ProviderHandle, BuildE
         rates: Arc::new(Rates::default()),
         known: tokio::sync::Mutex::default(),
         no_systemone: AtomicBool::new(false),
+        systemone_seen: std::sync::Mutex::default(),
         logprobs_seen: std::sync::Mutex::default(),
         spec,
     });

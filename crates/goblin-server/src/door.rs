@@ -13,6 +13,8 @@ use crate::app::Surface;
 pub enum Door {
     /// `/v1/…`: OpenAI's `{"error": {…}}`.
     OpenAi,
+    /// `/v1/systemone`: `{"detail": …}` as that format has it, and OpenAI's `error` beside it.
+    SystemOne,
     /// `/v1/messages` of the model tier: Anthropic's `{"type": "error", "error": {…}}`.
     Anthropic,
     /// `/api/…` and `/` of the model tier: Ollama's `{"error": "…"}`.
@@ -32,6 +34,9 @@ impl Door {
         };
         if surface == Surface::Tier && below("/v1/messages") {
             return Self::Anthropic;
+        }
+        if below("/v1/systemone") {
+            return Self::SystemOne;
         }
         if below("/v1") {
             return Self::OpenAi;
@@ -57,13 +62,16 @@ impl Door {
     pub(crate) fn name(self, surface: Surface) -> &'static str {
         match (surface, self) {
             (Surface::Tier, _) => "tier",
-            (Surface::Backend, Self::OpenAi) => "openai",
+            (Surface::Backend, Self::OpenAi | Self::SystemOne) => "openai",
             (Surface::Backend, _) => "legacy",
         }
     }
 
     /// The HTTP status `error` has here.
     pub fn status(self, error: &ApiError) -> StatusCode {
+        if self == Self::SystemOne && wire::systemone::is_of_the_request(error) {
+            return StatusCode::UNPROCESSABLE_ENTITY;
+        }
         let own = matches!(self, Self::Legacy | Self::Ours);
         StatusCode::from_u16(error.status(own)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -73,6 +81,7 @@ impl Door {
         let json = "application/json";
         match self {
             Self::OpenAi => (to_bytes(&wire::openai::error_body(error)), json),
+            Self::SystemOne => (to_bytes(&wire::systemone::error_body(error)), json),
             Self::Anthropic => (to_bytes(&wire::anthropic::error_body(error)), json),
             Self::Ollama => (to_bytes(&wire::ollama::error_body(error)), json),
             Self::Legacy => (to_bytes(&wire::legacy::error_body(error)), json),
@@ -115,6 +124,8 @@ mod tests {
         let cases = [
             ("/v1/chat/completions", Door::OpenAi),
             ("/v1", Door::OpenAi),
+            ("/v1/systemone", Door::SystemOne),
+            ("/v1/systemones", Door::OpenAi),
             ("/v1/nothing/here", Door::OpenAi),
             ("/v10", Door::Ours),
             ("/api/chat/completions", Door::Legacy),

@@ -154,6 +154,40 @@ pub struct ChatCompletionChunk {
     pub usage: Option<Value>,
 }
 
+/// Typed questions about a text.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SystemOneBody {
+    /// `provider/model`, a bare model name, `goblin`, or `jev-latest` for whichever can best.
+    pub model: String,
+    /// What the questions are about: a string, an object or an array.
+    pub state: Value,
+    /// 1–64 questions by name: `{"type": "noul|choice|score", "instructions", "criteria"}`. Of `noul` the criteria may
+    /// be absent or `{"true": …, "false": …}`, of `choice` they are an object of 1–255 options with a description or
+    /// null, of `score` a list of 2–10 levels from low to high.
+    pub questions: Value,
+}
+
+/// Answers to typed questions.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SystemOneAnswers {
+    /// Who answered, `provider/model`.
+    pub model: String,
+    /// By the questions' names. `noul`: the probability of yes; `choice`: `choice`, `probabilities`, `confidence`;
+    /// `score`: `score` (the expected level, from 0), `legend`, `probabilities`, `confidence`. All with `x_mass`.
+    pub answers: Value,
+    /// `input_tokens`, and `output_tokens`, which is 0.
+    pub usage: Value,
+}
+
+/// An error at `/v1/systemone`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SystemOneError {
+    /// Of a wrong request a list of `loc`, `msg` and `type`; else `error_type` and `message`.
+    pub detail: Value,
+    /// The same as under the rest of `/v1`.
+    pub error: OpenAiErrorBody,
+}
+
 /// The models on offer.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ModelList {

@@ -26,6 +26,7 @@ mod openai;
 mod page;
 mod routing;
 mod status;
+mod systemone;
 mod tier;
 mod turns;
 
@@ -48,6 +49,7 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
     let (described, mut document) = OpenApiRouter::with_openapi(openapi::frame())
         .routes(routes!(openai::create_chat_completion))
         .routes(routes!(openai::list_models))
+        .routes(routes!(systemone::decide_questions))
         .routes(routes!(chats::list_chats, chats::create_chat))
         .routes(routes!(chats::get_chat, chats::update_chat, chats::delete_chat))
         .routes(routes!(chats::restore_chat))
@@ -130,7 +132,7 @@ fn allow_list() -> Vec<Allowed> {
         allow(M::POST, "/v1/messages", anthropic::create_message),
         allow(M::POST, "/v1/messages/count_tokens", anthropic::count_tokens),
         // Ours.
-        allow(M::POST, "/v1/systemone", tier::decide),
+        allow(M::POST, "/v1/systemone", systemone::decide_questions),
         allow(M::GET, "/v1/goblin/status", tier::get_status),
         allow(M::POST, "/v1/goblin/tokenize", tier::tokenize),
         // Ollama's wire.

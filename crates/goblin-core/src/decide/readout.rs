@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{DecideCost, Decision, OptionProbability, Question};
+use super::{DecideCost, DecideRequest, Decision, OptionProbability, Question};
 use crate::event::{TokenLogprob, Usage};
 
 impl Question {
@@ -74,12 +74,13 @@ impl Question {
 }
 
 impl DecideCost {
-    /// Adds what the question of this place cost, which was asked right behind `shared`. What comes from the cache is
-    /// only what the server says does; where the shared text ends is judged by bytes.
-    pub fn add_question(&mut self, place: usize, shared: &str, question: &Question, usage: Usage) {
-        let bytes = shared.len() + question.text.len();
+    /// Adds what the question of this place of `request` cost, which was asked right behind its shared text. What comes
+    /// from the cache is only what the server says does; where the shared text ends is judged by bytes.
+    pub fn add_question(&mut self, place: usize, request: &DecideRequest, question: &Question, usage: Usage) {
+        let shared = request.shared_bytes();
+        let bytes = shared + question.text.len() + request.frame.after.len();
         let tokens = f64::from(usage.prompt_tokens);
-        let shared_tokens = (tokens * shared.len() as f64 / bytes.max(1) as f64).round() as u32;
+        let shared_tokens = (tokens * shared as f64 / bytes.max(1) as f64).round() as u32;
         let cached = usage.cached_tokens.min(shared_tokens);
         if place == 0 {
             self.shared_evaluated = shared_tokens - cached;
@@ -112,6 +113,7 @@ mod tests {
             id: "q".into(),
             text: "?".into(),
             options: options.iter().map(option).collect(),
+            typed: None,
         }
     }
 
@@ -182,7 +184,10 @@ mod tests {
             ..Usage::default()
         };
         // 99 bytes shared, 1 byte of question.
-        let shared = "x".repeat(99);
+        let shared = DecideRequest {
+            shared: "x".repeat(99),
+            ..DecideRequest::default()
+        };
         cost.add_question(0, &shared, &question, usage(100, 0));
         cost.add_question(1, &shared, &question, usage(100, 98));
         let expected = DecideCost {

@@ -251,6 +251,7 @@ fn a_question_costs_one_token_and_shares_what_it_can() {
             name: "no".into(),
             spellings: vec!["no".into(), " No".into()],
         }],
+        typed: None,
     };
     let no = question.read(Some(&first)).options[0].probability;
     assert!((0.08..0.1).contains(&no), "{no}");
@@ -277,6 +278,7 @@ fn a_decision_models_own_answer_is_read() {
             id: "sky".into(),
             text: "Is the sky blue?".into(),
             options: vec![option("yes"), option("no")],
+            typed: None,
         }],
         ..DecideRequest::default()
     });

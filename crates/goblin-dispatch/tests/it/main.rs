@@ -11,6 +11,7 @@ mod chat_turns;
 mod endings;
 mod honesty;
 mod house;
+mod judging;
 mod log;
 mod predictions;
 mod tier;

@@ -1,9 +1,16 @@
 //! Typed questions: the right probabilities, at the right cost, beside running chats.
 
 use futures_util::StreamExt;
-use goblin_core::decide::{AnswerOption, DecideRequest, DecideResponse, Question};
+use goblin_core::decide::{AnswerOption, DecideRequest, DecideResponse, Frame, Question};
 use goblin_core::event::Parsed;
+use goblin_core::judge::Judges;
+use goblin_core::judge::choose::Choosing;
+use goblin_core::judge::questions::{QuestionSet, ask as ask_judge};
+use goblin_core::judge::settings::JudgeSettings;
+use goblin_core::judge::transcript::Transcript;
 use goblin_core::provider::{ProviderError, ProviderHandle};
+use goblin_core::route::Offer;
+use goblin_core::trace::About;
 use goblin_engine::EngineOptions;
 
 use crate::models::{HANG, STARTER, answer, ask, options, param_of, start, starter, starter_file};
@@ -23,6 +30,7 @@ fn yes_no(id: &str, text: &str) -> Question {
         id: id.to_owned(),
         text: text.to_owned(),
         options: vec![option("yes", &[" Yes", " yes"]), option("no", &[" No", " no"])],
+        typed: None,
     }
 }
 
@@ -126,6 +134,7 @@ async fn probabilities_are_those_of_a_chat_with_the_same_prompt() {
         id: "q".to_owned(),
         text: question.to_owned(),
         options,
+        typed: None,
     };
     let request = DecideRequest {
         model: STARTER.to_owned(),
@@ -189,6 +198,7 @@ async fn a_question_without_a_text_of_its_own_reads_what_follows_the_shared_text
         id: "capital".to_owned(),
         text: String::new(),
         options: vec![option("paris", &[" Paris"]), option("rome", &[" Rome"])],
+        typed: None,
     };
     let request = DecideRequest {
         model: STARTER.to_owned(),
@@ -230,4 +240,124 @@ async fn senseless_questions_are_refused_by_field() {
         decide(&engine, other).await,
         Err(ProviderError::ModelNotFound { .. })
     ));
+}
+
+/// What the chat template puts around a message of the user, and what a question reads with the same put around it by
+/// a frame, are the same prompt.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_of_turn_marks_is_read_as_the_chat_template_is() {
+    let marked = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}\
+                  {{ '<|im_start|>assistant\n' }}"
+        .to_owned();
+    let engine = start(EngineOptions {
+        chat_template: Some(marked),
+        ..options(starter_file())
+    })
+    .await;
+    let handle = engine.handle();
+    let question = "\nQuestion: Is the text about Paris?\nAnswer with yes or no.";
+    let mut chat = ask(&format!("{SHARED}{question}"));
+    chat.sampling.logprobs = Some(20);
+    chat.sampling.max_tokens = Some(1);
+    let chosen = answer(&handle, chat).await.unwrap().logprobs.remove(0);
+    let top = chosen.top_logprobs.first().expect("a rival");
+    let request = DecideRequest {
+        model: STARTER.to_owned(),
+        shared: SHARED.to_owned(),
+        questions: vec![Question {
+            id: "q".to_owned(),
+            text: question.to_owned(),
+            options: vec![option("top", &[&top.token])],
+            typed: None,
+        }],
+        frame: Frame {
+            before: "<|im_start|>user\n".to_owned(),
+            after: "<|im_end|>\n<|im_start|>assistant\n".to_owned(),
+            ..Frame::default()
+        },
+        ..DecideRequest::default()
+    };
+    let framed = decide(&handle, request.clone()).await.unwrap();
+    let expected = f64::from(top.logprob).exp();
+    let found = framed.decisions[0].mass;
+    assert!((found - expected).abs() < 0.03, "{found}, expected {expected}");
+    // The same marks written into the text are letters, unless they are said to be marks.
+    let written = |marks: &[&str]| DecideRequest {
+        shared: format!("<|im_start|>user\n{SHARED}"),
+        frame: Frame {
+            before: String::new(),
+            after: "<|im_end|>\n<|im_start|>assistant\n".to_owned(),
+            marks: marks.iter().map(|m| (*m).to_owned()).collect(),
+            exact: false,
+        },
+        ..request.clone()
+    };
+    let tokens = |response: &DecideResponse| response.cost.shared_evaluated + response.cost.shared_cached;
+    let letters = decide(&handle, written(&[])).await.unwrap();
+    let marks = decide(&handle, written(&["<|im_start|>"])).await.unwrap();
+    assert_eq!(tokens(&marks), tokens(&framed));
+    assert!(tokens(&letters) > tokens(&framed), "a mark is one token, its letters are several");
+    engine.shutdown();
+}
+
+/// However many windows an answer is judged in, question and answer are evaluated about once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_growing_answer_is_evaluated_once_for_all_its_windows() {
+    let engine = start(options(starter_file())).await;
+    let handle = engine.handle();
+    let settings = JudgeSettings {
+        safety: vec![STARTER.to_owned()],
+        confidence: vec![STARTER.to_owned()],
+        ..JudgeSettings::default()
+    };
+    let status = (handle.status)().await;
+    let offers: Vec<Offer> = status
+        .models
+        .into_iter()
+        .map(|model| Offer {
+            provider: handle.id.clone(),
+            provider_local: true,
+            health: status.health.clone(),
+            model,
+        })
+        .collect();
+    let judges = Judges::choose(&Choosing {
+        offers: &offers,
+        answerer: None,
+        local_only: true,
+        settings: &settings,
+        records: &[],
+    });
+    let judge = judges.safety_judge().expect("a judge").clone();
+    let mut transcript = Transcript::of_question("Tell me about Paris, its river and its towers.");
+    let (mut evaluated, mut questions, mut whole) = (0, 0, 0);
+    let ask_about = |transcript: &Transcript, about: About, sets: &[QuestionSet]| {
+        let mut asked = ask_judge(&judge, &settings.categories, transcript, about, sets, None);
+        assert_eq!(asked.len(), 1);
+        let asked = asked.remove(0);
+        let request = DecideRequest {
+            model: STARTER.to_owned(),
+            ..asked.request.clone()
+        };
+        (asked, request)
+    };
+    let (asked, request) = ask_about(&transcript, About::Prompt, &[QuestionSet::Prompt]);
+    let response = decide(&handle, request).await.unwrap();
+    evaluated += response.cost.shared_evaluated;
+    assert_eq!(asked.verdicts(&judge, &response, 1).len(), 1);
+    for window in 0..8 {
+        transcript.push("Paris lies on the Seine, which comes from the east and runs past the islands. ");
+        transcript.push("Its tallest building is the Eiffel Tower, built in 1889 for a fair & never taken down. ");
+        let (asked, request) = ask_about(&transcript, About::Window(window), &[QuestionSet::Transcript]);
+        let response = decide(&handle, request).await.unwrap();
+        evaluated += response.cost.shared_evaluated;
+        questions += response.cost.question_tokens;
+        whole = response.cost.shared_evaluated + response.cost.shared_cached;
+        let verdict = asked.verdicts(&judge, &response, 1).remove(0);
+        assert!(verdict.mass > 0.0, "{verdict:?}");
+    }
+    let passes = f64::from(evaluated) / f64::from(whole);
+    assert!(passes <= 1.1, "{evaluated} evaluated of a text of {whole} tokens");
+    println!("{passes:.3} passes over {whole} tokens in 9 verdicts; {questions} tokens of questions");
+    engine.shutdown();
 }

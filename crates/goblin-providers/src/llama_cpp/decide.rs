@@ -31,7 +31,8 @@ impl Drop for Claim {
 
 impl Server {
     pub(super) async fn decide(&self, request: DecideRequest) -> Result<DecideResponse, ProviderError> {
-        let asked = !self.learnt().no_systemone.contains(&request.model);
+        let able = self.learnt().systemone.get(&request.model).copied();
+        let asked = able != Some(false) && !request.frame.exact;
         if asked && let Some(response) = self.systemone(&request).await? {
             return Ok(response);
         }
@@ -40,7 +41,7 @@ impl Server {
         let mut cost = DecideCost::default();
         let mut decisions = Vec::with_capacity(request.questions.len());
         for (place, question) in request.questions.iter().enumerate() {
-            let prompt = format!("{}{}", request.shared, question.text);
+            let prompt = request.whole(question);
             let body = encode_readout(&request.model, &prompt, slot);
             let url = self.root.join("completion");
             let body = self
@@ -49,7 +50,7 @@ impl Server {
                 .await?;
             let (first, spent) = decode_readout(&body, &request.model)?;
             self.rates.learn(&spent);
-            cost.add_question(place, &request.shared, question, spent.usage);
+            cost.add_question(place, &request, question, spent.usage);
             decisions.push(question.read(first.as_ref()));
         }
         Ok(DecideResponse {
@@ -71,14 +72,20 @@ impl Server {
         match response.status {
             StatusCode::OK => {
                 let body = response.body.collect().await.map_err(|e| in_answer(&e))?;
-                decode_response(&asked, &body).map(Some)
+                let read = decode_response(&asked, &body).ok();
+                self.learnt().systemone.insert(request.model.clone(), read.is_some());
+                Ok(read)
             }
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
-                self.learnt().no_systemone.insert(request.model.clone());
+                self.learnt().systemone.insert(request.model.clone(), false);
                 Ok(None)
             }
-            // Too many options for it, for example. What is wrong with the request otherwise the readout says too.
-            StatusCode::BAD_REQUEST => Ok(None),
+            // Too many options for it, for example, or a failure of its own. What is wrong with the request otherwise
+            // the readout says too. A door that never answered is not tried again.
+            StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR => {
+                self.learnt().systemone.entry(request.model.clone()).or_insert(false);
+                Ok(None)
+            }
             _ => Err(self.upstream.refusal(response, &request.model).await),
         }
     }

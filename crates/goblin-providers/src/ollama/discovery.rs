@@ -260,8 +260,11 @@ impl Server {
         // What the version promises, until an answer shows otherwise.
         let promised = version.is_some_and(|version| version >= LOGPROBS_SINCE);
         let shown = self.logprobs_seen().get(&tag.details.family).copied();
-        if capabilities.contains(&Capability::Complete) && shown.unwrap_or(promised) {
-            capabilities.push(Capability::Logprobs);
+        if capabilities.contains(&Capability::Complete) {
+            if shown.unwrap_or(promised) {
+                capabilities.push(Capability::Logprobs);
+            }
+            // Without probabilities it is made to write one word.
             if !capabilities.contains(&Capability::Decide) {
                 capabilities.push(Capability::Decide);
             }

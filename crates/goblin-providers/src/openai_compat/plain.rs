@@ -25,6 +25,8 @@ use crate::transport::BuildError;
 /// What was seen of a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Seen {
+    /// Does it answer typed questions by itself? `None`: not tried.
+    native: Option<bool>,
     /// Rivals it reports of each token; 0: it reports nothing. `None`: not tried.
     rivals: Option<u8>,
     /// Does it keep to a JSON schema? `None`: not tried.
@@ -146,7 +148,8 @@ fn correct(model: &mut ModelInfo, seen: Seen) {
     if let Some(schema) = seen.schema {
         set(Capability::Grammar, schema);
     }
-    let cannot_decide = seen.rivals == Some(0) && seen.schema == Some(false);
+    let cannot_decide =
+        seen.native != Some(true) && seen.rivals == Some(0) && seen.schema == Some(false);
     let chats = model.can(Capability::Chat);
     let decides = chats && !cannot_decide;
     model.capabilities.retain(|c| *c != Capability::Decide);

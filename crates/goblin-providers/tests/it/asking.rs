@@ -60,5 +60,6 @@ pub(crate) fn yes_or_no(id: &str, text: &str) -> Question {
             option("yes", ["Yes", " Yes", "yes", " yes"]),
             option("no", ["No", " No", "no", " no"]),
         ],
+        typed: None,
     }
 }

@@ -176,6 +176,7 @@ fn two_questions() -> DecideRequest {
                 spellings: vec![" No".into(), "No".into()],
             },
         ],
+        typed: None,
     };
     DecideRequest {
         model: "starter".into(),

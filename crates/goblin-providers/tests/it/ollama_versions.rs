@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use goblin_core::chat::{ChatRequest, Sampling, Tool};
 use goblin_core::completion::CompletionRequest;
-use goblin_core::decide::{AnswerOption, DecideRequest, DecideResponse, Question};
+use goblin_core::decide::{AnswerOption, DecideMethod, DecideRequest, DecideResponse, Frame, Question};
 use goblin_core::embed::EmbedRequest;
 use goblin_core::event::{FinishReason, Parsed, Usage};
 use goblin_core::model::{Capability, ModelState};
@@ -193,6 +193,7 @@ async fn decide(handle: &ProviderHandle, model: &str) -> Result<DecideResponse, 
             id: "which".to_owned(),
             text: "?".to_owned(),
             options: vec![option("a"), option("b")],
+            typed: None,
         }],
         ..DecideRequest::default()
     };
@@ -235,6 +236,77 @@ async fn a_version_without_that_door_is_asked_for_log_probabilities_and_not_agai
     let doors = upstream.asked();
     let own = doors.iter().filter(|a| a.head.starts_with("post /v1/systemone "));
     assert_eq!(own.count(), 1);
+}
+
+#[tokio::test]
+async fn a_version_that_reports_no_probabilities_writes_a_word() {
+    let router = response(
+        "404 Not Found",
+        "content-type: text/plain\r\n",
+        "404 page not found",
+    );
+    let silent = lines(r#"{"model":"m","response":" b","done":true,"done_reason":"length","prompt_eval_count":4,"eval_count":1}"#);
+    let written = lines(
+        r#"{"model":"m","message":{"role":"assistant","content":"{\"answer\": \"b\"}"},"done":true,"done_reason":"stop","prompt_eval_count":9,"eval_count":5}"#,
+    );
+    let scripts = vec![router, silent, written.clone(), written];
+    let (upstream, handle) = server("0.11.10", scripts).await;
+    let models = soon((handle.status)()).await.models;
+    let model = models.iter().find(|m| m.name == MODEL).expect("the model");
+    assert!(model.can(Capability::Decide) && !model.can(Capability::Logprobs));
+    for _ in 0..2 {
+        let decided = decide(&handle, MODEL).await.unwrap();
+        assert_eq!(decided.method, DecideMethod::Constrained);
+        assert_eq!(of_b(&decided), 1.0);
+    }
+    let asked = upstream.asked();
+    let tried = asked.iter().filter(|a| a.path() == "/api/generate").count();
+    assert_eq!(tried, 1, "what is known is not tried again");
+    let chat = asked.iter().find(|a| a.path() == "/api/chat").expect("a chat");
+    assert!(chat.body.contains(r#""enum":["a","b"]"#), "{}", chat.body);
+}
+
+#[tokio::test]
+async fn a_door_that_refused_a_model_is_not_asked_about_it_again() {
+    let scripts = vec![json("400 Bad Request", UNDECIDED), lines(GENERATE), lines(GENERATE)];
+    let (upstream, handle) = server("0.35.0", scripts).await;
+    soon((handle.status)()).await;
+    for _ in 0..2 {
+        decide(&handle, MODEL).await.unwrap();
+    }
+    let own = upstream.asked().into_iter().filter(|a| a.path() == "/v1/systemone");
+    assert_eq!(own.count(), 1);
+}
+
+#[tokio::test]
+async fn a_text_a_model_was_trained_on_is_never_put_into_other_words() {
+    let (upstream, handle) = server("0.35.0", vec![lines(GENERATE)]).await;
+    soon((handle.status)()).await;
+    let request = DecideRequest {
+        model: MODEL.to_owned(),
+        shared: "a or".to_owned(),
+        questions: vec![Question {
+            id: "which".to_owned(),
+            text: "?".to_owned(),
+            options: vec![AnswerOption {
+                name: "b".to_owned(),
+                spellings: vec![" b".to_owned()],
+            }],
+            typed: None,
+        }],
+        frame: Frame {
+            before: "<|user|>".to_owned(),
+            after: "<|assistant|>".to_owned(),
+            exact: true,
+            ..Frame::default()
+        },
+        ..DecideRequest::default()
+    };
+    soon((handle.decide.as_ref().unwrap())(request)).await.unwrap();
+    let asked = upstream.asked();
+    assert!(asked.iter().all(|a| a.path() != "/v1/systemone"));
+    let last = asked.last().expect("a request");
+    assert!(last.body.contains("<|user|>a or?<|assistant|>"), "{}", last.body);
 }
 
 #[tokio::test]

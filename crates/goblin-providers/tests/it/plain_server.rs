@@ -50,6 +50,7 @@ async fn decided(handle: &ProviderHandle) -> Result<DecideResponse, ProviderErro
             id: "sky".into(),
             text: "Is it blue?".into(),
             options: vec![option("yes", ["yes", "Yes"]), option("no", ["no", " no"])],
+            typed: None,
         }],
         ..DecideRequest::default()
     };
@@ -156,10 +157,16 @@ async fn a_server_that_can_neither_says_so_and_is_asked_anew_when_it_comes_back(
 
 #[tokio::test]
 async fn a_failure_that_says_nothing_about_an_ability_is_not_remembered_as_its_lack() {
-    let upstream = FakeUpstream::start(vec![
-        json("429 Too Many Requests", r#"{"error":{"message":"slow down"}}"#),
-        said("Yes", REPORTED),
-    ])
+    let busy = Arc::new(AtomicBool::new(true));
+    let is_busy = Arc::clone(&busy);
+    let upstream = FakeUpstream::answering(move |asked| match asked.path() {
+        _ if is_busy.swap(false, Ordering::SeqCst) => json(
+            "429 Too Many Requests",
+            r#"{"error":{"message":"slow down"}}"#,
+        ),
+        "/v1/systemone" => json("404 Not Found", "{}"),
+        _ => said("Yes", REPORTED),
+    })
     .await;
     let handle = handle(&upstream);
     assert!(matches!(
@@ -195,4 +202,62 @@ async fn embeddings_are_believed_when_they_were_seen() {
     assert!(soon(embed(request("nomic-embed"))).await.is_err());
     let models = soon((handle.status)()).await.models;
     assert!(models[0].can(Capability::Embed) && !models[1].can(Capability::Embed));
+}
+
+const DECIDED: &str = r#"{"model":"m","answers":{"sky":{"type":"noul","noul":0.9}},"usage":{"input_tokens":12,"output_tokens":0}}"#;
+
+#[tokio::test]
+async fn a_server_with_a_door_for_typed_questions_is_asked_there() {
+    let upstream = FakeUpstream::answering(|asked| match asked.path() {
+        "/v1/models" => json("200 OK", LIST),
+        "/v1/systemone" => json("200 OK", DECIDED),
+        _ => said("Yes", REPORTED),
+    })
+    .await;
+    let handle = handle(&upstream);
+    for _ in 0..2 {
+        let decided = decided(&handle).await.expect("a decision");
+        assert_eq!(decided.method, DecideMethod::Native);
+        assert!((decided.decisions[0].options[0].probability - 0.9).abs() < 1e-9);
+    }
+    assert!(chats(&upstream).is_empty(), "no trial, no chat");
+}
+
+#[tokio::test]
+async fn a_door_that_is_not_there_is_tried_once() {
+    let upstream = FakeUpstream::answering(|asked| match asked.path() {
+        "/v1/models" => json("200 OK", LIST),
+        "/v1/systemone" => json("404 Not Found", r#"{"error":{"message":"no such path"}}"#),
+        _ => said("Yes", REPORTED),
+    })
+    .await;
+    let handle = handle(&upstream);
+    for _ in 0..2 {
+        assert_eq!(decided(&handle).await.expect("a decision").method, DecideMethod::Readout);
+    }
+    let own = upstream.asked().into_iter().filter(|a| a.path() == "/v1/systemone");
+    assert_eq!(own.count(), 1);
+}
+
+#[tokio::test]
+async fn log_probabilities_that_stop_coming_back_are_given_up_for_a_word() {
+    let dropped = Arc::new(AtomicBool::new(false));
+    let are_dropped = Arc::clone(&dropped);
+    let upstream = FakeUpstream::answering(move |asked| match asked.path() {
+        "/v1/models" => json("200 OK", LIST),
+        "/v1/systemone" => json("404 Not Found", "{}"),
+        _ if asked.body.contains("zq7") => said(r#"{"answer":"zq7"}"#, "null"),
+        _ if asked.body.contains("response_format") => said(r#"{"answer": "yes"}"#, "null"),
+        _ if are_dropped.load(Ordering::SeqCst) => said("Yes", "null"),
+        _ => said("Yes", REPORTED),
+    })
+    .await;
+    let handle = handle(&upstream);
+    assert_eq!(decided(&handle).await.expect("a decision").method, DecideMethod::Readout);
+    dropped.store(true, Ordering::SeqCst);
+    for _ in 0..2 {
+        let now = decided(&handle).await.expect("a decision");
+        assert_eq!(now.method, DecideMethod::Constrained);
+        assert_eq!(now.decisions[0].options[0].probability, 1.0);
+    }
 }

@@ -252,6 +252,7 @@ fn letters(id: &str, text: &str) -> Question {
         id: id.into(),
         text: format!("Q: {text} (A) yes (B) no\nAnswer: ("),
         options: vec![option("yes", "A"), option("no", "B")],
+        typed: None,
     }
 }
 

@@ -80,6 +80,7 @@ async fn decisions_come_through_exactly_as_asked_and_with_what_they_cost() {
         id: id.into(),
         text: text.into(),
         options: vec![option("no", &["No", " no"]), option("yes", &["Yes"])],
+        typed: None,
     };
     // Two of one name: they are told apart by their place.
     let request = DecideRequest {
@@ -112,8 +113,8 @@ async fn decisions_come_through_exactly_as_asked_and_with_what_they_cost() {
         },
         method: DecideMethod::Readout,
     };
-    let typed = systemone::SystemOneRequest::of_tokens("m", &request.shared, &request.questions);
-    let body = systemone::encode(&typed, &told).to_string();
+    let typed = systemone::SystemOneRequest::of_tokens(&request, &request.questions);
+    let body = systemone::encode(&typed, "m", &told).to_string();
     let upstream = FakeUpstream::start(vec![json("200 OK", &body)]).await;
     let handle = upstream.handle(Kind::GoblinTier);
     let decide = handle.decide.as_ref().expect("decides");

@@ -1,12 +1,10 @@
-//! What only the model tier answers: its state, exact counts, decisions and vectors.
+//! What only the model tier answers: its state, exact counts and vectors.
 
 use axum::Json;
 use axum::extract::State;
-use goblin_core::decide::DecideRequest;
 use goblin_core::embed::EmbedRequest;
 use goblin_core::tier_status::TierStatus;
 use goblin_core::wire::openai::{embeddings_body, parse_chat_request, parse_embeddings};
-use goblin_core::wire::systemone;
 use serde_json::{Value, json};
 
 use crate::app::AppState;
@@ -37,23 +35,6 @@ pub(super) async fn tokenize(
         "context_window": counted.context_window,
         "method": counted.method,
     })))
-}
-
-/// Answers typed questions about a state with probabilities.
-pub(super) async fn decide(
-    State(app): State<AppState>,
-    caller: Caller,
-    ticket: Ticket,
-    RawBody(body): RawBody,
-) -> Result<Json<Value>, Refusal> {
-    let asked = systemone::parse(&body)?;
-    let limit = ticket.limit(&app, false);
-    let request = DecideRequest {
-        origin: ticket.origin,
-        ..asked.to_decide()
-    };
-    let decided = app.dispatch.decide(who(&caller), request, limit).await?;
-    Ok(Json(systemone::encode(&asked, &decided.response)))
 }
 
 /// Turns texts into vectors.

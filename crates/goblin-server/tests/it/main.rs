@@ -14,6 +14,7 @@ mod chats;
 mod client;
 mod cloud_models;
 mod connections;
+mod decisions;
 mod fake_upstream;
 mod health;
 mod local_mode;

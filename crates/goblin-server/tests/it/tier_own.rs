@@ -66,7 +66,7 @@ async fn questions_are_answered_with_probabilities() {
     let mut unable = body.clone();
     unable["model"] = json!("mute");
     let mut reply = app.post("/v1/systemone", &unable).await;
-    assert_eq!(reply.status, 400);
+    assert_eq!(reply.status, 422);
     let said = reply.json().await;
     assert!(
         said["error"]["message"]
@@ -79,6 +79,7 @@ async fn questions_are_answered_with_probabilities() {
     wrong["questions"]["kind"]["type"] = json!("essay");
     let said = app.post("/v1/systemone", &wrong).await.json().await;
     assert_eq!(said["error"]["param"], "questions.kind.type");
+    assert_eq!(said["detail"][0]["loc"], json!(["body", "questions", "kind", "type"]));
 }
 
 #[tokio::test]

@@ -3,25 +3,29 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::decide::{NO, YES, asked_twice};
+use super::decide::{Asking, NO, YES, askings};
 use super::request::{Kind, SystemOneQuestion, SystemOneRequest, said};
 use crate::decide::{DecideCost, DecideMethod, DecideResponse, Decision, OptionProbability};
 use crate::limits::MAX_JSON_DEPTH;
 use crate::provider::ProviderError;
 use crate::wire::json::depth_within;
 
-/// The answers to `request`, from those to [`SystemOneRequest::to_decide`]. `output_tokens` is 0: nothing is generated.
-pub fn encode(request: &SystemOneRequest, response: &DecideResponse) -> Value {
+/// The answers to `request` by `model`, from those to [`SystemOneRequest::to_decide`]. `output_tokens` is 0: nothing is
+/// generated.
+pub fn encode(request: &SystemOneRequest, model: &str, response: &DecideResponse) -> Value {
     let mut decisions = response.decisions.iter();
     let mut answers = Map::new();
     for question in &request.questions {
-        let take = if asked_twice(question) { 2 } else { 1 };
-        let asked: Vec<&Decision> = decisions.by_ref().take(take).collect();
-        if let (Kind::Token(_), [decision]) = (&question.kind, asked.as_slice()) {
-            answers.insert(question.id.clone(), token_json(decision));
-        } else if let Some((probabilities, mass)) = distribution(&question.kind, &asked) {
-            answers.insert(question.id.clone(), answer_json(question, &probabilities, mass));
-        }
+        let askings = askings(question);
+        let asked: Vec<(&Asking, &Decision)> = askings.iter().zip(decisions.by_ref()).collect();
+        let answer = match (&question.kind, asked.as_slice()) {
+            (Kind::Token(_), [(_, decision)]) => token_json(decision),
+            _ => {
+                let (probabilities, mass) = distribution(&question.kind, &asked);
+                answer_json(question, &probabilities, mass)
+            }
+        };
+        answers.insert(question.id.clone(), answer);
     }
     let cost = &response.cost;
     let input = cost
@@ -33,7 +37,7 @@ pub fn encode(request: &SystemOneRequest, response: &DecideResponse) -> Value {
         usage["goblin"] = json!(cost);
         usage["goblin"]["method"] = json!(response.method);
     }
-    json!({"model": request.model, "answers": answers, "usage": usage})
+    json!({"model": model, "answers": answers, "usage": usage})
 }
 
 /// As it was read: not scaled.
@@ -56,33 +60,32 @@ fn names(kind: &Kind) -> Vec<String> {
     }
 }
 
-/// Probabilities of the options that sum to one, and what they summed to before; the mean of several askings. `None`
-/// when there is nothing to scale.
-fn distribution(kind: &Kind, asked: &[&Decision]) -> Option<(Vec<f64>, f64)> {
+/// Probabilities of the options that sum to one, and what was on valid options before: the mean of several askings.
+/// Where nothing was read at all the options are alike, and the mass is 0.
+fn distribution(kind: &Kind, asked: &[(&Asking, &Decision)]) -> (Vec<f64>, f64) {
     let names = names(kind);
     let mut mean = vec![0.0; names.len()];
     let (mut mass, mut counted) = (0.0, 0.0);
-    for decision in asked {
-        let of = |name: &String| {
-            let option = decision.options.iter().find(|o| o.name == *name);
-            option.map_or(0.0, |o| o.probability.max(0.0))
-        };
-        let said: Vec<f64> = names.iter().map(of).collect();
-        let sum: f64 = said.iter().sum();
-        if !(sum.is_finite() && sum > 0.0) {
+    for (asking, decision) in asked {
+        let said: f64 = decision.options.iter().map(|o| o.probability.max(0.0)).sum();
+        if !(said.is_finite() && said > 0.0) {
             continue;
         }
-        for (mean, said) in mean.iter_mut().zip(&said) {
-            *mean += said / sum;
+        let last = asking.options.end.min(names.len());
+        for place in asking.options.start..last {
+            let option = decision.options.iter().find(|o| o.name == names[place]);
+            mean[place] += option.map_or(0.0, |o| o.probability.max(0.0)) / said;
         }
         mass += decision.mass;
         counted += 1.0;
     }
-    if counted == 0.0 {
-        return None;
+    let total: f64 = mean.iter().sum();
+    if counted == 0.0 || total <= 0.0 {
+        let alike = 1.0 / names.len().max(1) as f64;
+        return (vec![alike; names.len()], 0.0);
     }
-    mean.iter_mut().for_each(|p| *p /= counted);
-    Some((mean, mass / counted))
+    mean.iter_mut().for_each(|p| *p /= total);
+    (mean, mass / counted)
 }
 
 /// One minus the entropy over that of a flat distribution: 1 when one option has everything, 0 when all are alike.
@@ -104,7 +107,7 @@ fn answer_json(question: &SystemOneQuestion, probabilities: &[f64], mass: f64) -
         names.zip(probabilities.iter().map(|p| json!(p))).collect()
     };
     match &question.kind {
-        Kind::Noul { .. } => json!({"type": "noul", "noul": probabilities[0], "mass": mass}),
+        Kind::Noul { .. } => json!({"type": "noul", "noul": probabilities[0], "x_mass": mass}),
         Kind::Token(_) => json!({"type": "token", "probabilities": by_name(), "mass": mass}),
         Kind::Choice(options) => {
             // Of equals the first, as the caller listed them.
@@ -117,7 +120,7 @@ fn answer_json(question: &SystemOneQuestion, probabilities: &[f64], mass: f64) -
                 "choice": options.get(best).map(|(name, _)| name),
                 "probabilities": by_name(),
                 "confidence": confidence(probabilities),
-                "mass": mass,
+                "x_mass": mass,
             })
         }
         Kind::Score(levels) => {
@@ -133,7 +136,7 @@ fn answer_json(question: &SystemOneQuestion, probabilities: &[f64], mass: f64) -
                 "legend": legend,
                 "probabilities": by_name(),
                 "confidence": confidence(probabilities),
-                "mass": mass,
+                "x_mass": mass,
             })
         }
     }
@@ -183,7 +186,7 @@ fn read_cost(usage: &Value) -> DecideCost {
 
 fn read_answer(question: &SystemOneQuestion, answer: &Value) -> Option<Decision> {
     let unit = |value: &Value| value.as_f64().filter(|p| (0.0..=1.0).contains(p));
-    let mass = ["mass", "option_mass"]
+    let mass = ["x_mass", "mass", "option_mass"]
         .iter()
         .find_map(|name| answer.get(name).and_then(unit))
         .unwrap_or(1.0);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use crate::decide::AnswerOption;
+use crate::decide::{AnswerOption, Frame};
 use crate::error::ApiError;
 use crate::limits::MAX_TEXT_BYTES;
 use crate::wire::fields::{
@@ -17,10 +17,14 @@ use crate::wire::openai::tools::within;
 pub const MAX_QUESTIONS: usize = 64;
 /// Most spellings of one option.
 const MAX_SPELLINGS: usize = 64;
-/// Most options of a choice: one letter each.
-const MAX_CHOICES: usize = 26;
+/// Most options of a choice.
+const MAX_CHOICES: usize = 255;
 /// Fewest and most levels of a score.
 const LEVELS: std::ops::RangeInclusive<usize> = 2..=10;
+/// Most bytes of what stands around the texts, and most marks in them.
+const MAX_FRAME_BYTES: usize = 4096;
+/// See [`MAX_FRAME_BYTES`].
+const MAX_MARKS: usize = 16;
 /// Most bytes of a question's or an option's name.
 const MAX_NAME_BYTES: usize = 256;
 
@@ -33,6 +37,8 @@ pub struct SystemOneRequest {
     pub state: Value,
     /// At least one question, at most 64, in the caller's order.
     pub questions: Vec<SystemOneQuestion>,
+    /// Ours, with questions of type `token` only: what stands around the texts.
+    pub frame: Frame,
 }
 
 /// One question.
@@ -40,7 +46,7 @@ pub struct SystemOneRequest {
 pub struct SystemOneQuestion {
     /// Names the answer.
     pub id: String,
-    /// What is asked: a string, an object or an array.
+    /// What is asked: a string, an object or an array; of a `noul` that says what yes or no means, perhaps null.
     pub instructions: Value,
     /// What may be answered.
     pub kind: Kind,
@@ -112,11 +118,34 @@ pub fn parse(body: &Bytes) -> Result<SystemOneRequest, ApiError> {
              read as it stands.",
         ));
     }
+    let frame = match get(&fields, "goblin") {
+        Some(raw) if tokens != 0 => read_frame(raw)?,
+        _ => Frame::default(),
+    };
     Ok(SystemOneRequest {
         model,
         state,
         questions,
+        frame,
     })
+}
+
+/// What stands around the texts, for questions of type `token`.
+fn read_frame(raw: &RawValue) -> Result<Frame, ApiError> {
+    within(raw, "goblin", MAX_FRAME_BYTES)?;
+    let frame: Frame = serde_json::from_str(raw.get()).map_err(|_| {
+        ApiError::invalid(
+            "goblin",
+            "`goblin` must be an object with the strings `before` and `after`, the list `marks` and the boolean `exact`.",
+        )
+    })?;
+    if frame.marks.len() > MAX_MARKS || frame.marks.iter().any(String::is_empty) {
+        return Err(ApiError::invalid(
+            "goblin.marks",
+            format!("`goblin.marks` must have at most {MAX_MARKS} entries, none of them empty."),
+        ));
+    }
+    Ok(frame)
 }
 
 /// A name of a question or an option.
@@ -134,15 +163,22 @@ fn read_question(id: &str, raw: &RawValue, path: &str) -> Result<SystemOneQuesti
     let fields = object(raw, path)?;
     let kinds = [("noul", 0), ("choice", 1), ("score", 2), ("token", 3)];
     let asked = required(&fields, path, "type", |r, p| one_of(r, p, &kinds))?;
+    let kind = match asked {
+        0 => read_noul(&fields, path)?,
+        1 => Kind::Choice(required(&fields, path, "criteria", read_choices)?),
+        2 => Kind::Score(required(&fields, path, "criteria", read_levels)?),
+        _ => Kind::Token(required(&fields, path, "criteria", read_spellings)?),
+    };
+    // What yes or no means may say all there is to ask.
+    let says = matches!(&kind, Kind::Noul { yes, no } if !(yes.is_null() && no.is_null()));
+    let instructions = match says {
+        true => optional(&fields, path, "instructions", content)?.unwrap_or_default(),
+        false => required(&fields, path, "instructions", content)?,
+    };
     Ok(SystemOneQuestion {
         id: id.to_owned(),
-        instructions: required(&fields, path, "instructions", content)?,
-        kind: match asked {
-            0 => read_noul(&fields, path)?,
-            1 => Kind::Choice(required(&fields, path, "criteria", read_choices)?),
-            2 => Kind::Score(required(&fields, path, "criteria", read_levels)?),
-            _ => Kind::Token(required(&fields, path, "criteria", read_spellings)?),
-        },
+        instructions,
+        kind,
     })
 }
 
@@ -272,7 +308,10 @@ pub fn encode_request(request: &SystemOneRequest) -> Bytes {
         .iter()
         .map(|question| (question.id.clone(), question_json(question)))
         .collect();
-    let body = json!({"model": request.model, "state": request.state, "questions": questions});
+    let mut body = json!({"model": request.model, "state": request.state, "questions": questions});
+    if !request.frame.is_empty() {
+        body["goblin"] = json!(request.frame);
+    }
     body.to_string().into()
 }
 
@@ -294,7 +333,10 @@ fn question_json(question: &SystemOneQuestion) -> Value {
             ("token", Some(Value::Object(spelt.collect())))
         }
     };
-    let mut value = json!({"type": word, "instructions": question.instructions});
+    let mut value = json!({"type": word});
+    if !question.instructions.is_null() {
+        value["instructions"] = question.instructions.clone();
+    }
     if let Some(criteria) = criteria {
         value["criteria"] = criteria;
     }

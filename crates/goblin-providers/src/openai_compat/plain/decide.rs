@@ -1,21 +1,22 @@
-//! Typed questions put to a server without a door for them: read from log-probabilities where they come back, else
-//! written as one word under a JSON schema where that is kept to.
+//! Typed questions: put to the server's own door for them where it has one (LiteLLM does), else read from
+//! log-probabilities where they come back, else written as one word under a JSON schema where that is kept to. What a
+//! model's server can do is tried once, and given up when it stops doing it.
 
 use futures_util::StreamExt;
-use goblin_core::chat::{ChatRequest, Message, Purpose, ResponseFormat, Role, Sampling};
-use goblin_core::decide::{DecideCost, DecideMethod, DecideRequest, DecideResponse, Question};
+use goblin_core::chat::{ChatRequest, Message, Purpose, Role, Sampling};
+use goblin_core::decide::{DecideCost, DecideMethod, DecideRequest, DecideResponse};
 use goblin_core::event::{Parsed, TokenLogprob, Usage};
 use goblin_core::provider::ProviderError;
 use goblin_core::wire::Dialect;
 use goblin_core::wire::openai::encode_whole_request;
-use serde_json::{Value, json};
+use goblin_core::wire::systemone::{SystemOneRequest, decode_response, encode_request};
+use http::StatusCode;
 
 use super::Server;
+use crate::written::{chosen, one_word, words};
 
 /// Rivals asked for, most first: OpenAI's limit, and that of servers that report few.
 const RIVALS: [u8; 2] = [20, 5];
-/// A reply that keeps to a schema of one word fits; one that chats does not matter.
-const WORD_TOKENS: u32 = 32;
 /// Words no model writes by itself.
 const ODD_WORDS: [&str; 2] = ["zq7", "xk3"];
 
@@ -38,27 +39,94 @@ impl Server {
     }
 
     async fn answered(&self, request: &DecideRequest) -> Result<DecideResponse, ProviderError> {
-        let (mut cost, mut decisions) = (DecideCost::default(), Vec::new());
+        if let Some(response) = self.systemone(request).await? {
+            return Ok(response);
+        }
         let method = self.method(&request.model).await?;
+        match self.asked(request, method).await? {
+            Some(response) => Ok(response),
+            // What came back on the trial comes back no more.
+            None => {
+                self.note(&request.model, |seen| seen.rivals = Some(0));
+                let method = self.method(&request.model).await?;
+                let response = self.asked(request, method).await?;
+                response.ok_or_else(|| self.unable(&request.model))
+            }
+        }
+    }
+
+    /// Asks the server's own door for typed questions. `None`: it has none, or cannot decide with this model, which is
+    /// remembered.
+    async fn systemone(&self, request: &DecideRequest) -> Result<Option<DecideResponse>, ProviderError> {
+        let native = self.seen_of(&request.model).native;
+        if request.frame.exact || native == Some(false) {
+            return Ok(None);
+        }
+        let asked = SystemOneRequest::from_decide(request);
+        let url = self.upstream.base.join("systemone");
+        let response = self
+            .upstream
+            .post(url, encode_request(&asked), &request.origin, Purpose::Verdict)
+            .await?;
+        let found = match response.status {
+            StatusCode::OK => {
+                let body = response.body.collect().await.map_err(|e| super::in_answer(&e))?;
+                decode_response(&asked, &body).ok()
+            }
+            // It has no time now; that says nothing of what it can do.
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                return Err(self.upstream.refusal(response, &request.model).await);
+            }
+            _ => None,
+        };
+        // One request it cannot answer says little of a door that has answered before.
+        if found.is_some() || native.is_none() {
+            self.note(&request.model, |seen| seen.native = Some(found.is_some()));
+        }
+        Ok(found)
+    }
+
+    /// One chat for each question. `None`: no log-probabilities came back though they were asked for.
+    async fn asked(
+        &self,
+        request: &DecideRequest,
+        method: DecideMethod,
+    ) -> Result<Option<DecideResponse>, ProviderError> {
+        let (mut cost, mut decisions) = (DecideCost::default(), Vec::new());
         let rivals = self.seen_of(&request.model).rivals.unwrap_or(0);
         for (place, question) in request.questions.iter().enumerate() {
+            // The server puts its own turn marks around the text.
             let text = format!("{}{}", request.shared, question.text);
             let asked = match method {
-                DecideMethod::Constrained => one_word(&request.model, text, &words(question)),
-                DecideMethod::Native | DecideMethod::Readout => one_token(&request.model, text, rivals),
+                DecideMethod::Constrained => one_word(request, text, &words(question)),
+                DecideMethod::Native | DecideMethod::Readout => one_token(request, text, rivals),
             };
             let reply = self.reply(asked).await?;
-            cost.add_question(place, &request.shared, question, reply.usage);
+            cost.add_question(place, request, question, reply.usage);
             decisions.push(match method {
                 DecideMethod::Constrained => question.written(chosen(&reply.text, &words(question))),
-                DecideMethod::Native | DecideMethod::Readout => question.read(reply.first.as_ref()),
+                DecideMethod::Native | DecideMethod::Readout => {
+                    if reply.first.is_none() && !reply.text.is_empty() {
+                        return Ok(None);
+                    }
+                    question.read(reply.first.as_ref())
+                }
             });
         }
-        Ok(DecideResponse {
+        Ok(Some(DecideResponse {
             decisions,
             cost,
             method,
-        })
+        }))
+    }
+
+    fn unable(&self, model: &str) -> ProviderError {
+        ProviderError::Broken {
+            reason: format!(
+                "{}: {model} reports no log-probabilities and keeps to no JSON schema, so it cannot decide",
+                self.upstream.base.address()
+            ),
+        }
     }
 
     /// The best way this model can be asked, tried once.
@@ -78,19 +146,14 @@ impl Server {
         };
         match schema {
             true => Ok(DecideMethod::Constrained),
-            false => Err(ProviderError::Broken {
-                reason: format!(
-                    "{}: {model} reports no log-probabilities and keeps to no JSON schema, so it cannot decide",
-                    self.upstream.base.address()
-                ),
-            }),
+            false => Err(self.unable(model)),
         }
     }
 
     async fn try_logprobs(&self, model: &str) -> Result<u8, ProviderError> {
         let mut found = 0;
         for rivals in RIVALS {
-            let asked = one_token(model, "Is water wet? Answer yes or no.".to_owned(), rivals);
+            let asked = one_token(&of(model), "Is water wet? Answer yes or no.".to_owned(), rivals);
             let reports = match self.reply(asked).await {
                 Ok(reply) => reply.first.is_some_and(|first| !first.top_logprobs.is_empty()),
                 Err(error) => refused(error)?,
@@ -106,7 +169,8 @@ impl Server {
 
     async fn try_schema(&self, model: &str) -> Result<bool, ProviderError> {
         let words = ODD_WORDS.map(str::to_owned);
-        let keeps = match self.reply(one_word(model, "Say hello.".to_owned(), &words)).await {
+        let asked = one_word(&of(model), "Say hello.".to_owned(), &words);
+        let keeps = match self.reply(asked).await {
             Ok(reply) => chosen(&reply.text, &words).is_some(),
             Err(error) => refused(error)?,
         };
@@ -144,59 +208,26 @@ fn refused(error: ProviderError) -> Result<bool, ProviderError> {
     }
 }
 
-fn asking(model: &str, text: String, sampling: Sampling) -> ChatRequest {
-    ChatRequest {
+/// A request of which only the model matters.
+fn of(model: &str) -> DecideRequest {
+    DecideRequest {
         model: model.to_owned(),
+        ..DecideRequest::default()
+    }
+}
+
+fn one_token(request: &DecideRequest, text: String, rivals: u8) -> ChatRequest {
+    ChatRequest {
+        model: request.model.clone(),
         messages: vec![Message::text(Role::User, text)],
-        sampling,
+        sampling: Sampling {
+            temperature: Some(0.0),
+            max_tokens: Some(1),
+            logprobs: Some(rivals),
+            ..Sampling::default()
+        },
         purpose: Purpose::Verdict,
+        origin: request.origin.clone(),
         ..ChatRequest::default()
     }
-}
-
-fn one_token(model: &str, text: String, rivals: u8) -> ChatRequest {
-    let sampling = Sampling {
-        temperature: Some(0.0),
-        max_tokens: Some(1),
-        logprobs: Some(rivals),
-        ..Sampling::default()
-    };
-    asking(model, text, sampling)
-}
-
-fn one_word(model: &str, text: String, words: &[String]) -> ChatRequest {
-    let sampling = Sampling {
-        temperature: Some(0.0),
-        max_tokens: Some(WORD_TOKENS),
-        ..Sampling::default()
-    };
-    let schema = json!({
-        "type": "object",
-        "properties": {"answer": {"type": "string", "enum": words}},
-        "required": ["answer"],
-        "additionalProperties": false,
-    });
-    ChatRequest {
-        format: ResponseFormat::JsonSchema {
-            name: "answer".to_owned(),
-            schema,
-        },
-        ..asking(model, text, sampling)
-    }
-}
-
-/// The word that stands for each option.
-fn words(question: &Question) -> Vec<String> {
-    let first = |option: &goblin_core::decide::AnswerOption| {
-        let spelling = option.spellings.first().unwrap_or(&option.name);
-        spelling.trim().to_owned()
-    };
-    question.options.iter().map(first).collect()
-}
-
-/// Which of the words was written.
-fn chosen(text: &str, words: &[String]) -> Option<usize> {
-    let value: Value = serde_json::from_str(text.trim()).ok()?;
-    let word = value.get("answer")?.as_str()?;
-    words.iter().position(|w| w == word)
 }
