@@ -194,6 +194,7 @@ pub(crate) fn dispatch(
             default_model: config.default_model.clone(),
             no_model_help: no_model_help(&providers).to_owned(),
             roster: roster::for_providers(config, &providers),
+            policy: config.policy.clone(),
             ..Options::default()
         },
     });

@@ -7,6 +7,7 @@ use goblin_core::chat::{ChatRequest, Purpose};
 use goblin_core::completion::CompletionRequest;
 use goblin_core::context_rule::CountMethod;
 use goblin_core::decide::{
+    Frame,
     AnswerOption, DecideCost, DecideMethod, DecideRequest, DecideResponse, Decision, OptionProbability,
     Question,
 };
@@ -86,6 +87,7 @@ async fn decisions_come_through_exactly_as_asked_and_with_what_they_cost() {
     let request = DecideRequest {
         model: "m".into(),
         shared: "The sky is blue.\n".into(),
+        frame: Frame::default(),
         questions: vec![asked("q", "Is it? "), asked("q", "Is it not? ")],
         keep_alive: None,
         origin: origin(),

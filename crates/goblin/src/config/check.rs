@@ -1,7 +1,9 @@
 //! From what was written to what can be used: every rule is applied, and all that is broken is reported at once.
 
 mod database;
+mod policy;
 mod roster;
+mod trust;
 mod upstream;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use goblin_auth::bans::BanPolicy;
+use goblin_core::policy::Policy;
 use goblin_store::store::Database;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -21,6 +24,7 @@ use crate::config::written::{Entry, Problem, Source, Written};
 pub(crate) use upstream::{Kind as UpstreamKind, UpstreamConfig, UpstreamServer, Way as UpstreamWay};
 
 pub(crate) use roster::{RegistryConfig, RoleModel};
+pub(crate) use trust::TrustConfig;
 
 /// A configuration that can be used.
 #[derive(Clone, Debug)]
@@ -47,6 +51,12 @@ pub(crate) struct Config {
     pub(crate) roster: Vec<RoleModel>,
     /// Where models are pulled from.
     pub(crate) registry: RegistryConfig,
+    /// Which role answers what, and what models are worth and cost.
+    pub(crate) policy: Policy,
+    /// How answers are checked.
+    pub(crate) trust: TrustConfig,
+    /// How long traces are kept; `None`: for ever.
+    pub(crate) trace_days: Option<u32>,
 }
 
 /// The backend's surface.
@@ -175,6 +185,9 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
         tier,
         roster: reader.roster(),
         registry: reader.registry(environment),
+        policy: reader.policy(),
+        trust: reader.trust(),
+        trace_days: Some(reader.small("trace.keep_days")).filter(|days| *days > 0),
     };
     let mut problems = std::mem::take(&mut reader.found);
     problems.splice(0..0, std::mem::take(&mut written.problems));
@@ -205,6 +218,7 @@ fn bounds_of(key: &Key, path: &str, entry: &Entry) -> Option<Problem> {
         (Kind::Number(low, high), Value::Number(n)) => {
             n.as_i64().is_some_and(|n| (*low..=*high).contains(&n))
         }
+        (Kind::Real(low, high), value) => value.as_f64().is_some_and(|n| (*low..=*high).contains(&n)),
         (Kind::Word(words), Value::String(word)) => words.contains(&word.trim().to_lowercase().as_str()),
         _ => true,
     };
@@ -263,6 +277,11 @@ impl Reader<'_> {
 
     fn small(&self, path: &str) -> u32 {
         u32::try_from(self.number(path)).unwrap_or(u32::MAX)
+    }
+
+    /// A number that need not be whole; one out of bounds has been reported already and stands as 1.
+    fn real(&self, path: &str) -> f64 {
+        self.value(path).as_f64().filter(|n| n.is_finite()).unwrap_or(1.0)
     }
 
     fn seconds(&self, path: &str) -> Duration {

@@ -134,6 +134,7 @@ fn property(key: &Key) -> Value {
         Kind::Text => json!({"type": "string"}),
         Kind::Switch => json!({"type": "boolean"}),
         Kind::Number(low, high) => json!({"type": "integer", "minimum": low, "maximum": high}),
+        Kind::Real(low, high) => json!({"type": "number", "minimum": low, "maximum": high}),
         Kind::Word(words) => json!({"type": "string", "enum": words}),
         Kind::List => json!({"type": "array", "items": {"type": "string"}}),
         Kind::Several => json!({"type": ["string", "array"], "items": {"type": "string"}}),

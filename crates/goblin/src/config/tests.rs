@@ -1,4 +1,5 @@
 mod database;
+mod policy;
 mod upstream;
 
 use std::path::PathBuf;

@@ -358,6 +358,11 @@ impl Kind {
                 .as_integer()
                 .and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok())
                 .map(Value::from),
+            Self::Real(..) => {
+                let number = value.as_float().map(|n| n.as_str().replace('_', ""));
+                let whole = value.as_integer().map(|n| n.as_str().replace('_', ""));
+                number.or(whole)?.parse::<f64>().ok().map(Value::from)
+            }
             Self::Several if value.as_str().is_some() => value.as_str().map(listed),
             Self::List | Self::Several => value
                 .as_array()?
@@ -378,6 +383,7 @@ impl Kind {
                 _ => None,
             },
             Self::Number(..) => text.trim().parse::<i64>().ok().map(Value::from),
+            Self::Real(..) => text.trim().parse::<f64>().ok().map(Value::from),
             Self::List | Self::Several => Some(listed(text)),
         }
     }
@@ -405,6 +411,7 @@ impl fmt::Display for Kind {
             Self::Text => f.write_str("a text"),
             Self::Switch => f.write_str("true or false"),
             Self::Number(low, high) => write!(f, "a whole number from {low} to {high}"),
+            Self::Real(low, high) => write!(f, "a number from {low} to {high}"),
             Self::Word(words) => write!(f, "one of {}", words.join(", ")),
             Self::List => f.write_str("a list of texts"),
             Self::Several => f.write_str("a text or a list of texts"),

@@ -1,0 +1,133 @@
+use goblin_core::intent::Intent;
+use goblin_core::judge::settings::JudgeSettings;
+use goblin_core::policy::{Policy, PolicyRole};
+use goblin_core::screen::ScreenSettings;
+use goblin_core::trace::VerifyMode;
+
+use super::*;
+
+fn usable(text: &str) -> Config {
+    let (_dir, path) = file(text);
+    let request = Request {
+        file: Some(path),
+        ..Request::default()
+    };
+    load(&home(&[]), &request).unwrap().config
+}
+
+#[test]
+fn the_manual_says_the_policy_the_code_has() {
+    let config = usable("");
+    let (said, known) = (config.policy, Policy::default());
+    assert_eq!(said.intents, known.intents);
+    for (role, model) in &known.roles {
+        let other = &said.roles[role];
+        assert_eq!(
+            (&other.reference, other.context_tokens),
+            (&model.reference, model.context_tokens)
+        );
+        assert!(
+            model.names.iter().all(|name| other.names.contains(name)),
+            "{other:?}"
+        );
+    }
+    assert_eq!(said.roles.len(), known.roles.len());
+    assert_eq!(
+        (said.cost_weight, said.cost_priority_weight),
+        (known.cost_weight, known.cost_priority_weight)
+    );
+    assert_eq!(said.long_text_tokens, known.long_text_tokens);
+    assert_eq!(config.trust.judges, JudgeSettings::default());
+    assert_eq!(config.trust.screen, ScreenSettings::default());
+    assert_eq!(config.trust.verify, VerifyMode::Hold);
+    assert_eq!(config.trace_days, Some(90));
+}
+
+#[test]
+fn a_policy_is_written_in_words_and_numbers() {
+    let config = usable(
+        "[roster]\ntop = \"openai/gpt-5\"\n[policy.intents.chat]\nrole = \"quick\"\nnext = [\"top\"]\ntemperature = 1\n\
+         quality = [\"quick 0.4\", \"top 0.9\"]\n[prices]\nmodels = [\"openai/gpt-5 1.25 10\"]\n",
+    );
+    let row = &config.policy.intents[&Intent::Chat];
+    assert_eq!(
+        (row.role, &row.next[..]),
+        (PolicyRole::Quick, &[PolicyRole::Top][..])
+    );
+    assert_eq!(row.quality[&PolicyRole::Top], 0.9);
+    assert_eq!(config.policy.prices[0].output, 10.0);
+    assert!(config.policy.roles[&PolicyRole::Top].is("openai", "gpt-5"));
+    assert_eq!(usable("[trace]\nkeep_days = 0\n").trace_days, None);
+}
+
+#[test]
+fn what_cannot_be_a_policy_is_named_with_its_reason() {
+    for (text, key, words) in [
+        (
+            "[trust]\nsafety_threshold = 1.5\n",
+            "trust.safety_threshold",
+            "from 0 to 1",
+        ),
+        (
+            "[trust]\nsafety_threshold = \"high\"\n",
+            "trust.safety_threshold",
+            "from 0 to 1",
+        ),
+        (
+            "[trust]\ncritical_threshold = 0.9\n",
+            "trust.critical_threshold",
+            "above trust.confidence_threshold",
+        ),
+        ("[trust]\nverify = \"maybe\"\n", "trust.verify", "one of"),
+        ("[trust]\ncategories = []\n", "trust.categories", "1 to 25"),
+        (
+            "[roster]\nsafety = [\"goblin\"]\n",
+            "roster.safety",
+            "must be one model",
+        ),
+        (
+            "[policy.intents.code]\nrole = \"boss\"\n",
+            "policy.intents.code.role",
+            "one of",
+        ),
+        (
+            "[policy.intents.code]\nnext = [\"top\", \"top\"]\n",
+            "policy.intents.code.next",
+            "asked twice",
+        ),
+        (
+            "[policy.intents.code]\nnext = [\"code\"]\n",
+            "policy.intents.code.next",
+            "asked twice",
+        ),
+        (
+            "[policy.intents.code]\nnext = [\"boss\"]\n",
+            "policy.intents.code.next",
+            "is no role",
+        ),
+        (
+            "[policy.intents.code]\nquality = [\"top 7\"]\n",
+            "policy.intents.code.quality",
+            "from 0 to 1",
+        ),
+        (
+            "[prices]\nmodels = [\"gpt-5 1\"]\n",
+            "prices.models",
+            "is no price",
+        ),
+        (
+            "[prices]\nmodels = [\"a/b 1 1\", \"a/b 2 2\"]\n",
+            "prices.models",
+            "two prices",
+        ),
+        (
+            "[policy.intents.cod]\nrole = \"top\"\n",
+            "policy.intents.cod",
+            "no setting",
+        ),
+    ] {
+        let problems = problems(text, &home(&[]));
+        let found = problems.iter().find(|p| p.contains(key));
+        assert!(found.is_some_and(|p| p.contains(words)), "{text} {problems:?}");
+    }
+}
