@@ -46,17 +46,19 @@ pub(super) struct GuardAsking {
 impl Guard {
     /// The family `name` belongs to, if it is one that is known.
     pub(crate) fn of(name: &str) -> Option<Self> {
-        let name: String = name
-            .to_lowercase()
+        let lower = name.to_lowercase();
+        // The second version looks at images; `shieldgemma-2b` is the first, with two billion parameters.
+        let looks = ["shieldgemma-2-", "shieldgemma2", "shieldgemma-2:"];
+        if lower.contains("shieldgemma") && !looks.iter().any(|of| lower.contains(of)) {
+            return Some(Self::ShieldGemma);
+        }
+        let name: String = lower
             .chars()
             .filter(|c| c.is_alphanumeric() || *c == '.')
             .collect();
         let has = |word: &str| name.contains(word);
         if has("llamaguard3") {
             return Some(Self::LlamaGuard3);
-        }
-        if has("shieldgemma") && !has("shieldgemma2") {
-            return Some(Self::ShieldGemma);
         }
         // `granite3-guardian` is Ollama's name, `granite-guardian-3.1-8b` IBM's.
         let other = ["3.3", "guardian4", "hap"];

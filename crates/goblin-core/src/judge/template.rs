@@ -27,7 +27,10 @@ impl Template {
         let name = model.name.to_lowercase();
         let bare = name.rsplit('/').next().unwrap_or(&name);
         let says = |words: &[&str]| words.iter().any(|word| bare.contains(word));
-        let part = |wanted: &str| bare.split(|c: char| !c.is_alphanumeric()).any(|part| part == wanted);
+        let part = |wanted: &str| {
+            bare.split(|c: char| !c.is_alphanumeric())
+                .any(|part| part == wanted)
+        };
         // What was not taught to chat, and families that use another's architecture but turn marks of their own. Of
         // Gemma the files say `it` where it was taught; Ollama's names (`gemma:2b`) mean those that were.
         let untaught = part("base") || (says(&["gemma-"]) && !part("it"));
