@@ -69,7 +69,9 @@ impl Judge {
 
     /// May any of its answers act?
     pub fn acts(&self) -> bool {
-        self.standing.iter().any(|(_, standing)| standing.authority.acts())
+        self.standing
+            .iter()
+            .any(|(_, standing)| standing.authority.acts())
     }
 
     /// Why its answers may act or may not, in sentences for people: each once.

@@ -187,7 +187,9 @@ pub fn find_after(text: &str, seen: usize) -> Vec<Finding> {
         let (Some(rule), Some(pattern)) = (RULES.get(place), COMPILED.patterns.get(place)) else {
             continue;
         };
-        let spans = pattern.find_iter(part).filter_map(|m| rule.holds(part, m.range()));
+        let spans = pattern
+            .find_iter(part)
+            .filter_map(|m| rule.holds(part, m.range()));
         let behind = spans.filter(|span| from + span.end > seen).take(MAX_FINDINGS);
         found.extend(behind.map(|span| Finding {
             rule: rule.name,
@@ -206,11 +208,18 @@ struct Compiled {
 
 /// Every pattern is tried by a test; one that did not compile would find nothing.
 static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
-    let patterns: Vec<Regex> = RULES.iter().filter_map(|rule| Regex::new(rule.pattern).ok()).collect();
+    let patterns: Vec<Regex> = RULES
+        .iter()
+        .filter_map(|rule| Regex::new(rule.pattern).ok())
+        .collect();
     let all = RULES.iter().map(|rule| rule.pattern);
     Compiled {
         set: RegexSet::new(all).unwrap_or_else(|_| RegexSet::empty()),
-        patterns: if patterns.len() == RULES.len() { patterns } else { Vec::new() },
+        patterns: if patterns.len() == RULES.len() {
+            patterns
+        } else {
+            Vec::new()
+        },
     }
 });
 

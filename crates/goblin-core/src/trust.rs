@@ -28,15 +28,17 @@
 pub mod calibration;
 pub mod cascade;
 pub mod features;
+pub mod ladder;
 pub mod structure;
 pub mod window;
 
 mod attempt;
 mod ending;
 mod judging;
-mod ladder;
 #[cfg(test)]
 mod tests;
+
+use std::time::Duration;
 
 use crate::event::{FinishReason, Parsed};
 use crate::limits::MAX_ANSWER_BYTES;
@@ -110,6 +112,18 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The same, but done within `limit` if that is sooner.
+    #[must_use]
+    pub fn within(self, limit: Option<Duration>) -> Self {
+        let limit = limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+        Self {
+            deadline_ms: limit.into_iter().chain(self.deadline_ms).min(),
+            ..self
+        }
+    }
+}
+
 /// Who judges a question, or how sure an answer is, as far as the cascade must know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judge {
@@ -171,6 +185,8 @@ pub struct Rung {
     pub model: String,
     /// Does what it is asked stay on the operator's machines?
     pub local: bool,
+    /// Does it only stand ready for when all others fail? Nobody escalates to it.
+    pub spare: bool,
     /// Expected quality, 0–1, when known.
     pub quality: Option<f64>,
     /// What it costs; nothing known = `None`. A local one costs nothing whatever stands here.

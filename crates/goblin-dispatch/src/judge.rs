@@ -104,13 +104,15 @@ impl Dispatch {
             let texts = request.questions.iter().map(|q| q.text.len()).sum::<usize>();
             judged.sent_bytes += (request.shared.len() + texts) as u64;
             let begun = Instant::now();
-            let decided = self.decide_as_verdict(judging.who.clone(), request, Some(left)).await;
+            let decided = self
+                .decide_as_verdict(judging.who.clone(), request, Some(left))
+                .await;
             match decided {
-                Ok(decided) => judged.verdicts.extend(part.verdicts(
-                    &judging.judge,
-                    &decided.response,
-                    since(begun),
-                )),
+                Ok(decided) => {
+                    judged
+                        .verdicts
+                        .extend(part.verdicts(&judging.judge, &decided.response, since(begun)))
+                }
                 Err(error) if error.code == ErrorCode::ContextLengthExceeded => return Err(asked),
                 Err(error) => {
                     let failed = part.failed(&judging.judge, &why(&error), since(begun));

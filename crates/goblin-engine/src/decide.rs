@@ -5,9 +5,7 @@
 //! branches off it by sharing its cells, and all questions of a wave are evaluated in one batch. Running
 //! answers go on generating in the same steps.
 
-use goblin_core::decide::{
-    DecideCost, DecideRequest, DecideResponse, Decision, Frame, OptionProbability,
-};
+use goblin_core::decide::{DecideCost, DecideRequest, DecideResponse, Decision, Frame, OptionProbability};
 use goblin_core::provider::ProviderError;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -93,7 +91,12 @@ pub(crate) fn prepare(
         false => vocabulary::prompt_tokens(&loaded.model, before)?,
     };
     let begins = shared.is_empty();
-    shared.extend(vocabulary::marked_tokens(&loaded.model, &request.shared, marks, begins)?);
+    shared.extend(vocabulary::marked_tokens(
+        &loaded.model,
+        &request.shared,
+        marks,
+        begins,
+    )?);
     let after = match after.is_empty() {
         true => Vec::new(),
         false => vocabulary::mark_tokens(&loaded.model, after)?,

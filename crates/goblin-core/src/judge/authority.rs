@@ -141,7 +141,10 @@ pub(crate) fn standing(
             },
             Some(short) => {
                 let name = &subject.model.name;
-                let why = format!("`{name}` has no authority on `{}`: {short} ({source})", subject.set.as_str());
+                let why = format!(
+                    "`{name}` has no authority on `{}`: {short} ({source})",
+                    subject.set.as_str()
+                );
                 add(notes, why.clone());
                 Standing {
                     authority: Authority::None,
@@ -161,7 +164,10 @@ pub(crate) fn standing(
         },
         None => Standing {
             authority: Authority::None,
-            why: format!("`{}` was neither measured nor granted authority", subject.model.name),
+            why: format!(
+                "`{}` was neither measured nor granted authority",
+                subject.model.name
+            ),
         },
     })
 }

@@ -79,7 +79,11 @@ impl Choosing<'_> {
             Concern::Safety => &settings.safety,
             Concern::Confidence => &settings.confidence,
         };
-        wanted.extend(named.iter().filter_map(|name| Some((self.offer(name)?, Some(NAMED)))));
+        wanted.extend(
+            named
+                .iter()
+                .filter_map(|name| Some((self.offer(name)?, Some(NAMED)))),
+        );
         let advisory = settings.advisory.iter();
         wanted.extend(advisory.filter_map(|name| Some((self.offer(name)?, None))));
         let mut judges: Vec<Judge> = Vec::new();
@@ -95,7 +99,10 @@ impl Choosing<'_> {
 
     /// The offer a name means: with its provider, else on the operator's machines, one in memory before others.
     fn offer(&self, name: &str) -> Option<&Offer> {
-        let exact = self.offers.iter().find(|offer| offer.id() == name && self.may(offer));
+        let exact = self
+            .offers
+            .iter()
+            .find(|offer| offer.id() == name && self.may(offer));
         if exact.is_some() {
             return exact;
         }
@@ -129,7 +136,9 @@ impl Choosing<'_> {
             Some(guard) => Manner::Guard(guard),
             None => Manner::Chat(Template::of(&offer.model)),
         };
-        let self_judged = self.answerer.is_some_and(|answerer| same_weights(answerer, offer));
+        let self_judged = self
+            .answerer
+            .is_some_and(|answerer| same_weights(answerer, offer));
         let sets = QuestionSet::about(concern).map(|set| {
             let subject = Subject {
                 model: &offer.model,
@@ -162,7 +171,11 @@ impl Choosing<'_> {
             true => "no model is named for it".to_owned(),
             false => format!("none of {} can be asked", names.join(", ")),
         };
-        let locally = if self.local_only { " on this operator's machines" } else { "" };
+        let locally = if self.local_only {
+            " on this operator's machines"
+        } else {
+            ""
+        };
         format!("Nobody judges {what}: {names}{locally}")
     }
 }
@@ -171,7 +184,8 @@ impl Choosing<'_> {
 fn means(name: &str, offer: &Offer) -> bool {
     let provider = name.split_once('/').map(|(provider, _)| provider);
     // Only where a provider of that name exists is the first part one: names of models hold slashes too.
-    let elsewhere = provider.is_some_and(|provider| provider != &*offer.provider && !offer.model.name.contains('/'));
+    let elsewhere =
+        provider.is_some_and(|provider| provider != &*offer.provider && !offer.model.name.contains('/'));
     !elsewhere && same_model(name, &offer.model.name)
 }
 

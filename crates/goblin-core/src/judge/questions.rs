@@ -252,7 +252,10 @@ struct Asking<'a> {
 impl Asking<'_> {
     /// `good`: the answer that says that all is well is yes.
     fn yes_or_no(&self, set: QuestionSet, id: &str, text: &str, good: bool) -> Draft {
-        let body = format!("\nQuestion: {text}\nAnswer with yes or no.{}", self.template.cue());
+        let body = format!(
+            "\nQuestion: {text}\nAnswer with yes or no.{}",
+            self.template.cue()
+        );
         let options = vec![
             option("yes", &["Yes", " Yes", "yes", " yes", "YES", " YES"]),
             option("no", &["No", " No", "no", " no", "NO", " NO"]),
@@ -277,7 +280,10 @@ impl Asking<'_> {
     }
 
     fn choice(&self, set: QuestionSet, id: &str, categories: &[Category]) -> Draft {
-        let safe = (SAFE.to_owned(), "a text in which none of the other lines is true".to_owned());
+        let safe = (
+            SAFE.to_owned(),
+            "a text in which none of the other lines is true".to_owned(),
+        );
         let harms = categories
             .iter()
             .map(|c| (c.name.clone(), format!("a text that {}", c.meaning)));
@@ -354,7 +360,9 @@ fn guard_draft(question: GuardQuestion, set: QuestionSet, frame: &Frame) -> Draf
             set,
             id: question.id.to_owned(),
             askings: 1,
-            weights: weights.map(|(name, weight)| ((*name).to_owned(), *weight)).collect(),
+            weights: weights
+                .map(|(name, weight)| ((*name).to_owned(), *weight))
+                .collect(),
             tells_choice: !question.weights.iter().any(|(name, _)| *name == "yes"),
             hash,
         },

@@ -61,15 +61,24 @@ impl Default for JudgeSettings {
 /// The kinds of harm that are looked for unless the operator says otherwise.
 pub fn default_categories() -> Vec<Category> {
     [
-        ("harm", "helps somebody to hurt people or animals, or to commit a crime"),
+        (
+            "harm",
+            "helps somebody to hurt people or animals, or to commit a crime",
+        ),
         ("medical", "gives medical advice as if it were certain"),
         ("legal", "gives legal advice as if it were certain"),
         ("financial", "gives financial advice as if it were certain"),
         ("self_harm", "explains or encourages suicide or self-harm"),
         ("privacy", "gives away private facts about a real person"),
-        ("injection", "obeys orders to break its rules or to show its instructions"),
+        (
+            "injection",
+            "obeys orders to break its rules or to show its instructions",
+        ),
         ("hallucination", "makes up names, numbers, quotations or sources"),
-        ("overconfidence", "claims to be sure of what nobody can be sure of"),
+        (
+            "overconfidence",
+            "claims to be sure of what nobody can be sure of",
+        ),
     ]
     .map(|(name, meaning)| Category {
         name: name.to_owned(),
@@ -116,7 +125,10 @@ impl JudgeSettings {
 
     fn check_categories(&self, problems: &mut Vec<Problem>) {
         if self.categories.is_empty() || self.categories.len() > MAX_CATEGORIES {
-            let message = format!("must have 1 to {MAX_CATEGORIES} entries, not {}", self.categories.len());
+            let message = format!(
+                "must have 1 to {MAX_CATEGORIES} entries, not {}",
+                self.categories.len()
+            );
             problems.push(problem("categories", message));
         }
         for (place, category) in self.categories.iter().enumerate() {
@@ -130,8 +142,16 @@ impl JudgeSettings {
                 );
                 problems.push(problem(&format!("{key}.name"), message));
             }
-            if self.categories.iter().take(place).any(|c| c.name == category.name) {
-                problems.push(problem(&format!("{key}.name"), format!("`{name}` is there twice")));
+            if self
+                .categories
+                .iter()
+                .take(place)
+                .any(|c| c.name == category.name)
+            {
+                problems.push(problem(
+                    &format!("{key}.name"),
+                    format!("`{name}` is there twice"),
+                ));
             }
             let meaning = category.meaning.as_str();
             if meaning.trim().is_empty() || meaning.len() > MAX_NAME_BYTES || meaning.contains('\n') {
@@ -144,12 +164,16 @@ impl JudgeSettings {
 
 fn check_names(key: &str, names: &[String], problems: &mut Vec<Problem>) {
     if names.len() > MAX_NAMED {
-        problems.push(problem(key, format!("names {} models; at most {MAX_NAMED}", names.len())));
+        problems.push(problem(
+            key,
+            format!("names {} models; at most {MAX_NAMED}", names.len()),
+        ));
     }
     for (place, name) in names.iter().enumerate() {
         let key = format!("{key}[{place}]");
         if name.trim().is_empty() || name.trim() != name || name.len() > MAX_NAME_BYTES {
-            let message = format!("must be a model's name of 1 to {MAX_NAME_BYTES} bytes without spaces around it");
+            let message =
+                format!("must be a model's name of 1 to {MAX_NAME_BYTES} bytes without spaces around it");
             problems.push(problem(&key, message));
         }
         if crate::route::AUTOMATIC.contains(&name.as_str()) || name.starts_with("goblin/") {

@@ -137,7 +137,9 @@ pub struct Transcript {
 impl Transcript {
     /// Of a conversation that has no answer yet. Images are named, not shown.
     pub fn of(messages: &[Message]) -> Self {
-        let said = messages.iter().map(|message| (word(message.role), words(message)));
+        let said = messages
+            .iter()
+            .map(|message| (word(message.role), words(message)));
         Self::new(said.collect())
     }
 
@@ -341,7 +343,11 @@ fn shortened(text: &str, room: usize) -> String {
     let head = text.floor_char_boundary(room / 2);
     let tail = text.ceil_char_boundary(text.len() - room / 2);
     let left_out = tail - head;
-    format!("{}\n(… {left_out} bytes left out …)\n{}", &text[..head], &text[tail..])
+    format!(
+        "{}\n(… {left_out} bytes left out …)\n{}",
+        &text[..head],
+        &text[tail..]
+    )
 }
 
 /// The end of `text`: from a multiple of half of `room`, so that it begins at the same place for a while.

@@ -75,7 +75,9 @@ fn is_random_value(found: &Found<'_>) -> bool {
 /// The 40 characters at its end look random, and no more of them follow.
 fn is_random_tail(found: &Found<'_>) -> bool {
     let tail = found.whole.get(found.whole.len().saturating_sub(40)..);
-    !found.after.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '+'))
+    !found
+        .after
+        .starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '+'))
         && tail.is_some_and(looks_random)
 }
 
@@ -91,7 +93,17 @@ fn looks_random(text: &str) -> bool {
 /// Words people write where a secret would stand.
 fn says_it_is_none(text: &str) -> bool {
     let text = text.to_lowercase();
-    let words = ["example", "your", "xxxx", "placeholder", "changeme", "redacted", "dummy", "1234567890", "abcdef123"];
+    let words = [
+        "example",
+        "your",
+        "xxxx",
+        "placeholder",
+        "changeme",
+        "redacted",
+        "dummy",
+        "1234567890",
+        "abcdef123",
+    ];
     words.iter().any(|word| text.contains(word))
 }
 
@@ -99,8 +111,12 @@ fn says_it_is_none(text: &str) -> bool {
 fn is_password_in_url(found: &Found<'_>) -> bool {
     let credentials = found.whole.split_once("://").map_or("", |(_, rest)| rest);
     let password = credentials.split_once(':').map_or("", |(_, rest)| rest);
-    let password = password.rsplit_once('@').map_or(password, |(password, _)| password);
-    let stands_for_one = ["password", "passwd", "pass", "pwd", "secret", "postgres", "root", "guest", "user", "test"];
+    let password = password
+        .rsplit_once('@')
+        .map_or(password, |(password, _)| password);
+    let stands_for_one = [
+        "password", "passwd", "pass", "pwd", "secret", "postgres", "root", "guest", "user", "test",
+    ];
     let marks = |c: char| matches!(c, '<' | '>' | '$' | '{' | '}' | '*' | '%' | '[');
     let lower = password.to_lowercase();
     !stands_for_one.contains(&lower.as_str()) && !password.contains(marks) && !says_it_is_none(password)
@@ -112,11 +128,36 @@ fn is_mailbox(found: &Found<'_>) -> bool {
         return false;
     };
     let (name, domain) = (name.to_lowercase(), domain.to_lowercase());
-    let machines = ["git", "noreply", "no-reply", "donotreply", "postmaster", "mailer-daemon"];
+    let machines = [
+        "git",
+        "noreply",
+        "no-reply",
+        "donotreply",
+        "postmaster",
+        "mailer-daemon",
+    ];
     // RFC 2606, RFC 6761; and what is a file's name in a package's address, as in `user@2x.png`.
-    let examples = ["example.com", "example.org", "example.net", "users.noreply.github.com"];
-    let endings = [".example", ".test", ".invalid", ".local", ".localhost", ".png", ".jpg", ".js", ".css", ".svg"];
-    let is_example = examples.iter().any(|e| domain == *e || domain.ends_with(&format!(".{e}")));
+    let examples = [
+        "example.com",
+        "example.org",
+        "example.net",
+        "users.noreply.github.com",
+    ];
+    let endings = [
+        ".example",
+        ".test",
+        ".invalid",
+        ".local",
+        ".localhost",
+        ".png",
+        ".jpg",
+        ".js",
+        ".css",
+        ".svg",
+    ];
+    let is_example = examples
+        .iter()
+        .any(|e| domain == *e || domain.ends_with(&format!(".{e}")));
     !machines.contains(&name.as_str())
         && !is_example
         && !endings.iter().any(|e| domain.ends_with(e))
@@ -126,7 +167,10 @@ fn is_mailbox(found: &Found<'_>) -> bool {
 }
 
 fn digits(text: &str) -> Vec<u8> {
-    text.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0').collect()
+    text.bytes()
+        .filter(u8::is_ascii_digit)
+        .map(|b| b - b'0')
+        .collect()
 }
 
 /// A number with a country's code that exists and a length that can be.
@@ -170,15 +214,84 @@ fn all_alike(digits: &[u8]) -> bool {
 
 /// Countries of the IBAN registry (SWIFT, release 97) and the length of theirs.
 const IBAN_LENGTHS: [(&str, usize); 78] = [
-    ("AD", 24), ("AE", 23), ("AL", 28), ("AT", 20), ("AZ", 28), ("BA", 20), ("BE", 16), ("BG", 22), ("BH", 22),
-    ("BR", 29), ("BY", 28), ("CH", 21), ("CR", 22), ("CY", 28), ("CZ", 24), ("DE", 22), ("DK", 18), ("DO", 28),
-    ("EE", 20), ("EG", 29), ("ES", 24), ("FI", 18), ("FO", 18), ("FR", 27), ("GB", 22), ("GE", 22), ("GI", 23),
-    ("GL", 18), ("GR", 27), ("GT", 28), ("HR", 21), ("HU", 28), ("IE", 22), ("IL", 23), ("IQ", 23), ("IS", 26),
-    ("IT", 27), ("JO", 30), ("KW", 30), ("KZ", 20), ("LB", 28), ("LC", 32), ("LI", 21), ("LT", 20), ("LU", 20),
-    ("LV", 21), ("LY", 25), ("MC", 27), ("MD", 24), ("ME", 22), ("MK", 19), ("MR", 27), ("MT", 31), ("MU", 30),
-    ("NL", 18), ("NO", 15), ("PK", 24), ("PL", 28), ("PS", 29), ("PT", 25), ("QA", 29), ("RO", 24), ("RS", 22),
-    ("SA", 24), ("SC", 31), ("SD", 18), ("SE", 24), ("SI", 19), ("SK", 24), ("SM", 27), ("ST", 25), ("SV", 28),
-    ("TL", 23), ("TN", 24), ("TR", 26), ("UA", 29), ("VA", 22), ("XK", 20),
+    ("AD", 24),
+    ("AE", 23),
+    ("AL", 28),
+    ("AT", 20),
+    ("AZ", 28),
+    ("BA", 20),
+    ("BE", 16),
+    ("BG", 22),
+    ("BH", 22),
+    ("BR", 29),
+    ("BY", 28),
+    ("CH", 21),
+    ("CR", 22),
+    ("CY", 28),
+    ("CZ", 24),
+    ("DE", 22),
+    ("DK", 18),
+    ("DO", 28),
+    ("EE", 20),
+    ("EG", 29),
+    ("ES", 24),
+    ("FI", 18),
+    ("FO", 18),
+    ("FR", 27),
+    ("GB", 22),
+    ("GE", 22),
+    ("GI", 23),
+    ("GL", 18),
+    ("GR", 27),
+    ("GT", 28),
+    ("HR", 21),
+    ("HU", 28),
+    ("IE", 22),
+    ("IL", 23),
+    ("IQ", 23),
+    ("IS", 26),
+    ("IT", 27),
+    ("JO", 30),
+    ("KW", 30),
+    ("KZ", 20),
+    ("LB", 28),
+    ("LC", 32),
+    ("LI", 21),
+    ("LT", 20),
+    ("LU", 20),
+    ("LV", 21),
+    ("LY", 25),
+    ("MC", 27),
+    ("MD", 24),
+    ("ME", 22),
+    ("MK", 19),
+    ("MR", 27),
+    ("MT", 31),
+    ("MU", 30),
+    ("NL", 18),
+    ("NO", 15),
+    ("PK", 24),
+    ("PL", 28),
+    ("PS", 29),
+    ("PT", 25),
+    ("QA", 29),
+    ("RO", 24),
+    ("RS", 22),
+    ("SA", 24),
+    ("SC", 31),
+    ("SD", 18),
+    ("SE", 24),
+    ("SI", 19),
+    ("SK", 24),
+    ("SM", 27),
+    ("ST", 25),
+    ("SV", 28),
+    ("TL", 23),
+    ("TN", 24),
+    ("TR", 26),
+    ("UA", 29),
+    ("VA", 22),
+    ("XK", 20),
 ];
 
 /// An international bank account number: the length of its country, and its checksum (ISO 13616: mod 97 is 1). What the
@@ -192,7 +305,11 @@ pub(super) fn iban(found: &Found<'_>) -> Option<usize> {
     let end = last + 1;
     let rest = found.whole.get(end..)?;
     let touches = |c: char| c.is_alphanumeric() || c == '_';
-    let goes_on = rest.chars().chain(found.after.chars()).next().is_some_and(touches);
+    let goes_on = rest
+        .chars()
+        .chain(found.after.chars())
+        .next()
+        .is_some_and(touches);
     if goes_on || found.before.chars().next_back().is_some_and(touches) {
         return None;
     }
@@ -242,7 +359,10 @@ fn luhn(digits: &[u8]) -> bool {
 
 /// A social security number of the United States that can have been given out.
 fn is_us_ssn(found: &Found<'_>) -> bool {
-    if found.is_part_of_a_word() || found.before.ends_with(['-', '.', '/']) || found.after.starts_with(['-', '/']) {
+    if found.is_part_of_a_word()
+        || found.before.ends_with(['-', '.', '/'])
+        || found.after.starts_with(['-', '/'])
+    {
         return false;
     }
     let mut parts = found.whole.split('-');

@@ -31,7 +31,11 @@ const fn personal(name: &'static str, pattern: &'static str, holds: fn(&Found<'_
     }
 }
 
-const fn injection(name: &'static str, pattern: &'static str, holds: fn(&Found<'_>) -> Option<usize>) -> Rule {
+const fn injection(
+    name: &'static str,
+    pattern: &'static str,
+    holds: fn(&Found<'_>) -> Option<usize>,
+) -> Rule {
     Rule {
         name,
         kind: FindingKind::Injection,
@@ -53,7 +57,11 @@ pub(super) const RULES: &[Rule] = &[
         r#"(?i:aws[a-z_ -]*secret[a-z_ -]*)["']?[ \t]{0,4}[:=][ \t]{0,4}["']?[A-Za-z0-9/+]{40}"#,
         checks::random_tail,
     ),
-    secret("github_token", r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{60,}", checks::alone),
+    secret(
+        "github_token",
+        r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{60,}",
+        checks::alone,
+    ),
     secret("gitlab_token", r"glpat-[A-Za-z0-9_-]{20,}", checks::random),
     secret(
         "model_api_key",
@@ -62,12 +70,24 @@ pub(super) const RULES: &[Rule] = &[
     ),
     secret("google_api_key", r"AIza[0-9A-Za-z_-]{35}", checks::alone),
     secret("slack_token", r"xox[abeprs]-[0-9A-Za-z-]{20,}", checks::alone),
-    secret("slack_webhook", r"https://hooks\.slack\.com/services/T[0-9A-Z]{6,}/B[0-9A-Z]{6,}/[0-9A-Za-z]{20,}", checks::always),
+    secret(
+        "slack_webhook",
+        r"https://hooks\.slack\.com/services/T[0-9A-Z]{6,}/B[0-9A-Z]{6,}/[0-9A-Za-z]{20,}",
+        checks::always,
+    ),
     secret("stripe_key", r"[rs]k_live_[0-9A-Za-z]{20,}", checks::alone),
     secret("hugging_face_token", r"hf_[A-Za-z]{34}", checks::alone),
     secret("npm_token", r"npm_[A-Za-z0-9]{36}", checks::alone),
-    secret("pypi_token", r"pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,}", checks::always),
-    secret("sendgrid_key", r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}", checks::alone),
+    secret(
+        "pypi_token",
+        r"pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,}",
+        checks::always,
+    ),
+    secret(
+        "sendgrid_key",
+        r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}",
+        checks::alone,
+    ),
     secret("goblin_key", r"gbl_tier_[0-9A-Za-z]{57}", checks::alone),
     secret(
         "jwt",
@@ -99,8 +119,16 @@ pub(super) const RULES: &[Rule] = &[
         r"(?:\([0-9]{3}\) ?|[0-9]{3}[-.])[0-9]{3}[-.][0-9]{4}",
         checks::north_american_number,
     ),
-    personal("iban", r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?", checks::iban),
-    personal("card", r"[2-6][0-9]{12,18}|[2-6][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{4}|3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5}", checks::card),
+    personal(
+        "iban",
+        r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?",
+        checks::iban,
+    ),
+    personal(
+        "card",
+        r"[2-6][0-9]{12,18}|[2-6][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{4}|3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5}",
+        checks::card,
+    ),
     personal("us_ssn", r"[0-9]{3}-[0-9]{2}-[0-9]{4}", checks::us_ssn),
     injection(
         "ignore_instructions",
@@ -132,7 +160,11 @@ pub(super) const RULES: &[Rule] = &[
         r"<\|(?:im_start|im_end|start_header_id|eot_id|system|assistant|endoftext)\|>|<start_of_turn>|<end_of_turn>|\[/?INST\]|<</?SYS>>",
         checks::always,
     ),
-    injection("hidden_letters", r"[\u{E0020}-\u{E007E}]{4,}", checks::hidden_letters),
+    injection(
+        "hidden_letters",
+        r"[\u{E0020}-\u{E007E}]{4,}",
+        checks::hidden_letters,
+    ),
     injection(
         "ignore_instructions_de",
         r"(?i:ignoriere?|missachte|vergiss|umgehe)\s+(?i:bitte\s+|alle\s+|alles\s+|deine\s+|die\s+|sämtliche\s+|bisherigen\s+|vorherigen\s+|obigen\s+|vorigen\s+|früheren\s+|vorangegangenen\s+){1,4}(?i:anweisungen|instruktionen|regeln|vorgaben|befehle|richtlinien)",

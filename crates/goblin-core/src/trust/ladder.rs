@@ -19,6 +19,11 @@ pub(super) fn cost(rung: &Rung, usage: Option<Usage>, tokens: u32) -> f64 {
     f64::from(prompt) * input_usd + f64::from(answer) * output_usd
 }
 
+/// What a rung's answer cost in US dollars; nothing when it has no price.
+pub fn cost_usd(rung: &Rung, usage: Usage) -> Option<f64> {
+    price(rung).map(|_| cost(rung, Some(usage), 0))
+}
+
 fn price(rung: &Rung) -> Option<Price> {
     if rung.local {
         return Some(Price::default());
@@ -89,7 +94,7 @@ impl Cascade {
         let better = || {
             self.open().filter(|(_, rung, _)| {
                 let other = rung.model != from.model || rung.model.is_empty();
-                other && gain(rung).is_none_or(|gain| gain > 0.0)
+                other && !rung.spare && gain(rung).is_none_or(|gain| gain > 0.0)
             })
         };
         if let Some((i, _, tokens)) = better().find(|(_, rung, _)| rung.local) {

@@ -180,7 +180,11 @@ fn the_confidence_is_that_of_the_published_example() {
     ))
     .unwrap();
     let asked = request.to_decide();
-    let body = encode(&request, "ollama/mistral:7b", &answered(&asked, &[&[0.0125, 0.9781, 0.0093]]));
+    let body = encode(
+        &request,
+        "ollama/mistral:7b",
+        &answered(&asked, &[&[0.0125, 0.9781, 0.0093]]),
+    );
     near(&body["answers"]["label"]["confidence"], 0.8906);
 }
 
@@ -195,7 +199,10 @@ fn questions_in_core_words_become_typed_ones() {
     assert_eq!(criteria["billing"], "Payments and refunds");
     assert_eq!(criteria["account"], Value::Null);
     let instructions = &body["questions"]["refund"]["instructions"];
-    assert_eq!(instructions, "Is the customer asking for a refund?", "without the words that make one token");
+    assert_eq!(
+        instructions, "Is the customer asking for a refund?",
+        "without the words that make one token"
+    );
 }
 
 #[test]
@@ -220,7 +227,16 @@ fn an_upstream_that_answers_something_else_is_interrupted() {
 
 /// A choice of this many options, the first of them `Billing`.
 fn choice_of(options: usize) -> SystemOneRequest {
-    let names = (0..options).map(|n| (if n == 0 { "Billing".to_owned() } else { format!("Queue {n:03}") }, json!(null)));
+    let names = (0..options).map(|n| {
+        (
+            if n == 0 {
+                "Billing".to_owned()
+            } else {
+                format!("Queue {n:03}")
+            },
+            json!(null),
+        )
+    });
     let criteria: serde_json::Map<String, Value> = names.collect();
     let body = json!({
         "model": "m",
@@ -257,7 +273,10 @@ fn a_choice_of_more_options_than_letters_is_asked_in_groups_that_can_be_compared
         assert_eq!(probabilities.len(), options, "the options, and nothing else");
         let sum: f64 = probabilities.values().filter_map(Value::as_f64).sum();
         assert!((sum - 1.0).abs() < 1e-9, "{sum}");
-        assert!(probabilities["Billing"].as_f64().expect("a number") > 0.4, "{options}");
+        assert!(
+            probabilities["Billing"].as_f64().expect("a number") > 0.4,
+            "{options}"
+        );
     }
     let too_many: serde_json::Map<String, Value> = (0..256).map(|n| (n.to_string(), Value::Null)).collect();
     let body = json!({"model": "m", "state": "x", "questions": {
@@ -293,7 +312,10 @@ fn what_yes_and_no_mean_may_be_all_that_is_asked() {
     let text = request.to_decide().questions[0].text.clone();
     assert_eq!(text, "Answer yes if: a threat\nAnswer with yes or no.\nAnswer:");
     let sent: Value = serde_json::from_slice(&encode_request(&request)).unwrap();
-    assert_eq!(sent["questions"]["q"], json!({"type": "noul", "criteria": {"true": "a threat"}}));
+    assert_eq!(
+        sent["questions"]["q"],
+        json!({"type": "noul", "criteria": {"true": "a threat"}})
+    );
     for question in [
         json!({"type": "noul"}),
         json!({"type": "noul", "criteria": null}),

@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use goblin_core::decide::{DecideCost, DecideMethod, DecideRequest, DecideResponse, Decision, OptionProbability};
+use goblin_core::decide::{
+    DecideCost, DecideMethod, DecideRequest, DecideResponse, Decision, OptionProbability,
+};
+use goblin_core::judge::choose::Choosing;
 use goblin_core::judge::questions::QuestionSet;
 use goblin_core::judge::settings::{JudgeSettings, default_categories};
-use goblin_core::judge::choose::Choosing;
 use goblin_core::judge::transcript::Transcript;
 use goblin_core::judge::{Judge, Judges};
 use goblin_core::model::{Capability, ModelInfo};
@@ -123,9 +125,16 @@ async fn a_judge_says_how_safe_a_question_is_and_what_it_cost() {
     let verdict = only(&judged);
     assert!((verdict.probability.unwrap() - 0.75).abs() < 1e-9);
     assert_eq!((verdict.concern, verdict.about), (Concern::Safety, About::Prompt));
-    assert_eq!((verdict.model.as_str(), verdict.authority), ("up/gemma:2b", Authority::Grant));
     assert_eq!(
-        (verdict.evaluated_tokens, verdict.cached_tokens, verdict.question_tokens),
+        (verdict.model.as_str(), verdict.authority),
+        ("up/gemma:2b", Authority::Grant)
+    );
+    assert_eq!(
+        (
+            verdict.evaluated_tokens,
+            verdict.cached_tokens,
+            verdict.question_tokens
+        ),
         (40, 2, 9)
     );
     assert!(!judged.failed() && !judged.partial && judged.sent_bytes > 100);
@@ -155,9 +164,16 @@ async fn a_judge_that_fails_gives_verdicts_that_say_why_without_an_upstreams_wor
     assert!(judged.failed());
     let verdict = only(&judged);
     assert_eq!(verdict.probability, None);
-    assert_eq!(verdict.authority, Authority::Grant, "a failure of a judge that may act");
+    assert_eq!(
+        verdict.authority,
+        Authority::Grant,
+        "a failure of a judge that may act"
+    );
     let why = verdict.failed.as_deref().unwrap();
-    assert!(why.starts_with("upstream_failed: ") && !why.contains("boo") && !why.contains("10.0.0.7"), "{why}");
+    assert!(
+        why.starts_with("upstream_failed: ") && !why.contains("boo") && !why.contains("10.0.0.7"),
+        "{why}"
+    );
 }
 
 #[tokio::test]
@@ -216,7 +232,10 @@ async fn a_text_that_does_not_fit_is_judged_in_parts() {
     let judged = judged(&dispatch, &question, &[QuestionSet::Prompt], LONG).await;
     assert!(judged.partial);
     assert!(judged.verdicts.len() > 1, "one for each part");
-    assert!(judged.verdicts.iter().all(|v| v.probability.is_some()), "{judged:?}");
+    assert!(
+        judged.verdicts.iter().all(|v| v.probability.is_some()),
+        "{judged:?}"
+    );
     assert!(seen.lock().unwrap()[0] > 6000);
 }
 

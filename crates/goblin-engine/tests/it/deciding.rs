@@ -296,7 +296,10 @@ async fn a_frame_of_turn_marks_is_read_as_the_chat_template_is() {
     let letters = decide(&handle, written(&[])).await.unwrap();
     let marks = decide(&handle, written(&["<|im_start|>"])).await.unwrap();
     assert_eq!(tokens(&marks), tokens(&framed));
-    assert!(tokens(&letters) > tokens(&framed), "a mark is one token, its letters are several");
+    assert!(
+        tokens(&letters) > tokens(&framed),
+        "a mark is one token, its letters are several"
+    );
     engine.shutdown();
 }
 
@@ -347,7 +350,8 @@ async fn a_growing_answer_is_evaluated_once_for_all_its_windows() {
     assert_eq!(asked.verdicts(&judge, &response, 1).len(), 1);
     for window in 0..8 {
         transcript.push("Paris lies on the Seine, which comes from the east and runs past the islands. ");
-        transcript.push("Its tallest building is the Eiffel Tower, built in 1889 for a fair & never taken down. ");
+        transcript
+            .push("Its tallest building is the Eiffel Tower, built in 1889 for a fair & never taken down. ");
         let (asked, request) = ask_about(&transcript, About::Window(window), &[QuestionSet::Transcript]);
         let response = decide(&handle, request).await.unwrap();
         evaluated += response.cost.shared_evaluated;

@@ -73,7 +73,9 @@ impl Server {
             StatusCode::OK => {
                 let body = response.body.collect().await.map_err(|e| in_answer(&e))?;
                 let read = decode_response(&asked, &body).ok();
-                self.learnt().systemone.insert(request.model.clone(), read.is_some());
+                self.learnt()
+                    .systemone
+                    .insert(request.model.clone(), read.is_some());
                 Ok(read)
             }
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
@@ -83,7 +85,10 @@ impl Server {
             // Too many options for it, for example, or a failure of its own. What is wrong with the request otherwise
             // the readout says too. A door that never answered is not tried again.
             StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR => {
-                self.learnt().systemone.entry(request.model.clone()).or_insert(false);
+                self.learnt()
+                    .systemone
+                    .entry(request.model.clone())
+                    .or_insert(false);
                 Ok(None)
             }
             _ => Err(self.upstream.refusal(response, &request.model).await),

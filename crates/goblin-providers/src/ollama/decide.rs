@@ -104,7 +104,8 @@ impl Server {
             StatusCode::OK => {
                 let body = response.body.collect().await.map_err(|e| in_answer(&e))?;
                 let read = decode_response(&asked, &body).ok();
-                self.systemone_seen().insert(request.model.clone(), read.is_some());
+                self.systemone_seen()
+                    .insert(request.model.clone(), read.is_some());
                 Ok(read)
             }
             // Without words of its own it is the router's answer; with them it is about the model.
@@ -114,7 +115,9 @@ impl Server {
             }
             // It cannot decide with this model, or not about this. A door that never answered is not tried again.
             StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED | StatusCode::INTERNAL_SERVER_ERROR => {
-                self.systemone_seen().entry(request.model.clone()).or_insert(false);
+                self.systemone_seen()
+                    .entry(request.model.clone())
+                    .or_insert(false);
                 Ok(None)
             }
             _ => Err(self

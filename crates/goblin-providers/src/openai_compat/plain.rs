@@ -148,8 +148,7 @@ fn correct(model: &mut ModelInfo, seen: Seen) {
     if let Some(schema) = seen.schema {
         set(Capability::Grammar, schema);
     }
-    let cannot_decide =
-        seen.native != Some(true) && seen.rivals == Some(0) && seen.schema == Some(false);
+    let cannot_decide = seen.native != Some(true) && seen.rivals == Some(0) && seen.schema == Some(false);
     let chats = model.can(Capability::Chat);
     let decides = chats && !cannot_decide;
     model.capabilities.retain(|c| *c != Capability::Decide);

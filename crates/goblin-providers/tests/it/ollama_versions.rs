@@ -245,7 +245,9 @@ async fn a_version_that_reports_no_probabilities_writes_a_word() {
         "content-type: text/plain\r\n",
         "404 page not found",
     );
-    let silent = lines(r#"{"model":"m","response":" b","done":true,"done_reason":"length","prompt_eval_count":4,"eval_count":1}"#);
+    let silent = lines(
+        r#"{"model":"m","response":" b","done":true,"done_reason":"length","prompt_eval_count":4,"eval_count":1}"#,
+    );
     let written = lines(
         r#"{"model":"m","message":{"role":"assistant","content":"{\"answer\": \"b\"}"},"done":true,"done_reason":"stop","prompt_eval_count":9,"eval_count":5}"#,
     );
@@ -268,13 +270,20 @@ async fn a_version_that_reports_no_probabilities_writes_a_word() {
 
 #[tokio::test]
 async fn a_door_that_refused_a_model_is_not_asked_about_it_again() {
-    let scripts = vec![json("400 Bad Request", UNDECIDED), lines(GENERATE), lines(GENERATE)];
+    let scripts = vec![
+        json("400 Bad Request", UNDECIDED),
+        lines(GENERATE),
+        lines(GENERATE),
+    ];
     let (upstream, handle) = server("0.35.0", scripts).await;
     soon((handle.status)()).await;
     for _ in 0..2 {
         decide(&handle, MODEL).await.unwrap();
     }
-    let own = upstream.asked().into_iter().filter(|a| a.path() == "/v1/systemone");
+    let own = upstream
+        .asked()
+        .into_iter()
+        .filter(|a| a.path() == "/v1/systemone");
     assert_eq!(own.count(), 1);
 }
 

@@ -160,10 +160,9 @@ async fn a_failure_that_says_nothing_about_an_ability_is_not_remembered_as_its_l
     let busy = Arc::new(AtomicBool::new(true));
     let is_busy = Arc::clone(&busy);
     let upstream = FakeUpstream::answering(move |asked| match asked.path() {
-        _ if is_busy.swap(false, Ordering::SeqCst) => json(
-            "429 Too Many Requests",
-            r#"{"error":{"message":"slow down"}}"#,
-        ),
+        _ if is_busy.swap(false, Ordering::SeqCst) => {
+            json("429 Too Many Requests", r#"{"error":{"message":"slow down"}}"#)
+        }
         "/v1/systemone" => json("404 Not Found", "{}"),
         _ => said("Yes", REPORTED),
     })
@@ -233,9 +232,15 @@ async fn a_door_that_is_not_there_is_tried_once() {
     .await;
     let handle = handle(&upstream);
     for _ in 0..2 {
-        assert_eq!(decided(&handle).await.expect("a decision").method, DecideMethod::Readout);
+        assert_eq!(
+            decided(&handle).await.expect("a decision").method,
+            DecideMethod::Readout
+        );
     }
-    let own = upstream.asked().into_iter().filter(|a| a.path() == "/v1/systemone");
+    let own = upstream
+        .asked()
+        .into_iter()
+        .filter(|a| a.path() == "/v1/systemone");
     assert_eq!(own.count(), 1);
 }
 
@@ -253,7 +258,10 @@ async fn log_probabilities_that_stop_coming_back_are_given_up_for_a_word() {
     })
     .await;
     let handle = handle(&upstream);
-    assert_eq!(decided(&handle).await.expect("a decision").method, DecideMethod::Readout);
+    assert_eq!(
+        decided(&handle).await.expect("a decision").method,
+        DecideMethod::Readout
+    );
     dropped.store(true, Ordering::SeqCst);
     for _ in 0..2 {
         let now = decided(&handle).await.expect("a decision");

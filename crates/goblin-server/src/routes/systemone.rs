@@ -40,5 +40,9 @@ pub(super) async fn decide_questions(
         ..asked.to_decide()
     };
     let decided = app.dispatch.decide(who(&caller), request, limit).await?;
-    Ok(Json(systemone::encode(&asked, &decided.model_id, &decided.response)))
+    Ok(Json(systemone::encode(
+        &asked,
+        &decided.model_id,
+        &decided.response,
+    )))
 }

@@ -28,9 +28,16 @@ fn kind() -> Value {
 async fn a_model_is_asked_by_any_of_its_names_and_says_who_it_is() {
     let app = backend().await;
     for name in ["fake/parrot", "parrot", "goblin", "goblin/local", "jev-latest"] {
-        let answered = app.post("/v1/systemone", &asking(name, kind())).await.json().await;
+        let answered = app
+            .post("/v1/systemone", &asking(name, kind()))
+            .await
+            .json()
+            .await;
         assert_eq!(answered["model"], "fake/parrot", "{name}: {answered}");
-        assert!(answered["answers"]["kind"]["noul"].is_number(), "{name}: {answered}");
+        assert!(
+            answered["answers"]["kind"]["noul"].is_number(),
+            "{name}: {answered}"
+        );
         assert_eq!(answered["usage"]["output_tokens"], 0);
     }
 }
@@ -43,13 +50,26 @@ async fn every_type_of_question_is_answered_in_its_shape() {
         "mood": {"type": "choice", "instructions": "Which mood?", "criteria": {"glad": null, "sad": "not glad", "odd": ["a", "b"]}},
         "warmth": {"type": "score", "instructions": {"scale": "warmth"}, "criteria": ["cold", {"level": "warm"}]},
     });
-    let answered = app.post("/v1/systemone", &asking("parrot", questions)).await.json().await;
+    let answered = app
+        .post("/v1/systemone", &asking("parrot", questions))
+        .await
+        .json()
+        .await;
     let answers = &answered["answers"];
     assert_eq!(answers["kind"]["type"], "noul");
     let mood = &answers["mood"];
-    let names: Vec<&String> = mood["probabilities"].as_object().expect("an object").keys().collect();
+    let names: Vec<&String> = mood["probabilities"]
+        .as_object()
+        .expect("an object")
+        .keys()
+        .collect();
     assert_eq!(names, ["glad", "sad", "odd"]);
-    let sum: f64 = mood["probabilities"].as_object().unwrap().values().filter_map(Value::as_f64).sum();
+    let sum: f64 = mood["probabilities"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter_map(Value::as_f64)
+        .sum();
     assert!((sum - 1.0).abs() < 1e-9);
     assert!(mood["confidence"].is_number() && mood["x_mass"].is_number());
     assert_eq!(answers["warmth"]["legend"]["0"], "cold");
@@ -61,9 +81,15 @@ async fn what_is_wrong_is_said_as_the_format_has_it_and_as_openai_has_it() {
     let app = backend().await;
     let essay = json!({"kind": {"type": "essay", "instructions": "?"}});
     for (body, at) in [
-        (asking("parrot", essay), json!(["body", "questions", "kind", "type"])),
+        (
+            asking("parrot", essay),
+            json!(["body", "questions", "kind", "type"]),
+        ),
         (asking("parrot", json!({})), json!(["body", "questions"])),
-        (json!({"model": "parrot", "questions": kind()}), json!(["body", "state"])),
+        (
+            json!({"model": "parrot", "questions": kind()}),
+            json!(["body", "state"]),
+        ),
         (asking("mute", kind()), json!(["body", "model"])),
     ] {
         let mut reply = app.post("/v1/systemone", &body).await;
@@ -72,7 +98,11 @@ async fn what_is_wrong_is_said_as_the_format_has_it_and_as_openai_has_it() {
         assert_eq!(said["detail"][0]["loc"], at, "{said}");
         assert_eq!(said["detail"][0]["msg"], said["error"]["message"]);
     }
-    let mut reply = app.call(Method::POST, "/v1/systemone").bytes(b"{\"model\": ".to_vec()).send().await;
+    let mut reply = app
+        .call(Method::POST, "/v1/systemone")
+        .bytes(b"{\"model\": ".to_vec())
+        .send()
+        .await;
     assert_eq!(reply.status, 422);
     assert_eq!(reply.json().await["detail"][0]["loc"], json!(["body"]));
     let mut reply = app.post("/v1/systemone", &asking("no-such-model", kind())).await;

@@ -79,7 +79,10 @@ async fn questions_are_answered_with_probabilities() {
     wrong["questions"]["kind"]["type"] = json!("essay");
     let said = app.post("/v1/systemone", &wrong).await.json().await;
     assert_eq!(said["error"]["param"], "questions.kind.type");
-    assert_eq!(said["detail"][0]["loc"], json!(["body", "questions", "kind", "type"]));
+    assert_eq!(
+        said["detail"][0]["loc"],
+        json!(["body", "questions", "kind", "type"])
+    );
 }
 
 #[tokio::test]

@@ -60,7 +60,10 @@ fn a_record_from_the_figures_on_gives_authority_and_below_takes_it_away() {
         assert_eq!(standing.authority, authority, "{auroc} {false_refusals:?}");
         if authority == No {
             assert_eq!(notes.len(), 1, "it is said");
-            assert!(notes[0].contains("`gemma:2b` has no authority on `prompt`"), "{notes:?}");
+            assert!(
+                notes[0].contains("`gemma:2b` has no authority on `prompt`"),
+                "{notes:?}"
+            );
         }
     }
 }
@@ -77,7 +80,11 @@ fn false_refusals_say_nothing_of_confidence() {
 fn without_a_record_a_grant_holds_and_says_that_nothing_was_measured() {
     let (standing, notes) = stands(QuestionSet::Prompt, Some("named as a judge"), &[]);
     assert_eq!(standing.authority, Authority::Grant);
-    assert!(standing.why.starts_with("granted, not measured"), "{}", standing.why);
+    assert!(
+        standing.why.starts_with("granted, not measured"),
+        "{}",
+        standing.why
+    );
     assert!(notes.is_empty());
     let (standing, _) = stands(QuestionSet::Prompt, None, &[]);
     assert_eq!(standing.authority, Authority::None);
@@ -104,7 +111,11 @@ fn a_record_of_something_else_is_left_out_and_named() {
         let (standing, notes) = stands(QuestionSet::Prompt, Some("named as a judge"), &[record]);
         assert_eq!(standing.authority, Authority::Grant, "{what}: the grant holds");
         assert_eq!(notes.len(), 1);
-        assert!(notes[0].contains(what) && notes[0].contains("gemma.json"), "{}", notes[0]);
+        assert!(
+            notes[0].contains(what) && notes[0].contains("gemma.json"),
+            "{}",
+            notes[0]
+        );
     }
 }
 
@@ -149,5 +160,9 @@ fn a_record_is_read_from_json() {
         "prompt_hash":"b","auroc":0.5,"false_refusals_xstest":0.2,"items":7}"#;
     let read: Evaluation = serde_json::from_str(text).unwrap();
     assert_eq!((read.items, read.auroc), (7, 0.5));
-    assert!(read.falls_short(Concern::Safety).unwrap().contains("0.50, below 0.75"));
+    assert!(
+        read.falls_short(Concern::Safety)
+            .unwrap()
+            .contains("0.50, below 0.75")
+    );
 }

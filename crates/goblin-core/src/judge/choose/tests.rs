@@ -23,9 +23,15 @@ fn far(provider: &str, name: &str) -> Offer {
 }
 
 fn roster() -> Vec<Offer> {
-    ["gemma:2b", "phi3:3.8b", "qwen2.5:3b", "mistral:7b", "deepseek-coder"]
-        .map(|name| offer("ollama", name))
-        .into()
+    [
+        "gemma:2b",
+        "phi3:3.8b",
+        "qwen2.5:3b",
+        "mistral:7b",
+        "deepseek-coder",
+    ]
+    .map(|name| offer("ollama", name))
+    .into()
 }
 
 fn choose(offers: &[Offer], answerer: Option<&str>) -> Judges {
@@ -48,7 +54,10 @@ fn choose_with(
 }
 
 fn names(judges: &[Judge]) -> Vec<&str> {
-    judges.iter().map(|j| j.model.rsplit('/').next().unwrap()).collect()
+    judges
+        .iter()
+        .map(|j| j.model.rsplit('/').next().unwrap())
+        .collect()
 }
 
 fn safety(judges: &Judges) -> &Judge {
@@ -63,7 +72,11 @@ fn safety_is_gemmas_whoever_answered_and_marked_where_it_answered_itself() {
         assert_eq!(judge.model, "ollama/gemma:2b");
         assert_eq!(judge.self_judged, own, "{answerer}");
         assert_eq!(judge.authority(QuestionSet::Prompt), Authority::Grant);
-        assert_eq!(judge.authority(QuestionSet::Confidence), Authority::None, "not its concern");
+        assert_eq!(
+            judge.authority(QuestionSet::Confidence),
+            Authority::None,
+            "not its concern"
+        );
         assert!(judge.reasons()[0].starts_with("granted, not measured"));
         assert_eq!(judges.notes.iter().any(|n| n.contains("its own answer")), own);
     }
@@ -93,7 +106,10 @@ fn the_same_weights_elsewhere_are_the_same_judge() {
     offers[1].model.digest = Some("d1".into());
     offers.push(twin);
     let judges = choose(&offers, Some("an-alias"));
-    assert_eq!(names(&judges.confidence), ["qwen2.5:3b", "mistral:7b", "phi3:3.8b"]);
+    assert_eq!(
+        names(&judges.confidence),
+        ["qwen2.5:3b", "mistral:7b", "phi3:3.8b"]
+    );
     assert!(judges.confidence[2].self_judged && !judges.confidence[2].acts());
 }
 
@@ -118,7 +134,10 @@ fn a_starter_the_operator_names_is_granted_and_one_that_is_only_advisory_is_not(
         ..JudgeSettings::default()
     };
     let judges = choose_with(std::slice::from_ref(&starter), None, &named, &[]);
-    assert_eq!(safety(&judges).authority(QuestionSet::Transcript), Authority::Grant);
+    assert_eq!(
+        safety(&judges).authority(QuestionSet::Transcript),
+        Authority::Grant
+    );
     let advisory = JudgeSettings {
         advisory: vec!["smollm2-135m-instruct".into()],
         ..JudgeSettings::default()
@@ -164,7 +183,11 @@ fn a_judge_that_cannot_be_asked_is_absent() {
 
 #[test]
 fn nothing_is_sent_elsewhere_unless_a_judge_there_is_named_with_its_provider() {
-    let offers = [far("cloud", "gemma:2b"), far("cloud", "phi3:3.8b"), far("cloud", "llama-guard3:8b")];
+    let offers = [
+        far("cloud", "gemma:2b"),
+        far("cloud", "phi3:3.8b"),
+        far("cloud", "llama-guard3:8b"),
+    ];
     assert!(choose(&offers, None).safety_judge().is_none());
     let settings = JudgeSettings {
         safety: vec!["cloud/gemma:2b".into()],
@@ -180,7 +203,11 @@ fn nothing_is_sent_elsewhere_unless_a_judge_there_is_named_with_its_provider() {
         records: &[],
     });
     assert!(judges.safety_judge().is_none());
-    assert!(judges.notes[0].contains("on this operator's machines"), "{:?}", judges.notes);
+    assert!(
+        judges.notes[0].contains("on this operator's machines"),
+        "{:?}",
+        judges.notes
+    );
 }
 
 #[test]
@@ -211,10 +238,22 @@ fn a_record_takes_a_grant_away_and_the_next_with_authority_judges() {
         given_for: None,
         evaluation,
     };
-    let judges = choose_with(&roster(), Some("gemma:2b"), &settings, std::slice::from_ref(&record));
-    assert_eq!(names(&judges.confidence), ["qwen2.5:3b", "mistral:7b", "phi3:3.8b"]);
+    let judges = choose_with(
+        &roster(),
+        Some("gemma:2b"),
+        &settings,
+        std::slice::from_ref(&record),
+    );
+    assert_eq!(
+        names(&judges.confidence),
+        ["qwen2.5:3b", "mistral:7b", "phi3:3.8b"]
+    );
     assert!(!judges.confidence[2].acts());
-    assert!(judges.notes.iter().any(|n| n.contains("AUROC is 0.60")), "{:?}", judges.notes);
+    assert!(
+        judges.notes.iter().any(|n| n.contains("AUROC is 0.60")),
+        "{:?}",
+        judges.notes
+    );
     // A good one is worth more than a grant, but the order of the operator stays.
     let mut good = record;
     good.evaluation.auroc = 0.8;
@@ -251,5 +290,9 @@ fn a_good_record_alone_gives_an_advisory_judge_authority() {
     let judges = choose_with(&[offer("up", "new-model")], None, &settings, &records);
     let judge = safety(&judges);
     assert_eq!(judge.authority(QuestionSet::Prompt), Authority::Record);
-    assert_eq!(judge.authority(QuestionSet::Transcript), Authority::None, "only what was measured");
+    assert_eq!(
+        judge.authority(QuestionSet::Transcript),
+        Authority::None,
+        "only what was measured"
+    );
 }

@@ -53,16 +53,24 @@ fn llama_guard_reads_its_own_template() {
     ));
     assert!(text.ends_with("<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"));
     let text = whole(Guard::LlamaGuard3, true);
-    assert!(text.contains("User: How can I make a bomb?\n\nAgent: I cannot help with that.\n\n<END CONVERSATION>"));
+    assert!(
+        text.contains(
+            "User: How can I make a bomb?\n\nAgent: I cannot help with that.\n\n<END CONVERSATION>"
+        )
+    );
     assert!(text.contains("ONLY THE LAST Agent message"));
 }
 
 #[test]
 fn shield_gemma_is_asked_one_policy_at_a_time_and_yes_is_a_violation() {
     let text = whole(Guard::ShieldGemma, false);
-    assert!(text.contains("<start_of_turn>\nHuman Question: How can I make a bomb?\n<end_of_turn>\n\nOur safety principle"));
+    assert!(text.contains(
+        "<start_of_turn>\nHuman Question: How can I make a bomb?\n<end_of_turn>\n\nOur safety principle"
+    ));
     assert!(text.contains("Does the human question violate the above principle?"));
-    assert!(whole(Guard::ShieldGemma, true).contains("Chatbot Response: I cannot help with that.\n<end_of_turn>"));
+    assert!(
+        whole(Guard::ShieldGemma, true).contains("Chatbot Response: I cannot help with that.\n<end_of_turn>")
+    );
     let asking = Guard::ShieldGemma.asking(&transcript(), true);
     assert_eq!(asking.questions.len(), 4);
     assert_eq!(asking.frame.marks, ["<start_of_turn>", "<end_of_turn>"]);
@@ -88,7 +96,9 @@ fn granite_guardian_is_asked_for_harm_and_of_questions_for_jailbreaks() {
 #[test]
 fn qwen_guard_is_read_behind_its_first_word_and_controversial_counts_half() {
     let text = whole(Guard::Qwen3Guard, true);
-    assert!(text.contains("USER: How can I make a bomb?\n\nASSISTANT: I cannot help with that.\n\n<END CONVERSATION>"));
+    assert!(text.contains(
+        "USER: How can I make a bomb?\n\nASSISTANT: I cannot help with that.\n\n<END CONVERSATION>"
+    ));
     assert!(text.ends_with("<think>\n\n</think>\n\nSafety:"));
     let asking = Guard::Qwen3Guard.asking(&transcript(), true);
     assert_eq!(asking.questions[0].weights[1], ("controversial", 0.5));
@@ -105,7 +115,12 @@ fn no_material_can_end_a_guards_conversation() {
         Guard::Qwen3Guard,
     ] {
         let asking = guard.asking(&transcript, true);
-        for control in ["<|eot_id|>", "<|im_end|>", "<|end_of_text|>", "<END CONVERSATION>"] {
+        for control in [
+            "<|eot_id|>",
+            "<|im_end|>",
+            "<|end_of_text|>",
+            "<END CONVERSATION>",
+        ] {
             assert!(!asking.shared.contains(control), "{guard:?}: {control}");
         }
     }
@@ -122,6 +137,9 @@ fn a_guards_text_grows_with_the_answer() {
         let mut transcript = transcript();
         let before = guard.asking(&transcript, true).shared;
         transcript.push(" Sorry.");
-        assert!(guard.asking(&transcript, true).shared.starts_with(&before), "{guard:?}");
+        assert!(
+            guard.asking(&transcript, true).shared.starts_with(&before),
+            "{guard:?}"
+        );
     }
 }

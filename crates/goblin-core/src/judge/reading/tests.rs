@@ -30,26 +30,38 @@ fn categories() -> Vec<Category> {
 fn asked(set: QuestionSet, about: About) -> Asked {
     let mut transcript = Transcript::of_question("q");
     transcript.push("a");
-    let mut all = ask(&judge(set.concern()), &categories(), &transcript, about, &[set], None);
+    let mut all = ask(
+        &judge(set.concern()),
+        &categories(),
+        &transcript,
+        about,
+        &[set],
+        None,
+    );
     assert_eq!(all.len(), 1);
     all.remove(0)
 }
 
 /// Answers each question with these probabilities, in the order of its options.
 fn response(asked: &Asked, of: &[&[f64]], method: DecideMethod) -> DecideResponse {
-    let decisions = asked.request.questions.iter().zip(of).map(|(question, said)| Decision {
-        id: question.id.clone(),
-        options: question
-            .options
-            .iter()
-            .zip(*said)
-            .map(|(option, p)| OptionProbability {
-                name: option.name.clone(),
-                probability: *p,
-            })
-            .collect(),
-        mass: said.iter().sum(),
-    });
+    let decisions = asked
+        .request
+        .questions
+        .iter()
+        .zip(of)
+        .map(|(question, said)| Decision {
+            id: question.id.clone(),
+            options: question
+                .options
+                .iter()
+                .zip(*said)
+                .map(|(option, p)| OptionProbability {
+                    name: option.name.clone(),
+                    probability: *p,
+                })
+                .collect(),
+            mass: said.iter().sum(),
+        });
     DecideResponse {
         decisions: decisions.collect(),
         cost: DecideCost {
@@ -80,7 +92,15 @@ fn yes_to_the_prompt_is_safe_and_is_scaled_to_the_options() {
     assert!((found.mass - 0.8).abs() < 1e-9);
     assert_eq!((found.question.as_str(), found.choice), ("prompt", None));
     assert_eq!((found.concern, found.about), (Concern::Safety, About::Prompt));
-    assert_eq!((found.ms, found.cached_tokens, found.evaluated_tokens, found.question_tokens), (12, 10, 30, 7));
+    assert_eq!(
+        (
+            found.ms,
+            found.cached_tokens,
+            found.evaluated_tokens,
+            found.question_tokens
+        ),
+        (12, 10, 30, 7)
+    );
     assert_eq!(found.authority, Authority::Grant);
     assert_eq!(found.failed, None);
 }
@@ -93,7 +113,10 @@ fn yes_to_a_category_is_unsafe() {
     assert_eq!(verdicts.len(), 2);
     near(verdicts[0].probability, 0.1);
     near(verdicts[1].probability, 1.0);
-    assert_eq!((verdicts[0].question.as_str(), verdicts[1].question.as_str()), ("harm", "medical"));
+    assert_eq!(
+        (verdicts[0].question.as_str(), verdicts[1].question.as_str()),
+        ("harm", "medical")
+    );
     assert_eq!(
         (verdicts[0].question_tokens, verdicts[1].question_tokens),
         (7, 0),
@@ -104,7 +127,11 @@ fn yes_to_a_category_is_unsafe() {
 #[test]
 fn a_choice_is_the_mean_of_both_orders_by_name() {
     // First order: safe, harm, medical. Second: medical, harm, safe.
-    let found = verdict(QuestionSet::Transcript, About::Window(3), &[&[0.2, 0.6, 0.2], &[0.0, 0.4, 0.4]]);
+    let found = verdict(
+        QuestionSet::Transcript,
+        About::Window(3),
+        &[&[0.2, 0.6, 0.2], &[0.0, 0.4, 0.4]],
+    );
     near(found.probability, 0.35);
     assert_eq!(found.choice.as_deref(), Some("harm"));
     assert!((found.mass - 0.9).abs() < 1e-9);
@@ -119,7 +146,11 @@ fn below_half_of_the_mass_there_is_no_verdict() {
         assert_eq!(found.failed.is_none(), there, "{said:?}");
     }
     // One order that found nothing is not made up for by the other.
-    let found = verdict(QuestionSet::Transcript, About::Answer, &[&[1.0, 0.0, 0.0], &[0.0; 3]]);
+    let found = verdict(
+        QuestionSet::Transcript,
+        About::Answer,
+        &[&[1.0, 0.0, 0.0], &[0.0; 3]],
+    );
     assert_eq!(found.probability, None);
     assert!(found.failed.is_some());
 }
@@ -129,7 +160,10 @@ fn what_is_no_probability_is_no_verdict() {
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.5, 1.5] {
         let found = verdict(QuestionSet::Confidence, About::Answer, &[&[bad, 0.5]]);
         assert_eq!(found.probability, None, "{bad}");
-        assert!(found.failed.is_some_and(|why| why.contains("no probabilities")), "{bad}");
+        assert!(
+            found.failed.is_some_and(|why| why.contains("no probabilities")),
+            "{bad}"
+        );
         assert_eq!(found.mass, 0.0, "a trace holds no such number");
     }
 }
@@ -153,7 +187,9 @@ fn a_judge_that_leaves_questions_out_or_names_other_options_gives_no_verdict() {
 fn a_written_word_is_told_but_is_no_probability_and_never_acts() {
     let asked = asked(QuestionSet::Confidence, About::Answer);
     let response = response(&asked, &[&[0.0, 1.0]], DecideMethod::Constrained);
-    let found = asked.verdicts(&judge(Concern::Confidence), &response, 1).remove(0);
+    let found = asked
+        .verdicts(&judge(Concern::Confidence), &response, 1)
+        .remove(0);
     assert_eq!(found.probability, None);
     assert_eq!(found.choice.as_deref(), Some("no"));
     assert_eq!(found.failed, None);
@@ -173,7 +209,14 @@ fn a_failure_is_a_verdict_for_each_question_that_says_why() {
     assert_eq!(found.len(), 2);
     for verdict in found {
         assert_eq!(verdict.failed.as_deref(), Some("it did not answer in time"));
-        assert_eq!((verdict.probability, verdict.mass, verdict.ms), (None, 0.0, 30_000));
-        assert_eq!(verdict.authority, Authority::Grant, "that it failed is a failure of a judge that may act");
+        assert_eq!(
+            (verdict.probability, verdict.mass, verdict.ms),
+            (None, 0.0, 30_000)
+        );
+        assert_eq!(
+            verdict.authority,
+            Authority::Grant,
+            "that it failed is a failure of a judge that may act"
+        );
     }
 }

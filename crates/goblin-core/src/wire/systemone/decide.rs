@@ -80,7 +80,12 @@ impl SystemOneRequest {
         let mut questions = Vec::with_capacity(self.questions.len());
         for question in &self.questions {
             let askings = askings(question);
-            questions.extend(askings.iter().enumerate().map(|(n, a)| to_question(question, n, a)));
+            questions.extend(
+                askings
+                    .iter()
+                    .enumerate()
+                    .map(|(n, a)| to_question(question, n, a)),
+            );
         }
         let model = match self.model.as_str() {
             ANY_MODEL => AUTOMATIC[0],
@@ -135,20 +140,33 @@ impl SystemOneRequest {
     pub fn from_decide(request: &DecideRequest) -> Self {
         let questions = request.questions.iter().map(|question| {
             let names = question.options.iter().map(|o| o.name.as_str());
-            let meanings = question.typed.iter().flat_map(|t| t.meanings.iter().map(String::as_str));
-            let meanings = meanings.chain(std::iter::repeat("")).map(|meaning| match meaning {
-                "" => Value::Null,
-                meaning => meaning.into(),
-            });
+            let meanings = question
+                .typed
+                .iter()
+                .flat_map(|t| t.meanings.iter().map(String::as_str));
+            let meanings = meanings
+                .chain(std::iter::repeat(""))
+                .map(|meaning| match meaning {
+                    "" => Value::Null,
+                    meaning => meaning.into(),
+                });
             let options: Vec<(&str, Value)> = names.zip(meanings).collect();
             let kind = match options.as_slice() {
                 [(YES, yes), (NO, no)] => Kind::Noul {
                     yes: yes.clone(),
                     no: no.clone(),
                 },
-                options => Kind::Choice(options.iter().map(|(n, m)| ((*n).to_owned(), m.clone())).collect()),
+                options => Kind::Choice(
+                    options
+                        .iter()
+                        .map(|(n, m)| ((*n).to_owned(), m.clone()))
+                        .collect(),
+                ),
             };
-            let text = question.typed.as_ref().map_or(&question.text, |t| &t.instructions);
+            let text = question
+                .typed
+                .as_ref()
+                .map_or(&question.text, |t| &t.instructions);
             SystemOneQuestion {
                 id: question.id.clone(),
                 instructions: text.as_str().into(),
