@@ -229,6 +229,11 @@ impl ApiError {
         Self::new(ErrorCode::Unavailable, message)
     }
 
+    /// A judge that must be heard was not.
+    pub fn judge_unavailable(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::JudgeUnavailable, message)
+    }
+
     /// Our fault. `internal` is logged and never sent.
     pub fn internal(internal: impl std::fmt::Display) -> Self {
         Self {

@@ -33,6 +33,7 @@ pub mod screen;
 pub mod status;
 pub mod tier_status;
 pub mod trace;
+pub mod trust;
 pub mod turn_event;
 pub mod upstream_status;
 pub mod wire;

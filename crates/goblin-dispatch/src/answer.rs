@@ -11,9 +11,13 @@ use goblin_core::completion::CompletionRequest;
 use goblin_core::error::ApiError;
 use goblin_core::event::ChatEvent;
 use goblin_core::owner::Owner;
+use goblin_core::route::Ladder;
+use goblin_core::trace::{Trace, VerifyMode};
+use goblin_core::turn_event::{Checking, Retracted, Superseded};
 use goblin_core::wire::openai::IncomingChat;
 
 use crate::Dispatch;
+use crate::cascade::{Cascading, cascade};
 use crate::choose::Ability;
 use crate::climb::{Climb, climb};
 use crate::job::Job;
@@ -76,6 +80,29 @@ pub enum AnswerItem {
     },
     /// An event of the model's stream.
     Event(ChatEvent),
+    /// Text is held back until it is known to be safe. Not yet content: the status line is still held. Only for who
+    /// asked for such events, as the two that follow.
+    Checking(Checking),
+    /// What was given of the answer is put aside; the next item says who answers now, from the beginning.
+    Superseded(Superseded),
+    /// What was given of the answer is taken back.
+    Retracted(Retracted),
+    /// The answer is refused. What follows ends it with [`FinishReason::ContentFilter`](goblin_core::event::FinishReason).
+    Refused(Refused),
+    /// Last, but for an error: why the answer comes from where it comes from. Only of answers that were checked. A
+    /// failure before anything else was given comes without it, unless events were asked for.
+    Trace(Box<Trace>),
+}
+
+/// An answer that is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The rule, for example `safety:harm`, `check:iban` or `confidence:critical`.
+    pub rule: String,
+    /// Why, in a sentence for the reader.
+    pub why: String,
+    /// Was text of it given, and not taken back?
+    pub shown: bool,
 }
 
 /// An answer. Nothing happens until it is polled; dropping it cancels; an `Err` is the last item.
@@ -96,28 +123,55 @@ impl Dispatch {
     pub async fn answer(self: &Arc<Self>, ask: Ask) -> Result<AnswerStream, ApiError> {
         let view = self.table.view().await;
         let Chosen {
-            ladder, temperature, ..
+            ladder,
+            record,
+            temperature,
         } = self
             .choose(&view, &Question::of(&ask.incoming))
             .await
             .map_err(|e| self.unanswered(&ask.who, ask.door, &ask.request_id, e))?;
+        let goblin = ask.incoming.goblin.clone();
+        let verify = goblin.verify.is_some() || ask.incoming.enable_verification == Some(true);
+        let settings = self.options.trust.for_request(&ask.incoming);
+        let checks = self.is_checked(&ladder, verify && settings.verify != VerifyMode::Off);
         let mut request = ask.incoming.request;
         request.sampling.temperature = request.sampling.temperature.or(temperature);
         // Untouched bytes are for callers who named the model on a door that speaks the same dialect, and whose
         // body holds nothing meant for us.
         let same_dialect = ask.door == "openai" || ask.door == "tier";
-        if !ladder.explicit || ask.incoming.goblin_given || !same_dialect {
+        if !ladder.explicit || ask.incoming.goblin_given || !same_dialect || checks {
             request.raw = None;
         }
-        let own = ask.incoming.goblin.deadline_ms.map(Duration::from_millis);
+        let own = goblin.deadline_ms.map(Duration::from_millis);
+        let deadline = [ask.deadline, own].into_iter().flatten().min();
+        let meter = Meter::new(self, true, ask.who, ask.door, &ask.request_id);
+        if checks {
+            return Ok(cascade(Cascading {
+                dispatch: Arc::clone(self),
+                view,
+                ladder,
+                route: record,
+                request,
+                settings: settings.within(deadline),
+                model: ask.incoming.model,
+                meter,
+                keep: None,
+            }));
+        }
         Ok(climb(Climb {
             dispatch: Arc::clone(self),
             view,
             ladder,
             job: Job::Chat(Box::new(request)),
-            meter: Meter::new(self, true, ask.who, ask.door, &ask.request_id),
-            deadline: [ask.deadline, own].into_iter().flatten().min(),
+            meter,
+            deadline,
         }))
+    }
+
+    /// Is a request answered by the cascade? On the backend, all that name no model are; one that names a model is
+    /// when it asks to be verified. The model tier checks nothing: who asks it does.
+    fn is_checked(&self, ladder: &Ladder, asked_for: bool) -> bool {
+        self.store.is_some() && (!ladder.explicit || asked_for)
     }
 
     /// Answers a chat in core words, from a door of any dialect; `request.model` is the name asked for. The caller's
@@ -135,7 +189,9 @@ impl Dispatch {
     ) -> Result<AnswerStream, ApiError> {
         let view = self.table.view().await;
         let Chosen {
-            ladder, temperature, ..
+            ladder,
+            record,
+            temperature,
         } = self
             .choose(&view, &Question::bare(&request.model, &request))
             .await
@@ -144,12 +200,26 @@ impl Dispatch {
         if !ladder.explicit {
             request.raw = None;
         }
+        let meter = Meter::new(self, true, who, door, &request_id);
+        if self.is_checked(&ladder, false) {
+            return Ok(cascade(Cascading {
+                dispatch: Arc::clone(self),
+                view,
+                ladder,
+                route: record,
+                settings: self.options.trust.for_plain(&request).within(deadline),
+                model: request.model.clone(),
+                request,
+                meter,
+                keep: None,
+            }));
+        }
         Ok(climb(Climb {
             dispatch: Arc::clone(self),
             view,
             ladder,
             job: Job::Chat(Box::new(request)),
-            meter: Meter::new(self, true, who, door, &request_id),
+            meter,
             deadline,
         }))
     }

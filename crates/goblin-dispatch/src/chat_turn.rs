@@ -248,7 +248,9 @@ impl Dispatch {
         let whole = prompt::request_for(&chat, &path, &content, 0);
         let chosen = self.choose(&view, &Question::bare(&wanted, &whole)).await;
         let Chosen {
-            ladder, temperature, ..
+            ladder,
+            record,
+            temperature,
         } = match chosen {
             Ok(chosen) => chosen,
             // A chat that has outgrown every context goes on without its oldest turns.
@@ -307,6 +309,8 @@ impl Dispatch {
             log,
             view,
             ladder,
+            route: record,
+            model: wanted,
             request,
         };
         self.tracker.spawn(runner::run(Arc::clone(self), run));

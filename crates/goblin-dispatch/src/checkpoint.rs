@@ -63,6 +63,15 @@ impl OpenTurns {
         }
     }
 
+    /// What was there of an answer is put aside or taken back.
+    pub(crate) fn restart(&self, turn_id: &str) {
+        if let Some(p) = self.lock().get_mut(turn_id) {
+            p.answer.clear();
+            p.reasoning.clear();
+            p.grew = true;
+        }
+    }
+
     /// Says who answers the turn.
     pub(crate) fn chosen(&self, turn_id: &str, model_id: &str, local: bool) {
         if let Some(p) = self.lock().get_mut(turn_id) {

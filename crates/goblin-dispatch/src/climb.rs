@@ -49,6 +49,11 @@ impl Limit {
         }
     }
 
+    /// All there was of it.
+    pub(crate) fn budget(self) -> Option<Duration> {
+        self.budget
+    }
+
     /// What is left of it.
     pub(crate) fn left(self) -> Option<Duration> {
         self.until.map(|u| u.saturating_duration_since(Instant::now()))
@@ -174,7 +179,7 @@ async fn ascend(
     let mut failures = Failures::default();
     for candidate in dispatch.balanced(view, ladder, &visit, session) {
         visit.tokens = None;
-        let attempt = open(dispatch, view, &candidate, job, &mut visit, meter, limit);
+        let attempt = open(dispatch, view, &candidate, job, &mut visit, Some(meter), limit);
         let attempt = match limit.within(attempt).await {
             Ok(Ok(opened)) => {
                 let name = &candidate.model.name;
@@ -194,20 +199,21 @@ async fn ascend(
 }
 
 /// An answer that has begun: its events up to the first content, and the rest.
-struct Opened {
-    held: Vec<ChatEvent>,
-    stream: ChatStream,
-    place: Place,
+pub(crate) struct Opened {
+    pub(crate) held: Vec<ChatEvent>,
+    pub(crate) stream: ChatStream,
+    pub(crate) place: Place,
     pass_through: bool,
 }
 
-async fn open(
+/// Asks a candidate and waits for its first content. `meter` is told of the place it has.
+pub(crate) async fn open(
     dispatch: &Dispatch,
     view: &View,
     candidate: &Offer,
     job: &Job,
     visit: &mut Visit,
-    meter: &mut Meter,
+    meter: Option<&mut Meter>,
     limit: Limit,
 ) -> Result<Opened, Attempt> {
     let failed = |e: ProviderError| Attempt::from_provider(candidate, &e);
@@ -221,7 +227,9 @@ async fn open(
         })?;
     }
     let mut place = enter(dispatch, view, candidate, visit, limit).await?;
-    meter.placed(&place);
+    if let Some(meter) = meter {
+        meter.placed(&place.begun());
+    }
     let pass_through = job.is_raw();
     if pass_through && !job.is_streamed() {
         place.in_one_piece();

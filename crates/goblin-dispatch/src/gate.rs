@@ -281,11 +281,26 @@ pub(crate) struct Place {
     seen: Seen,
 }
 
-impl Place {
+/// How a place came about.
+#[derive(Clone, Debug)]
+pub(crate) struct Begun {
     /// How long it was waited for.
-    pub(crate) fn waited(&self) -> Duration {
-        self.began
-            .map_or(Duration::ZERO, |began| began.duration_since(self.arrived))
+    pub(crate) waited: Duration,
+    /// What was predicted on arrival.
+    pub(crate) forecast: Forecast,
+    /// Since when it is held.
+    pub(crate) since: Option<Instant>,
+}
+
+impl Place {
+    /// How it came about.
+    pub(crate) fn begun(&self) -> Begun {
+        let waited = |began: Instant| began.duration_since(self.arrived);
+        Begun {
+            waited: self.began.map_or(Duration::ZERO, waited),
+            forecast: self.forecast,
+            since: self.began,
+        }
     }
 
     /// A piece of content came.

@@ -6,6 +6,7 @@
 //! or the end of the process ends it.
 
 pub mod answer;
+pub mod cascade;
 pub mod chat_turn;
 pub mod context;
 pub mod judge;
@@ -35,6 +36,7 @@ use std::time::Duration;
 use goblin_core::chat::ChatRequest;
 use goblin_core::clock::Clock;
 use goblin_core::error::ApiError;
+use goblin_core::id::Ids;
 use goblin_core::policy::Policy;
 use goblin_core::provider::{ProviderHandle, ProviderStatus};
 use goblin_core::roster::Roster;
@@ -44,6 +46,7 @@ use goblin_store::turn_log::TurnLog;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cascade::Trust;
 use crate::plan::Question;
 
 /// What the operator may set.
@@ -63,6 +66,10 @@ pub struct Options {
     pub roster: Roster,
     /// Which role answers what, and what models are worth and cost.
     pub policy: Policy,
+    /// How answers are checked that are not those of a model addressed by its own name.
+    pub trust: Arc<Trust>,
+    /// Names traces.
+    pub ids: Ids,
 }
 
 impl Default for Options {
@@ -77,6 +84,8 @@ impl Default for Options {
             checkpoint_every: Duration::from_secs(1),
             roster: Roster::default(),
             policy: Policy::default(),
+            trust: Arc::default(),
+            ids: Ids::Random,
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Dispatch;
 use crate::answer::Who;
-use crate::gate::Place;
+use crate::gate::Begun;
 
 /// Follows one answer; what it saw is recorded when it is dropped.
 pub(crate) struct Meter {
@@ -82,19 +82,24 @@ impl Meter {
     }
 
     /// It has a place at an instance, which may not be the last it is tried on.
-    pub(crate) fn placed(&mut self, place: &Place) {
-        self.running = Some(Instant::now());
-        self.queue += place.waited();
+    pub(crate) fn placed(&mut self, place: &Begun) {
+        self.running = place.since.or_else(|| Some(Instant::now()));
+        self.queue += place.waited;
         self.predicted = Some(self.predicted.unwrap_or_default() + place.forecast.wait);
         self.predicted_first = place.forecast.first_token;
-        metrics::histogram!("goblin_queue_wait_seconds").record(place.waited().as_secs_f64());
+        metrics::histogram!("goblin_queue_wait_seconds").record(place.waited.as_secs_f64());
+    }
+
+    /// The answer is that of this model, though another was begun with.
+    pub(crate) fn answered_by(&mut self, provider: &str, model: &str, local: bool) {
+        self.row.provider = Some(provider.to_owned());
+        self.row.model = Some(model.to_owned());
+        self.row.local = Some(local);
     }
 
     /// The answer is committed to this model.
     pub(crate) fn chosen(&mut self, provider: &str, model: &str, local: bool) {
-        self.row.provider = Some(provider.to_owned());
-        self.row.model = Some(model.to_owned());
-        self.row.local = Some(local);
+        self.answered_by(provider, model, local);
         self.first = self.running.map(|since| since.elapsed());
         let waited = self.started.elapsed().as_secs_f64();
         metrics::histogram!("goblin_first_content_seconds", "provider" => provider.to_owned()).record(waited);

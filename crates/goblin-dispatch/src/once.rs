@@ -214,7 +214,7 @@ impl Dispatch {
     ) -> Result<(T, Usage), Attempt> {
         let provider = provider_of(view, candidate)?;
         let mut place = enter(self, view, candidate, &errand.visit, errand.limit).await?;
-        meter.placed(&place);
+        meter.placed(&place.begun());
         let start = || async {
             let unable = ProviderError::Unavailable {
                 reason: "it has lost this ability".to_owned(),

@@ -12,7 +12,8 @@ use goblin_core::event::{FinishReason, Parsed, Usage};
 use goblin_core::limits::MAX_ANSWER_BYTES;
 use goblin_core::owner::Owner;
 use goblin_core::route::Ladder;
-use goblin_core::turn_event::{Delta, Saved, TurnEvent};
+use goblin_core::trace::RouteRecord;
+use goblin_core::turn_event::{Delta, Saved, Traced, TurnEvent};
 use goblin_core::wire::problem;
 use goblin_store::error::StoreError;
 use goblin_store::store::Store;
@@ -22,6 +23,7 @@ use goblin_store::usage::NewUsage;
 
 use crate::Dispatch;
 use crate::answer::{AnswerItem, AnswerStream, Who};
+use crate::cascade::{Cascading, cascade};
 use crate::climb::{Climb, climb};
 use crate::job::Job;
 use crate::meter::Meter;
@@ -43,6 +45,10 @@ pub(crate) struct Run {
     pub(crate) log: TurnWriter,
     pub(crate) view: View,
     pub(crate) ladder: Ladder,
+    /// How the ladder was made.
+    pub(crate) route: RouteRecord,
+    /// The model asked for.
+    pub(crate) model: String,
     pub(crate) request: goblin_core::chat::ChatRequest,
 }
 
@@ -68,6 +74,8 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
         log,
         view,
         ladder,
+        route,
+        model,
         request,
     } = run;
     let turn_id = turn.id.clone();
@@ -78,14 +86,28 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
     append(&log, first);
     let meter = Meter::new(&dispatch, false, Who::owner(owner.clone()), "chat", &turn_id);
     let deadline = Some(dispatch.options.turn_deadline);
-    let stream = climb(Climb {
-        dispatch: Arc::clone(&dispatch),
-        view,
-        ladder,
-        job: Job::Chat(Box::new(request)),
-        meter,
-        deadline,
-    });
+    let stream = if ladder.explicit {
+        climb(Climb {
+            dispatch: Arc::clone(&dispatch),
+            view,
+            ladder,
+            job: Job::Chat(Box::new(request)),
+            meter,
+            deadline,
+        })
+    } else {
+        cascade(Cascading {
+            settings: dispatch.options.trust.for_turn(&model, &request).within(deadline),
+            dispatch: Arc::clone(&dispatch),
+            view,
+            ladder,
+            route,
+            request,
+            model,
+            meter,
+            keep: None,
+        })
+    };
     let mut outcome = Outcome::default();
     let followed = AssertUnwindSafe(follow(&dispatch, &turn, &log, stream, &mut outcome))
         .catch_unwind()
@@ -262,12 +284,11 @@ async fn follow(
         let event = match item {
             None => return Ok(TurnStatus::Complete),
             Some(Err(error)) => return Err(error),
-            Some(Ok(AnswerItem::Chosen { model_id, local, .. })) => {
-                dispatch.open_turns.chosen(&turn.id, &model_id, local);
-                outcome.model = Some((model_id, local));
+            Some(Ok(AnswerItem::Event(event))) => event,
+            Some(Ok(other)) => {
+                told(dispatch, turn, log, outcome, other);
                 continue;
             }
-            Some(Ok(AnswerItem::Event(event))) => event,
         };
         if event.parsed.is_content() {
             outcome.pieces += 1;
@@ -294,6 +315,30 @@ async fn follow(
             outcome.finish_reason = Some(FinishReason::Length);
             return Ok(TurnStatus::Complete);
         }
+    }
+}
+
+/// Everything an answer says beside its events.
+fn told(dispatch: &Dispatch, turn: &Turn, log: &TurnWriter, outcome: &mut Outcome, item: AnswerItem) {
+    match item {
+        AnswerItem::Chosen { model_id, local, .. } => {
+            dispatch.open_turns.chosen(&turn.id, &model_id, local);
+            outcome.model = Some((model_id, local));
+        }
+        AnswerItem::Checking(checking) => append(log, TurnEvent::Checking(checking)),
+        AnswerItem::Superseded(superseded) => {
+            outcome.bytes = 0;
+            dispatch.open_turns.restart(&turn.id);
+            append(log, TurnEvent::Superseded(superseded));
+        }
+        AnswerItem::Retracted(retracted) => {
+            outcome.bytes = 0;
+            dispatch.open_turns.restart(&turn.id);
+            append(log, TurnEvent::Retracted(retracted));
+        }
+        AnswerItem::Trace(trace) => append(log, TurnEvent::Trace(Traced { trace })),
+        // The trace says by which rule; the finish reason says that it is.
+        AnswerItem::Refused(_) | AnswerItem::Event(_) => {}
     }
 }
 

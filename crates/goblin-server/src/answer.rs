@@ -100,6 +100,11 @@ async fn collect(
                     ..
                 } => encoding.chosen(&model_id, pass_through),
                 AnswerItem::Event(event) => encoding.keep(&event),
+                AnswerItem::Checking(_)
+                | AnswerItem::Superseded(_)
+                | AnswerItem::Retracted(_)
+                | AnswerItem::Refused(_)
+                | AnswerItem::Trace(_) => {}
             }
         }
         Ok::<_, ApiError>(encoding.whole())
@@ -149,6 +154,13 @@ fn pieces(
             None
         }
         Some(Ok(AnswerItem::Event(event))) => encoding.piece(&event),
+        Some(Ok(
+            AnswerItem::Checking(_)
+            | AnswerItem::Superseded(_)
+            | AnswerItem::Retracted(_)
+            | AnswerItem::Refused(_)
+            | AnswerItem::Trace(_),
+        )) => None,
         Some(Err(error)) => {
             failed = true;
             log_failure(&request_id, &error);

@@ -209,6 +209,9 @@ fn text_bytes(event: &TurnEvent) -> usize {
     match event {
         TurnEvent::Turn { turn, .. } => turn.content.len() + turn.answer.len(),
         TurnEvent::Delta(delta) | TurnEvent::Reasoning(delta) => delta.text.len(),
+        TurnEvent::Checking(_) | TurnEvent::Superseded(_) | TurnEvent::Retracted(_) => 0,
+        // A few in a turn, and small.
+        TurnEvent::Trace(traced) => serde_json::to_vec(&traced.trace).map_or(0, |json| json.len()),
         TurnEvent::Done(saved) | TurnEvent::Snapshot(saved) => {
             let turn = &saved.turn;
             turn.content.len() + turn.answer.len() + turn.reasoning.as_ref().map_or(0, String::len)

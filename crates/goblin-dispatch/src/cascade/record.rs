@@ -1,0 +1,194 @@
+//! The record of one answer: what becomes its [`Trace`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use goblin_core::event::{Parsed, Usage};
+use goblin_core::route::Offer;
+use goblin_core::trace::{CacheUse, RouteRecord, Sent, Step, StepOutcome, TokenFeatures, Trace, Verdict};
+use goblin_core::trust::cascade::Cascade;
+use goblin_core::trust::ladder::cost_usd;
+use goblin_core::trust::window::likely_tokens;
+use goblin_core::trust::{Ask, End, Rung, Settings};
+
+use super::KeepTrace;
+use super::judges::rung_of;
+use crate::Dispatch;
+
+/// Writes a trace while an answer is made. Dropped before its end, it keeps the trace as far as it came.
+pub(super) struct Recorder {
+    trace: Trace,
+    /// Where the step of each rung stands in the trace.
+    steps: BTreeMap<usize, usize>,
+    keep: Option<KeepTrace>,
+}
+
+impl Recorder {
+    pub(super) fn new(
+        dispatch: &Arc<Dispatch>,
+        settings: &Settings,
+        route: RouteRecord,
+        model: String,
+        keep: Option<KeepTrace>,
+    ) -> Self {
+        Self {
+            trace: Trace {
+                trace_id: dispatch.options.ids.next_id(),
+                created_at_ms: dispatch.clock.now().0,
+                model,
+                verify: settings.verify,
+                thresholds: settings.thresholds,
+                route,
+                cache: CacheUse::Miss,
+                ..Trace::default()
+            },
+            steps: BTreeMap::new(),
+            keep,
+        }
+    }
+
+    pub(super) fn note(&mut self, note: String) {
+        if !self.trace.notes.contains(&note) {
+            self.trace.notes.push(note);
+        }
+    }
+
+    fn step(&mut self, rung: usize) -> Option<&mut Step> {
+        let at = *self.steps.get(&rung)?;
+        self.trace.steps.get_mut(at)
+    }
+
+    pub(super) fn started(&mut self, rung: usize, now_ms: u64, offer: Option<&Offer>) {
+        let Some(offer) = offer else { return };
+        self.steps.insert(rung, self.trace.steps.len());
+        self.trace.left_machine |= !offer.stays_local();
+        self.trace.steps.push(Step {
+            model: offer.id(),
+            provider: offer.provider.to_string(),
+            local: offer.stays_local(),
+            started_ms: now_ms,
+            first_token_ms: None,
+            ended_ms: None,
+            prompt_tokens: 0,
+            tokens: 0,
+            cost_usd: None,
+            verdicts: Vec::new(),
+            tokens_probability: None,
+            outcome: StepOutcome::Running,
+            why: None,
+        });
+    }
+
+    pub(super) fn said(&mut self, rung: usize, now_ms: u64, parsed: &Parsed) {
+        let Some(step) = self.step(rung) else { return };
+        if parsed.is_content() {
+            step.first_token_ms.get_or_insert(now_ms);
+        }
+        match parsed {
+            Parsed::Text { text, logprobs } => {
+                let counted = u32::try_from(logprobs.len()).unwrap_or(u32::MAX);
+                step.tokens += if counted > 0 { counted } else { likely_tokens(text) };
+            }
+            Parsed::Reasoning { text } => step.tokens += likely_tokens(text),
+            Parsed::ToolCall { arguments, .. } => step.tokens += likely_tokens(arguments),
+            Parsed::Usage(usage) => {
+                step.prompt_tokens = usage.prompt_tokens;
+                step.tokens = usage.completion_tokens;
+            }
+            Parsed::Started | Parsed::Finished { .. } | Parsed::Opaque => {}
+        }
+    }
+
+    pub(super) fn verdicts(&mut self, ask: Ask, verdicts: Vec<Verdict>) {
+        match rung_of(&ask) {
+            None => self.trace.prompt_verdicts.extend(verdicts),
+            Some(rung) => {
+                if let Some(step) = self.step(rung) {
+                    step.verdicts.extend(verdicts);
+                }
+            }
+        }
+    }
+
+    pub(super) fn sent(&mut self, to: &str, bytes: u64) {
+        self.trace.left_machine = true;
+        match self.trace.sent.iter_mut().find(|sent| sent.to == to) {
+            Some(sent) => sent.bytes += bytes,
+            None => self.trace.sent.push(Sent {
+                to: to.to_owned(),
+                bytes,
+            }),
+        }
+    }
+
+    pub(super) fn step_ended(
+        &mut self,
+        rung: usize,
+        now_ms: u64,
+        (outcome, why, features): (StepOutcome, Option<String>, Option<TokenFeatures>),
+        described: Option<&Rung>,
+    ) {
+        let Some(step) = self.step(rung) else { return };
+        step.ended_ms.get_or_insert(now_ms);
+        step.outcome = outcome;
+        step.why = why.or_else(|| step.why.take());
+        step.tokens_probability = features;
+        let usage = Usage {
+            prompt_tokens: step.prompt_tokens,
+            completion_tokens: step.tokens,
+            ..Usage::default()
+        };
+        step.cost_usd = described.and_then(|rung| cost_usd(rung, usage));
+    }
+
+    /// The whole trace, at the end.
+    pub(super) fn whole(&mut self, end: &End, machine: &Cascade, used: &HashMap<usize, Usage>) -> Trace {
+        let trace = &mut self.trace;
+        trace.safety = machine.safety();
+        let delivered = match end {
+            End::Finished { rung, confidence, .. } => {
+                trace.confidence.clone_from(confidence);
+                Some(*rung)
+            }
+            End::Rejected { confidence, .. } => {
+                trace.confidence.clone_from(confidence);
+                None
+            }
+            End::Failed { .. } | End::Left => None,
+        };
+        // A step that never got a price makes the sum unknown.
+        trace.cost_usd = trace.steps.iter().map(|step| step.cost_usd).sum();
+        let usage = delivered.and_then(|rung| used.get(&rung).copied());
+        let usage = usage.unwrap_or_else(|| answered(trace, &self.steps, delivered));
+        let costs = machine.rungs().iter().filter_map(|rung| cost_usd(rung, usage));
+        trace.would_have_cost_usd = costs.max_by(f64::total_cmp);
+        let trace = trace.clone();
+        if let Some(keep) = self.keep.take() {
+            keep(trace.clone());
+        }
+        trace
+    }
+}
+
+/// What the answer used, as far as it was counted here.
+fn answered(trace: &Trace, steps: &BTreeMap<usize, usize>, rung: Option<usize>) -> Usage {
+    let step = rung.and_then(|rung| trace.steps.get(*steps.get(&rung)?));
+    step.map_or(Usage::default(), |step| Usage {
+        prompt_tokens: step.prompt_tokens,
+        completion_tokens: step.tokens,
+        ..Usage::default()
+    })
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        let Some(keep) = self.keep.take() else { return };
+        for step in &mut self.trace.steps {
+            if step.outcome == StepOutcome::Running {
+                step.outcome = StepOutcome::Cancelled;
+                step.why = Some("The caller left.".to_owned());
+            }
+        }
+        keep(std::mem::take(&mut self.trace));
+    }
+}

@@ -1,0 +1,149 @@
+//! The checks inside this process: what is found in a question, what of it a model may read, and what of it a model
+//! elsewhere may.
+
+use goblin_core::chat::{ChatRequest, Message, Part, Role};
+use goblin_core::screen::{self, ScreenSettings};
+use goblin_core::trace::About;
+use goblin_core::trust::{Effect, Found};
+
+/// What screening a conversation came to.
+#[derive(Debug, Default)]
+pub(super) struct Screened {
+    found: Vec<Found>,
+    /// What models on the operator's machines read, where it is not what was asked.
+    pub(super) here: Option<Vec<Message>>,
+    /// What other models read, likewise.
+    pub(super) away: Option<Vec<Message>>,
+}
+
+impl Screened {
+    pub(super) fn take_found(&mut self) -> Vec<Found> {
+        std::mem::take(&mut self.found)
+    }
+}
+
+/// Looks at a conversation. Only its last question can be refused: what was said before was let through before. What is
+/// left out is left out of all of it.
+pub(super) fn question(request: &ChatRequest, settings: &ScreenSettings) -> Screened {
+    let last = request.messages.iter().rposition(|m| m.role == Role::User);
+    let mut screened = Screened::default();
+    if let Some(message) = last.and_then(|at| request.messages.get(at)) {
+        let text = message.joined_text();
+        let seen = screen::screen(&text, settings, true);
+        let rules = seen.found.iter().map(|finding| finding.rule);
+        screened.found = found(rules, About::Prompt, seen.refused_by);
+    }
+    if screened.found.iter().any(|f| f.effect == Effect::Refuse) {
+        return screened;
+    }
+    let whole = ScreenSettings {
+        max_bytes: usize::MAX,
+        ..*settings
+    };
+    screened.here = redacted(&request.messages, &whole, false);
+    screened.away = redacted(&request.messages, &whole, true);
+    screened
+}
+
+/// What is found in an answer. It is noted; whether it is safe, judges say.
+pub(super) fn answer(text: &str, settings: &ScreenSettings) -> Vec<Found> {
+    let looked_for = |finding: &screen::Finding| settings.handling(finding.kind) != screen::Handling::Off;
+    let all = screen::find(text).into_iter().filter(looked_for);
+    found(all.map(|finding| finding.rule), About::Answer, None)
+}
+
+fn found<'a>(rules: impl Iterator<Item = &'a str>, about: About, refused_by: Option<&str>) -> Vec<Found> {
+    let mut out: Vec<Found> = Vec::new();
+    for name in rules {
+        let rule = format!("check:{name}");
+        if out.iter().all(|f| f.rule != rule) {
+            let refuses = refused_by == Some(name);
+            out.push(Found {
+                about,
+                rule,
+                effect: if refuses { Effect::Refuse } else { Effect::Note },
+            });
+        }
+    }
+    out
+}
+
+/// The messages without what is to be left out; nothing when all of it stays.
+fn redacted(messages: &[Message], settings: &ScreenSettings, leaves: bool) -> Option<Vec<Message>> {
+    let mut changed = false;
+    let mut clean = |message: &Message| {
+        let mut message = message.clone();
+        for part in &mut message.parts {
+            let Part::Text { text } = part else { continue };
+            let seen = screen::screen(text, settings, leaves).text;
+            if let std::borrow::Cow::Owned(less) = seen {
+                changed = true;
+                *text = less;
+            }
+        }
+        message
+    };
+    let clean = messages.iter().map(&mut clean).collect();
+    changed.then_some(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use goblin_core::screen::Handling;
+
+    fn asked(texts: &[(Role, &str)]) -> ChatRequest {
+        ChatRequest {
+            messages: texts
+                .iter()
+                .map(|(role, text)| Message::text(*role, *text))
+                .collect(),
+            ..ChatRequest::default()
+        }
+    }
+
+    const IBAN: &str = "Pay to DE89 3704 0044 0532 0130 00 please";
+
+    fn with(personal: Handling) -> ScreenSettings {
+        ScreenSettings {
+            personal,
+            ..ScreenSettings::default()
+        }
+    }
+
+    #[test]
+    fn what_may_not_leave_is_left_out_of_what_leaves_and_of_nothing_else() {
+        let request = asked(&[
+            (Role::User, IBAN),
+            (Role::Assistant, "Done."),
+            (Role::User, "Thanks"),
+        ]);
+        let screened = question(&request, &with(Handling::RedactAway));
+        assert!(screened.found.is_empty(), "it is not in the last question");
+        assert_eq!(screened.here, None);
+        let away = screened.away.unwrap();
+        assert!(
+            !away[0].joined_text().contains("3704"),
+            "{}",
+            away[0].joined_text()
+        );
+        assert_eq!(away[2], request.messages[2]);
+    }
+
+    #[test]
+    fn a_question_is_refused_by_name_and_an_old_one_is_not() {
+        let refusing = with(Handling::Refuse);
+        let screened = question(&asked(&[(Role::User, IBAN)]), &refusing);
+        assert_eq!(screened.found[0].effect, Effect::Refuse);
+        assert!(screened.found[0].rule.starts_with("check:"));
+        let later = asked(&[(Role::User, IBAN), (Role::Assistant, "No."), (Role::User, "Hi")]);
+        assert!(question(&later, &refusing).found.is_empty());
+    }
+
+    #[test]
+    fn what_is_found_in_an_answer_is_noted_once() {
+        let found = answer(&format!("{IBAN}. {IBAN}."), &ScreenSettings::default());
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].about, found[0].effect), (About::Answer, Effect::Note));
+    }
+}
