@@ -130,19 +130,23 @@ test("a question can be changed, and the chat goes on from there", async () => {
 
 test("a reload in the middle of an answer loses and doubles nothing", async () => {
   const page = await openPage(shared.browser, shared.goblin);
-  await newChatWith(page, shared.goblin, { max_tokens: 300, temperature: 0.8 });
-  await ask(page, longQuestion);
-  await streamingText(page, 60);
-  const before = (await lastAnswer(page).textContent()).length;
-  await page.reload();
-  await lastAnswer(page).waitFor();
-  const status = await lastTurn(page).getAttribute("data-status");
-  await page.waitForFunction(
-    (length) => (document.querySelector("[data-testid=answer]")?.textContent?.length ?? 0) > length,
-    before,
-  );
-  assert.equal(status, "streaming", "the page came back before the answer was finished");
-  await finished(page);
+  // How long a page takes to come back is the machine's to say: asked again until it comes back in the middle.
+  for (let tries = 1; ; tries += 1) {
+    await newChatWith(page, shared.goblin, { max_tokens: 300 * tries, temperature: 0.8 });
+    await ask(page, longQuestion);
+    await streamingText(page, 60);
+    const before = (await lastAnswer(page).textContent()).length;
+    await page.reload();
+    await lastAnswer(page).waitFor();
+    const status = await lastTurn(page).getAttribute("data-status");
+    await page.waitForFunction(
+      (length) => (document.querySelector("[data-testid=answer]")?.textContent?.length ?? 0) > length,
+      before,
+    );
+    await finished(page);
+    if (status === "streaming") break;
+    assert.ok(tries < 6, "the page never came back before the answer was finished");
+  }
   const saved = await shared.goblin.api.get(`/api/turns/${await turnIdOf(page)}`);
   assert.equal(await copiedAnswer(page), saved.answer);
   assert.equal(await turns(page).count(), 1);

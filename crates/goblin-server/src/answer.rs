@@ -20,6 +20,7 @@ use crate::{ndjson, sse};
 pub(crate) mod anthropic;
 pub(crate) mod ollama;
 pub(crate) mod openai;
+mod told;
 
 /// One answer in the words of one kind of client: in pieces, or as a whole.
 pub(crate) trait Encoding: Send + 'static {
@@ -37,6 +38,13 @@ pub(crate) trait Encoding: Send + 'static {
     fn keep(&mut self, event: &ChatEvent);
     /// The whole answer.
     fn whole(self) -> Response;
+    /// The framed piece of a stream that tells something beside the answer's events; `None` where it has no place. Only
+    /// answers that are checked tell anything.
+    fn told(&mut self, _: AnswerItem) -> Option<Bytes> {
+        None
+    }
+    /// Takes what is told beside the events into the whole answer.
+    fn keep_told(&mut self, _: AnswerItem) {}
 }
 
 /// How the pieces of a stream travel.
@@ -100,11 +108,7 @@ async fn collect(
                     ..
                 } => encoding.chosen(&model_id, pass_through),
                 AnswerItem::Event(event) => encoding.keep(&event),
-                AnswerItem::Checking(_)
-                | AnswerItem::Superseded(_)
-                | AnswerItem::Retracted(_)
-                | AnswerItem::Refused(_)
-                | AnswerItem::Trace(_) => {}
+                told => encoding.keep_told(told),
             }
         }
         Ok::<_, ApiError>(encoding.whole())
@@ -154,13 +158,7 @@ fn pieces(
             None
         }
         Some(Ok(AnswerItem::Event(event))) => encoding.piece(&event),
-        Some(Ok(
-            AnswerItem::Checking(_)
-            | AnswerItem::Superseded(_)
-            | AnswerItem::Retracted(_)
-            | AnswerItem::Refused(_)
-            | AnswerItem::Trace(_),
-        )) => None,
+        Some(Ok(told)) => encoding.told(told),
         Some(Err(error)) => {
             failed = true;
             log_failure(&request_id, &error);

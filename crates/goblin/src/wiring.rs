@@ -7,6 +7,8 @@ use anyhow::Context;
 use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
 use goblin_core::provider::{Health, IN_PROCESS, ProviderHandle};
+use goblin_core::trust::Settings;
+use goblin_dispatch::cascade::Trust;
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_net::{HttpClient, NetOptions, Url};
 use goblin_providers::openai_compat::{self, Kind, UpstreamSpec};
@@ -195,11 +197,29 @@ pub(crate) fn dispatch(
             no_model_help: no_model_help(&providers).to_owned(),
             roster: roster::for_providers(config, &providers),
             policy: config.policy.clone(),
+            trust: Arc::new(trust(config)),
+            ids: process.ids.clone(),
             ..Options::default()
         },
     });
     dispatch.replace_providers(providers);
     dispatch
+}
+
+/// How answers are checked, as it is configured.
+fn trust(config: &Config) -> Trust {
+    let trust = &config.trust;
+    Trust {
+        settings: Settings {
+            verify: trust.verify,
+            thresholds: trust.thresholds,
+            max_steps: trust.max_steps,
+            ..Settings::default()
+        },
+        judges: trust.judges.clone(),
+        screen: trust.screen,
+        ..Trust::default()
+    }
 }
 
 /// The server's state. `embedded` tells how the engine is when it could not even start.

@@ -5,15 +5,19 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use goblin_core::error::ApiError;
 use goblin_core::event::ChatEvent;
-use goblin_core::trace::DryRun;
+use goblin_core::trace::{DryRun, Trace};
 use goblin_core::wire::openai::{ChunkEncoder, Collector, DONE, IncomingChat};
 use goblin_core::wire::sse::{PING, encode_event};
-use http::header;
+use goblin_dispatch::answer::{AnswerItem, Refused};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use super::{Encoding, Framing};
+use super::{Encoding, Framing, told};
 use crate::app::App;
 use crate::door::Door;
+
+/// Names the trace of an answer.
+const TRACE_ID: HeaderName = HeaderName::from_static("x-goblin-trace-id");
 
 /// One chat completion.
 pub(crate) struct Completion {
@@ -24,6 +28,10 @@ pub(crate) struct Completion {
     include_usage: bool,
     encoder: ChunkEncoder,
     collector: Collector,
+    /// Why the answer comes from where it comes from, once it has been told.
+    trace: Option<Box<Trace>>,
+    /// Why there is none.
+    refused: Option<Refused>,
 }
 
 impl Completion {
@@ -39,11 +47,36 @@ impl Completion {
             id,
             created,
             include_usage: incoming.include_usage,
+            trace: None,
+            refused: None,
         }
     }
 }
 
 impl Completion {
+    /// The whole answer, with what is told of it.
+    fn collected(self) -> Response {
+        let trace = self.trace.as_deref();
+        let headers: HeaderMap = trace
+            .and_then(|trace| HeaderValue::from_str(&trace.trace_id).ok())
+            .map(|id| (TRACE_ID, id))
+            .into_iter()
+            .collect();
+        if let (Some(refused), Door::Legacy) = (&self.refused, self.door) {
+            let (status, body) = told::legacy_refusal(refused, trace);
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+            return (status, headers, Json(body)).into_response();
+        }
+        let mut completion = self.collector.into_completion(trace.map(told::goblin));
+        if let Some(refused) = &self.refused {
+            completion["choices"][0]["message"]["refusal"] = refused.why.clone().into();
+        }
+        if let Some(trace) = trace {
+            told::put_legacy(&mut completion, trace);
+        }
+        (headers, Json(completion)).into_response()
+    }
+
     /// Instead of an answer: what would happen. `choices` is empty, because nobody was asked.
     pub(crate) fn dry_run(self, stream: bool, told: &DryRun) -> Response {
         let object = if stream {
@@ -86,7 +119,34 @@ impl Encoding for Completion {
     }
 
     fn end(&mut self) -> Option<Bytes> {
-        Some(encode_event(None, None, DONE))
+        let done = encode_event(None, None, DONE);
+        let Some(trace) = self.trace.take() else {
+            return Some(done);
+        };
+        let mut last = self.encoder.aside(told::goblin(&trace)).to_vec();
+        last = encode_event(None, None, &last).to_vec();
+        last.extend_from_slice(&done);
+        Some(last.into())
+    }
+
+    fn told(&mut self, item: AnswerItem) -> Option<Bytes> {
+        let data = match item {
+            AnswerItem::Trace(trace) => {
+                self.trace = Some(trace);
+                return None;
+            }
+            AnswerItem::Refused(refused) => self.encoder.refusal(&refused.why),
+            other => self.encoder.aside(told::aside(&other)?),
+        };
+        Some(encode_event(None, None, &data))
+    }
+
+    fn keep_told(&mut self, item: AnswerItem) {
+        match item {
+            AnswerItem::Trace(trace) => self.trace = Some(trace),
+            AnswerItem::Refused(refused) => self.refused = Some(refused),
+            _ => {}
+        }
     }
 
     fn failure(&mut self, error: &ApiError) -> Bytes {
@@ -104,7 +164,7 @@ impl Encoding for Completion {
     fn whole(self) -> Response {
         match self.collector.raw_completion() {
             Some(raw) => ([(header::CONTENT_TYPE, "application/json")], raw.clone()).into_response(),
-            None => Json(self.collector.into_completion(None)).into_response(),
+            None => self.collected(),
         }
     }
 }

@@ -26,6 +26,7 @@ mod openapi;
 mod page;
 mod provider;
 mod refused_bodies;
+mod routing;
 mod test_app;
 mod tier;
 mod tier_keys;

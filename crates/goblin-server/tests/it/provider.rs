@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -58,9 +59,15 @@ impl Played {
 pub(crate) struct Provider {
     played: tokio::sync::Mutex<mpsc::UnboundedReceiver<Played>>,
     health: Arc<Mutex<Health>>,
+    asked: Arc<AtomicUsize>,
 }
 
 impl Provider {
+    /// How many requests came.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
     /// The next request whose question begins with `play`.
     pub(crate) async fn played(&self) -> Played {
         let next = async { self.played.lock().await.recv().await.unwrap() };
@@ -89,6 +96,8 @@ pub(crate) fn scripted() -> (ProviderHandle, Provider) {
     let (send, played) = mpsc::unbounded_channel();
     let health = Arc::new(Mutex::new(Health::Ok));
     let said = Arc::clone(&health);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
     let handle = ProviderHandle {
         count: Some(Arc::new(|_| {
             Box::pin(async {
@@ -102,7 +111,10 @@ pub(crate) fn scripted() -> (ProviderHandle, Provider) {
         ..ProviderHandle::new(
             "fake",
             true,
-            Arc::new(move |request| answer(request, &send)),
+            Arc::new(move |request| {
+                count.fetch_add(1, Ordering::SeqCst);
+                answer(request, &send)
+            }),
             Arc::new(move || {
                 let health = said.lock().unwrap().clone();
                 Box::pin(async move { status(health) })
@@ -114,6 +126,7 @@ pub(crate) fn scripted() -> (ProviderHandle, Provider) {
         Provider {
             played: tokio::sync::Mutex::new(played),
             health,
+            asked,
         },
     )
 }

@@ -103,6 +103,14 @@ impl ChunkEncoder {
         closed(self.choice("{}", "null", "null"), Some(goblin))
     }
 
+    /// A chunk that says that the answer is refused, and why.
+    pub fn refusal(&mut self, why: &str) -> Bytes {
+        closed(
+            self.delta(&format!(r#""refusal":{}"#, Value::from(why)), "null"),
+            None,
+        )
+    }
+
     fn delta(&mut self, body: &str, logprobs: &str) -> String {
         let role = if std::mem::replace(&mut self.role_sent, true) {
             ""
