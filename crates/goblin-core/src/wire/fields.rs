@@ -48,9 +48,17 @@ pub(super) fn top(body: &[u8]) -> Result<Object<'_>, ApiError> {
 
 /// `raw` as an object at `path`.
 pub(super) fn object<'a>(raw: &'a RawValue, path: &str) -> Result<Object<'a>, ApiError> {
+    object_of::<MAX_FIELDS>(raw, path)
+}
+
+/// `raw` as an object of at most `MOST` fields at `path`.
+pub(super) fn object_of<'a, const MOST: usize>(
+    raw: &'a RawValue,
+    path: &str,
+) -> Result<Object<'a>, ApiError> {
     expect_kind(raw, path, "an object")?;
-    let fields: Fields<'a, MAX_FIELDS> =
-        serde_json::from_str(raw.get()).map_err(|_| too_many_fields(path, MAX_FIELDS))?;
+    let fields: Fields<'a, MOST> =
+        serde_json::from_str(raw.get()).map_err(|_| too_many_fields(path, MOST))?;
     no_twice(path, &fields.0)?;
     Ok(fields.0)
 }

@@ -353,7 +353,7 @@ fn question(question: &str) -> String {
 
 #[test]
 fn every_wrong_field_of_a_decision_and_of_embeddings_is_named() {
-    let letters: Vec<String> = (0..27).map(|i| format!(r#""o{i}":null"#)).collect();
+    let options: Vec<String> = (0..256).map(|i| format!(r#""o{i}":null"#)).collect();
     let many: Vec<String> = (0..65).map(|i| format!(r#""q{i}":{{}}"#)).collect();
     let choice = |criteria: &str| {
         question(&format!(
@@ -451,13 +451,13 @@ fn every_wrong_field_of_a_decision_and_of_embeddings_is_named() {
             SYSTEM_ONE,
             choice("{}"),
             "questions.q.criteria",
-            "1 to 26 options, not 0",
+            "1 to 255 options, not 0",
         ),
         (
             SYSTEM_ONE,
-            choice(&format!("{{{}}}", letters.join(","))),
+            choice(&format!("{{{}}}", options.join(","))),
             "questions.q.criteria",
-            "1 to 26 options, not 27",
+            "1 to 255 options, not 256",
         ),
         (
             SYSTEM_ONE,

@@ -7,9 +7,8 @@ use goblin_core::chat::{ChatRequest, Purpose};
 use goblin_core::completion::CompletionRequest;
 use goblin_core::context_rule::CountMethod;
 use goblin_core::decide::{
-    Frame,
-    AnswerOption, DecideCost, DecideMethod, DecideRequest, DecideResponse, Decision, OptionProbability,
-    Question,
+    AnswerOption, DecideCost, DecideMethod, DecideRequest, DecideResponse, Decision, Frame,
+    OptionProbability, Question,
 };
 use goblin_core::embed::EmbedRequest;
 use goblin_core::event::{FinishReason, Parsed};
@@ -87,8 +86,11 @@ async fn decisions_come_through_exactly_as_asked_and_with_what_they_cost() {
     let request = DecideRequest {
         model: "m".into(),
         shared: "The sky is blue.\n".into(),
-        frame: Frame::default(),
         questions: vec![asked("q", "Is it? "), asked("q", "Is it not? ")],
+        frame: Frame {
+            before: "<|user|>".into(),
+            ..Frame::default()
+        },
         keep_alive: None,
         origin: origin(),
     };

@@ -8,7 +8,8 @@ use crate::decide::{AnswerOption, Frame};
 use crate::error::ApiError;
 use crate::limits::MAX_TEXT_BYTES;
 use crate::wire::fields::{
-    Object, array, get, join, model_name, object, one_of, optional, required, short_string, string, top,
+    Object, array, get, join, model_name, object, object_of, one_of, optional, required, short_string,
+    string, top,
 };
 use crate::wire::json::kind;
 use crate::wire::openai::tools::within;
@@ -195,7 +196,7 @@ fn read_noul(fields: &Object<'_>, path: &str) -> Result<Kind, ApiError> {
 }
 
 fn read_choices(raw: &RawValue, path: &str) -> Result<Vec<(String, Value)>, ApiError> {
-    let options = object(raw, path)?;
+    let options = object_of::<{ MAX_CHOICES + 1 }>(raw, path)?;
     if options.is_empty() || options.len() > MAX_CHOICES {
         return Err(ApiError::invalid(
             path,
