@@ -142,21 +142,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_kept_is_lost_and_counted_and_nobody_waits_for_it() {
+    async fn what_does_not_fit_or_cannot_be_saved_is_lost_and_counted_and_nobody_waits_for_it() {
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         let measured = recorder.handle();
         let _here = metrics::set_default_local_recorder(&recorder);
+        let lost = |n: usize| {
+            let (line, rendered) = (format!("goblin_traces_lost_total {n}"), measured.render());
+            assert!(rendered.contains(&line), "{line} in {rendered}");
+        };
         let (store, tracker) = (store().await, TaskTracker::new());
         let traces = Traces::new(Some(store.clone()), tracker.clone());
         // Nothing in the background runs before this test waits: all places are taken.
         for n in 0..=MOST_WAITING {
             traces.keep(&Owner::local(), named(&format!("t-{n}")));
         }
-        store.close().await;
+        lost(1);
         tracker.close();
         tracker.wait().await;
-        let lost = format!("goblin_traces_lost_total {}", MOST_WAITING + 1);
-        let rendered = measured.render();
-        assert!(rendered.contains(&lost), "{rendered}");
+        lost(1);
+        store.close().await;
+        traces.keep_with_turn(&Owner::local(), named("late")).await;
+        lost(2);
     }
 }

@@ -161,10 +161,12 @@ impl Store {
 }
 
 /// Billionths of a dollar. What is out of reach is kept at the edge.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a cast of a float stops at the edge"
+)]
 fn nano_usd(usd: f64) -> i64 {
-    #[allow(clippy::cast_possible_truncation, reason = "a cast of a float stops at the edge")]
-    let nano = (usd * 1e9).round() as i64;
-    nano
+    (usd * 1e9).round() as i64
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {

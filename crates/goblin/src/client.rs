@@ -80,7 +80,10 @@ pub(crate) async fn ask(base: &str, path: &str, body: &Value) -> anyhow::Result<
 /// # Errors
 ///
 /// When nothing answers there, or what answers refuses, with its sentence, or is no goblin.
-pub(crate) async fn find<T: serde::de::DeserializeOwned>(base: &str, path: &str) -> anyhow::Result<Option<T>> {
+pub(crate) async fn find<T: serde::de::DeserializeOwned>(
+    base: &str,
+    path: &str,
+) -> anyhow::Result<Option<T>> {
     let response = get(base, path).await?;
     let status = response.status;
     let body = response.body.collect().await?;

@@ -7,6 +7,7 @@ import type {
   Chat,
   ChatPage,
   ChatPatch,
+  DryRun,
   Feedback,
   FeedbackChange,
   NewChat,
@@ -85,3 +86,12 @@ export const getTurnTrace = (id: string): Promise<Trace> =>
 
 export const updateFeedback = (id: string, body: FeedbackChange): Promise<Feedback> =>
   data(api().POST("/api/turns/{id}/feedback", { params: { path: { id } }, body }));
+
+export const previewRoute = (
+  question: string,
+  model: string | null,
+  signal: AbortSignal,
+): Promise<DryRun> => {
+  const body = { model: model ?? "goblin", messages: [{ role: "user", content: question }] };
+  return data(api().POST("/api/route", { body, signal }));
+};

@@ -6,7 +6,7 @@ import {
 } from "@tanstack/react-query";
 import { atStart, nextLookMs, seenAgain } from "@/lib/statusRhythm";
 import { placeTurn } from "@/lib/turnPath";
-import { getChat, getStatus, getTurnTrace, listChats, listTurns } from "./client";
+import { getChat, getStatus, getTurnTrace, listChats, listTurns, previewRoute } from "./client";
 import type { Chat, ChatPage, Turn, TurnPage } from "./types";
 
 // Server state: what is asked for, and the few ways the page changes its copy of it.
@@ -61,6 +61,17 @@ export const traceQuery = (turnId: string) =>
     queryKey: ["trace", turnId],
     queryFn: () => getTurnTrace(turnId),
     staleTime: Number.POSITIVE_INFINITY,
+  });
+
+/** What would happen to a question, without anybody being asked. */
+export const routeQuery = (question: string, model: string | null) =>
+  queryOptions({
+    queryKey: ["route", model, question],
+    queryFn: ({ signal }) => previewRoute(question, model, signal),
+    // A guess about the next second: not worth a second try, nor keeping each word's worth of it.
+    retry: false,
+    staleTime: 15_000,
+    gcTime: 60_000,
   });
 
 export function turnsInOrder(data: InfiniteData<TurnPage> | undefined): Turn[] {

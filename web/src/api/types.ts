@@ -22,3 +22,4 @@ export type Step = Trace["steps"][number];
 export type Verdict = Step["verdicts"][number];
 export type Feedback = Schemas["Feedback"];
 export type FeedbackChange = Schemas["FeedbackBody"];
+export type DryRun = Schemas["DryRun"];

@@ -191,7 +191,9 @@ mod tests {
             steps: vec![step("a/b", StepOutcome::Accepted)],
             ..Trace::default()
         };
-        later.steps[0].verdicts.push(verdict(Authority::Record, Some(0.4)));
+        later.steps[0]
+            .verdicts
+            .push(verdict(Authority::Record, Some(0.4)));
         assert!(later.is_checked());
     }
 

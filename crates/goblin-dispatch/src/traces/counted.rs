@@ -101,12 +101,12 @@ fn label(rule: &str) -> String {
 }
 
 /// Billionths of a dollar: counters are whole numbers.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "positive, and a cast of a float stops at the edge"
+)]
 fn nano_usd(usd: f64) -> Option<u64> {
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "positive, and a cast of a float stops at the edge"
-    )]
     (usd > 0.0).then(|| (usd * 1e9).round() as u64)
 }
 

@@ -218,10 +218,7 @@ async fn explaining(desk: &Desk, turn: &str) {
         trace: trace.clone(),
     };
     store.insert_trace(owner, &new).await.unwrap();
-    assert_eq!(
-        store.find_trace(owner, "t-1").await.unwrap(),
-        Some(trace.clone())
-    );
+    assert_eq!(store.find_trace(owner, "t-1").await.unwrap(), Some(trace.clone()));
     assert_eq!(
         store.find_trace_of_turn(owner, turn).await.unwrap(),
         Some(trace.clone())

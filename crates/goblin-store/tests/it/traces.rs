@@ -289,5 +289,8 @@ async fn another_owner_sees_no_trace_and_labels_nothing(desk: &Desk) {
     let refused = store
         .update_label(&stranger, &turn.id, FeedbackChange::default())
         .await;
-    assert!(matches!(refused, Err(StoreError::NotFound("turn"))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::NotFound("turn"))),
+        "{refused:?}"
+    );
 }

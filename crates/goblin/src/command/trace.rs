@@ -98,7 +98,11 @@ fn row(line: &TraceSummary) -> Vec<String> {
         (line.left_machine, "left your machines"),
         (line.steps > 1, "several models"),
     ];
-    let marks: Vec<&str> = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
+    let marks: Vec<&str> = marks
+        .iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, mark)| *mark)
+        .collect();
     vec![
         line.trace_id.clone(),
         Timestamp(line.created_at_ms).to_rfc3339(),

@@ -15,6 +15,7 @@ import { useLiveTurns } from "./liveTurns";
 import { ModelPicker } from "./ModelPicker";
 import { takeSendOnOpen } from "./newChat";
 import { RemedyNotice } from "./RemedyNotice";
+import { RoutePreview } from "./RoutePreview";
 import { TurnList } from "./TurnList";
 import { useChatModels } from "./useChatModels";
 import { useSending } from "./useSending";
@@ -90,6 +91,7 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
   useShortcut("edit", last ? () => setEditing(last.id) : null);
   useShortcut("regenerate", last && !streaming ? () => actions.onRegenerate(last) : null);
   useShortcut("copy", last ? () => copyAnswer(last) : null);
+  useShortcut("trace", last?.trace ? () => setTraced(last) : null);
 
   const noModel = nothingInstalled(status);
   return (
@@ -151,7 +153,11 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
             />
           }
         />
-        <p className="small-print">A small goblin can be wrong. Check what matters.</p>
+        <RoutePreview
+          draft={draft}
+          model={chat.model}
+          otherwise="A small goblin can be wrong. Check what matters."
+        />
       </div>
       {traced && (
         <Suspense>

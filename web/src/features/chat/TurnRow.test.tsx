@@ -5,7 +5,7 @@ import { reduceTurn, startTurn, type TurnEvent } from "@/lib/turnReducer";
 import { render } from "@/testing/render";
 import { aSummary } from "@/testing/traces";
 import { aTurn } from "@/testing/turns";
-import { keepEarlier, putLiveTurn, useLiveTurns } from "./liveTurns";
+import { keepEarlier, useLiveTurns } from "./liveTurns";
 import { type TurnActions, TurnRow } from "./TurnRow";
 
 const actions = {
@@ -36,25 +36,10 @@ const button = (label: string) =>
 /** The turn as it is after these events of its stream. */
 function live(events: TurnEvent[]) {
   const state = events.reduce(reduceTurn, startTurn(aTurn()));
-  act(() =>
-    putLiveTurn("t1", {
-      chatId: "c1",
-      state: { ...state, settled: false },
-      begun: aTurn(),
-      placed: true,
-      reconnecting: false,
-    }),
-  );
-  // What is drawn with the next frame is drawn now.
-  act(() => useLiveTurns.setState({ turns: { t1: { ...currentLive(), state } } }));
+  const turn = { chatId: "c1", state, begun: aTurn(), placed: true, reconnecting: false };
+  act(() => useLiveTurns.setState({ turns: { t1: turn } }));
   return state;
 }
-const currentLive = () => ({
-  chatId: "c1",
-  begun: aTurn(),
-  placed: true,
-  reconnecting: false,
-});
 
 const superseded: TurnEvent[] = [
   { name: "delta", id: 1, text: "First try." },

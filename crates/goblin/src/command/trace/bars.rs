@@ -7,17 +7,7 @@ pub(super) const AXIS: usize = 36;
 
 /// A probability as a bar, with a stroke where the threshold is: `███████████···│····`.
 pub(super) fn probability(value: f64, threshold: Option<f64>) -> String {
-    let cell = |share: f64| {
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "between 0 and 20"
-        )]
-        let cell = (share.clamp(0.0, 1.0) * BAR as f64).round() as usize;
-        cell
-    };
-    let (filled, mark) = (cell(value), threshold.map(cell));
+    let (filled, mark) = (cells(value), threshold.map(cells));
     let mut bar = String::new();
     for at in 0..=BAR {
         if mark == Some(at) {
@@ -28,6 +18,16 @@ pub(super) fn probability(value: f64, threshold: Option<f64>) -> String {
         }
     }
     bar
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "between 0 and 20"
+)]
+fn cells(share: f64) -> usize {
+    (share.clamp(0.0, 1.0) * BAR as f64).round() as usize
 }
 
 /// An attempt on the time axis: nothing before it, `░` until its first word, `█` until its end.
@@ -98,9 +98,15 @@ mod tests {
         ] {
             let line = span(start, first, end, 1000);
             assert_eq!(line.chars().count(), AXIS, "{start} {first:?} {end}");
-            assert!(line.contains('█') || line.contains('░'), "{start} {first:?} {end}");
+            assert!(
+                line.contains('█') || line.contains('░'),
+                "{start} {first:?} {end}"
+            );
         }
-        assert_eq!(span(0, Some(500), 1000, 1000).find('█'), Some("░".len() * AXIS / 2));
+        assert_eq!(
+            span(0, Some(500), 1000, 1000).find('█'),
+            Some("░".len() * AXIS / 2)
+        );
         assert_eq!(span(0, None, 0, 0).chars().count(), AXIS);
     }
 

@@ -55,7 +55,7 @@ fn title(text: &str, output: Output) -> String {
 
 fn head(trace: &Trace, output: Output) -> Vec<String> {
     let outcome = trace.outcome();
-    let by = trace.last_step().map_or("nobody", |step| &step.model);
+    let by = trace.last_step().map_or("nobody", |step| step.model.as_str());
     let first = format!(
         "{} {}: {} was asked for, {by} answered, {}",
         output.coloured("Trace", Colour::Bold),
@@ -174,10 +174,7 @@ fn steps(trace: &Trace, output: Output) -> Vec<String> {
         width = NAME + 4,
         middle = bars::AXIS.saturating_sub(bars::duration(total).chars().count() + 1),
     );
-    let mut lines = vec![
-        format!("{}", title("STEPS", output)),
-        output.coloured(&axis, Colour::Dim),
-    ];
+    let mut lines = vec![title("STEPS", output), output.coloured(&axis, Colour::Dim)];
     for (at, step) in trace.steps.iter().enumerate() {
         lines.extend(attempt(at + 1, step, total, &trace.thresholds, output));
     }
