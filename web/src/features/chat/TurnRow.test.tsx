@@ -121,7 +121,7 @@ it("opens the trace from the line under the answer, and rates with thumbs", () =
   expect(line?.textContent).toContain("81 % sure, not calibrated");
   act(() => line?.click());
   expect(actions.onTrace).toHaveBeenCalledWith(turn);
-  expect(button("Good answer")?.ariaPressed).toBe("false");
+  expect(button("Good answer")?.getAttribute("aria-pressed")).toBe("false");
   act(() => button("Good answer")?.click());
   expect(actions.onFeedback).toHaveBeenCalledWith(turn, { rating: "up" });
   expect(button("Better than the other answers")).toBeNull();
