@@ -1,5 +1,6 @@
 // Writes the pictures of the README from a real run: node screenshot.mjs http://127.0.0.1:8001 ["A question"]
 // With --tiers instead of an address it starts a real Ollama, a model tier and a backend, and writes the pictures of those.
+// With --trust after the address: answers that are held, put aside and taken back, and a trace, as scenes of the test.
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { startTiers } from "./lib/goblin.mjs";
@@ -14,12 +15,14 @@ import {
   openPage,
   phone,
 } from "./lib/page.mjs";
+import { scene } from "./lib/scene.mjs";
 import { still } from "./lib/until.mjs";
 
 const tiers = process.argv[2] === "--tiers" ? await startAll() : null;
 const url =
   tiers?.goblin.url ?? (process.argv[2] ?? process.env.GOBLIN_URL ?? "").replace(/\/+$/, "");
-const question = process.argv[3] ?? "Explain in three short points why the sky is blue.";
+const trust = process.argv[3] === "--trust";
+const question = (!trust && process.argv[3]) || "Explain in three short points why the sky is blue.";
 if (!url) throw new Error("say where Goblin runs: node screenshot.mjs http://127.0.0.1:8001");
 
 const folder = fileURLToPath(new URL("../docs/images/", import.meta.url));
@@ -64,6 +67,62 @@ async function ordinaryPictures() {
   await picture("phone", { colorScheme: "dark", viewport: phone, deviceScaleFactor: 2 }, answered);
 }
 
+/** What no model can be asked for: the page is real, the words are the journeys'. */
+async function trustPictures() {
+  const small = "ollama/gemma:2b";
+  const better = "ollama/mistral:7b";
+  const first = "The sky is blue because it reflects the oceans, which are blue as well.";
+  const points = [
+    "Sunlight holds **all colours**; each has a wavelength of its own.",
+    "Molecules of air scatter short waves far more than long ones (*Rayleigh scattering*, λ⁻⁴).",
+    "So blue reaches the eye from every part of the sky, and red only straight from the sun.",
+  ].map((point, at) => `${at + 1}. ${point}\n`);
+  const begun = async (page) => {
+    const say = await scene.line(page);
+    const chat = await newChatWith(page, { url, api: { post } }, {}, question);
+    await ask(page, question);
+    const turn = scene.turn({ chat_id: chat.id, content: question, status: "streaming", answer: "" });
+    await say("turn", { turn: { ...turn, model: null }, chat });
+    return { say, turn };
+  };
+  await picture("hold", { colorScheme: "dark", viewport: desktop }, async (page) => {
+    const { say } = await begun(page);
+    await say("delta", { text: points.slice(0, 2).join("") });
+    const about = { part: "window", window: 1 };
+    await say("checking", { about, judge: small, held_tokens: 52 });
+    await page.getByText("52 tokens held").waitFor();
+  });
+  await picture("supersede", { colorScheme: "light", viewport: desktop }, async (page) => {
+    const { say, turn } = await begun(page);
+    await say("delta", { text: first });
+    const why = "It was not sure enough: 41 %, and 65 % is needed.";
+    await say("superseded", { model: small, by: better, local: true, why });
+    await say("delta", { text: points.join("") });
+    const end = { status: "complete", answer: points.join(""), model: better };
+    await say("done", { turn: { ...turn, ...end, trace: scene.summary() } });
+    await page.getByTestId("facts").waitFor();
+  });
+  for (const [name, options] of [
+    ["trace", { colorScheme: "dark", viewport: { width: 1280, height: 1000 } }],
+    ["trace-phone", { colorScheme: "light", viewport: phone, deviceScaleFactor: 2 }],
+  ]) {
+    await picture(name, options, async (page) => {
+      await newChatWith(page, { url, api: { post } }, {}, question);
+      const answer = points.join("");
+      await scene.turns(page, [scene.turn({ answer, model: better, trace: scene.summary() })]);
+      await scene.traces(page, scene.trace());
+      await page.reload();
+      await page.getByTestId("facts").click();
+      await page.getByText("On the way").waitFor();
+    });
+  }
+}
+
+const post = async (path, body) => {
+  const headers = { "content-type": "application/json" };
+  return (await fetch(url + path, { method: "POST", headers, body: JSON.stringify(body) })).json();
+};
+
 async function tierPictures() {
   await picture("tiers", { colorScheme: "dark", viewport: desktop }, async (page) => {
     await newChatWith(page, tiers.goblin, { max_tokens: 60, temperature: 0.2, seed: 7 }, question);
@@ -81,7 +140,7 @@ async function tierPictures() {
 }
 
 try {
-  await (tiers ? tierPictures() : ordinaryPictures());
+  await (tiers ? tierPictures() : trust ? trustPictures() : ordinaryPictures());
 } finally {
   await browser.close();
   await tiers?.stop();

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { journeys } from "../lib/journey.mjs";
-import { askBriefly, desktop, openPage, phone } from "../lib/page.mjs";
+import { ask, askBriefly, desktop, newChatWith, openPage, phone } from "../lib/page.mjs";
 import { scene } from "../lib/scene.mjs";
 import { still } from "../lib/until.mjs";
 
@@ -183,6 +183,39 @@ for (const colorScheme of ["light", "dark"]) {
       await page.getByRole("alert").waitFor();
       await assertAccessible(page, "code, table, failed answer and a refused question");
 
+      await scene.turns(page, [
+        scene.turn({
+          trace: scene.summary({ outcome: "low_confidence" }),
+          feedback: {
+            rating: "down",
+            better_turn: null,
+            better_than: [],
+            second_opinion: null,
+            comment: null,
+            updated_at: "2026-11-23T10:00:00Z",
+          },
+        }),
+        scene.turn({
+          id: "01931234-0000-7000-8000-0000000000ab",
+          parent: "01931234-0000-7000-8000-0000000000aa",
+          answer: "",
+          finish_reason: "content_filter",
+          trace: scene.summary({ outcome: "rejected", refused_by: "safety:harm" }),
+        }),
+      ]);
+      await scene.traces(page, scene.trace({ left_machine: true, sent: [{ to: "x", bytes: 9 }] }));
+      await page.reload();
+      await page.getByText("This answer was refused.").waitFor();
+      await assertAccessible(page, "an answer that is not sure, and one that was refused");
+      await page.getByTestId("facts").first().click();
+      await page.getByText("On the way").waitFor();
+      for (const part of ["Passed over", "Chosen by"]) {
+        await page.locator("summary", { hasText: part }).click();
+      }
+      await assertAccessible(page, "the trace of an answer");
+      await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+
       await page.goto(`${shared.goblin.url}/nowhere`);
       await page.getByRole("heading", { level: 1 }).waitFor();
       await assertAccessible(page, "unknown address");
@@ -190,6 +223,26 @@ for (const colorScheme of ["light", "dark"]) {
       await page.goto(shared.goblin.url);
       await page.getByRole("alert").waitFor();
       await assertAccessible(page, "server away");
+      await page.leave();
+    });
+
+    test(`axe finds nothing while text is held, put aside and taken back: ${look}`, async () => {
+      const page = await openPage(shared.browser, shared.goblin, { colorScheme, viewport });
+      const say = await scene.line(page);
+      const chat = await newChatWith(page, shared.goblin, {});
+      await ask(page, "A question");
+      const turn = scene.turn({ chat_id: chat.id, status: "streaming", answer: "", model: null });
+      await say("turn", { turn, chat });
+      await say("delta", { text: rich });
+      const model = "ollama/gemma:2b";
+      const by = "ollama/mistral:7b";
+      await say("superseded", { model, by, local: true, why: "It was not sure enough." });
+      await say("delta", { text: "Mix these two." });
+      await say("retracted", { model: by, rule: "safety:harm", why: "A judge found it unsafe." });
+      const about = { part: "window", window: 0 };
+      await say("checking", { about, judge: model, held_tokens: 40 });
+      await page.getByText("40 tokens held").waitFor();
+      await assertAccessible(page, "held, put aside, taken back");
       await page.leave();
     });
 

@@ -6,6 +6,8 @@ use utoipa::ToSchema;
 
 use crate::chat::Sampling;
 use crate::clock::Timestamp;
+use crate::feedback::Feedback;
+use crate::trace::summary::TraceSummary;
 
 /// Sampling settings of a chat. Absent means the model's default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -203,6 +205,10 @@ pub struct Turn {
     pub left_out: u32,
     /// Times.
     pub timing: Option<TurnTiming>,
+    /// Why the answer comes from where it comes from, in one line.
+    pub trace: Option<TraceSummary>,
+    /// What its reader said of it.
+    pub feedback: Option<Feedback>,
     /// Turns with the same parent, oldest first, this one included.
     pub siblings: Vec<String>,
     /// When it was asked.

@@ -16,6 +16,7 @@ pub mod decide;
 pub mod embed;
 pub mod error;
 pub mod event;
+pub mod feedback;
 pub mod id;
 pub mod intent;
 pub mod judge;

@@ -3,6 +3,8 @@
 //!
 //! Nothing in a trace is text of the conversation: it may be kept where the conversation is not.
 
+pub mod summary;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

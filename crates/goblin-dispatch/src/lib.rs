@@ -13,6 +13,7 @@ pub mod judge;
 pub mod measured;
 pub mod once;
 pub mod plan;
+pub mod traces;
 pub mod upstreams;
 pub mod warm_up;
 
@@ -119,6 +120,7 @@ pub struct Dispatch {
     pub(crate) table: table::Table,
     pub(crate) sessions: choose::Sessions,
     pub(crate) open_turns: checkpoint::OpenTurns,
+    pub(crate) traces: traces::Traces,
     /// What the warm-up brings into memory now.
     pub(crate) warming: warm_up::Warming,
     /// Cancelled when running turns must end.
@@ -130,6 +132,7 @@ impl Dispatch {
     /// runtime: it starts the task that saves open turns.
     pub fn new(parts: Parts) -> Arc<Self> {
         let dispatch = Arc::new(Self {
+            traces: traces::Traces::new(parts.store.clone(), parts.tracker.clone()),
             store: parts.store,
             turn_log: parts.turn_log,
             clock: parts.clock,

@@ -129,10 +129,10 @@ impl FromRequestParts<AppState> for PathId {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        let thing = if parts.uri.path().starts_with("/api/turns") {
-            "turn"
-        } else {
-            "chat"
+        let thing = match parts.uri.path() {
+            path if path.starts_with("/api/turns") => "turn",
+            path if path.starts_with("/v1/traces") => "trace",
+            _ => "chat",
         };
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(id)) if is_id(&id) => Ok(Self(id)),

@@ -2,6 +2,8 @@
 
 use goblin_core::conversation::{Chat, Parameters, Turn};
 use goblin_core::error::ApiError;
+use goblin_core::feedback::Rating;
+use goblin_core::trace::summary::TraceSummary;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -25,6 +27,28 @@ pub struct TurnPage {
     pub items: Vec<Turn>,
     /// Are there turns above the first one?
     pub has_more: bool,
+}
+
+/// A page of traces.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TracePage {
+    /// Newest first.
+    pub items: Vec<TraceSummary>,
+    /// Give it back as `cursor` for the traces that follow; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// What a reader says of an answer. An absent field stays, null takes it back; at least one is given.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FeedbackBody {
+    /// The thumb.
+    pub rating: Option<Rating>,
+    /// Another answer to the same question that is better.
+    pub better_turn: Option<String>,
+    /// Another answer to the same question that was asked for to compare.
+    pub second_opinion: Option<String>,
+    /// In the reader's words, at most 4 KiB.
+    pub comment: Option<String>,
 }
 
 /// A chat to be made. Every field may be absent.
@@ -358,14 +382,17 @@ fn as_legacy(mut operation: Operation, operation_id: &str) -> Operation {
 }
 
 /// What our own answers always hold, null or not: clients need not ask whether a field is there.
-const ALWAYS_WHOLE: [&str; 11] = [
+const ALWAYS_WHOLE: [&str; 14] = [
     "Chat",
     "ChatPage",
+    "Feedback",
     "ModelStatus",
     "PartStatus",
     "Problem",
     "Suggestion",
     "SystemStatus",
+    "TracePage",
+    "TraceSummary",
     "Turn",
     "TurnPage",
     "UpstreamStatus",

@@ -28,6 +28,7 @@ mod routing;
 mod status;
 mod systemone;
 mod tier;
+mod traces;
 mod turns;
 
 /// The whole surface of `app`, layers included.
@@ -59,6 +60,10 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(turns::edit_turn))
         .routes(routes!(turns::stop_turn))
         .routes(routes!(turns::follow_turn))
+        .routes(routes!(traces::get_turn_trace))
+        .routes(routes!(traces::update_feedback))
+        .routes(routes!(traces::list_traces))
+        .routes(routes!(traces::get_trace))
         .routes(routes!(status::get_status))
         .routes(routes!(routing::route_question))
         .routes(routes!(health::get_health))

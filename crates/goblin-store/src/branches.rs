@@ -9,7 +9,7 @@ use crate::chat_rows::fetch_chat;
 use crate::error::StoreError;
 use crate::sql::{Link, query};
 use crate::store::Store;
-use crate::turn_rows::{depth_from, fill_siblings, turn_columns, turn_from};
+use crate::turn_rows::{depth_from, fill_beside, turn_columns, turn_from};
 
 /// A read ends early when its turns hold more text than this (32 MiB), after at least one turn.
 const MAX_READ_BYTES: usize = 8 * MAX_ANSWER_BYTES;
@@ -65,7 +65,7 @@ impl Store {
             });
         };
         let (mut items, older) = walk_up(&mut tx, owner, chat, &from, limit.clamp(1, MAX_PAGE)).await?;
-        fill_siblings(&mut tx, &mut items).await?;
+        fill_beside(&mut tx, &mut items).await?;
         tx.rollback().await?;
         Ok(BranchPage {
             items,

@@ -72,6 +72,9 @@ pub enum StoreError {
     /// The field names a turn that is not in this chat.
     #[error("`{0}` must name a turn of this chat.")]
     NotInChat(&'static str),
+    /// The field names a turn that answers another question.
+    #[error("`{0}` must name another answer to the same question.")]
+    NotSibling(&'static str),
     /// The cursor was not made by this server.
     #[error("The cursor is not one of ours.")]
     InvalidCursor,
@@ -148,7 +151,9 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::NotFound(thing) => Self::not_found(thing),
-            StoreError::NotInChat(field) => Self::invalid(*field, error.to_string()),
+            StoreError::NotInChat(field) | StoreError::NotSibling(field) => {
+                Self::invalid(*field, error.to_string())
+            }
             StoreError::InvalidCursor => Self::invalid(
                 "cursor",
                 "The cursor is not one of ours. Leave it away to begin with the first page.",

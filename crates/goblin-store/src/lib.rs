@@ -1,4 +1,4 @@
-//! Whatever remembers: chats, turns and usage in a database, the events of running turns in memory, and the
+//! Whatever remembers: chats, turns, traces and usage in a database, the events of running turns in memory, and the
 //! files of the data directory (keys and what they have used, the models that are there).
 //!
 //! The database is SQLite or PostgreSQL. Every statement is written once, for both: numbered parameters, text ids,
@@ -18,6 +18,7 @@ pub mod data_dir;
 pub mod download;
 pub mod error;
 pub mod key_file;
+pub mod labels;
 pub mod limits;
 pub mod model_files;
 pub mod ollama_store;
@@ -28,6 +29,7 @@ pub mod rates_file;
 pub mod roster_file;
 pub mod schema;
 pub mod store;
+pub mod traces;
 pub mod turn_log;
 pub mod turns;
 pub mod usage;

@@ -40,6 +40,7 @@ macro_rules! all_migrations {
             2 "chats" "0002_chats",
             3 "usage" "0003_usage",
             4 "processes" "0004_processes",
+            5 "traces" "0005_traces",
         )
     };
 }

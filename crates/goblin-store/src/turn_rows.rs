@@ -7,7 +7,9 @@ use goblin_core::conversation::{Problem, Turn, TurnStatus, TurnTiming, TurnUsage
 use goblin_core::owner::Owner;
 
 use crate::error::StoreError;
+use crate::labels::fill_feedback;
 use crate::sql::{Link, Query, Row, query};
+use crate::traces::fill_traces;
 
 /// The columns [`turn_from`] reads, each of table `turns`.
 macro_rules! turn_columns {
@@ -20,7 +22,7 @@ macro_rules! turn_columns {
 }
 pub(crate) use turn_columns;
 
-/// The turn without its siblings, which are rows of their own.
+/// The turn without what is beside it: siblings, trace and feedback are rows of their own.
 pub(crate) fn turn_from(row: &Row) -> Result<Turn, StoreError> {
     let status: String = row.get("status")?;
     let error: Option<String> = row.get("error_json")?;
@@ -56,6 +58,8 @@ pub(crate) fn turn_from(row: &Row) -> Result<Turn, StoreError> {
         usage,
         left_out: count(row, "left_out")?.unwrap_or(0),
         timing,
+        trace: None,
+        feedback: None,
         siblings: Vec::new(),
         created_at: Timestamp(row.get("created_at")?),
         finished_at: row.get::<Option<i64>>("finished_at")?.map(Timestamp),
@@ -83,7 +87,7 @@ fn problem_from(json: &str) -> Result<Problem, StoreError> {
     serde_json::from_str(json).map_err(|e| StoreError::Unreadable(format!("turns.error_json: {e}")))
 }
 
-/// The turn with its siblings, unless its chat is deleted or another owner's.
+/// The turn with what is beside it, unless its chat is deleted or another owner's.
 pub(crate) async fn fetch_turn(link: &mut Link, owner: &Owner, id: &str) -> Result<Option<Turn>, StoreError> {
     let row = query(concat!(
         "SELECT ",
@@ -98,8 +102,15 @@ pub(crate) async fn fetch_turn(link: &mut Link, owner: &Owner, id: &str) -> Resu
     .await?;
     let Some(row) = row else { return Ok(None) };
     let mut turn = turn_from(&row)?;
-    fill_siblings(link, std::slice::from_mut(&mut turn)).await?;
+    fill_beside(link, std::slice::from_mut(&mut turn)).await?;
     Ok(Some(turn))
+}
+
+/// Fills in what stands in other rows, of turns of one chat: siblings, traces, and what was said of them.
+pub(crate) async fn fill_beside(link: &mut Link, turns: &mut [Turn]) -> Result<(), StoreError> {
+    fill_siblings(link, turns).await?;
+    fill_traces(link, turns).await?;
+    fill_feedback(link, turns).await
 }
 
 /// Fills in the siblings of turns of one chat, oldest first.

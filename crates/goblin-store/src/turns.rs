@@ -8,7 +8,7 @@ use crate::chat_rows::{chat_columns, chat_from, fetch_chat_to_change, storable};
 use crate::error::StoreError;
 use crate::sql::{Link, query};
 use crate::store::Store;
-use crate::turn_rows::{depth_from, fetch_turn, fill_siblings, turn_columns, turn_from};
+use crate::turn_rows::{depth_from, fetch_turn, fill_beside, fill_siblings, turn_columns, turn_from};
 use crate::usage::{NewUsage, insert_usage_row};
 
 /// Most turns with the same parent.
@@ -210,7 +210,7 @@ impl Store {
             return Err(StoreError::NotFound("turn"));
         };
         let mut turn = turn_from(&row)?;
-        fill_siblings(&mut tx, std::slice::from_mut(&mut turn)).await?;
+        fill_beside(&mut tx, std::slice::from_mut(&mut turn)).await?;
         tx.commit().await?;
         Ok(turn)
     }

@@ -2,6 +2,7 @@
 
 mod keys;
 mod roster;
+mod trace;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use crate::config::Request;
 
 pub(crate) use keys::{CreateKey, Expiry, Keys};
 pub(crate) use roster::{Bench, RosterCommand};
+pub(crate) use trace::TraceCommand;
 
 const AFTER: &str = "\
 Examples:
@@ -81,6 +83,9 @@ pub(crate) enum Command {
     /// The database's schema
     #[command(subcommand)]
     Migrate(Migrate),
+    /// Why an answer came from where it came from
+    #[command(subcommand)]
+    Trace(TraceCommand),
     /// How a running goblin is: its parts and its models
     Status {
         /// Print JSON

@@ -75,6 +75,35 @@ pub(crate) async fn ask(base: &str, path: &str, body: &Value) -> anyhow::Result<
     Ok(told)
 }
 
+/// What the goblin at `base` answers at `path`; `None` when there is no such thing.
+///
+/// # Errors
+///
+/// When nothing answers there, or what answers refuses, with its sentence, or is no goblin.
+pub(crate) async fn find<T: serde::de::DeserializeOwned>(
+    base: &str,
+    path: &str,
+) -> anyhow::Result<Option<T>> {
+    let response = get(base, path).await?;
+    let status = response.status;
+    let body = response.body.collect().await?;
+    if status == StatusCode::NOT_FOUND {
+        return Ok(None);
+    }
+    if !status.is_success() {
+        let said: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let sentence = said["error"]["message"].as_str().or(said["detail"].as_str());
+        bail!(
+            "{base} answers with status {}: {}",
+            status.as_u16(),
+            sentence.unwrap_or("no reason given")
+        );
+    }
+    let found = serde_json::from_slice(&body)
+        .with_context(|| format!("what answers at {base} is no goblin of this version"))?;
+    Ok(Some(found))
+}
+
 async fn get(base: &str, path: &str) -> anyhow::Result<Response> {
     send(base, path, |url| Request::new(Method::GET, url)).await
 }

@@ -11,3 +11,4 @@ pub(crate) mod roster;
 pub(crate) mod route;
 pub(crate) mod tier_client;
 pub(crate) mod tier_status;
+pub(crate) mod trace;

@@ -7,12 +7,14 @@ use goblin_core::upstream_status::UpstreamState;
 
 use crate::config::Environment;
 
-/// What a colour says: well, wait, wrong.
+/// What a colour says: well, wait, wrong; a heading, and what matters less.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Colour {
     Green,
     Yellow,
     Red,
+    Bold,
+    Dim,
 }
 
 /// Standard output, as the person wants it.
@@ -27,6 +29,12 @@ impl Output {
         Self {
             colour: std::io::stdout().is_terminal() && !environment.no_color(),
         }
+    }
+
+    /// Never with colours.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { colour: false }
     }
 
     /// Prints a text and a line end. A reader that went away is no error.
@@ -97,6 +105,8 @@ impl Output {
             Colour::Green => "32",
             Colour::Yellow => "33",
             Colour::Red => "31",
+            Colour::Bold => "1",
+            Colour::Dim => "2",
         };
         if self.colour {
             format!("\x1b[{code}m{word}\x1b[0m")

@@ -19,6 +19,9 @@ const SECONDS: &[f64] = &[
     0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
 ];
 
+/// Upper bounds of every `…_ratio` histogram: tenths, so that what lies around a threshold can be seen.
+const RATIOS: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+
 /// Begins to log to standard error. Other crates' lines appear from `warn` on, so that `debug` stays readable.
 ///
 /// # Errors
@@ -71,6 +74,8 @@ pub(crate) struct Metrics {
 pub(crate) fn start_metrics() -> anyhow::Result<Metrics> {
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+        .context("the metrics' buckets")?
+        .set_buckets_for_metric(Matcher::Suffix("_ratio".to_owned()), RATIOS)
         .context("the metrics' buckets")?
         .build_recorder();
     let handle = recorder.handle();

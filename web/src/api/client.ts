@@ -3,7 +3,19 @@ import { ProblemError, problemOf, UnreachableError } from "@/lib/problems";
 import { reportDown, reportUp } from "./connection";
 import { apiAddress, apiOrigin } from "./origin";
 import type { paths } from "./schema";
-import type { Chat, ChatPage, ChatPatch, NewChat, Status, Turn, TurnPage } from "./types";
+import type {
+  Chat,
+  ChatPage,
+  ChatPatch,
+  DryRun,
+  Feedback,
+  FeedbackChange,
+  NewChat,
+  Status,
+  Trace,
+  Turn,
+  TurnPage,
+} from "./types";
 
 /** Every request of the page: reports whether the server answers, and turns errors into problems. */
 export async function request(input: string | Request, init?: RequestInit): Promise<Response> {
@@ -68,3 +80,18 @@ export const listTurns = (id: string, before?: string): Promise<TurnPage> =>
 
 export const stopTurn = (id: string): Promise<Turn> =>
   data(api().POST("/api/turns/{id}/stop", { params: { path: { id } } }));
+
+export const getTurnTrace = (id: string): Promise<Trace> =>
+  data(api().GET("/api/turns/{id}/trace", { params: { path: { id } } }));
+
+export const updateFeedback = (id: string, body: FeedbackChange): Promise<Feedback> =>
+  data(api().POST("/api/turns/{id}/feedback", { params: { path: { id } }, body }));
+
+export const previewRoute = (
+  question: string,
+  model: string | null,
+  signal: AbortSignal,
+): Promise<DryRun> => {
+  const body = { model: model ?? "goblin", messages: [{ role: "user", content: question }] };
+  return data(api().POST("/api/route", { body, signal }));
+};

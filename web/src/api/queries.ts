@@ -6,7 +6,7 @@ import {
 } from "@tanstack/react-query";
 import { atStart, nextLookMs, seenAgain } from "@/lib/statusRhythm";
 import { placeTurn } from "@/lib/turnPath";
-import { getChat, getStatus, listChats, listTurns } from "./client";
+import { getChat, getStatus, getTurnTrace, listChats, listTurns, previewRoute } from "./client";
 import type { Chat, ChatPage, Turn, TurnPage } from "./types";
 
 // Server state: what is asked for, and the few ways the page changes its copy of it.
@@ -55,6 +55,25 @@ export const turnsQuery = (chatId: string) =>
     refetchOnWindowFocus: false,
   });
 
+/** A trace never changes; the one of a turn that ended here came with its stream. */
+export const traceQuery = (turnId: string) =>
+  queryOptions({
+    queryKey: ["trace", turnId],
+    queryFn: () => getTurnTrace(turnId),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+
+/** What would happen to a question, without anybody being asked. */
+export const routeQuery = (question: string, model: string | null) =>
+  queryOptions({
+    queryKey: ["route", model, question],
+    queryFn: ({ signal }) => previewRoute(question, model, signal),
+    // A guess about the next second: not worth a second try, nor keeping each word's worth of it.
+    retry: false,
+    staleTime: 15_000,
+    gcTime: 60_000,
+  });
+
 export function turnsInOrder(data: InfiniteData<TurnPage> | undefined): Turn[] {
   return (data?.pages ?? []).toReversed().flatMap((page) => page.items);
 }
@@ -74,6 +93,19 @@ export function putTurn(client: QueryClient, turn: Turn): void {
     const oldest = before?.pages.at(-1);
     return { pages: [{ items, has_more: oldest?.has_more ?? false }], pageParams: [undefined] };
   });
+}
+
+/** Changes the copy of one turn, wherever it stands. */
+export function changeTurn(client: QueryClient, turn: Turn, change: Partial<Turn>): void {
+  client.setQueryData(turnsQuery(turn.chat_id).queryKey, (before) =>
+    before && {
+      ...before,
+      pages: before.pages.map((page) => ({
+        ...page,
+        items: page.items.map((other) => (other.id === turn.id ? { ...other, ...change } : other)),
+      })),
+    },
+  );
 }
 
 /** Reads the active branch again, from its newest page. */

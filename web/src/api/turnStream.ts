@@ -9,7 +9,7 @@ const SILENCE_MS = 40_000;
 
 export type TurnRequest =
   | { kind: "create"; chatId: string; body: NewTurn }
-  | { kind: "regenerate"; turnId: string }
+  | { kind: "regenerate"; turnId: string; model?: string }
   | { kind: "edit"; turnId: string; content: string };
 
 export function openTurn(asked: TurnRequest, signal: AbortSignal): Promise<Response> {
@@ -17,7 +17,11 @@ export function openTurn(asked: TurnRequest, signal: AbortSignal): Promise<Respo
     case "create":
       return post(`/api/chats/${encodeURIComponent(asked.chatId)}/turns`, asked.body, signal);
     case "regenerate":
-      return post(`/api/turns/${encodeURIComponent(asked.turnId)}/regenerate`, {}, signal);
+      return post(
+        `/api/turns/${encodeURIComponent(asked.turnId)}/regenerate`,
+        asked.model ? { model: asked.model } : {},
+        signal,
+      );
     case "edit":
       return post(
         `/api/turns/${encodeURIComponent(asked.turnId)}/edit`,

@@ -13,6 +13,7 @@ export type ShortcutName =
   | "edit"
   | "regenerate"
   | "copy"
+  | "trace"
   | "undo"
   | "help";
 
@@ -37,6 +38,7 @@ export const shortcuts: readonly Shortcut[] = [
   { name: "edit", keys: "E", does: "Edit the last question", single: true },
   { name: "regenerate", keys: "R", does: "Answer the last question again", single: true },
   { name: "copy", keys: "C", does: "Copy the last answer", single: true },
+  { name: "trace", keys: "W", does: "Why the last answer is as it is", single: true },
   { name: "help", keys: "?", does: "Show this list", single: true },
 ];
 

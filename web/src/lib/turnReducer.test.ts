@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { aTrace } from "@/testing/traces";
 import { aChat, aTurn } from "@/testing/turns";
 import { sseRead, sseStart } from "./sse";
 import { parseTurnEvent, reduceTurn, startTurn, type TurnEvent } from "./turnReducer";
@@ -13,6 +14,20 @@ const events: TurnEvent[] = [
   { name: "reasoning", id: 3, text: "scatters." },
   ...words.map((text, index): TurnEvent => ({ name: "delta", id: index + 4, text })),
   { name: "done", id: words.length + 4, turn: done },
+];
+const replaced: TurnEvent[] = [
+  { name: "turn", id: 1, turn: aTurn(), chat: aChat() },
+  { name: "reasoning", id: 2, text: "Hm." },
+  { name: "delta", id: 3, text: "Maybe." },
+  {
+    name: "superseded",
+    id: 4,
+    model: "ollama/gemma:2b",
+    by: "ollama/mistral:7b",
+    local: true,
+    why: "It was not sure enough.",
+  },
+  { name: "delta", id: 5, text: "Rayleigh " },
 ];
 const run = (list: TurnEvent[], from = startTurn(null)) => list.reduce(reduceTurn, from);
 
@@ -75,6 +90,76 @@ describe("reduceTurn", () => {
     expect(state.settled).toBe(true);
   });
 
+  it("keeps an answer that was put aside in its place, and begins the better one below it", () => {
+    const state = run(replaced);
+    expect(state.earlier).toEqual([
+      {
+        kind: "superseded",
+        model: "ollama/gemma:2b",
+        by: "ollama/mistral:7b",
+        local: true,
+        why: "It was not sure enough.",
+        answer: "Maybe.",
+        reasoning: "Hm.",
+      },
+    ]);
+    expect(state.turn).toMatchObject({
+      answer: "Rayleigh ",
+      reasoning: null,
+      model: "ollama/mistral:7b",
+    });
+  });
+
+  it("keeps nothing of an answer that was taken back, but the reason", () => {
+    const state = run([
+      ...replaced,
+      { name: "retracted", id: 7, model: "ollama/mistral:7b", rule: "safety:harm", why: "Unsafe." },
+    ]);
+    expect(JSON.stringify(state)).not.toContain("Rayleigh");
+    expect(state.earlier.at(-1)).toEqual({
+      kind: "retracted",
+      model: "ollama/mistral:7b",
+      rule: "safety:harm",
+      why: "Unsafe.",
+    });
+  });
+
+  it("keeps nothing in place of an answer nobody has seen a word of", () => {
+    const [first, , , superseded] = replaced;
+    expect(run([first, superseded] as TurnEvent[]).earlier).toEqual([]);
+  });
+
+  it("says that text is held until anything but a trace comes", () => {
+    const checking: TurnEvent = {
+      name: "checking",
+      id: 7,
+      part: "window",
+      judge: "ollama/gemma:2b",
+      heldTokens: 52,
+    };
+    const held = run([...replaced, checking]);
+    expect(held.checking).toEqual({ part: "window", judge: "ollama/gemma:2b", heldTokens: 52 });
+    const traced = reduceTurn(held, { name: "trace", id: 8, trace: aTrace() });
+    expect(traced.checking).toEqual(held.checking);
+    expect(traced.trace).toEqual(aTrace());
+    for (const next of [
+      { name: "delta", id: 9, text: "more" },
+      { name: "done", id: 9, turn: done },
+      { name: "snapshot", id: 9, turn: done },
+    ] as TurnEvent[]) {
+      expect(reduceTurn(traced, next).checking, next.name).toBeNull();
+    }
+  });
+
+  it("comes to the same end when a replaced answer is replayed from the start", () => {
+    const later: TurnEvent[] = [...replaced, { name: "trace", id: 7, trace: aTrace() }];
+    for (let broke = 0; broke <= later.length; broke++) {
+      expect(run(later, run(later.slice(0, broke)))).toEqual(run(later));
+    }
+    const fromTheStart = { ...run(later), lastEventId: 0 };
+    expect(run(later, fromTheStart)).toEqual(run(later));
+  });
+
   it("changes nothing after the end", () => {
     const settled = run(events);
     expect(reduceTurn(settled, { name: "delta", id: 999, text: "more" })).toBe(settled);
@@ -92,9 +177,42 @@ describe("parseTurnEvent", () => {
     ["a delta without text", { id: "1", event: "delta", data: "{}" }],
     ["a turn that is none", { id: "1", event: "turn", data: '{"turn":7}' }],
     ["null", { id: "1", event: "done", data: "null" }],
+    ["a trace that is none", { id: "1", event: "trace", data: '{"trace":{}}' }],
     ["an id that is no number", { id: "x", event: "delta", data: '{"text":"a"}' }],
   ])("passes over %s", (_, event) => {
     expect(parseTurnEvent(event)).toBeNull();
+  });
+
+  it("reads what is checked, put aside and taken back", () => {
+    const read = (event: string, data: unknown) =>
+      parseTurnEvent({ id: "4", event, data: JSON.stringify(data) });
+    expect(
+      read("checking", { about: { part: "window", window: 2 }, judge: "a/b", held_tokens: 52 }),
+    ).toEqual({ name: "checking", id: 4, part: "window", judge: "a/b", heldTokens: 52 });
+    expect(read("checking", { about: { part: "prompt" }, judge: null, held_tokens: 0 })).toEqual({
+      name: "checking",
+      id: 4,
+      part: "prompt",
+      judge: null,
+      heldTokens: 0,
+    });
+    expect(read("superseded", { model: "a/b", by: "c/d", local: false, why: "W." })).toEqual({
+      name: "superseded",
+      id: 4,
+      model: "a/b",
+      by: "c/d",
+      local: false,
+      why: "W.",
+    });
+    expect(read("retracted", { model: "a/b", rule: "safety:harm", why: "W." })).toEqual({
+      name: "retracted",
+      id: 4,
+      model: "a/b",
+      rule: "safety:harm",
+      why: "W.",
+    });
+    expect(read("retracted", {})).toMatchObject({ name: "retracted", rule: "" });
+    expect(read("trace", { trace: aTrace() })).toEqual({ name: "trace", id: 4, trace: aTrace() });
   });
 
   it("reads a delta", () => {

@@ -17,6 +17,8 @@ export function render(node: ReactNode) {
   return {
     client,
     host,
+    /** Draws this in its place, keeping what is the same. */
+    show,
     leave: () => {
       act(() => root.unmount());
       host.remove();

@@ -18,6 +18,8 @@ export function aTurn(given: Partial<Turn> = {}): Turn {
     usage: null,
     left_out: 0,
     timing: null,
+    trace: null,
+    feedback: null,
     siblings: [id],
     created_at: "2026-11-23T10:00:00Z",
     finished_at: null,

@@ -59,9 +59,10 @@ pub(super) async fn list_turns(
 
 /// Asks a question; the answer is a stream of turn events.
 ///
-/// `id: N`, `event: turn|delta|reasoning|done|snapshot`, `data:` the event's object. The first event is
-/// `turn`, the last `done` (or `snapshot`, instead of all others, when the turn ended long ago). Leaving does
-/// not stop the turn; `GET /api/turns/{id}/events` goes on where a reader left.
+/// `id: N`, `event: turn|delta|reasoning|checking|superseded|retracted|trace|done|snapshot`, `data:` the event's
+/// object. The first event is `turn`, the last `done` (or `snapshot`, instead of all others, when the turn ended long
+/// ago). After `superseded` and `retracted` the answer begins again, from nothing. Leaving does not stop the turn;
+/// `GET /api/turns/{id}/events` goes on where a reader left.
 #[utoipa::path(
     post, path = "/api/chats/{id}/turns", tag = "Turns", security(("local" = [])),
     params(("id" = String, Path, description = "The chat.")),

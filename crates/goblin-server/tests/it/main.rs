@@ -34,5 +34,6 @@ mod tier_own;
 mod tier_queue;
 mod tier_tricks;
 mod tier_upstreams;
+mod traces;
 mod turns;
 mod unread;

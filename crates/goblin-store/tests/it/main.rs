@@ -16,4 +16,5 @@ mod processes;
 mod rates_file;
 mod roster_file;
 mod story;
+mod traces;
 mod turn_log;

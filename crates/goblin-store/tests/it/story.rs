@@ -2,11 +2,13 @@
 
 use goblin_core::conversation::{Parameters, Problem, TurnStatus, TurnTiming, TurnUsage};
 use goblin_core::event::Usage;
+use goblin_core::feedback::{FeedbackChange, Rating};
 use goblin_core::owner::Owner;
 use goblin_store::chats::{ChatPatch, NewChat, RESTORE_MS};
 use goblin_store::error::StoreError;
 use goblin_store::schema::NEWEST;
 use goblin_store::store::Database;
+use goblin_store::traces::NewTrace;
 use goblin_store::turns::{Checkpoint, FinishedTurn, NewTurn, Parent};
 use goblin_store::usage::NewUsage;
 
@@ -47,6 +49,7 @@ async fn whole_life(desk: &Desk) {
     );
     let chat = making_and_changing(desk).await;
     let turn = asking_and_answering(desk, &chat).await;
+    explaining(desk, &turn).await;
     failing(desk, &chat, &turn).await;
     stranger_sees_nothing(desk, &chat, &turn).await;
     deleting(desk, &chat, &turn).await;
@@ -204,6 +207,32 @@ async fn asking_and_answering(desk: &Desk, chat: &str) -> String {
     store.checkpoint_turns(&[late]).await.unwrap();
     assert_eq!(store.find_turn(owner, &turn.id).await.unwrap(), Some(saved));
     turn.id
+}
+
+async fn explaining(desk: &Desk, turn: &str) {
+    let (store, owner) = (&desk.store, &desk.owner);
+    let trace = crate::traces::trace(desk, "t-1");
+    let new = NewTrace {
+        request_id: "r-1".into(),
+        turn: Some(turn.into()),
+        trace: trace.clone(),
+    };
+    store.insert_trace(owner, &new).await.unwrap();
+    assert_eq!(store.find_trace(owner, "t-1").await.unwrap(), Some(trace.clone()));
+    assert_eq!(
+        store.find_trace_of_turn(owner, turn).await.unwrap(),
+        Some(trace.clone())
+    );
+    let lines = store.list_traces(owner, None, 10).await.unwrap().items;
+    assert_eq!(lines, [trace.summary()]);
+    let down = FeedbackChange {
+        rating: Some(Some(Rating::Down)),
+        ..FeedbackChange::default()
+    };
+    let said = store.update_label(owner, turn, down).await.unwrap();
+    let seen = a_turn(desk, turn).await;
+    assert_eq!((seen.trace, seen.feedback), (Some(trace.summary()), Some(said)));
+    assert_eq!(store.delete_old_traces(1).await.unwrap(), 0);
 }
 
 async fn failing(desk: &Desk, chat: &str, first: &str) {

@@ -37,6 +37,8 @@ fn every_command_explains_itself() {
         "models status",
         "config",
         "migrate",
+        "trace",
+        "trace show",
         "status",
         "doctor",
         "version",

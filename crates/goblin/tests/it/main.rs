@@ -27,3 +27,4 @@ mod roster;
 mod tidy;
 mod tier_faults;
 mod tiers;
+mod trace;

@@ -1,7 +1,8 @@
-import { CircleSlash, PlugZap, Scissors, TriangleAlert } from "lucide-react";
+import { CircleSlash, PlugZap, Scissors, ShieldAlert, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import type { Turn } from "@/api/types";
 import { remedyOfProblem } from "@/lib/problems";
+import { ruleWords } from "@/lib/trust";
 import { Button } from "@/ui/Button";
 
 interface AnswerStatusProps {
@@ -54,6 +55,14 @@ export function AnswerStatus({ turn, onRegenerate }: AnswerStatusProps) {
           title="The answer reached its longest length and ends here."
         >
           <p>Ask it to go on, or raise “Longest answer” in the settings of this chat.</p>
+        </Note>
+      ) : turn.trace?.refused_by ? (
+        <Note icon={<ShieldAlert size={16} />} warn title="This answer was refused.">
+          <p>
+            The rule: {ruleWords(turn.trace.refused_by)}.
+            {turn.answer !== "" && " What had been found safe before that is kept."}
+          </p>
+          {again("Answer again")}
         </Note>
       ) : turn.finish_reason === "content_filter" ? (
         <Note

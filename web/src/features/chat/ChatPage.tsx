@@ -1,29 +1,29 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { SlidersHorizontal } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
 import { stopTurn, updateChat } from "@/api/client";
-import { chatQuery, lookAgain, putChat, putTurn, reloadTurns } from "@/api/queries";
+import { chatQuery, lookAgain, putChat, putTurn } from "@/api/queries";
 import type { Chat, Turn } from "@/api/types";
 import { nothingInstalled } from "@/lib/health";
 import { ProblemError } from "@/lib/problems";
 import { useShortcut } from "@/lib/shortcuts";
-import { readDraft, writeDraft } from "@/lib/useDraft";
 import { announce } from "@/ui/announce";
 import { IconButton } from "@/ui/Button";
 import { Composer, type ComposerHandle } from "./Composer";
-import { askTurn } from "./followTurn";
-import { unplaceLiveTurns, useLiveTurns } from "./liveTurns";
+import { useLiveTurns } from "./liveTurns";
 import { ModelPicker } from "./ModelPicker";
 import { takeSendOnOpen } from "./newChat";
 import { RemedyNotice } from "./RemedyNotice";
+import { RoutePreview } from "./RoutePreview";
 import { TurnList } from "./TurnList";
-import type { TurnActions } from "./TurnRow";
 import { useChatModels } from "./useChatModels";
-import { type Attempt, useSending } from "./useSending";
+import { useSending } from "./useSending";
+import { useTurnActions } from "./useTurnActions";
 import { useTurnPath } from "./useTurnPath";
 
 const SettingsDialog = lazy(() => import("./SettingsDialog"));
+const TraceDialog = lazy(() => import("./TraceDialog"));
 
 interface ChatPageProps {
   chatId: string;
@@ -58,6 +58,7 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
   const { draft, setDraft, send, attempt, failure, dismiss } = useSending(chat.id);
   const [editing, setEditing] = useState<string | null>(null);
   const [settingsOpen, setSettingsOpen] = useState(false);
+  const [traced, setTraced] = useState<Turn | null>(null);
   const composer = useRef<ComposerHandle>(null);
   const last = turns.at(-1);
   const streaming = useStreamingTurn(last);
@@ -77,7 +78,7 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
     composer.current?.focus();
   }
 
-  const actions = useTurnActions(chat.id, attempt, setEditing);
+  const actions = useTurnActions(chat.id, attempt, setEditing, setTraced);
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the chat opens
   useEffect(() => {
     composer.current?.focus();
@@ -90,6 +91,7 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
   useShortcut("edit", last ? () => setEditing(last.id) : null);
   useShortcut("regenerate", last && !streaming ? () => actions.onRegenerate(last) : null);
   useShortcut("copy", last ? () => copyAnswer(last) : null);
+  useShortcut("trace", last?.trace ? () => setTraced(last) : null);
 
   const noModel = nothingInstalled(status);
   return (
@@ -151,8 +153,17 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
             />
           }
         />
-        <p className="small-print">A small goblin can be wrong. Check what matters.</p>
+        <RoutePreview
+          draft={draft}
+          model={chat.model}
+          otherwise="A small goblin can be wrong. Check what matters."
+        />
       </div>
+      {traced && (
+        <Suspense>
+          <TraceDialog turn={traced} onClose={() => setTraced(null)} />
+        </Suspense>
+      )}
       {settingsOpen && (
         <Suspense>
           <SettingsDialog
@@ -166,46 +177,6 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
       )}
     </>
   );
-}
-
-function useTurnActions(
-  chatId: string,
-  attempt: Attempt,
-  setEditing: (turnId: string | null) => void,
-): TurnActions {
-  const client = useQueryClient();
-  return useMemo(() => {
-    const onRegenerate = async (turn: Turn): Promise<void> => {
-      const asked = { kind: "regenerate" as const, turnId: turn.id };
-      await attempt(
-        () => askTurn(client, { chatId, content: turn.content, asked }),
-        () => onRegenerate(turn),
-      );
-    };
-    const onEdited = async (turn: Turn, content: string): Promise<void> => {
-      const key = `edit:${turn.id}`;
-      setEditing(null);
-      const asked = { kind: "edit" as const, turnId: turn.id, content };
-      const sent = await attempt(
-        () => askTurn(client, { chatId, content, asked }),
-        // The field is open again after a failure, and may say something else by now.
-        () => onEdited(turn, readDraft(key) || content),
-      );
-      if (!sent) setEditing(turn.id);
-      else if (readDraft(key) === content) writeDraft(key, "");
-    };
-    const onBranch = async (turnId: string): Promise<void> => {
-      await attempt(
-        async () => {
-          putChat(client, await updateChat(chatId, { head: turnId }), "keep");
-          unplaceLiveTurns(chatId);
-          await reloadTurns(client, chatId);
-        },
-        () => onBranch(turnId),
-      );
-    };
-    return { onRegenerate, onEdited, onBranch, onEdit: setEditing };
-  }, [client, chatId, attempt, setEditing]);
 }
 
 /** The last turn, while it is being answered. */

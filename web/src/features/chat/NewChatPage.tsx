@@ -16,6 +16,7 @@ import { Composer, type ComposerHandle } from "./Composer";
 import { ModelPicker } from "./ModelPicker";
 import { resetNewChat, sendOnOpen, useNewChat } from "./newChat";
 import { RemedyNotice } from "./RemedyNotice";
+import { RoutePreview } from "./RoutePreview";
 import { useChatModels } from "./useChatModels";
 
 const SettingsDialog = lazy(() => import("./SettingsDialog"));
@@ -97,6 +98,7 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
             />
           }
         />
+        <RoutePreview draft={draft} model={choices.model} otherwise="" />
         {notice}
       </div>
       {settingsOpen && (

@@ -6,12 +6,15 @@ import { branchOf } from "@/lib/turnPath";
 import { IconButton } from "@/ui/Button";
 import { CopyButton } from "@/ui/CopyButton";
 import { GoblinMark } from "@/ui/GoblinMark";
-import { Markdown } from "@/ui/markdown/Markdown";
 import { AnswerStatus } from "./AnswerStatus";
+import { AnswerText } from "./AnswerText";
 import { EditQuestion } from "./EditQuestion";
-import { useTurn } from "./useTurnPath";
+import { type FeedbackActions, FeedbackButtons, FeedbackComment } from "./FeedbackButtons";
+import { TrustLine } from "./TrustLine";
+import { type ShownTurn, useTurn } from "./useTurnPath";
 
-export interface TurnActions {
+export interface TurnActions extends FeedbackActions {
+  onTrace: (turn: Turn) => void;
   onRegenerate: (turn: Turn) => void;
   onEdit: (turnId: string | null) => void;
   onEdited: (turn: Turn, content: string) => void;
@@ -32,7 +35,8 @@ export const TurnRow = memo(function TurnRow({
   editing,
   actions,
 }: TurnRowProps) {
-  const { turn, reconnecting } = useTurn(saved);
+  const shown = useTurn(saved);
+  const { turn } = shown;
   return (
     <article
       className="turn"
@@ -50,7 +54,7 @@ export const TurnRow = memo(function TurnRow({
           Older turns left out: {turn.left_out}. The chat no longer fits the model's context.
         </p>
       )}
-      <Answer turn={turn} reconnecting={reconnecting} actions={actions} />
+      <Answer shown={shown} actions={actions} />
     </article>
   );
 });
@@ -73,12 +77,12 @@ function QuestionView({ turn, onEdit }: { turn: Turn; onEdit: () => void }) {
 }
 
 interface AnswerProps {
-  turn: Turn;
-  reconnecting: boolean;
+  shown: ShownTurn;
   actions: TurnActions;
 }
 
-function Answer({ turn, reconnecting, actions }: AnswerProps) {
+function Answer({ shown, actions }: AnswerProps) {
+  const { turn, reconnecting, checking, earlier } = shown;
   const streaming = turn.status === "streaming";
   return (
     <div className="answer" aria-busy={streaming}>
@@ -87,19 +91,17 @@ function Answer({ turn, reconnecting, actions }: AnswerProps) {
       </span>
       <div className="min-w-0 flex-1">
         <h2 className="sr-only">Answer</h2>
-        {turn.reasoning && (
-          <Reasoning text={turn.reasoning} open={streaming && turn.answer === ""} />
-        )}
-        <div
-          data-testid="answer"
-          className={streaming ? "answer-text answer-writing" : "answer-text"}
-        >
-          {turn.answer === "" && streaming ? (
-            <p className="thinking">Thinking</p>
-          ) : (
-            <Markdown text={turn.answer} finished={!streaming} />
-          )}
-        </div>
+        {/* One list, so that an answer that is put aside is the same element before and after. */}
+        {[...earlier, null].map((one, index) => (
+          <AnswerText
+            // biome-ignore lint/suspicious/noArrayIndexKey: answers only ever come below others
+            key={index}
+            turn={turn}
+            earlier={one}
+            checking={checking}
+            again={index > 0}
+          />
+        ))}
         {reconnecting && (
           <p className="answer-note">
             Connection lost. The answer goes on, and will be caught up here.
@@ -115,36 +117,41 @@ function Answer({ turn, reconnecting, actions }: AnswerProps) {
   );
 }
 
-function Reasoning({ text, open }: { text: string; open: boolean }) {
+function AnswerFooter({ turn, actions }: { turn: Turn; actions: TurnActions }) {
   return (
-    <details className="reasoning" open={open}>
-      <summary>Reasoning</summary>
-      <p>{text}</p>
-    </details>
+    <>
+      <footer className="answer-footer">
+        {turn.trace ? (
+          <TrustLine turn={turn} summary={turn.trace} onOpen={() => actions.onTrace(turn)} />
+        ) : (
+          <Facts turn={turn} />
+        )}
+        <div className="turn-actions">
+          <CopyButton text={turn.answer} label="Copy answer" />
+          <IconButton label="Answer again" onClick={() => actions.onRegenerate(turn)}>
+            <RefreshCw size={15} />
+          </IconButton>
+          {turn.answer !== "" && <FeedbackButtons turn={turn} actions={actions} />}
+          <Branches turn={turn} onBranch={actions.onBranch} />
+        </div>
+      </footer>
+      <FeedbackComment turn={turn} actions={actions} />
+    </>
   );
 }
 
-function AnswerFooter({ turn, actions }: { turn: Turn; actions: TurnActions }) {
+/** Of an answer without a trace: what its turn says. */
+function Facts({ turn }: { turn: Turn }) {
   const facts = answerFacts(turn);
+  if (facts.length === 0) return null;
   return (
-    <footer className="answer-footer">
-      {facts.length > 0 && (
-        <p data-testid="facts">
-          {facts.map((fact, index) => (
-            <span key={fact} className={index === 0 ? "font-medium text-ink" : undefined}>
-              {fact}
-            </span>
-          ))}
-        </p>
-      )}
-      <div className="turn-actions">
-        <CopyButton text={turn.answer} label="Copy answer" />
-        <IconButton label="Answer again" onClick={() => actions.onRegenerate(turn)}>
-          <RefreshCw size={15} />
-        </IconButton>
-        <Branches turn={turn} onBranch={actions.onBranch} />
-      </div>
-    </footer>
+    <p data-testid="facts">
+      {facts.map((fact, index) => (
+        <span key={fact} className={index === 0 ? "fact font-medium text-ink" : "fact"}>
+          {fact}
+        </span>
+      ))}
+    </p>
   );
 }
 

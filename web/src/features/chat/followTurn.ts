@@ -1,16 +1,19 @@
 import { notifyManager, type QueryClient } from "@tanstack/react-query";
 import { whenUp } from "@/api/connection";
 import { apiAddress } from "@/api/origin";
-import { hasTurn, lookAgain, putChat, putTurn, turnsQuery } from "@/api/queries";
+import { hasTurn, lookAgain, putChat, putTurn, traceQuery, turnsQuery } from "@/api/queries";
 import { openTurn, readTurnEvents, reopenTurn, type TurnRequest } from "@/api/turnStream";
 import type { Turn } from "@/api/types";
 import { backoffSeconds } from "@/lib/backoff";
+import { modelName } from "@/lib/format";
 import { ProblemError, UnreachableError } from "@/lib/problems";
+import { ruleWords } from "@/lib/trust";
 import { reduceTurn, startTurn, type TurnEvent } from "@/lib/turnReducer";
 import { announce } from "@/ui/announce";
 import {
   clearPending,
   dropLiveTurn,
+  keepEarlier,
   liveTurn,
   putLiveTurn,
   setPending,
@@ -121,7 +124,18 @@ function apply(client: QueryClient, id: string, event: TurnEvent): void {
   if (state === live.state) return;
   putLiveTurn(id, { ...live, state, reconnecting: false });
   if (event.name === "turn" && event.chat) putChat(client, event.chat, "first");
-  if (state.settled && state.turn) settle(client, state.turn, live.placed);
+  if (event.name === "superseded" || event.name === "retracted") announce(told(event));
+  if (!state.settled || !state.turn) return;
+  if (state.trace) client.setQueryData(traceQuery(id).queryKey, state.trace);
+  keepEarlier(id, state.earlier);
+  settle(client, state.turn, live.placed);
+}
+
+/** What a screen reader says when an answer it may have read is not the answer any more. */
+function told(event: Extract<TurnEvent, { name: "superseded" | "retracted" }>): string {
+  return event.name === "retracted"
+    ? `What was written so far was taken back: ${ruleWords(event.rule)}.`
+    : `The answer so far was put aside. ${modelName(event.by)} answers again.`;
 }
 
 function settle(client: QueryClient, turn: Turn, placed: boolean): void {
@@ -157,6 +171,8 @@ function spoken(turn: Turn): string {
     case "incomplete":
       return "The answer was cut off. What had been written is kept.";
     default: {
+      const rule = turn.trace?.refused_by;
+      if (rule) return `The answer was refused: ${ruleWords(rule)}.`;
       const text = turn.answer.replace(/[`*_#>|]/g, "").trim();
       return `Goblin answered: ${text.length > 400 ? `${text.slice(0, 400)}… and more` : text}`;
     }

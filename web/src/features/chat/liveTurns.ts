@@ -1,6 +1,6 @@
 import { create } from "zustand";
 import type { Turn } from "@/api/types";
-import type { TurnState } from "@/lib/turnReducer";
+import type { Earlier, TurnState } from "@/lib/turnReducer";
 
 /**
  * Turns being answered right now, outside of React: a model may send a thousand tokens a second,
@@ -27,10 +27,12 @@ export interface PendingQuestion {
 
 interface LiveTurns {
   turns: Record<string, LiveTurn>;
+  /** Of turns that have ended: answers that were put aside, which stay where they were read. */
+  kept: Record<string, readonly Earlier[]>;
   pending: PendingQuestion | null;
 }
 
-export const useLiveTurns = create<LiveTurns>(() => ({ turns: {}, pending: null }));
+export const useLiveTurns = create<LiveTurns>(() => ({ turns: {}, kept: {}, pending: null }));
 
 let next: Record<string, LiveTurn> | null = null;
 let frame = 0;
@@ -50,6 +52,16 @@ export function dropLiveTurn(id: string): void {
   flush();
   const { [id]: _, ...others } = useLiveTurns.getState().turns;
   useLiveTurns.setState({ turns: others });
+}
+
+/** Most ended turns whose earlier answers stay on the page. */
+const MOST_KEPT = 50;
+
+/** The turn ends; what was put aside on its way is not saved anywhere, and stays until the page is left. */
+export function keepEarlier(id: string, earlier: readonly Earlier[]): void {
+  if (earlier.length === 0) return;
+  const others = Object.entries(useLiveTurns.getState().kept).slice(1 - MOST_KEPT);
+  useLiveTurns.setState({ kept: { ...Object.fromEntries(others), [id]: earlier } });
 }
 
 /** The reader looks at another branch: what is being written elsewhere must not push itself in. */

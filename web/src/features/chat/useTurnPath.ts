@@ -4,6 +4,7 @@ import { useShallow } from "zustand/react/shallow";
 import { turnsInOrder, turnsQuery } from "@/api/queries";
 import type { Turn } from "@/api/types";
 import { placeTurn } from "@/lib/turnPath";
+import type { Checking, Earlier } from "@/lib/turnReducer";
 import { attachTurn } from "./followTurn";
 import { useLiveTurns } from "./liveTurns";
 
@@ -41,8 +42,24 @@ export function useTurnPath(chatId: string) {
 /** The saved turns of a chat, page by page. */
 export type TurnsQuery = ReturnType<typeof useTurnPath>["query"];
 
-/** The newest state of a turn, word by word while it is being written. */
-export function useTurn(turn: Turn): { turn: Turn; reconnecting: boolean } {
+/** A turn as it is shown: its newest state, word by word while it is being written. */
+export interface ShownTurn {
+  turn: Turn;
+  reconnecting: boolean;
+  checking: Checking | null;
+  /** What was shown before the answer that counts, as long as this page is open. */
+  earlier: readonly Earlier[];
+}
+
+const nothing: readonly Earlier[] = [];
+
+export function useTurn(turn: Turn): ShownTurn {
   const live = useLiveTurns((state) => state.turns[turn.id]);
-  return { turn: live?.state.turn ?? turn, reconnecting: live?.reconnecting ?? false };
+  const kept = useLiveTurns((state) => state.kept[turn.id]);
+  return {
+    turn: live?.state.turn ?? turn,
+    reconnecting: live?.reconnecting ?? false,
+    checking: live?.state.checking ?? null,
+    earlier: live?.state.earlier ?? kept ?? nothing,
+  };
 }

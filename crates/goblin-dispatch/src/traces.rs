@@ -1,0 +1,167 @@
+//! Keeps why each answer came from where it came from, and counts it. No answer waits for that, and no answer fails
+//! because of it: a trace that cannot be kept is logged and counted as lost.
+
+mod counted;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use goblin_core::owner::Owner;
+use goblin_store::store::Store;
+use goblin_store::traces::NewTrace;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::Dispatch;
+
+/// Most traces on their way into the database; further ones are lost rather than kept waiting in memory.
+const MOST_WAITING: usize = 256;
+/// Longest a chat's turn waits for its trace, after its answer is whole.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Dispatch {
+    /// Counts a trace and keeps it in the background. Returns at once; the process does not end before it is kept.
+    pub fn keep_trace(&self, owner: &Owner, new: NewTrace) {
+        self.traces.keep(owner, new);
+    }
+
+    /// The same for a chat's turn, to be called before the turn's end is saved: who then reads the turn finds its
+    /// trace. Waits a few seconds at most; after that it goes on in the background.
+    pub async fn keep_turn_trace(&self, owner: &Owner, new: NewTrace) {
+        self.traces.keep_with_turn(owner, new).await;
+    }
+}
+
+/// Where traces go.
+pub(crate) struct Traces {
+    /// The model tier has none: there they are only counted.
+    store: Option<Store>,
+    tracker: TaskTracker,
+    room: Arc<Semaphore>,
+}
+
+impl Traces {
+    pub(crate) fn new(store: Option<Store>, tracker: TaskTracker) -> Self {
+        Self {
+            store,
+            tracker,
+            room: Arc::new(Semaphore::new(MOST_WAITING)),
+        }
+    }
+
+    fn keep(&self, owner: &Owner, new: NewTrace) {
+        counted::count(&new.trace);
+        let Some(store) = self.store.clone() else {
+            return;
+        };
+        let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
+            lost(&new, "too many are waiting");
+            return;
+        };
+        let owner = owner.clone();
+        self.tracker.spawn(async move {
+            save(&store, &owner, &new).await;
+            drop(place);
+        });
+    }
+
+    async fn keep_with_turn(&self, owner: &Owner, new: NewTrace) {
+        counted::count(&new.trace);
+        let Some(store) = self.store.clone() else {
+            return;
+        };
+        let owner = owner.clone();
+        let saved = self
+            .tracker
+            .spawn(async move { save(&store, &owner, &new).await });
+        // Not in time, or panicked: the turn ends all the same.
+        let _kept = tokio::time::timeout(PATIENCE, saved).await;
+    }
+}
+
+async fn save(store: &Store, owner: &Owner, new: &NewTrace) {
+    if let Err(error) = store.insert_trace(owner, new).await {
+        lost(new, &error.to_string());
+    }
+}
+
+fn lost(new: &NewTrace, why: &str) {
+    metrics::counter!("goblin_traces_lost_total").increment(1);
+    tracing::error!(
+        trace = new.trace.trace_id,
+        request_id = new.request_id,
+        why,
+        "a trace was not kept"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use goblin_core::clock::{Clock, Timestamp};
+    use goblin_core::id::Ids;
+    use goblin_core::trace::Trace;
+    use goblin_store::store::{Database, StoreOptions};
+
+    use super::*;
+
+    async fn store() -> Store {
+        let options = StoreOptions {
+            database: Database::Memory,
+            clock: Clock::manual(Timestamp(0)),
+            ids: Ids::counting(),
+        };
+        Store::open(options).await.unwrap()
+    }
+
+    fn named(id: &str) -> NewTrace {
+        NewTrace {
+            trace: Trace {
+                trace_id: id.into(),
+                ..Trace::default()
+            },
+            ..NewTrace::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trace_is_there_when_the_work_in_the_background_is_done() {
+        let (store, tracker) = (store().await, TaskTracker::new());
+        let traces = Traces::new(Some(store.clone()), tracker.clone());
+        traces.keep(&Owner::local(), named("t-1"));
+        tracker.close();
+        tracker.wait().await;
+        assert!(store.find_trace(&Owner::local(), "t-1").await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_turn_ends_after_its_trace_is_there() {
+        let store = store().await;
+        let traces = Traces::new(Some(store.clone()), TaskTracker::new());
+        traces.keep_with_turn(&Owner::local(), named("t-1")).await;
+        assert!(store.find_trace(&Owner::local(), "t-1").await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_or_cannot_be_saved_is_lost_and_counted_and_nobody_waits_for_it() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let measured = recorder.handle();
+        let _here = metrics::set_default_local_recorder(&recorder);
+        let lost = |n: usize| {
+            let (line, rendered) = (format!("goblin_traces_lost_total {n}"), measured.render());
+            assert!(rendered.contains(&line), "{line} in {rendered}");
+        };
+        let (store, tracker) = (store().await, TaskTracker::new());
+        let traces = Traces::new(Some(store.clone()), tracker.clone());
+        // Nothing in the background runs before this test waits: all places are taken.
+        for n in 0..=MOST_WAITING {
+            traces.keep(&Owner::local(), named(&format!("t-{n}")));
+        }
+        lost(1);
+        tracker.close();
+        tracker.wait().await;
+        lost(1);
+        store.close().await;
+        traces.keep_with_turn(&Owner::local(), named("late")).await;
+        lost(2);
+    }
+}

@@ -1,0 +1,175 @@
+//! Traces and feedback over HTTP: shown to their owner, refused with a reason, labels checked.
+
+use goblin_core::id::Ids;
+use goblin_core::owner::Owner;
+use goblin_core::trace::Trace;
+use goblin_store::traces::NewTrace;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::client::data;
+use crate::test_app::TestApp;
+
+/// A chat's first turn, answered.
+async fn answered(app: &TestApp) -> String {
+    let chat = app.chat(&json!({})).await;
+    let body = json!({"content": "hi"});
+    let mut reply = app.post(&format!("/api/chats/{chat}/turns"), &body).await;
+    let events = reply.events().await;
+    data(events.last().unwrap())["turn"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// Keeps a trace as the one who answers does, and returns its id.
+async fn traced(app: &TestApp, turn: Option<&str>, model: &str) -> String {
+    let id = Ids::Random.next_id();
+    let new = NewTrace {
+        request_id: "r-1".into(),
+        turn: turn.map(str::to_owned),
+        trace: Trace {
+            trace_id: id.clone(),
+            created_at_ms: app.clock.now().0,
+            model: model.into(),
+            ..Trace::default()
+        },
+    };
+    let store = app.store.as_ref().unwrap();
+    store.insert_trace(&Owner::local(), &new).await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn a_trace_is_shown_by_its_id_and_by_its_turn() {
+    let app = TestApp::local().await;
+    let turn = answered(&app).await;
+    let mut none = app.get(&format!("/api/turns/{turn}/trace")).await;
+    assert_eq!(none.status, 404);
+    assert_eq!(none.json().await["detail"], "There is no such trace.");
+    let id = traced(&app, Some(&turn), "goblin").await;
+    for path in [format!("/v1/traces/{id}"), format!("/api/turns/{turn}/trace")] {
+        let mut shown = app.get(&path).await;
+        assert_eq!(shown.status, 200, "{path}");
+        let trace = shown.json().await;
+        assert_eq!(
+            (&trace["trace_id"], &trace["model"]),
+            (&json!(id), &json!("goblin"))
+        );
+    }
+    let turn = app.get(&format!("/api/turns/{turn}")).await.json().await;
+    assert_eq!(turn["trace"]["trace_id"], id);
+    assert_eq!(turn["trace"]["checked"], false);
+}
+
+#[tokio::test]
+async fn traces_are_listed_newest_first_by_page() {
+    let app = TestApp::local().await;
+    for model in ["a", "b", "c"] {
+        app.clock.advance_ms(1);
+        traced(&app, None, model).await;
+    }
+    let page = app.get("/v1/traces?limit=2").await.json().await;
+    let asked = |page: &Value, at: usize| page["items"][at]["asked_for"].clone();
+    assert_eq!((asked(&page, 0), asked(&page, 1)), (json!("c"), json!("b")));
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let rest = app.get(&format!("/v1/traces?cursor={cursor}")).await.json().await;
+    assert_eq!(
+        (asked(&rest, 0), rest["next_cursor"].clone()),
+        (json!("a"), Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_trace_is_refused_in_the_shape_of_its_door() {
+    let app = TestApp::local().await;
+    let unknown = Ids::Random.next_id();
+    for path in [format!("/v1/traces/{unknown}"), "/v1/traces/x".to_owned()] {
+        let mut refused = app.get(&path).await;
+        assert_eq!(refused.status, 404, "{path}");
+        let said = refused.json().await;
+        assert_eq!(said["error"]["message"], "There is no such trace.", "{path}");
+    }
+    let mut refused = app.get(&format!("/api/turns/{unknown}/trace")).await;
+    assert_eq!(refused.status, 404);
+    assert_eq!(refused.json().await["detail"], "There is no such turn.");
+    for (query, param) in [("limit=0", "limit"), ("cursor=zz", "cursor"), ("page=2", "page")] {
+        let mut refused = app.get(&format!("/v1/traces?{query}")).await;
+        assert_eq!(refused.status, 400, "{query}");
+        assert_eq!(refused.json().await["error"]["param"], param, "{query}");
+    }
+    let elsewhere = app
+        .call(Method::GET, &format!("/v1/traces/{unknown}"))
+        .header("origin", "https://evil.example")
+        .send()
+        .await;
+    assert_eq!(elsewhere.status, 403);
+}
+
+#[tokio::test]
+async fn feedback_is_kept_field_by_field_and_shown_with_its_turn() {
+    let app = TestApp::local().await;
+    let turn = answered(&app).await;
+    let mut again = app
+        .post(&format!("/api/turns/{turn}/regenerate"), &json!({}))
+        .await;
+    let other = data(again.events().await.last().unwrap())["turn"]["id"].clone();
+    let path = format!("/api/turns/{turn}/feedback");
+    let mut said = app.post(&path, &json!({"rating": "down"})).await;
+    assert_eq!(said.status, 200);
+    let said = said.json().await;
+    assert_eq!(
+        (&said["rating"], &said["better_turn"]),
+        (&json!("down"), &Value::Null)
+    );
+    let change = json!({"better_turn": other, "second_opinion": other, "comment": "It is too short."});
+    let said = app.post(&path, &change).await.json().await;
+    assert_eq!(
+        (&said["rating"], &said["better_turn"], &said["comment"]),
+        (&json!("down"), &other, &json!("It is too short."))
+    );
+    let shown = app.get(&format!("/api/turns/{turn}")).await.json().await;
+    assert_eq!(shown["feedback"], said);
+    let taken_back = json!({"rating": null, "comment": "  "});
+    let said = app.post(&path, &taken_back).await.json().await;
+    assert_eq!(
+        (&said["rating"], &said["comment"], &said["better_turn"]),
+        (&Value::Null, &Value::Null, &other)
+    );
+}
+
+#[tokio::test]
+async fn feedback_that_makes_no_sense_is_refused_naming_the_field() {
+    let app = TestApp::local().await;
+    let turn = answered(&app).await;
+    let path = format!("/api/turns/{turn}/feedback");
+    for (body, param) in [
+        (json!({}), "rating"),
+        (json!({"rating": "sideways"}), "rating"),
+        (json!({"rating": 5}), "rating"),
+        (json!({"better_turn": "x"}), "better_turn"),
+        (json!({"better_turn": turn}), "better_turn"),
+        (json!({"second_opinion": turn}), "second_opinion"),
+        (json!({"comment": "x".repeat(4097)}), "comment"),
+        (json!({"stars": 5}), "stars"),
+    ] {
+        let mut refused = app.post(&path, &body).await;
+        assert_eq!(refused.status, 422, "{body}");
+        let problem = refused.json().await;
+        assert_eq!(
+            (&problem["code"], &problem["param"]),
+            (&json!("invalid_request"), &json!(param)),
+            "{body}"
+        );
+    }
+    let unknown = format!("/api/turns/{}/feedback", Ids::Random.next_id());
+    let refused = app.post(&unknown, &json!({"rating": "up"})).await;
+    assert_eq!(refused.status, 404);
+    let elsewhere = app
+        .call(Method::POST, &path)
+        .json(&json!({"rating": "up"}))
+        .header("origin", "https://evil.example")
+        .send()
+        .await;
+    assert_eq!(elsewhere.status, 403);
+}
