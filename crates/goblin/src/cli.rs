@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and the words that teach it.
 
+mod eval;
 mod keys;
 mod roster;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Request;
 
+pub(crate) use eval::{Eval, EvalReport, EvalRun};
 pub(crate) use keys::{CreateKey, Expiry, Keys};
 pub(crate) use roster::{Bench, RosterCommand};
 
@@ -81,6 +83,9 @@ pub(crate) enum Command {
     /// The database's schema
     #[command(subcommand)]
     Migrate(Migrate),
+    /// How good judges and the router are: ask them about labelled cases, and make a report
+    #[command(subcommand)]
+    Eval(Eval),
     /// How a running goblin is: its parts and its models
     Status {
         /// Print JSON

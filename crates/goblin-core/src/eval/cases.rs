@@ -147,7 +147,9 @@ impl RoutingCase {
 
 /// Is the case of this name held out? The first byte of the SHA-256 of its id decides, so that it never changes sides.
 pub fn held_out(id: &str) -> bool {
-    Sha256::digest(id).first().is_some_and(|byte| *byte < HELD_OUT_BELOW)
+    Sha256::digest(id)
+        .first()
+        .is_some_and(|byte| *byte < HELD_OUT_BELOW)
 }
 
 /// 16 hexadecimal digits of the SHA-256 of `parts`, each told apart from the next.
@@ -245,7 +247,11 @@ pub fn read_xstest(text: &str) -> Result<Vec<JudgedCase>, CaseError> {
         let good = match row.label.as_str() {
             "safe" => true,
             "unsafe" => false,
-            other => return Err(error(format!("the label `{other}` is neither `safe` nor `unsafe`"))),
+            other => {
+                return Err(error(format!(
+                    "the label `{other}` is neither `safe` nor `unsafe`"
+                )));
+            }
         };
         cases.push(JudgedCase {
             id: format!("xstest-{}", row.id),
@@ -289,7 +295,10 @@ fn bounded(text: &str) -> Result<(), CaseError> {
 
 fn lines<T: for<'de> Deserialize<'de>>(text: &str) -> Result<Vec<T>, CaseError> {
     bounded(text)?;
-    let written = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let written = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
     let read = written.map(|(place, line)| {
         serde_json::from_str(line).map_err(|e| CaseError {
             line: place + 1,
@@ -321,6 +330,7 @@ mod tests {
     const XSTEST: &str = include_str!("../../../../evals/data/xstest_prompts.csv");
     const SAMPLE: &str = include_str!("../../../../evals/data/xstest_sample.csv");
     const ROUTING: &str = include_str!("../../../../evals/cases/routing.jsonl");
+    const SECOND: &str = include_str!("../../../../evals/cases/routing-second.jsonl");
     const ACCEPTANCE: &str = include_str!("../../../../evals/cases/routing-acceptance.jsonl");
 
     #[test]
@@ -370,6 +380,30 @@ mod tests {
     }
 
     #[test]
+    fn the_second_set_is_held_out_whole_and_repeats_nothing_of_the_first() {
+        let (first, second) = (
+            read_routing(ROUTING).expect("cases"),
+            read_routing(SECOND).expect("cases"),
+        );
+        assert!(second.len() >= 90, "{}", second.len());
+        for case in &second {
+            assert!(case.held_out(), "{}", case.id);
+            assert!(
+                !first
+                    .iter()
+                    .any(|c| c.id == case.id || c.messages == case.messages),
+                "{}",
+                case.id
+            );
+        }
+        let both = [ROUTING, SECOND].concat();
+        assert_eq!(
+            read_routing(&both).expect("cases").len(),
+            first.len() + second.len()
+        );
+    }
+
+    #[test]
     fn the_accepted_cases_are_read_too_with_what_they_ask() {
         let cases = read_routing(ACCEPTANCE).expect("cases");
         assert_eq!(cases.len(), 22);
@@ -384,8 +418,16 @@ mod tests {
     fn what_is_wrong_is_told_with_its_line() {
         let table = [
             ("{\"id\":\"a\"}", 1, "missing field"),
-            ("\n{\"id\":\"a\",\"prompt\":\"p\",\"answer\":\"a\",\"expect\":{\"is_safe\":1}}", 2, "match"),
-            ("{\"id\":\"a\",\"prompt\":\"p\",\"answer\":\"a\",\"expect\":{\"is_safe\":true},\"x\":1}", 1, "unknown"),
+            (
+                "\n{\"id\":\"a\",\"prompt\":\"p\",\"answer\":\"a\",\"expect\":{\"is_safe\":1}}",
+                2,
+                "match",
+            ),
+            (
+                "{\"id\":\"a\",\"prompt\":\"p\",\"answer\":\"a\",\"expect\":{\"is_safe\":true},\"x\":1}",
+                1,
+                "unknown",
+            ),
         ];
         for (text, line, words) in table {
             let error = read_judged(text).expect_err("wrong");
@@ -397,7 +439,12 @@ mod tests {
         let label = read_xstest("id,prompt,type,label\n1,p,t,perhaps\n").expect_err("a label");
         assert_eq!((label.line, label.reason.contains("perhaps")), (2, true));
         let huge = "{\"id\":\"a\",\"messages\":[],\"expect\":{},\"context_repeat\":[\"aaaa\",99999999]}";
-        assert!(read_routing(huge).expect_err("too large").reason.contains("bytes"));
+        assert!(
+            read_routing(huge)
+                .expect_err("too large")
+                .reason
+                .contains("bytes")
+        );
     }
 
     #[test]

@@ -172,9 +172,7 @@ mod tests {
     fn the_interval_solves_its_equation() {
         // At the lower bound t, area − t = Z · √V(t).
         let found = auroc_interval(0.8, 30, 50);
-        let v = |t: f64| {
-            t * (1.0 - t) * (1.0 + 39.0 * (1.0 - t) / (2.0 - t) + 39.0 * t / (1.0 + t)) / 1500.0
-        };
+        let v = |t: f64| t * (1.0 - t) * (1.0 + 39.0 * (1.0 - t) / (2.0 - t) + 39.0 * t / (1.0 + t)) / 1500.0;
         assert!((0.8 - found.low - Z * v(found.low).sqrt()).abs() < 1e-9);
         assert!((found.high - 0.8 - Z * v(found.high).sqrt()).abs() < 1e-9);
     }

@@ -156,11 +156,7 @@ impl Judged {
             bad,
             mean_mass: mass / answered.len().max(1) as f64,
             auroc: area,
-            auroc_interval: auroc_interval(
-                area.unwrap_or(0.5),
-                if area.is_some() { good } else { 0 },
-                bad,
-            ),
+            auroc_interval: auroc_interval(area.unwrap_or(0.5), if area.is_some() { good } else { 0 }, bad),
             auprc_of_bad: auprc_of_bad(&verdicts),
             ece: ece(&verdicts, BINS),
             brier: brier(&verdicts),
@@ -233,7 +229,13 @@ fn groups(lines: &[&JudgedLine], threshold: f64) -> Vec<Group> {
 }
 
 fn wrongest(lines: &[&JudgedLine]) -> Vec<Wrong> {
-    let distance = |w: &Wrong| if w.good { 1.0 - w.probability } else { w.probability };
+    let distance = |w: &Wrong| {
+        if w.good {
+            1.0 - w.probability
+        } else {
+            w.probability
+        }
+    };
     let mut all: Vec<Wrong> = lines
         .iter()
         .filter_map(|line| {
@@ -284,7 +286,10 @@ mod tests {
             line("d", false, Some(0.2), 0.9),
         ];
         let found = of(&lines, 4);
-        assert_eq!((found.asked, found.no_verdict, found.good, found.bad), (4, 1, 2, 1));
+        assert_eq!(
+            (found.asked, found.no_verdict, found.good, found.bad),
+            (4, 1, 2, 1)
+        );
         assert_eq!((found.refused_good.count, found.refused_good.of), (1, 3));
         assert_eq!((found.accepted_bad.count, found.accepted_bad.of), (0, 1));
         assert_eq!(found.auroc, Some(0.5));
@@ -300,7 +305,10 @@ mod tests {
             failed,
         ];
         let found = of(&lines, 5);
-        assert_eq!((found.asked, found.no_verdict, found.failed, found.missing), (2, 2, 1, 3));
+        assert_eq!(
+            (found.asked, found.no_verdict, found.failed, found.missing),
+            (2, 2, 1, 3)
+        );
         assert_eq!(found.first_failure.as_deref(), Some("it was away"));
         assert_eq!((found.auroc, found.ece, found.brier), (None, None, None));
         assert!(found.roc.is_empty() && found.wrongest.is_empty());

@@ -52,7 +52,8 @@ fn introduction(report: &Report, out: &mut String) {
     if judged == 0 {
         return;
     }
-    let acting = judges(report).filter(|(_, reported, _)| reported.record.as_ref().is_some_and(|r| r.gives_authority));
+    let acting =
+        judges(report).filter(|(_, reported, _)| reported.record.as_ref().is_some_and(|r| r.gives_authority));
     let acting = acting.count();
     *out += "<p>A judge is a model that is asked whether a question or an answer is all right. Its answer is read as a \
              probability. It may refuse or escalate by itself only when a record shows that it can tell one from the \
@@ -77,9 +78,10 @@ fn overview(report: &Report, out: &mut String) {
     for (place, reported, judged) in judges(report) {
         let run = &reported.run;
         let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.2}"));
-        let area = judged
-            .auroc
-            .map_or_else(|| "–".to_owned(), |a| says::with_interval(a, judged.auroc_interval));
+        let area = judged.auroc.map_or_else(
+            || "–".to_owned(),
+            |a| says::with_interval(a, judged.auroc_interval),
+        );
         let authority = match &reported.record {
             Some(r) if r.gives_authority => "yes",
             Some(r) if r.evaluation.is_some() => "no",
@@ -174,9 +176,21 @@ fn again(reported: &Reported, out: &mut String) {
         ("Begun", escaped(&run.started_at.to_rfc3339())),
         ("Program", format!("goblin {}", escaped(&run.goblin))),
         ("Model", escaped(&size.join(", "))),
-        ("Model file", format!("<code>{}</code>", escaped(&run.digest.clone().unwrap_or_else(unknown)))),
-        ("Cases", format!("{} <code>{}</code>", run.cases, escaped(&run.cases_hash))),
-        ("As asked", format!("<code>{}</code>", escaped(&run.questions_hash))),
+        (
+            "Model file",
+            format!(
+                "<code>{}</code>",
+                escaped(&run.digest.clone().unwrap_or_else(unknown))
+            ),
+        ),
+        (
+            "Cases",
+            format!("{} <code>{}</code>", run.cases, escaped(&run.cases_hash)),
+        ),
+        (
+            "As asked",
+            format!("<code>{}</code>", escaped(&run.questions_hash)),
+        ),
     ];
     *out += "<details><summary>How to do it again</summary>\n<dl>\n";
     for (what, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {

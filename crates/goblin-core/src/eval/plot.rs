@@ -189,14 +189,20 @@ mod tests {
     #[test]
     fn axes_have_round_numbers() {
         let shown = |axis: Axis| axis.ticks().into_iter().map(|(_, text)| text).collect::<Vec<_>>();
-        assert_eq!(shown(Axis::part("p")), ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]);
+        assert_eq!(
+            shown(Axis::part("p")),
+            ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]
+        );
         assert_eq!(shown(axis(130.0)), ["0", "50", "100"]);
         assert_eq!(shown(axis(1.0)).len(), 6);
     }
 
     #[test]
     fn nothing_in_a_text_is_markup() {
-        assert_eq!(escaped("<a href=\"x\">'&"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;");
+        assert_eq!(
+            escaped("<a href=\"x\">'&"),
+            "&lt;a href=&quot;x&quot;&gt;&#39;&amp;"
+        );
     }
 
     proptest! {

@@ -66,14 +66,23 @@ impl Report {
     /// Of these runs.
     pub fn of(runs: Vec<Run>) -> Self {
         let mut runs: Vec<Reported> = runs.into_iter().map(Reported::of).collect();
-        let key = |r: &Reported| (r.run.set, r.run.questions.clone(), r.run.subject.clone(), r.run.seed);
+        let key = |r: &Reported| {
+            (
+                r.run.set,
+                r.run.questions.clone(),
+                r.run.subject.clone(),
+                r.run.seed,
+            )
+        };
         runs.sort_by_key(key);
         Self { form: FORM, runs }
     }
 
     /// Every record in it, whether it gives authority or takes it away.
     pub fn evaluations(&self) -> impl Iterator<Item = &Evaluation> {
-        self.runs.iter().filter_map(|run| run.record.as_ref()?.evaluation.as_ref())
+        self.runs
+            .iter()
+            .filter_map(|run| run.record.as_ref()?.evaluation.as_ref())
     }
 }
 
@@ -119,7 +128,9 @@ fn standing(header: &RunHeader, figures: &Judged) -> Standing {
             let why = match &short {
                 None => "By this record its verdicts may act on these questions.".to_owned(),
                 Some(short) => {
-                    format!("By this record its verdicts only advise, they never refuse or escalate: {short}.")
+                    format!(
+                        "By this record its verdicts only advise, they never refuse or escalate: {short}."
+                    )
                 }
             };
             Standing {
@@ -154,9 +165,14 @@ fn record(header: &RunHeader, figures: &Judged) -> Result<Evaluation, String> {
             .split_once('/')
             .map_or(header.subject.as_str(), |(_, model)| model)
             .to_owned(),
-        quantization: header.quantisation.clone().unwrap_or_else(|| "unknown".to_owned()),
+        quantization: header
+            .quantisation
+            .clone()
+            .unwrap_or_else(|| "unknown".to_owned()),
         question_set: set.as_str().to_owned(),
-        question_set_hash: hashes.ok_or("it does not say which questions were asked")?.to_owned(),
+        question_set_hash: hashes
+            .ok_or("it does not say which questions were asked")?
+            .to_owned(),
         prompt_hash: header.questions_hash.clone(),
         auroc,
         false_refusals_xstest: figures.refused_good.rate.filter(|_| on_xstest),
@@ -197,7 +213,10 @@ mod tests {
         let record = report.runs[0].record.as_ref().expect("a standing");
         assert!(record.gives_authority, "{}", record.why);
         let found = report.evaluations().next().expect("a record");
-        assert_eq!((found.model.as_str(), found.quantization.as_str()), ("small", "Q4_1"));
+        assert_eq!(
+            (found.model.as_str(), found.quantization.as_str()),
+            ("small", "Q4_1")
+        );
         assert_eq!((found.items, found.false_refusals_xstest), (100, Some(0.0)));
         assert!((found.auroc - 1.0).abs() < 1e-9);
     }
@@ -216,7 +235,11 @@ mod tests {
         assert_eq!(report.evaluations().count(), 1);
         let record = report.runs[0].record.as_ref().expect("a standing");
         assert!(!record.gives_authority);
-        assert!(record.why.contains("only advise") && record.why.contains("AUROC"), "{}", record.why);
+        assert!(
+            record.why.contains("only advise") && record.why.contains("AUROC"),
+            "{}",
+            record.why
+        );
     }
 
     #[test]
@@ -225,7 +248,12 @@ mod tests {
         half.header.cases = 450;
         let report = Report::of(vec![half]);
         assert_eq!(report.evaluations().count(), 0);
-        assert!(report.runs[0].says.join(" ").contains("330 of its cases have no answer"));
+        assert!(
+            report.runs[0]
+                .says
+                .join(" ")
+                .contains("330 of its cases have no answer")
+        );
     }
 
     #[test]

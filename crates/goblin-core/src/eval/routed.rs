@@ -148,7 +148,10 @@ mod tests {
         let shown: Vec<&str> = found.mistakes.iter().map(|m| m.id.as_str()).collect();
         assert_eq!(shown, ["5"]);
         assert_eq!(found.intents.len(), 12);
-        assert_eq!((found.intents[0].recall.count, found.intents[0].recall.of), (2, 3));
+        assert_eq!(
+            (found.intents[0].recall.count, found.intents[0].recall.of),
+            (2, 3)
+        );
         assert_eq!(found.intents[0].precision.rate, Some(1.0));
         assert_eq!(found.tags.len(), 1);
         assert_eq!(found.languages[0].0, "en");

@@ -65,7 +65,11 @@ impl RunHeader {
             ("limit", number(&self.limit), number(&other.limit)),
             ("subject", self.subject.clone(), other.subject.clone()),
             ("model file", text(&self.digest), text(&other.digest)),
-            ("quantisation", text(&self.quantisation), text(&other.quantisation)),
+            (
+                "quantisation",
+                text(&self.quantisation),
+                text(&other.quantisation),
+            ),
             ("questions", text(&self.questions), text(&other.questions)),
             (
                 "questions' hash",
@@ -184,7 +188,9 @@ pub enum RunError {
 /// # Errors
 /// What is wrong, and where.
 pub fn read_run(text: &str) -> Result<Run, RunError> {
-    let whole = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
+    let whole = text
+        .rfind('\n')
+        .map_or("", |end| text.get(..end).unwrap_or_default());
     let mut rows = whole.lines().enumerate();
     let first = rows.next().map_or("", |(_, line)| line);
     let header: RunHeader = serde_json::from_str(first).map_err(|e| RunError::Header(e.to_string()))?;
@@ -271,7 +277,9 @@ mod tests {
         let whole = text(&[failed, line("b", Some(0.25)), line("a", Some(0.5))]);
         for cut in ["", "{\"id\":\"c\",", "{"] {
             let run = read_run(&format!("{whole}{cut}")).expect("a run");
-            let Lines::Judged(lines) = run.lines else { panic!("judged") };
+            let Lines::Judged(lines) = run.lines else {
+                panic!("judged")
+            };
             assert_eq!(lines, [line("a", Some(0.5)), line("b", Some(0.25))]);
         }
     }

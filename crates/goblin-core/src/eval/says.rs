@@ -1,6 +1,7 @@
 //! What figures mean, in sentences for people who did not make them.
 
 use super::bounds::{Interval, Rate};
+use super::counts_of;
 use super::judged::Judged;
 use super::routed::Routed;
 use super::run::RunHeader;
@@ -49,7 +50,10 @@ pub(super) fn words(header: &RunHeader) -> (&'static str, &'static str) {
 pub(super) fn judged(header: &RunHeader, figures: &Judged) -> Vec<String> {
     let mut out = vec![how_many(header, figures)];
     if let Some(why) = &figures.first_failure {
-        out.push(format!("{} cases failed, the first because: {why}", figures.failed));
+        out.push(format!(
+            "{} cases failed, the first because: {why}",
+            figures.failed
+        ));
     }
     out.extend(tells_apart(header, figures));
     out.extend(probabilities(figures));
@@ -153,17 +157,21 @@ pub(super) fn routed(figures: &Routed) -> Vec<String> {
         side(&figures.held_out),
         side(&figures.open)
     )];
-    let pairs = Intent::ALL.iter().zip(&figures.confusion).flat_map(|(expected, row)| {
-        let found = Intent::ALL.iter().zip(row);
-        found
-            .filter(move |(found, count)| *found != expected && **count > 0)
-            .map(move |(found, count)| (*count, *expected, *found))
-    });
+    let pairs = Intent::ALL
+        .iter()
+        .zip(&figures.confusion)
+        .flat_map(|(expected, row)| {
+            let found = Intent::ALL.iter().zip(row);
+            found
+                .filter(move |(found, count)| *found != expected && **count > 0)
+                .map(move |(found, count)| (*count, *expected, *found))
+        });
     if let Some((count, expected, found)) = pairs.max_by_key(|(count, ..)| *count) {
         out.push(format!(
-            "The commonest mistake: {} taken for {}, {count} times.",
+            "The commonest mistake: {} taken for {}, in {}.",
             expected.as_str(),
-            found.as_str()
+            found.as_str(),
+            counts_of(count)
         ));
     }
     out
@@ -195,7 +203,10 @@ mod tests {
     #[test]
     fn a_poor_judge_is_called_one() {
         let same = said(|_| 0.9);
-        assert!(same.contains("no better") || same.contains("any better than a coin"), "{same}");
+        assert!(
+            same.contains("no better") || same.contains("any better than a coin"),
+            "{same}"
+        );
         assert!(same.contains("nearly the same of everything"), "{same}");
         let turned = said(|n| if n % 2 == 0 { 0.1 } else { 0.9 });
         assert!(turned.contains("worse than a coin"), "{turned}");
@@ -221,12 +232,15 @@ mod tests {
 
     #[test]
     fn the_router_is_told_by_the_cases_kept_from_it() {
-        let mut lines = vec![line("a", Intent::Code, Intent::Chat), line("b", Intent::Code, Intent::Code)];
+        let mut lines = vec![
+            line("a", Intent::Code, Intent::Chat),
+            line("b", Intent::Code, Intent::Code),
+        ];
         lines[0].held_out = true;
         lines[1].held_out = false;
         let text = routed(&Routed::of(&lines)).join(" ");
         assert!(text.contains("Right about 0 of 1"), "{text}");
-        assert!(text.contains("code taken for chat, 1 times"), "{text}");
+        assert!(text.contains("code taken for chat, in 1 case"), "{text}");
     }
 
     #[test]

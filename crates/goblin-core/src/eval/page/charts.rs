@@ -51,14 +51,24 @@ pub(super) fn roc(run: &RunHeader, judged: &Judged) -> Option<String> {
 
 pub(super) fn reliability(judged: &Judged) -> Option<String> {
     let error = judged.ece?;
-    let most = judged.reliability.iter().map(|bin| bin.count).max().unwrap_or(1).max(1);
+    let most = judged
+        .reliability
+        .iter()
+        .map(|bin| bin.count)
+        .max()
+        .unwrap_or(1)
+        .max(1);
     let filled = judged.reliability.iter().filter(|bin| bin.count > 0);
     let bars = filled
         .clone()
         .filter_map(|bin| Some((bin.from, bin.to, bin.good_rate?)));
     let dots = filled.filter_map(|bin| {
         let radius = 2.0 + (LARGEST - 2.0) * (bin.count as f64 / most as f64).sqrt();
-        let says = format!("{}, of which {}", counts_of(bin.count), says::percent(bin.good_rate?));
+        let says = format!(
+            "{}, of which {}",
+            counts_of(bin.count),
+            says::percent(bin.good_rate?)
+        );
         Some((bin.mean_probability?, bin.good_rate?, radius, says + " are good"))
     });
     let chart = Chart {
@@ -99,7 +109,10 @@ pub(super) fn times(judged: &Judged) -> Option<String> {
     let first = judged.times.first().map(|(ms, _)| (*ms, 0.0));
     let points = first.into_iter().chain(judged.times.iter().copied());
     let chart = Chart {
-        describe: format!("Time of a verdict: median {:.0} ms, most {:.0} ms", ms.median, ms.most),
+        describe: format!(
+            "Time of a verdict: median {:.0} ms, most {:.0} ms",
+            ms.median, ms.most
+        ),
         x: Axis {
             label: "milliseconds",
             to: ms.most.max(1.0) * 1.05,
@@ -108,6 +121,9 @@ pub(super) fn times(judged: &Judged) -> Option<String> {
         y: Axis::part("verdicts that took no longer"),
         layers: vec![Layer::Line("main", points.collect())],
     };
-    let explains = format!("Half took at most {:.0} ms, nine of ten {:.0} ms.", ms.median, ms.p90);
+    let explains = format!(
+        "Half took at most {:.0} ms, nine of ten {:.0} ms.",
+        ms.median, ms.p90
+    );
     Some(figure("How long does it take?", &explains, &chart))
 }

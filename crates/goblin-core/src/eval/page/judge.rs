@@ -53,7 +53,10 @@ fn costs(judged: &Judged, out: &mut String) {
         let value = serde_json::to_value(method).unwrap_or_default();
         value.as_str().unwrap_or("unknown").to_owned()
     };
-    let read = judged.backends.iter().map(|(m, n)| format!("{} {n} times", word(*m)));
+    let read = judged
+        .backends
+        .iter()
+        .map(|(m, n)| format!("{} {n} times", word(*m)));
     *out += &format!(
         "<p class=\"quiet\">Read by: {}. Probability on valid options: {:.2} on average.</p>\n",
         read.collect::<Vec<_>>().join(", "),

@@ -42,7 +42,11 @@ fn is_well_formed(html: &str) -> bool {
     let mut open: Vec<String> = Vec::new();
     for piece in html.split('<').skip(1) {
         let tag = piece.split('>').next().unwrap_or_default();
-        let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap_or_default();
+        let name = tag
+            .trim_start_matches('/')
+            .split([' ', '/'])
+            .next()
+            .unwrap_or_default();
         if let Some(closed) = tag.strip_prefix('/') {
             if open.pop().as_deref() != Some(closed) {
                 return false;
@@ -59,12 +63,18 @@ fn the_page_needs_nothing_else_and_runs_nothing() {
     let report = Report::of(vec![judged("engine/small", |n| (n as f64) / 40.0), routed()]);
     let html = page(&report);
     assert!(is_well_formed(&html));
-    for outside in ["<script", "src=", "url(", "@import", "<link", "onload", "http:", "https:", "NaN", "inf"] {
+    for outside in [
+        "<script", "src=", "url(", "@import", "<link", "onload", "http:", "https:", "NaN", "inf",
+    ] {
         assert!(!html.contains(outside), "{outside}");
     }
     assert!(html.contains("prefers-color-scheme: dark"));
     assert_eq!(html.matches("<svg").count(), 4);
-    for part in ["Does it tell them apart?", "Does a probability mean what it says?", "How long does it take?"] {
+    for part in [
+        "Does it tell them apart?",
+        "Does a probability mean what it says?",
+        "How long does it take?",
+    ] {
         assert!(html.contains(part), "{part}");
     }
 }
@@ -80,10 +90,16 @@ fn what_stands_in_a_run_is_never_markup() {
 
 #[test]
 fn a_report_of_poor_judges_says_so_at_the_top() {
-    let report = Report::of(vec![judged("engine/small", |_| 0.5), judged("engine/other", |_| 0.4)]);
+    let report = Report::of(vec![
+        judged("engine/small", |_| 0.5),
+        judged("engine/other", |_| 0.4),
+    ]);
     let html = page(&report);
     let top = html.split("<h2>").next().unwrap_or_default();
-    assert!(top.contains("None of the 2 runs of judges here gives authority"), "{top}");
+    assert!(
+        top.contains("None of the 2 runs of judges here gives authority"),
+        "{top}"
+    );
 }
 
 #[test]
@@ -100,7 +116,9 @@ fn runs_without_a_verdict_and_no_runs_at_all_are_pages_too() {
 #[test]
 fn held_out_mistakes_are_not_shown() {
     let mut run = routed();
-    let Lines::Routed(lines) = &mut run.lines else { panic!("routed") };
+    let Lines::Routed(lines) = &mut run.lines else {
+        panic!("routed")
+    };
     lines[0].held_out = true;
     let html = page(&Report::of(vec![run]));
     assert!(!html.contains("code-01"));
