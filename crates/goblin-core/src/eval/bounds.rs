@@ -131,13 +131,13 @@ mod tests {
         assert_eq!(rate.interval, Interval { low: 0.0, high: 1.0 });
     }
 
-    /// P(X ≤ k) for X of n tries with rate p, summed term by term.
+    /// P(X ≤ k) for X of n tries with rate p, summed term by term; in logarithms, because (1 − p)ⁿ may be no number.
     fn at_most(k: usize, n: usize, p: f64) -> f64 {
-        let mut term = (1.0 - p).powi(i32::try_from(n).expect("small"));
+        let mut ways = 0.0_f64;
         let mut sum = 0.0;
         for i in 0..=k {
-            sum += term;
-            term *= (n - i) as f64 / (i + 1) as f64 * p / (1.0 - p);
+            sum += (ways + i as f64 * p.ln() + (n - i) as f64 * (1.0 - p).ln()).exp();
+            ways += ((n - i) as f64 / (i + 1) as f64).ln();
         }
         sum
     }

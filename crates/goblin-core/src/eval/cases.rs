@@ -154,13 +154,7 @@ pub fn held_out(id: &str) -> bool {
 
 /// 16 hexadecimal digits of the SHA-256 of `parts`, each told apart from the next.
 pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    let digits = hash.finalize().into_iter().take(8);
-    digits.map(|byte| format!("{byte:02x}")).collect()
+    crate::judge::fingerprint(parts)
 }
 
 /// The first `limit` of `items` in an order that `seed` and their names alone decide. Without a limit all, as they are.

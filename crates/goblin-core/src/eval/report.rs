@@ -1,6 +1,7 @@
 //! Runs made into a report: figures, what they mean, and the record that may give a judge authority.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::judged::Judged;
 use super::routed::Routed;
@@ -16,6 +17,9 @@ pub const FORM: u32 = 1;
 pub const LEAST_VERDICTS: usize = 100;
 /// Fewest of each kind among them.
 pub const LEAST_OF_EACH: usize = 30;
+
+/// Numbers in JSON are multiples of one by this.
+const ROUNDING: f64 = 1e6;
 
 /// The report. It holds nothing of the cases' texts, and the same runs always make the same report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +82,13 @@ impl Report {
         Self { form: FORM, runs }
     }
 
+    /// The report as JSON for a file or a program, its numbers with six digits behind the point: more would be noise.
+    pub fn to_json(&self) -> String {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        round(&mut value);
+        format!("{value:#}")
+    }
+
     /// Every record in it, whether it gives authority or takes it away.
     pub fn evaluations(&self) -> impl Iterator<Item = &Evaluation> {
         self.runs
@@ -111,6 +122,18 @@ impl Reported {
                 }
             }
         }
+    }
+}
+
+fn round(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let rounded = number.as_f64().map(|n| (n * ROUNDING).round() / ROUNDING);
+            *value = rounded.into();
+        }
+        Value::Array(values) => values.iter_mut().for_each(round),
+        Value::Object(fields) => fields.values_mut().for_each(round),
+        _ => {}
     }
 }
 
@@ -267,8 +290,10 @@ mod tests {
         let report = Report::of(runs);
         assert_eq!(report, Report::of(turned));
         assert_eq!(report.runs[0].run.set, EvalSet::Safety);
-        let text = serde_json::to_string(&report).expect("json");
+        let text = report.to_json();
         let back: Report = serde_json::from_str(&text).expect("a report");
-        assert_eq!(back, report);
+        assert_eq!(back.to_json(), text);
+        assert_eq!(back.runs[1].says, report.runs[1].says);
+        assert!(text.contains("\"ece\": 0.1,"), "{text}");
     }
 }

@@ -64,10 +64,7 @@ pub(super) fn is_whole(report: &Report) -> bool {
 /// When the disk refuses.
 pub(super) fn write(report: &Report, dir: &Path, records: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = vec![
-        (
-            dir.join("report.json"),
-            serde_json::to_string_pretty(report)? + "\n",
-        ),
+        (dir.join("report.json"), report.to_json() + "\n"),
         (dir.join("report.html"), page(report)),
     ];
     if let Some(folder) = records {
@@ -116,7 +113,7 @@ fn named(report: &Report) -> BTreeMap<String, &Evaluation> {
 /// Prints the report.
 pub(super) fn show(report: &Report, as_json: bool, output: Output) {
     if as_json {
-        output.json(report);
+        output.line(report.to_json());
         return;
     }
     let judges: Vec<Vec<String>> = report.runs.iter().filter_map(judge_row).collect();
