@@ -15,6 +15,7 @@ pub mod cpu;
 pub mod decide;
 pub mod embed;
 pub mod error;
+pub mod eval;
 pub mod event;
 pub mod feedback;
 pub mod id;

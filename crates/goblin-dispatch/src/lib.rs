@@ -9,6 +9,7 @@ pub mod answer;
 pub mod cascade;
 pub mod chat_turn;
 pub mod context;
+pub mod evaluate;
 pub mod judge;
 pub mod measured;
 pub mod once;

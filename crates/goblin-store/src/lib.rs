@@ -27,6 +27,7 @@ pub mod private_file;
 pub mod processes;
 pub mod rates_file;
 pub mod roster_file;
+pub mod run_file;
 pub mod schema;
 pub mod store;
 pub mod traces;

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and the words that teach it.
 
+mod eval;
 mod keys;
 mod roster;
 mod trace;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Request;
 
+pub(crate) use eval::{Eval, EvalReport, EvalRun};
 pub(crate) use keys::{CreateKey, Expiry, Keys};
 pub(crate) use roster::{Bench, RosterCommand};
 pub(crate) use trace::TraceCommand;
@@ -86,6 +88,9 @@ pub(crate) enum Command {
     /// Why an answer came from where it came from
     #[command(subcommand)]
     Trace(TraceCommand),
+    /// How good judges and the router are: ask them about labelled cases, and make a report
+    #[command(subcommand)]
+    Eval(Eval),
     /// How a running goblin is: its parts and its models
     Status {
         /// Print JSON

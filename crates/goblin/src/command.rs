@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod config;
+pub(crate) mod eval;
 pub(crate) mod keys;
 pub(crate) mod look;
 pub(crate) mod migrate;

@@ -9,6 +9,7 @@ mod admission;
 mod api_doors;
 mod chat_turns;
 mod endings;
+mod evaluate;
 mod honesty;
 mod house;
 mod judging;

@@ -11,6 +11,7 @@ mod cluster;
 mod command_line;
 mod doctor;
 mod engine_doors;
+mod eval;
 mod idle;
 mod keys;
 mod licences;
