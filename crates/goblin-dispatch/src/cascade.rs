@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_stream::try_stream;
-use futures_util::StreamExt;
 use goblin_core::chat::ChatRequest;
 use goblin_core::error::ApiError;
 use goblin_core::event::{ChatEvent, FinishReason, Parsed, Usage};
