@@ -144,6 +144,7 @@ impl Dispatch {
         }
         let own = goblin.deadline_ms.map(Duration::from_millis);
         let deadline = [ask.deadline, own].into_iter().flatten().min();
+        let keep = self.keeper(&ask.who.owner, &ask.request_id);
         let meter = Meter::new(self, true, ask.who, ask.door, &ask.request_id);
         if checks {
             return Ok(cascade(Cascading {
@@ -155,7 +156,7 @@ impl Dispatch {
                 settings: settings.within(deadline),
                 model: ask.incoming.model,
                 meter,
-                keep: None,
+                keep: Some(keep),
             }));
         }
         Ok(climb(Climb {
@@ -200,6 +201,7 @@ impl Dispatch {
         if !ladder.explicit {
             request.raw = None;
         }
+        let keep = self.keeper(&who.owner, &request_id);
         let meter = Meter::new(self, true, who, door, &request_id);
         if self.is_checked(&ladder, false) {
             return Ok(cascade(Cascading {
@@ -211,7 +213,7 @@ impl Dispatch {
                 model: request.model.clone(),
                 request,
                 meter,
-                keep: None,
+                keep: Some(keep),
             }));
         }
         Ok(climb(Climb {

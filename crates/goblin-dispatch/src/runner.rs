@@ -17,6 +17,7 @@ use goblin_core::turn_event::{Delta, Saved, Traced, TurnEvent};
 use goblin_core::wire::problem;
 use goblin_store::error::StoreError;
 use goblin_store::store::Store;
+use goblin_store::traces::NewTrace;
 use goblin_store::turn_log::TurnWriter;
 use goblin_store::turns::FinishedTurn;
 use goblin_store::usage::NewUsage;
@@ -28,6 +29,7 @@ use crate::climb::{Climb, climb};
 use crate::job::Job;
 use crate::meter::Meter;
 use crate::table::View;
+use crate::traces::Slot;
 
 /// The first pause before a failed save is tried again; it doubles, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -86,6 +88,7 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
     append(&log, first);
     let meter = Meter::new(&dispatch, false, Who::owner(owner.clone()), "chat", &turn_id);
     let deadline = Some(dispatch.options.turn_deadline);
+    let traced = Slot::default();
     let stream = if ladder.explicit {
         climb(Climb {
             dispatch: Arc::clone(&dispatch),
@@ -105,7 +108,7 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
             request,
             model,
             meter,
-            keep: None,
+            keep: Some(traced.filler()),
         })
     };
     let mut outcome = Outcome::default();
@@ -120,6 +123,14 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
             (TurnStatus::Failed, Some(problem::body(&error, Some(&turn_id))))
         }
     };
+    if let Some(trace) = traced.take() {
+        let new = NewTrace {
+            request_id: turn_id.clone(),
+            turn: Some(turn_id.clone()),
+            trace,
+        };
+        dispatch.keep_turn_trace(&owner, new).await;
+    }
     let end = ended_turn(&dispatch, &turn, &outcome, status, error);
     let usage = usage_of(&turn_id, &outcome, status);
     let saved = match save(&dispatch, &store, &owner, &end, &usage).await {

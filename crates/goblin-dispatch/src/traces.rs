@@ -3,16 +3,18 @@
 
 mod counted;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use goblin_core::owner::Owner;
+use goblin_core::trace::Trace;
 use goblin_store::store::Store;
 use goblin_store::traces::NewTrace;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::Dispatch;
+use crate::cascade::KeepTrace;
 
 /// Most traces on their way into the database; further ones are lost rather than kept waiting in memory.
 const MOST_WAITING: usize = 256;
@@ -25,10 +27,44 @@ impl Dispatch {
         self.traces.keep(owner, new);
     }
 
-    /// The same for a chat's turn, to be called before the turn's end is saved: who then reads the turn finds its
+    /// What keeps the trace of a request of an API door, once it is whole or its caller has left.
+    pub(crate) fn keeper(self: &Arc<Self>, owner: &Owner, request_id: &str) -> KeepTrace {
+        let (dispatch, owner, request_id) = (Arc::clone(self), owner.clone(), request_id.to_owned());
+        Box::new(move |trace| {
+            let new = NewTrace {
+                request_id,
+                turn: None,
+                trace,
+            };
+            dispatch.keep_trace(&owner, new);
+        })
+    }
+
+    /// [`Self::keep_trace`] for a chat's turn, to be called before the turn's end is saved: who then reads the turn finds its
     /// trace. Waits a few seconds at most; after that it goes on in the background.
     pub async fn keep_turn_trace(&self, owner: &Owner, new: NewTrace) {
         self.traces.keep_with_turn(owner, new).await;
+    }
+}
+
+/// Holds the trace of a chat's turn from the end of its answer until the turn is saved.
+#[derive(Clone, Default)]
+pub(crate) struct Slot(Arc<Mutex<Option<Trace>>>);
+
+impl Slot {
+    /// What puts a trace in here.
+    pub(crate) fn filler(&self) -> KeepTrace {
+        let slot = self.clone();
+        Box::new(move |trace| *slot.lock() = Some(trace))
+    }
+
+    /// The trace, if the answer had one.
+    pub(crate) fn take(&self) -> Option<Trace> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Trace>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,7 +135,6 @@ fn lost(new: &NewTrace, why: &str) {
 mod tests {
     use goblin_core::clock::{Clock, Timestamp};
     use goblin_core::id::Ids;
-    use goblin_core::trace::Trace;
     use goblin_store::store::{Database, StoreOptions};
 
     use super::*;

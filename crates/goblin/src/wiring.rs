@@ -296,8 +296,8 @@ where
     });
 }
 
-/// Opens the store, ends the turns the process before left open, and keeps deleted chats only as long as they
-/// can be restored.
+/// Opens the store, ends the turns the process before left open, keeps deleted chats only as long as they can be
+/// restored, and traces only as long as the operator wants them.
 ///
 /// # Errors
 ///
@@ -323,14 +323,14 @@ pub(crate) async fn open_store(process: &Process) -> anyhow::Result<Store> {
         stay_known(process, &store);
     }
     let sweeper = store.clone();
-    let keep_days = process.config.trace_days;
+    let trace_days = process.config.trace_days;
     repeat(process, Duration::from_secs(60), move || {
         let store = sweeper.clone();
         async move {
             if let Err(error) = store.purge_deleted().await {
                 tracing::warn!(%error, "deleted chats could not be swept");
             }
-            if let Some(days) = keep_days
+            if let Some(days) = trace_days
                 && let Err(error) = store.delete_old_traces(days).await
             {
                 tracing::warn!(%error, "old traces could not be swept");

@@ -97,14 +97,18 @@ export function putTurn(client: QueryClient, turn: Turn): void {
 
 /** Changes the copy of one turn, wherever it stands. */
 export function changeTurn(client: QueryClient, turn: Turn, change: Partial<Turn>): void {
-  client.setQueryData(turnsQuery(turn.chat_id).queryKey, (before) =>
-    before && {
-      ...before,
-      pages: before.pages.map((page) => ({
-        ...page,
-        items: page.items.map((other) => (other.id === turn.id ? { ...other, ...change } : other)),
-      })),
-    },
+  client.setQueryData(
+    turnsQuery(turn.chat_id).queryKey,
+    (before) =>
+      before && {
+        ...before,
+        pages: before.pages.map((page) => ({
+          ...page,
+          items: page.items.map((other) =>
+            other.id === turn.id ? { ...other, ...change } : other,
+          ),
+        })),
+      },
   );
 }
 

@@ -108,9 +108,7 @@ export function noVerdict(verdict: Verdict): string {
 
 /** When the last thing known of it happened, in milliseconds after the question. */
 export function totalMs(trace: Trace): number {
-  const ends = trace.steps.map(
-    (step) => step.ended_ms ?? step.first_token_ms ?? step.started_ms,
-  );
+  const ends = trace.steps.map((step) => step.ended_ms ?? step.first_token_ms ?? step.started_ms);
   return Math.max(1, ...ends);
 }
 

@@ -187,6 +187,7 @@ mod tests {
             rivals: Some(0),
             schema: Some(false),
             embeds: Some(true),
+            ..untried
         };
         assert_eq!(corrected(neither), [Chat, Embed]);
     }

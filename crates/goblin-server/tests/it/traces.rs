@@ -10,16 +10,19 @@ use serde_json::{Value, json};
 use crate::client::data;
 use crate::test_app::TestApp;
 
-/// A chat's first turn, answered.
-async fn answered(app: &TestApp) -> String {
-    let chat = app.chat(&json!({})).await;
+/// A chat's first turn as it ended. A model that is named is not checked, so nothing is traced.
+async fn answered(app: &TestApp, chat: &Value) -> Value {
+    let chat = app.chat(chat).await;
     let body = json!({"content": "hi"});
     let mut reply = app.post(&format!("/api/chats/{chat}/turns"), &body).await;
     let events = reply.events().await;
-    data(events.last().unwrap())["turn"]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    data(events.last().unwrap())["turn"].clone()
+}
+
+async fn untraced(app: &TestApp) -> String {
+    let turn = answered(app, &json!({"model": "fake/parrot"})).await;
+    assert_eq!(turn["trace"], Value::Null);
+    turn["id"].as_str().unwrap().to_owned()
 }
 
 /// Keeps a trace as the one who answers does, and returns its id.
@@ -43,7 +46,7 @@ async fn traced(app: &TestApp, turn: Option<&str>, model: &str) -> String {
 #[tokio::test]
 async fn a_trace_is_shown_by_its_id_and_by_its_turn() {
     let app = TestApp::local().await;
-    let turn = answered(&app).await;
+    let turn = untraced(&app).await;
     let mut none = app.get(&format!("/api/turns/{turn}/trace")).await;
     assert_eq!(none.status, 404);
     assert_eq!(none.json().await["detail"], "There is no such trace.");
@@ -60,6 +63,22 @@ async fn a_trace_is_shown_by_its_id_and_by_its_turn() {
     let turn = app.get(&format!("/api/turns/{turn}")).await.json().await;
     assert_eq!(turn["trace"]["trace_id"], id);
     assert_eq!(turn["trace"]["checked"], false);
+}
+
+#[tokio::test]
+async fn a_checked_answer_ends_with_its_trace_which_is_there_from_then_on() {
+    let app = TestApp::local().await;
+    let turn = answered(&app, &json!({})).await;
+    let id = turn["trace"]["trace_id"].as_str().unwrap();
+    assert_eq!(turn["trace"]["asked_for"], "goblin");
+    assert_eq!(turn["trace"]["model"], "fake/parrot");
+    let trace = app.get(&format!("/v1/traces/{id}")).await.json().await;
+    assert_eq!(trace["steps"][0]["model"], "fake/parrot");
+    let text = trace.to_string();
+    assert!(
+        !text.contains("Hello there"),
+        "no text of the conversation: {text}"
+    );
 }
 
 #[tokio::test]
@@ -109,7 +128,7 @@ async fn what_is_no_trace_is_refused_in_the_shape_of_its_door() {
 #[tokio::test]
 async fn feedback_is_kept_field_by_field_and_shown_with_its_turn() {
     let app = TestApp::local().await;
-    let turn = answered(&app).await;
+    let turn = untraced(&app).await;
     let mut again = app
         .post(&format!("/api/turns/{turn}/regenerate"), &json!({}))
         .await;
@@ -141,7 +160,7 @@ async fn feedback_is_kept_field_by_field_and_shown_with_its_turn() {
 #[tokio::test]
 async fn feedback_that_makes_no_sense_is_refused_naming_the_field() {
     let app = TestApp::local().await;
-    let turn = answered(&app).await;
+    let turn = untraced(&app).await;
     let path = format!("/api/turns/{turn}/feedback");
     for (body, param) in [
         (json!({}), "rating"),

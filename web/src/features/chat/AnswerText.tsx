@@ -38,7 +38,9 @@ export function AnswerText({ turn, earlier, checking, again }: AnswerTextProps) 
         <div className="answer-note" data-warn>
           <ShieldAlert size={16} className="mt-0.5 shrink-0" />
           <div className="space-y-2">
-            <p className="font-medium">What {modelName(earlier.model)} wrote here was taken back.</p>
+            <p className="font-medium">
+              What {modelName(earlier.model)} wrote here was taken back.
+            </p>
             <p>
               The rule: {ruleWords(earlier.rule)}. {earlier.why}
             </p>
@@ -102,7 +104,8 @@ function waitingFor(checking: Checking | null, again: boolean, turn: Turn): stri
 function Held({ checking }: { checking: Checking }) {
   const { part, judge, heldTokens } = checking;
   const lines = Math.min(4, Math.ceil(heldTokens / 16));
-  const what = part === "answer" ? "The answer" : part === "prompt" ? "The question" : "What follows";
+  const what =
+    part === "answer" ? "The answer" : part === "prompt" ? "The question" : "What follows";
   return (
     <div className="held">
       <p>

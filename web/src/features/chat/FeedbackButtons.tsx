@@ -1,6 +1,6 @@
+import { useQuery } from "@tanstack/react-query";
 import { Award, Scale, ThumbsDown, ThumbsUp } from "lucide-react";
 import { useState } from "react";
-import { useQuery } from "@tanstack/react-query";
 import { statusQuery } from "@/api/queries";
 import type { FeedbackChange, Turn } from "@/api/types";
 import { modelName, providerName } from "@/lib/format";

@@ -23,7 +23,12 @@ it("shows the ladder, the verdicts with their thresholds and rights, the cost an
   const text = await show(
     aTrace({
       prompt_verdicts: [
-        aVerdict({ concern: "safety", about: { part: "prompt" }, choice: "safe", probability: 0.99 }),
+        aVerdict({
+          concern: "safety",
+          about: { part: "prompt" },
+          choice: "safe",
+          probability: 0.99,
+        }),
       ],
       sent: [{ to: "openai", bytes: 1234 }],
       left_machine: true,

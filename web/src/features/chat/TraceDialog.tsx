@@ -26,9 +26,7 @@ export default function TraceDialog({ turn, onClose }: TraceDialogProps) {
         {trace ? (
           <Whole trace={trace} />
         ) : (
-          <p className="text-muted">
-            {error ? remedyOf(error).detail : "Reading the trace…"}
-          </p>
+          <p className="text-muted">{error ? remedyOf(error).detail : "Reading the trace…"}</p>
         )}
       </section>
     </Dialog>
@@ -96,7 +94,9 @@ function Tiles({ trace }: { trace: Trace }) {
       <Tile
         name="Answered by"
         value={last ? modelName(last.model) : "nobody"}
-        more={last && (last.local ? `${last.provider}, your machines` : `${last.provider}, a cloud`)}
+        more={
+          last && (last.local ? `${last.provider}, your machines` : `${last.provider}, a cloud`)
+        }
       />
       <Tile
         name="Took"
@@ -202,13 +202,12 @@ function Result({ trace }: { trace: Trace }) {
       <ul className="trace-plain">
         <li>
           Checked: {verify === "off" ? "not at all" : verifyWords[verify]}. Unsafe below{" "}
-          {percent(thresholds.safety)}, accepted from {percent(thresholds.confidence)}, refused below{" "}
-          {percent(thresholds.critical)} where nobody better is left.
+          {percent(thresholds.safety)}, accepted from {percent(thresholds.confidence)}, refused
+          below {percent(thresholds.critical)} where nobody better is left.
         </li>
         {safety && (
           <li>
-            Safe:{" "}
-            {safety.probability == null ? "nobody judged" : percent(safety.probability)} (
+            Safe: {safety.probability == null ? "nobody judged" : percent(safety.probability)} (
             {authorityWords[safety.authority]}
             {safety.category ? `; most likely ${ruleWords(safety.category)}` : ""}).
             {safety.found.length > 0 &&

@@ -74,7 +74,9 @@ it("keeps an answer that was put aside, says why, and writes the better one belo
   }
   expect(shown.indexOf("First try.")).toBeLessThan(shown.indexOf("Second."));
   expect(page.host.querySelectorAll("[data-testid=answer]")).toHaveLength(1);
-  const hide = [...page.host.querySelectorAll("button")].find((one) => one.textContent === "Hide it");
+  const hide = [...page.host.querySelectorAll("button")].find(
+    (one) => one.textContent === "Hide it",
+  );
   act(() => hide?.click());
   expect(text()).not.toContain("First try.");
 });
