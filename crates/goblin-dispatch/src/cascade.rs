@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_stream::try_stream;
-use futures_util::StreamExt;
 use goblin_core::chat::ChatRequest;
 use goblin_core::error::ApiError;
 use goblin_core::event::{ChatEvent, FinishReason, Parsed, Usage};
@@ -27,7 +26,7 @@ use goblin_core::trust::cascade::Cascade;
 use goblin_core::trust::structure::Form;
 use goblin_core::trust::{Action, End, Event, Failure, Refusal, Settings, SettingsError};
 use goblin_core::turn_event::{Checking, Retracted, Superseded};
-use goblin_core::wire::openai::{IncomingChat, Verify};
+use goblin_core::wire::openai::IncomingChat;
 use tokio::time::{Instant, sleep_until};
 
 use crate::Dispatch;
@@ -59,7 +58,7 @@ impl Trust {
     pub fn for_request(&self, incoming: &IncomingChat) -> Settings {
         let asked = &incoming.goblin;
         let verify = match (asked.verify, incoming.enable_verification) {
-            (Some(verify), _) => mode(verify),
+            (Some(verify), _) => verify,
             (None, Some(false)) => VerifyMode::Off,
             (None, _) => self.settings.verify,
         };
@@ -112,15 +111,6 @@ impl Trust {
             require_judge: self.judges.require_judge,
             ..self.settings.clone()
         }
-    }
-}
-
-fn mode(verify: Verify) -> VerifyMode {
-    match verify {
-        Verify::Off => VerifyMode::Off,
-        Verify::Final => VerifyMode::Final,
-        Verify::Hold => VerifyMode::Hold,
-        Verify::Optimistic => VerifyMode::Optimistic,
     }
 }
 
