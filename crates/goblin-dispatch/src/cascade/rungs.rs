@@ -76,7 +76,12 @@ impl Rungs {
             dispatch: Arc::clone(dispatch),
             view: Arc::clone(view),
             offers,
-            worth: ladder.candidates.iter().take(ladder.rungs).map(Offer::id).collect(),
+            worth: ladder
+                .candidates
+                .iter()
+                .take(ladder.rungs)
+                .map(Offer::id)
+                .collect(),
             here: with(&screened.here),
             away: with(&screened.away),
             who: who.clone(),
@@ -87,11 +92,7 @@ impl Rungs {
     }
 
     /// What the machine is told of them.
-    pub(super) fn described(
-        &self,
-        route: &RouteRecord,
-        jury: &Jury,
-    ) -> Vec<Rung> {
+    pub(super) fn described(&self, route: &RouteRecord, jury: &Jury) -> Vec<Rung> {
         let limit = self.here.sampling.max_tokens.unwrap_or(EXPECTED_ANSWER_TOKENS);
         let tokens = likely_tokens(prompt_bytes(&self.here), None);
         let policy = &self.dispatch.options.policy;
