@@ -13,7 +13,9 @@ fn asked(question: &str) -> Value {
 async fn a_question_is_routed_without_anybody_being_asked() {
     let app = TestApp::local().await;
     for path in ["/api/route", "/routing/route"] {
-        let mut reply = app.post(path, &asked("Write a Python function that sorts a list")).await;
+        let mut reply = app
+            .post(path, &asked("Write a Python function that sorts a list"))
+            .await;
         assert_eq!(reply.status, 200, "{path}");
         let told = reply.json().await;
         assert_eq!(told["route"]["intent"], "code", "{told}");
@@ -22,7 +24,10 @@ async fn a_question_is_routed_without_anybody_being_asked() {
         assert_eq!(told["local"], true);
         assert_eq!(told["may_leave_machine"], false);
         let candidates = told["route"]["candidates"].as_array().unwrap();
-        let absent = candidates.iter().find(|c| c["model"] == "deepseek-coder").unwrap();
+        let absent = candidates
+            .iter()
+            .find(|c| c["model"] == "deepseek-coder")
+            .unwrap();
         assert_eq!(absent["passed_over"], "not installed");
     }
     assert_eq!(app.provider.asked(), 0, "nobody was asked");
@@ -70,7 +75,10 @@ async fn a_dry_run_at_the_chat_door_answers_nothing_in_openais_shape() {
     body["goblin"] = json!({"dry_run": true});
     let mut reply = app.post("/v1/chat/completions", &body).await;
     let told = reply.json().await;
-    assert_eq!((told["object"].as_str(), &told["choices"]), (Some("chat.completion"), &json!([])));
+    assert_eq!(
+        (told["object"].as_str(), &told["choices"]),
+        (Some("chat.completion"), &json!([]))
+    );
     assert_eq!(told["goblin"]["dry_run"]["route"]["intent"], "chat");
     body["stream"] = true.into();
     let events = app.post("/v1/chat/completions", &body).await.events().await;
