@@ -123,7 +123,7 @@ fn what_cannot_be_a_policy_is_named_with_its_reason() {
         (
             "[policy.intents.cod]\nrole = \"top\"\n",
             "policy.intents.cod",
-            "no setting",
+            "no such setting",
         ),
     ] {
         let problems = problems(text, &home(&[]));
