@@ -46,6 +46,9 @@ pub struct RunHeader {
     pub question_set_hash: Option<String>,
     /// Hash of the questions as asked, template included; of the router, of its policy.
     pub questions_hash: String,
+    /// What a probability must reach; absent for the router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
     /// The program that began it.
     pub goblin: String,
     /// When.
@@ -57,6 +60,7 @@ impl RunHeader {
     pub fn differs_from(&self, other: &Self) -> Vec<String> {
         let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".to_owned());
         let number = |value: &Option<usize>| value.map_or_else(|| "none".to_owned(), |n| n.to_string());
+        let threshold = |value: Option<f64>| value.map_or_else(|| "the usual".to_owned(), |t| t.to_string());
         let fields = [
             ("form", self.form.to_string(), other.form.to_string()),
             ("set", self.set.as_str().to_owned(), other.set.as_str().to_owned()),
@@ -76,6 +80,7 @@ impl RunHeader {
                 self.questions_hash.clone(),
                 other.questions_hash.clone(),
             ),
+            ("threshold", threshold(self.threshold), threshold(other.threshold)),
         ];
         let different = fields.into_iter().filter(|(_, ours, theirs)| ours != theirs);
         different
@@ -241,6 +246,7 @@ pub(crate) fn header(set: EvalSet) -> RunHeader {
         questions: Some("transcript".to_owned()),
         question_set_hash: Some("33".to_owned()),
         questions_hash: "11".to_owned(),
+        threshold: None,
         goblin: "0.1.0".to_owned(),
         started_at: Timestamp(0),
     }

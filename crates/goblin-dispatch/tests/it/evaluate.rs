@@ -110,6 +110,7 @@ fn header() -> RunHeader {
         questions: Some("prompt".to_owned()),
         question_set_hash: None,
         questions_hash: "q".to_owned(),
+        threshold: None,
         goblin: "0".to_owned(),
         started_at: Timestamp(0),
     }

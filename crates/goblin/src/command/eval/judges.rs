@@ -87,7 +87,7 @@ async fn with(
             dispatch,
             offers: &offers,
             offer,
-            settings: settings(offer),
+            settings: settings(offer, &process.config),
             process,
         };
         for set in sets {
@@ -110,14 +110,14 @@ fn questions_of(set: EvalSet) -> &'static [QuestionSet] {
     }
 }
 
-/// Only this model, for everything.
-fn settings(offer: &Offer) -> JudgeSettings {
+/// Only this model, for everything, asked as the operator has it asked.
+fn settings(offer: &Offer, config: &Config) -> JudgeSettings {
     JudgeSettings {
         safety: vec![offer.id()],
         confidence: vec![offer.id()],
         advisory: Vec::new(),
         known_guards: false,
-        ..JudgeSettings::default()
+        ..config.trust.judges.clone()
     }
 }
 
@@ -269,6 +269,10 @@ impl Bench<'_> {
             questions: Some(questions.as_str().to_owned()),
             question_set_hash: Some(question_set_hash(categories, questions)),
             questions_hash: judge.prompt_hash(categories, questions),
+            threshold: Some(match questions.concern() {
+                Concern::Safety => self.process.config.trust.thresholds.safety,
+                Concern::Confidence => self.process.config.trust.thresholds.confidence,
+            }),
             goblin: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: self.process.clock.now(),
         }

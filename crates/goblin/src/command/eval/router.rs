@@ -36,6 +36,7 @@ pub(super) async fn run(wanted: &EvalRun, dir: &Path) -> anyhow::Result<PathBuf>
         questions: None,
         question_set_hash: None,
         questions_hash: env!("CARGO_PKG_VERSION").to_owned(),
+        threshold: None,
         goblin: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: Clock::System.now(),
     };
