@@ -246,20 +246,11 @@ impl Dispatch {
         let view = self.table.view().await;
         let (path, older) = path_to(store, owner, parent.as_deref()).await?;
         let whole = prompt::request_for(&chat, &path, &content, 0);
-        let chosen = self.choose(&view, &Question::bare(&wanted, &whole)).await;
         let Chosen {
             ladder,
             record,
             temperature,
-        } = match chosen {
-            Ok(chosen) => chosen,
-            // A chat that has outgrown every context goes on without its oldest turns.
-            Err(error) => {
-                let bare = prompt::request_for(&chat, &path, &content, path.len());
-                let chosen = self.choose(&view, &Question::bare(&wanted, &bare)).await;
-                chosen.map_err(|_| error)?
-            }
-        };
+        } = self.choose(&view, &Question::bare(&wanted, &whole)).await?;
         let mut rungs: Vec<_> = ladder
             .candidates
             .into_iter()

@@ -14,7 +14,7 @@ use crate::model::{Capability, ModelState};
 use crate::policy::{Policy, PolicyRole, RoleModel};
 use crate::trace::{Considered, Feature, RouteRecord};
 
-/// Tokens that an answer must at least have room for beside its prompt.
+/// Tokens that an answer must at least have room for beside its prompt, or a quarter of a small context.
 const ROOM_FOR_ANSWER: u32 = 256;
 
 /// How soon the first token is wanted.
@@ -209,6 +209,7 @@ fn judge(
         .filter(|o| o.model.can(Capability::Chat));
     let any_tools = chat.clone().any(|o| o.model.can(Capability::Tools));
     let mut able = Vec::new();
+    let mut too_small: Vec<Judged> = Vec::new();
     let mut passed = Vec::new();
     for offer in chat {
         let (provider, name, local) = (&*offer.provider, &*offer.model.name, offer.stays_local());
@@ -221,11 +222,38 @@ fn judge(
             offer: offer.clone(),
         };
         match obstacle(&judged, matter, needs, any_tools) {
-            None => able.push(judged),
+            None if holds(&judged, matter) => able.push(judged),
+            None => too_small.push(judged),
             Some(why) => passed.push(judged.considered(None, Some(why))),
         }
     }
+    if able.is_empty()
+        && let Some(at) = longest_context(&too_small)
+    {
+        // It says how much too long the prompt is, or a chat leaves its oldest turns out.
+        able.push(too_small.remove(at));
+    }
+    passed.extend(too_small.iter().map(|judged| judged.considered(None, Some(too_long(judged, matter)))));
     (able, passed)
+}
+
+/// Is there room in the model's context for the prompt and an answer?
+fn holds(judged: &Judged, matter: &Matter) -> bool {
+    let window = judged.offer.model.context_window;
+    window.is_none_or(|window| matter.prompt_tokens.saturating_add(ROOM_FOR_ANSWER.min(window / 4)) <= window)
+}
+
+fn too_long(judged: &Judged, matter: &Matter) -> String {
+    format!(
+        "its context holds {} tokens, the prompt has {} and the answer needs room",
+        judged.offer.model.context_window.unwrap_or_default(),
+        matter.prompt_tokens
+    )
+}
+
+fn longest_context(all: &[Judged]) -> Option<usize> {
+    let windows = all.iter().enumerate().rev();
+    windows.max_by_key(|(_, judged)| judged.offer.model.context_window).map(|(at, _)| at)
 }
 
 /// Why a model cannot answer this question.
@@ -236,13 +264,6 @@ fn obstacle(judged: &Judged, matter: &Matter, needs: &Needs, any_tools: bool) ->
     }
     if let Some(error) = lacks(offer, needs) {
         return Some(error.message);
-    }
-    let wanted = matter.prompt_tokens.saturating_add(ROOM_FOR_ANSWER);
-    if let Some(window) = offer.model.context_window.filter(|window| *window < wanted) {
-        return Some(format!(
-            "its context holds {window} tokens, the prompt has {} and the answer needs room",
-            matter.prompt_tokens
-        ));
     }
     if matter.tools && any_tools && !offer.model.can(Capability::Tools) {
         return Some("calls no functions, and the request offers some".to_owned());
@@ -303,8 +324,8 @@ fn nobody_able(planning: &Planning<'_>, needs: &Needs) -> ApiError {
         (Some(error), _) => error,
         (None, 0) => nobody(&planning.table),
         (None, _) => ApiError::no_provider(
-            "No model that is there can take this question: its prompt is longer than their contexts, or they cost more \
-             than the request allows. POST /api/route says why for each."
+            "No model that is there can take this question: they cost more than the request allows, or do not answer now. \
+             POST /api/route says why for each."
                 .to_owned(),
         ),
     }

@@ -236,7 +236,7 @@ fn everyday_code_is_left_alone() {
         "git clone git@github.com:rust-lang/rust.git",
         "npm install --save-dev @types/node@20.1.0",
         ".sk-folding-cube-animation-delay { color: red }",
-        "let token = std::env::var(\"API_TOKEN\").expect(\"API_TOKEN is not set\");",
+        "let token = load_env(\"API_TOKEN\").expect(\"API_TOKEN is not set\");",
         "password = \"your-password-goes-here\"",
         "api_key: \"${{ secrets.OPENAI_API_KEY }}\"",
         "DATABASE_URL=postgres://user:password@localhost:5432/db",

@@ -10,10 +10,10 @@ use goblin_core::eval::EvalSet;
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
-  goblin eval run --set safety --set xstest --model gemma:2b     may gemma:2b judge whether something is safe?
-  goblin eval run --set confidence --model phi3:3.8b --cases my-answers.jsonl
-  goblin eval run --set xstest --model gemma:2b --limit 20       a quick look; which 20 follows from --seed
-  goblin eval run --set routing                                  does the router know what questions are about?
+  goblin eval run --on safety --on xstest --model gemma:2b     may gemma:2b judge whether something is safe?
+  goblin eval run --on confidence --model phi3:3.8b --cases my-answers.jsonl
+  goblin eval run --on xstest --model gemma:2b --limit 20       a quick look; which 20 follows from --seed
+  goblin eval run --on routing                                  does the router know what questions are about?
   goblin eval report                                             figures, what they mean, and a page with plots
   goblin eval report --records ~/records                         and the records that give authority or take it away
 
@@ -34,7 +34,7 @@ pub(crate) enum Eval {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct EvalRun {
     /// What is evaluated (may be repeated)
-    #[arg(long = "set", value_name = "SET", required = true, value_parser = set())]
+    #[arg(long = "on", value_name = "SET", required = true, value_parser = set())]
     pub(crate) sets: Vec<EvalSet>,
     /// A model that judges, by name or as PROVIDER/MODEL (may be repeated); not needed for routing
     #[arg(long = "model", value_name = "MODEL")]

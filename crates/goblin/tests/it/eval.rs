@@ -27,7 +27,7 @@ fn lines(path: &Path) -> usize {
 fn a_starter_model_is_measured_goes_on_where_it_was_and_is_reported_as_a_poor_judge() {
     let home = home_with_model();
     let asked = [
-        "run", "--set", "xstest", "--model", MODEL, "--limit", "2", "--out", "runs",
+        "run", "--on", "xstest", "--model", MODEL, "--limit", "2", "--out", "runs",
     ];
     let said = printed_well(&eval(home.path(), &asked), &asked);
     assert!(said.contains("xstest") && said.contains("no record"), "{said}");
@@ -77,7 +77,7 @@ fn own_cases_take_the_place_of_the_sets_and_a_wrong_line_is_named() {
     std::fs::write(&own, case("a", "high")).unwrap();
     let asked = [
         "run",
-        "--set",
+        "--on",
         "confidence",
         "--model",
         MODEL,
@@ -110,16 +110,16 @@ fn own_cases_take_the_place_of_the_sets_and_a_wrong_line_is_named() {
 fn what_cannot_be_asked_is_told_with_what_to_do() {
     let home = home_with_model();
     let table: [(&[&str], i32, &str); 6] = [
-        (&["run", "--set", "safty", "--model", "x"], 2, "safety"),
-        (&["run", "--model", "x"], 2, "--set"),
-        (&["run", "--set", "safety"], 1, "--model"),
+        (&["run", "--on", "safty", "--model", "x"], 2, "safety"),
+        (&["run", "--model", "x"], 2, "--on"),
+        (&["run", "--on", "safety"], 1, "--model"),
         (
-            &["run", "--set", "safety", "--model", "smollm3-135m-instruct"],
+            &["run", "--on", "safety", "--model", "smollm3-135m-instruct"],
             1,
             "Did you mean",
         ),
         (
-            &["run", "--set", "safety", "--model", MODEL, "--limit", "0"],
+            &["run", "--on", "safety", "--model", MODEL, "--limit", "0"],
             2,
             "--limit",
         ),
@@ -139,7 +139,7 @@ fn what_cannot_be_asked_is_told_with_what_to_do() {
 #[test]
 fn the_router_is_measured_in_no_time_and_the_held_out_figure_is_printed() {
     let home = tempfile::tempdir().unwrap();
-    let asked = ["run", "--set", "routing", "--out", "runs"];
+    let asked = ["run", "--on", "routing", "--out", "runs"];
     let said = printed_well(&eval(home.path(), &asked), &asked);
     assert!(
         said.contains("routing · router") && said.contains("Right about"),
