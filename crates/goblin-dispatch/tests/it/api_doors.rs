@@ -134,7 +134,7 @@ async fn the_deadline_covers_the_whole_answer() {
     let (provider, mut calls) = scripted("first", None);
     let house = House::with(vec![provider.handle()], Options::default()).await;
     let body =
-        br#"{"model":"goblin","messages":[{"role":"user","content":"hi"}],"goblin":{"deadline_ms":500}}"#;
+        br#"{"model":"goblin","stream":true,"messages":[{"role":"user","content":"hi"}],"goblin":{"deadline_ms":500}}"#;
     let incoming = goblin_core::wire::openai::parse_chat_request(&bytes::Bytes::from_static(body)).unwrap();
     let owner = goblin_core::owner::Owner::local();
     let ask = Ask {

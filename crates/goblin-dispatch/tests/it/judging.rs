@@ -19,7 +19,7 @@ use goblin_dispatch::judge::{Judged, Judging};
 use goblin_dispatch::{Dispatch, Options};
 use tokio::sync::Notify;
 
-use crate::house::{Scripted, model, scripted, soon};
+use crate::house::{Scripted, model, read, scripted, soon};
 use crate::tier::{ask, saying, tier, who};
 
 type Answer = Arc<dyn Fn(DecideRequest) -> BoxFuture<Result<DecideResponse, ProviderError>> + Send + Sync>;
@@ -171,7 +171,7 @@ async fn a_judge_that_fails_gives_verdicts_that_say_why_without_an_upstreams_wor
     );
     let why = verdict.failed.as_deref().unwrap();
     assert!(
-        why.starts_with("upstream_failed: ") && !why.contains("boo") && !why.contains("10.0.0.7"),
+        why.starts_with("no_provider: ") && !why.contains("boo") && !why.contains("10.0.0.7"),
         "{why}"
     );
 }
@@ -270,11 +270,12 @@ async fn a_verdict_does_not_wait_behind_a_long_answer() {
     // As many long answers as the model has places but the one that is kept.
     let first = tokio::spawn({
         let dispatch = Arc::clone(&dispatch);
-        async move { ask(&dispatch, "a", saying("gemma:2b", "one")).await.map(|_| ()) }
+        async move { read(ask(&dispatch, "a", saying("gemma:2b", "one")).await.unwrap()).await }
     });
     let running = soon(calls.recv()).await.expect("it is being answered");
     let judged = judged(&dispatch, "hi", &[QuestionSet::Prompt], LONG).await;
     assert!(only(&judged).probability.is_some());
     running.finish();
-    soon(first).await.unwrap().unwrap();
+    let (_, _, error) = soon(first).await.unwrap();
+    assert_eq!(error, None);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use goblin_core::provider::ProviderError;
+use goblin_core::route::AUTOMATIC;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -234,8 +235,9 @@ async fn models_are_listed_with_what_we_know_of_them() {
         .iter()
         .map(|m| m["id"].as_str().unwrap())
         .collect();
-    assert_eq!(ids, ["goblin", "goblin/local", MODEL]);
-    let goblin = &list["data"][2]["goblin"];
+    assert_eq!(ids[..5], AUTOMATIC);
+    assert_eq!(ids[5..], [MODEL]);
+    let goblin = &list["data"][5]["goblin"];
     assert_eq!(goblin["context_window"], 4096);
     assert_eq!(goblin["capabilities"], json!(["chat"]));
     assert_eq!(

@@ -95,6 +95,9 @@ async fn a_backend_behind_that_tier_knows_it_routes_by_it_and_records_it() {
     let list = backend.get("/v1/models").await.json().await;
     let expected = [
         ("goblin".to_owned(), json!(false)),
+        ("goblin/fast".to_owned(), json!(false)),
+        ("goblin/best".to_owned(), json!(false)),
+        ("goblin/code".to_owned(), json!(false)),
         ("goblin/local".to_owned(), json!(true)),
         (format!("tier/{MODEL}"), json!(true)),
         (far.clone(), json!(false)),
