@@ -7,6 +7,8 @@
 
 mod admission;
 mod api_doors;
+mod bench;
+mod cascade;
 mod chat_turns;
 mod endings;
 mod evaluate;
