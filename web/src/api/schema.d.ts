@@ -89,11 +89,32 @@ export interface paths {
         put?: never;
         /**
          * Asks a question; the answer is a stream of turn events.
-         * @description `id: N`, `event: turn|delta|reasoning|done|snapshot`, `data:` the event's object. The first event is
-         *     `turn`, the last `done` (or `snapshot`, instead of all others, when the turn ended long ago). Leaving does
-         *     not stop the turn; `GET /api/turns/{id}/events` goes on where a reader left.
+         * @description `id: N`, `event: turn|delta|reasoning|checking|superseded|retracted|trace|done|snapshot`, `data:` the event's
+         *     object. The first event is `turn`, the last `done` (or `snapshot`, instead of all others, when the turn ended long
+         *     ago). After `superseded` and `retracted` the answer begins again, from nothing. Leaving does not stop the turn;
+         *     `GET /api/turns/{id}/events` goes on where a reader left.
          */
         post: operations["create_turn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/route": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says which model a question would go to and why, where it could be escalated to, what that would cost and whether it
+         *     would leave the operator's machines. Nobody is asked.
+         */
+        post: operations["route_question"];
         delete?: never;
         options?: never;
         head?: never;
@@ -171,6 +192,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/turns/{id}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says what the reader thinks of an answer: a thumb, a better answer to the same question, a comment. What is absent
+         *     stays as it was, null takes it back.
+         */
+        post: operations["update_feedback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/turns/{id}/regenerate": {
         parameters: {
             query?: never;
@@ -199,6 +240,23 @@ export interface paths {
         put?: never;
         /** Stops a turn; what was answered is kept. A turn that has ended is shown as it is. */
         post: operations["stop_turn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/turns/{id}/trace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the trace of a turn's answer. */
+        get: operations["get_turn_trace"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -368,10 +426,85 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/systemone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers typed questions about a text with probabilities.
+         * @description Nothing is generated: each answer is read from one token's probabilities. `noul` asks for yes or no, `choice` for one
+         *     of up to 255 options, `score` for one of 2 to 10 levels. `x_mass` says how much probability the model put on the
+         *     options together before it was scaled to one; below 0.5 the answer means little.
+         */
+        post: operations["decide_questions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's traces in one line each, newest first. */
+        get: operations["list_traces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/traces/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows why an answer came from where it came from: every decision, attempt, verdict and cost. No text of the
+         *     conversation is in it. It is there a moment after the answer's end.
+         */
+        get: operations["get_trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What a verdict is about. */
+        About: {
+            /** @enum {string} */
+            part: "prompt";
+        } | {
+            /**
+             * Format: int32
+             * @description The answer up to the end of this window, from 0.
+             */
+            window: number;
+            /** @enum {string} */
+            part: "window";
+        } | {
+            /** @enum {string} */
+            part: "answer";
+        };
         /** @description The outcome of every check. */
         AllHealth: {
             /** @description `healthy` or `degraded`. */
@@ -382,6 +515,16 @@ export interface components {
              */
             checks: unknown;
         };
+        /**
+         * @description May a judge's verdict act?
+         * @enum {string}
+         */
+        Authority: "record" | "grant" | "none";
+        /**
+         * @description Where an answer in the cache stood.
+         * @enum {string}
+         */
+        CacheUse: "miss" | "hit";
         /**
          * @description Something a model can do now.
          * @enum {string}
@@ -532,16 +675,168 @@ export interface components {
             /** @description Give it back as `cursor` for the chats that follow; null at the end. */
             next_cursor: string | null;
         };
+        /** @description A question to a judge that the reader waits for. */
+        Checking: {
+            /** @description What is checked. */
+            about: components["schemas"]["About"];
+            /** @description Who judges, `provider/model`; absent for the checks inside this process. */
+            judge?: string | null;
+            /**
+             * Format: int32
+             * @description Tokens of the answer that are held back.
+             */
+            held_tokens: number;
+        };
+        /**
+         * @description What a verdict is for.
+         * @enum {string}
+         */
+        Concern: "safety" | "confidence";
+        /** @description How sure the answer is. */
+        Confidence: {
+            /**
+             * Format: double
+             * @description 0–1.
+             */
+            value: number;
+            /** @description Does the number mean what it says: was it fitted to labelled answers of this model and question set? */
+            calibrated: boolean;
+            /** @description How it was made, for example `judge`. */
+            method: string;
+            /** @description May it act? */
+            authority: components["schemas"]["Authority"];
+            /** @description Is the judge the model that answered? */
+            self_judged: boolean;
+        };
+        /** @description A model that could have answered. */
+        Considered: {
+            /** @description `provider/model`; a model of the policy that nobody offers stands under the policy's name. */
+            model: string;
+            /** @description Role of the policy it stands for, when it has one. */
+            role?: string | null;
+            /** @description Does it run on the operator's machines? */
+            local: boolean;
+            /**
+             * Format: int32
+             * @description Place on the ladder, from 0; absent when it was passed over.
+             */
+            rung?: number | null;
+            /**
+             * Format: double
+             * @description Expected quality for this intent, 0–1, before cost.
+             */
+            quality: number;
+            /**
+             * Format: double
+             * @description Expected cost of the answer in US dollars; local 0, absent when there is no price.
+             */
+            cost_usd?: number | null;
+            /**
+             * Format: int64
+             * @description Predicted time to the first token, in milliseconds, when known.
+             */
+            first_token_ms?: number | null;
+            /** @description Why it is not on the ladder. */
+            passed_over?: string | null;
+        };
         /** @description Text to append. */
         Delta: {
             /** @description The text. */
             text: string;
+        };
+        /** @description What would happen to a question, without anybody being asked. */
+        DryRun: {
+            /** @description The model asked for. */
+            model: string;
+            /** @description How the ladder was made. */
+            route: components["schemas"]["RouteRecord"];
+            /** @description Who would be asked first, `provider/model`; absent when nobody can answer. */
+            first?: string | null;
+            /** @description Would that stay on the operator's machines? */
+            local?: boolean | null;
+            /** @description Could a later rung leave them? */
+            may_leave_machine: boolean;
+            /**
+             * Format: double
+             * @description What the first answer is expected to cost in US dollars; absent without a price.
+             */
+            expected_cost_usd?: number | null;
+            /**
+             * Format: double
+             * @description The most an answer may cost when it is escalated to the end of the ladder; absent without a price for each.
+             */
+            most_cost_usd?: number | null;
+            /**
+             * Format: int64
+             * @description Predicted time to the first token, in milliseconds, when known.
+             */
+            first_token_ms?: number | null;
+            /** @description Why nobody can answer. */
+            nobody?: string | null;
+        };
+        /** @description A question whose way is asked for. Every field of a chat completion is understood; these say where it goes. */
+        DryRunBody: {
+            /** @description The model asked for; absent = `goblin`. */
+            model?: string | null;
+            /** @description The conversation: objects with `role` and `content`. */
+            messages: unknown[];
+            intent?: components["schemas"]["Intent"] | null;
+            /** @description `ultra_low`, `low`, `medium` or `high`. */
+            latency_target?: string | null;
+            /** @description A document the answer must use. */
+            context?: string | null;
+            /** @description Cheaper rather than better. */
+            cost_priority?: boolean | null;
+            /** @description Our own options, among them `local_only` and `max_cost_usd`. */
+            goblin?: unknown;
+        };
+        /** @description One thing the choice was made by, and its value. */
+        Feature: {
+            /** @description For example `words:translate`, `code_block`, `context_tokens`. */
+            name: string;
+            /**
+             * Format: double
+             * @description What it weighed, or how much of it there was.
+             */
+            value: number;
+        };
+        /** @description What a reader said of an answer. */
+        Feedback: {
+            rating: components["schemas"]["Rating"] | null;
+            /** @description Another answer to the same question that is better. */
+            better_turn: string | null;
+            /** @description Answers to the same question that this one was said to be better than. */
+            better_than: string[];
+            /** @description Another answer to the same question that was asked of another model to compare. */
+            second_opinion: string | null;
+            /** @description In the reader's words. */
+            comment: string | null;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updated_at: string;
+        };
+        /** @description What a reader says of an answer. An absent field stays, null takes it back; at least one is given. */
+        FeedbackBody: {
+            rating?: components["schemas"]["Rating"] | null;
+            /** @description Another answer to the same question that is better. */
+            better_turn?: string | null;
+            /** @description Another answer to the same question that was asked for to compare. */
+            second_opinion?: string | null;
+            /** @description In the reader's words, at most 4 KiB. */
+            comment?: string | null;
         };
         /** @description Whether the server can take requests. */
         HealthBody: {
             /** @description `healthy`. */
             status: string;
         };
+        /**
+         * @description What a question is about.
+         * @enum {string}
+         */
+        Intent: "code" | "explain" | "summarize" | "creative" | "translation" | "classification" | "status" | "rag" | "retrieval" | "chat" | "legal" | "reasoning";
         /** @description An error on the paths old clients know. */
         LegacyError: {
             /** @description A sentence: what, the limit, the fix. */
@@ -742,11 +1037,122 @@ export interface components {
              */
             retry_after_seconds?: number | null;
         };
+        /**
+         * @description A thumb.
+         * @enum {string}
+         */
+        Rating: "up" | "down";
+        /** @description An answer that was taken back. */
+        Retracted: {
+            /** @description Whose answer it was, `provider/model`. */
+            model: string;
+            /** @description The rule it was taken back by, as in [`crate::trace::Safety::refused_by`]. */
+            rule: string;
+            /** @description Why, in a sentence. */
+            why: string;
+        };
+        /** @description How the ladder was made. */
+        RouteRecord: {
+            /** @description Version of the policy that decided: a hash of what is in force. */
+            policy: string;
+            intent?: components["schemas"]["Intent"] | null;
+            /**
+             * Format: double
+             * @description 0–1; 1 when the caller named the intent.
+             */
+            intent_confidence: number;
+            runner_up?: components["schemas"]["Intent"] | null;
+            /** @description Language of the question (ISO 639-3), when certain. */
+            language?: string | null;
+            /** @description Role of the policy that answers first. */
+            role?: string | null;
+            /** @description What the choice was made by. */
+            features: components["schemas"]["Feature"][];
+            /** @description Every model that was looked at, those of the ladder first, in order. */
+            candidates: components["schemas"]["Considered"][];
+        };
+        /** @description How safe question and answer are. */
+        Safety: {
+            /**
+             * Format: double
+             * @description P(safe): the lowest of all verdicts; absent when nobody judged.
+             */
+            probability?: number | null;
+            /** @description The category that was most likely where it was lowest, unless that is `safe`. */
+            category?: string | null;
+            /** @description May it act? */
+            authority: components["schemas"]["Authority"];
+            /** @description What the checks inside this process found, by rule. */
+            found: string[];
+            /** @description The rule an answer was refused by. */
+            refused_by?: string | null;
+        };
         /** @description A turn as it was saved. */
         Saved: {
             /** @description The turn. */
             turn: components["schemas"]["Turn"];
         };
+        /** @description What left the operator's machines. */
+        Sent: {
+            /** @description To which provider. */
+            to: string;
+            /**
+             * Format: int64
+             * @description Bytes of text.
+             */
+            bytes: number;
+        };
+        /** @description One model's attempt. */
+        Step: {
+            /** @description `provider/model`. */
+            model: string;
+            /** @description The provider. */
+            provider: string;
+            /** @description Did what it was asked stay on the operator's machines? */
+            local: boolean;
+            /**
+             * Format: int64
+             * @description When it began, in milliseconds after the question.
+             */
+            started_ms: number;
+            /**
+             * Format: int64
+             * @description Its first token, likewise.
+             */
+            first_token_ms?: number | null;
+            /**
+             * Format: int64
+             * @description When it ended, likewise.
+             */
+            ended_ms?: number | null;
+            /**
+             * Format: int32
+             * @description Tokens of its prompt, when counted.
+             */
+            prompt_tokens: number;
+            /**
+             * Format: int32
+             * @description Tokens it made.
+             */
+            tokens: number;
+            /**
+             * Format: double
+             * @description What it cost in US dollars; local 0, absent when there is no price.
+             */
+            cost_usd?: number | null;
+            /** @description What was asked about its answer. */
+            verdicts: components["schemas"]["Verdict"][];
+            tokens_probability?: components["schemas"]["TokenFeatures"] | null;
+            /** @description How it ended. */
+            outcome: components["schemas"]["StepOutcome"];
+            /** @description Why it ended so, in a sentence. */
+            why?: string | null;
+        };
+        /**
+         * @description How an attempt of one model ended.
+         * @enum {string}
+         */
+        StepOutcome: "running" | "accepted" | "low_confidence" | "escalated" | "rejected" | "failed" | "cancelled";
         /** @description A better model for this machine. */
         Suggestion: {
             /** @description Its name. */
@@ -755,6 +1161,49 @@ export interface components {
             reason: string;
             /** @description What to run. */
             command: string;
+        };
+        /** @description An answer that was put aside. */
+        Superseded: {
+            /** @description Whose answer it was, `provider/model`. */
+            model: string;
+            /** @description Who answers now, `provider/model`. */
+            by: string;
+            /** @description Does what is asked now stay on the operator's machines? */
+            local: boolean;
+            /** @description Why, in a sentence. */
+            why: string;
+        };
+        /** @description Answers to typed questions. */
+        SystemOneAnswers: {
+            /** @description Who answered, `provider/model`. */
+            model: string;
+            /**
+             * @description By the questions' names. `noul`: the probability of yes; `choice`: `choice`, `probabilities`, `confidence`;
+             *     `score`: `score` (the expected level, from 0), `legend`, `probabilities`, `confidence`. All with `x_mass`.
+             */
+            answers: unknown;
+            /** @description `input_tokens`, and `output_tokens`, which is 0. */
+            usage: unknown;
+        };
+        /** @description Typed questions about a text. */
+        SystemOneBody: {
+            /** @description `provider/model`, a bare model name, `goblin`, or `jev-latest` for whichever can best. */
+            model: string;
+            /** @description What the questions are about: a string, an object or an array. */
+            state: unknown;
+            /**
+             * @description 1–64 questions by name: `{"type": "noul|choice|score", "instructions", "criteria"}`. Of `noul` the criteria may
+             *     be absent or `{"true": …, "false": …}`, of `choice` they are an object of 1–255 options with a description or
+             *     null, of `score` a list of 2–10 levels from low to high.
+             */
+            questions: unknown;
+        };
+        /** @description An error at `/v1/systemone`. */
+        SystemOneError: {
+            /** @description Of a wrong request a list of `loc`, `msg` and `type`; else `error_type` and `message`. */
+            detail: unknown;
+            /** @description The same as under the rest of `/v1`. */
+            error: components["schemas"]["OpenAiErrorBody"];
         };
         /** @description The state of everything. */
         SystemStatus: {
@@ -773,6 +1222,154 @@ export interface components {
             suggestion: components["schemas"]["Suggestion"] | null;
             /** @description What to do when no model is there: the exact sentence and command. */
             no_model_help: string | null;
+        };
+        /** @description The figures verdicts were compared with. */
+        Thresholds: {
+            /**
+             * Format: double
+             * @description P(safe) below this is unsafe.
+             */
+            safety: number;
+            /**
+             * Format: double
+             * @description A confidence from this on is accepted.
+             */
+            confidence: number;
+            /**
+             * Format: double
+             * @description A confidence below this is refused where no rung is left.
+             */
+            critical: number;
+        };
+        /**
+         * @description Natural logarithms of the probabilities of an answer's own tokens, summed up in numbers that do not depend on its
+         *     length.
+         */
+        TokenFeatures: {
+            /**
+             * Format: int32
+             * @description Tokens seen.
+             */
+            tokens: number;
+            /**
+             * Format: double
+             * @description The least likely.
+             */
+            min: number;
+            /**
+             * Format: double
+             * @description 5 % are less likely.
+             */
+            p5: number;
+            /**
+             * Format: double
+             * @description 10 % are less likely.
+             */
+            p10: number;
+            /**
+             * Format: double
+             * @description 25 % are less likely.
+             */
+            p25: number;
+            /**
+             * Format: double
+             * @description The mean.
+             */
+            mean: number;
+            /**
+             * Format: double
+             * @description Mean entropy in nats over the rivals reported, when there were any.
+             */
+            entropy?: number | null;
+        };
+        /** @description Why an answer came from where it came from. */
+        Trace: {
+            /** @description Names it; also in the header `x-goblin-trace-id`. */
+            trace_id: string;
+            /**
+             * Format: int64
+             * @description Milliseconds since 1970 at the question.
+             */
+            created_at_ms: number;
+            /** @description The model asked for. */
+            model: string;
+            /** @description How it was checked. */
+            verify: components["schemas"]["VerifyMode"];
+            /** @description What verdicts were compared with. */
+            thresholds: components["schemas"]["Thresholds"];
+            /** @description How the ladder was made. */
+            route: components["schemas"]["RouteRecord"];
+            /** @description Each model's attempt, in order. */
+            steps: components["schemas"]["Step"][];
+            /** @description What was asked about the question. */
+            prompt_verdicts: components["schemas"]["Verdict"][];
+            confidence?: components["schemas"]["Confidence"] | null;
+            safety?: components["schemas"]["Safety"] | null;
+            /** @description What was not as configured, and what was done instead: sentences for people. */
+            notes: string[];
+            /**
+             * Format: double
+             * @description What it cost in US dollars; absent when a model without a price was asked.
+             */
+            cost_usd?: number | null;
+            /**
+             * Format: double
+             * @description What the most expensive model of the ladder would have cost; absent when none has a price.
+             */
+            would_have_cost_usd?: number | null;
+            /** @description Did anything leave the operator's machines? */
+            left_machine: boolean;
+            /** @description What left them. */
+            sent: components["schemas"]["Sent"][];
+            /** @description Was it taken from the cache? */
+            cache: components["schemas"]["CacheUse"];
+        };
+        /** @description A page of traces. */
+        TracePage: {
+            /** @description Newest first. */
+            items: components["schemas"]["TraceSummary"][];
+            /** @description Give it back as `cursor` for the traces that follow; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description What is shown of a trace before it is opened. */
+        TraceSummary: {
+            /** @description Names the trace. */
+            trace_id: string;
+            /**
+             * Format: int64
+             * @description Milliseconds since 1970 at the question.
+             */
+            created_at_ms: number;
+            /** @description The model asked for. */
+            asked_for: string;
+            /** @description Whose answer it is, `provider/model`; absent when nobody answered. */
+            model: string | null;
+            /** @description How it ended. */
+            outcome: components["schemas"]["StepOutcome"];
+            /** @description How it was checked. */
+            verify: components["schemas"]["VerifyMode"];
+            /**
+             * Format: int32
+             * @description How many models were asked for an answer.
+             */
+            steps: number;
+            /** @description Did a judge with authority look at it? */
+            checked: boolean;
+            confidence: components["schemas"]["Confidence"] | null;
+            /** @description The rule an answer was refused by. */
+            refused_by: string | null;
+            /**
+             * Format: double
+             * @description What it cost in US dollars; absent when a model without a price was asked.
+             */
+            cost_usd: number | null;
+            /** @description Did anything leave the operator's machines? */
+            left_machine: boolean;
+        };
+        /** @description A trace, whole or so far. */
+        Traced: {
+            /** @description The trace. */
+            trace: components["schemas"]["Trace"];
         };
         /** @description A question and its answer. */
         Turn: {
@@ -804,6 +1401,8 @@ export interface components {
              */
             left_out: number;
             timing: components["schemas"]["TurnTiming"] | null;
+            trace: components["schemas"]["TraceSummary"] | null;
+            feedback: components["schemas"]["Feedback"] | null;
             /** @description Turns with the same parent, oldest first, this one included. */
             siblings: string[];
             /**
@@ -839,7 +1438,7 @@ export interface components {
             turn: components["schemas"]["Turn"];
             /** @description Its chat. */
             chat: components["schemas"]["Chat"];
-        } | components["schemas"]["Delta"] | components["schemas"]["Delta"] | components["schemas"]["Saved"] | components["schemas"]["Saved"];
+        } | components["schemas"]["Delta"] | components["schemas"]["Delta"] | components["schemas"]["Checking"] | components["schemas"]["Superseded"] | components["schemas"]["Retracted"] | components["schemas"]["Traced"] | components["schemas"]["Saved"] | components["schemas"]["Saved"];
         /** @description A page of turns. */
         TurnPage: {
             /** @description Oldest first. */
@@ -937,6 +1536,64 @@ export interface components {
             /** @description For admins only: which address, and what happened there. */
             admin_detail: string | null;
         };
+        /** @description One question that was asked about a text, and its answer. */
+        Verdict: {
+            /** @description What it is for. */
+            concern: components["schemas"]["Concern"];
+            /** @description What it is about. */
+            about: components["schemas"]["About"];
+            /** @description Which question of its set. */
+            question: string;
+            /** @description Of the options, the one with the most probability; for example a category of harm. Absent for yes and no. */
+            choice?: string | null;
+            /**
+             * Format: double
+             * @description P(safe), or P(correct and complete), among the valid options; absent when there is no verdict.
+             */
+            probability?: number | null;
+            /**
+             * Format: double
+             * @description Probability on the valid options together. Below 0.5 there is no verdict.
+             */
+            mass: number;
+            /** @description Who judged, `provider/model`. */
+            model: string;
+            /** @description How it was read. */
+            backend: string;
+            /** @description May it act? */
+            authority: components["schemas"]["Authority"];
+            /** @description Is the judge the model that answered? */
+            self_judged: boolean;
+            /** @description Hash of the question as asked, template included. */
+            question_hash: string;
+            /**
+             * Format: int64
+             * @description How long the answer took.
+             */
+            ms: number;
+            /**
+             * Format: int32
+             * @description Tokens of the shared text taken from a cache.
+             */
+            cached_tokens: number;
+            /**
+             * Format: int32
+             * @description Tokens of the shared text evaluated.
+             */
+            evaluated_tokens: number;
+            /**
+             * Format: int32
+             * @description Tokens of the questions themselves.
+             */
+            question_tokens: number;
+            /** @description Why there is no verdict: it failed, came too late, or could not be read. */
+            failed?: string | null;
+        };
+        /**
+         * @description How an answer is checked on its way to the reader.
+         * @enum {string}
+         */
+        VerifyMode: "off" | "final" | "hold" | "optimistic";
     };
     responses: never;
     parameters: never;
@@ -1268,6 +1925,39 @@ export interface operations {
             };
         };
     };
+    route_question: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DryRunBody"];
+            };
+        };
+        responses: {
+            /** @description What would happen. `nobody` says why nothing would. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRun"];
+                };
+            };
+            /** @description Refused; the field at fault is named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_status: {
         parameters: {
             query?: never;
@@ -1412,6 +2102,42 @@ export interface operations {
             };
         };
     };
+    update_feedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The turn. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeedbackBody"];
+            };
+        };
+        responses: {
+            /** @description All that is said of the turn now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Feedback"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     regenerate_turn: {
         parameters: {
             query?: never;
@@ -1476,6 +2202,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Turn"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_turn_trace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The turn. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The trace. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trace"];
                 };
             };
             /** @description Refused. */
@@ -1745,6 +2503,114 @@ export interface operations {
             };
             /** @description There is none of this name; the nearest is named. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    decide_questions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SystemOneBody"];
+            };
+        };
+        responses: {
+            /** @description An answer for each question. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemOneAnswers"];
+                };
+            };
+            /** @description Refused; the field at fault is named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemOneError"];
+                };
+            };
+            /** @description Failed; what was tried is said. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemOneError"];
+                };
+            };
+        };
+    };
+    list_traces: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1–200 traces; 30 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TracePage"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    get_trace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The trace, as `goblin.trace_id` and `x-goblin-trace-id` name it. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The trace. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trace"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -166,7 +166,10 @@ pub fn plan(wanted: &str, matter: &Matter, planning: &Planning<'_>) -> Plan {
         offers.any(|o| model.is(&o.provider, &o.model.name))
     };
     let missing = climb.absent.iter().filter(|(_, model)| !offered(model));
-    candidates.extend(missing.map(|(role, model)| absent(*role, model)));
+    candidates.extend(missing.map(|(role, model)| {
+        let quality = row.quality.get(role).copied().unwrap_or_default();
+        absent(*role, model, quality)
+    }));
     candidates.append(&mut passed);
     let nobody = climb
         .all()
@@ -233,14 +236,23 @@ fn judge(
         // It says how much too long the prompt is, or a chat leaves its oldest turns out.
         able.push(too_small.remove(at));
     }
-    passed.extend(too_small.iter().map(|judged| judged.considered(None, Some(too_long(judged, matter)))));
+    passed.extend(
+        too_small
+            .iter()
+            .map(|judged| judged.considered(None, Some(too_long(judged, matter)))),
+    );
     (able, passed)
 }
 
 /// Is there room in the model's context for the prompt and an answer?
 fn holds(judged: &Judged, matter: &Matter) -> bool {
     let window = judged.offer.model.context_window;
-    window.is_none_or(|window| matter.prompt_tokens.saturating_add(ROOM_FOR_ANSWER.min(window / 4)) <= window)
+    window.is_none_or(|window| {
+        matter
+            .prompt_tokens
+            .saturating_add(ROOM_FOR_ANSWER.min(window / 4))
+            <= window
+    })
 }
 
 fn too_long(judged: &Judged, matter: &Matter) -> String {
@@ -253,7 +265,9 @@ fn too_long(judged: &Judged, matter: &Matter) -> String {
 
 fn longest_context(all: &[Judged]) -> Option<usize> {
     let windows = all.iter().enumerate().rev();
-    windows.max_by_key(|(_, judged)| judged.offer.model.context_window).map(|(at, _)| at)
+    windows
+        .max_by_key(|(_, judged)| judged.offer.model.context_window)
+        .map(|(at, _)| at)
 }
 
 /// Why a model cannot answer this question.
@@ -299,14 +313,15 @@ impl Judged {
     }
 }
 
-fn absent(role: PolicyRole, model: &RoleModel) -> Considered {
+/// A model of the policy that nobody offers. It is taken to be one of the operator's.
+fn absent(role: PolicyRole, model: &RoleModel, quality: f64) -> Considered {
     Considered {
         model: model.reference.clone(),
         role: Some(role.as_str().to_owned()),
         local: true,
         rung: None,
-        quality: 0.0,
-        cost_usd: None,
+        quality,
+        cost_usd: Some(0.0),
         first_token_ms: None,
         passed_over: Some("not installed".to_owned()),
     }

@@ -264,7 +264,11 @@ fn every_model_that_is_passed_over_is_told_with_its_reason() {
         "{:?}",
         plan.record.candidates
     );
-    assert_eq!(plan.ladder.candidates.len(), 1, "one is asked, and says both numbers");
+    assert_eq!(
+        plan.ladder.candidates.len(),
+        1,
+        "one is asked, and says both numbers"
+    );
 }
 
 #[test]
