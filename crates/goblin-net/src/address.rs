@@ -52,10 +52,14 @@ impl Url {
     }
 
     /// The address with `path` (without a leading slash) under it: `http://h/v1` and `models` give
-    /// `http://h/v1/models`.
+    /// `http://h/v1/models`. What follows a `?` is its query.
     #[must_use]
     pub fn join(&self, path: &str) -> Self {
         let mut url = self.0.clone();
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        if query.is_some() {
+            url.set_query(query);
+        }
         let joined = format!(
             "{}/{}",
             self.0.path().trim_end_matches('/'),

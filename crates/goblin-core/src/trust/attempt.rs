@@ -303,7 +303,13 @@ impl Attempt {
         }
     }
 
-    /// What is wrong with it, now that it is over. One its own server has refused is not empty but refused.
+    /// A tool call that cannot be used, however the answer ended: such a call is never handed on.
+    pub(super) fn bad_call(&self, form: &Form) -> Option<Fault> {
+        let calls = Some(&self.calls).filter(|calls| !calls.is_empty())?;
+        form.check_calls(calls).err().map(Fault::Call)
+    }
+
+    /// What is wrong with it, its calls aside, now that it is over. One its own server has refused is not empty but refused.
     pub(super) fn judge_form(&self, form: &Form, caller_limit: Option<u32>) -> Option<Fault> {
         if self.finish == Some(FinishReason::ContentFilter) {
             return None;
@@ -312,7 +318,7 @@ impl Attempt {
             return Some(Fault::CutOff);
         }
         if !self.calls.is_empty() {
-            return form.check_calls(&self.calls).err().map(Fault::Call);
+            return None;
         }
         if self.is_blank() {
             return Some(Fault::Empty);

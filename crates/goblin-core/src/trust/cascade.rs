@@ -48,7 +48,7 @@ pub struct Cascade {
     /// The lowest verdict about the answer it ended with.
     pub(super) answer_lowest: Option<Lowest>,
     refused_by: Option<String>,
-    over: bool,
+    pub(super) over: bool,
 }
 
 impl Cascade {
@@ -300,7 +300,8 @@ impl Cascade {
         self.steps += u32::from(!attempt.begun);
         attempt.begun = true;
         attempt.ended = true;
-        attempt.fault = attempt.fault.or_else(|| attempt.judge_form(&self.form, limit));
+        let seen = attempt.bad_call(&self.form).or(attempt.fault);
+        attempt.fault = seen.or_else(|| attempt.judge_form(&self.form, limit));
         attempt.safe = !acts || attempt.is_blank();
         self.spend(&attempt);
         self.compare(&mut attempt, out);
@@ -331,7 +332,9 @@ impl Cascade {
         let Some(mut attempt) = self.current.take() else {
             return;
         };
-        if let Some(windows) = self.may_show(&attempt) {
+        // One that was put aside is shown as a whole, at its end, or not at all.
+        let put_aside = attempt.shown && self.visible != Some(attempt.rung);
+        if let Some(windows) = self.may_show(&attempt).filter(|_| !put_aside) {
             while let Some(parsed) = attempt.next_of(windows) {
                 self.show(&mut attempt, parsed, out);
             }
@@ -374,12 +377,17 @@ impl Cascade {
 
     pub(super) fn show(&mut self, attempt: &mut Attempt, parsed: Parsed, out: &mut Vec<Action>) {
         let by = attempt.rung;
-        if let Some(shown) = self.visible.replace(by).filter(|shown| *shown != by) {
-            out.push(Action::Supersede { shown, by });
-        }
+        self.take_over(by, out);
         attempt.shown = true;
         attempt.told_checking = false;
         out.push(Action::Release { rung: by, parsed });
+    }
+
+    /// From now on the reader sees this rung's answer: what another has shown is put aside.
+    pub(super) fn take_over(&mut self, by: usize, out: &mut Vec<Action>) {
+        if let Some(shown) = self.visible.replace(by).filter(|shown| *shown != by) {
+            out.push(Action::Supersede { shown, by });
+        }
     }
 
     fn rung_failed(&mut self, rung: usize, next_may_help: bool, out: &mut Vec<Action>) {

@@ -12,6 +12,9 @@ const JUDGE_FAILED: &str = "Nobody could say how sure it was: the judge failed."
 impl Cascade {
     /// Does what follows once an answer is whole and enough is known of it.
     pub(super) fn settle(&mut self, out: &mut Vec<Action>) {
+        if self.over {
+            return;
+        }
         if self.closing.is_some() {
             return self.close(out);
         }
@@ -169,6 +172,10 @@ impl Cascade {
             for parsed in attempt.take_calls() {
                 self.show(&mut attempt, parsed, out);
             }
+        }
+        if self.visible.is_some_and(|shown| shown != rung) {
+            // It has nothing to show; what another has shown is not its answer.
+            self.take_over(rung, out);
         }
         let outcome = match low {
             None => StepOutcome::Accepted,

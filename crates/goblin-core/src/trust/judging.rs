@@ -316,6 +316,10 @@ impl Cascade {
         for rung in &mut self.rungs {
             rung.safety = None;
         }
+        // What it still says is recorded.
+        for pending in self.pending.iter_mut().filter(|p| matches!(p.ask, Ask::Safety { .. })) {
+            pending.acts = false;
+        }
         if let Some(attempt) = self.current.as_mut().filter(|a| a.ended) {
             attempt.safe = true;
         }

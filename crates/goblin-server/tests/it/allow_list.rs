@@ -191,7 +191,9 @@ async fn a_body_that_is_not_json_or_names_no_model_is_refused_with_the_field() {
         let admin = key_with(&app, Scope::Admin);
         let call = || Call::new(app.address, method.clone(), &path).header("x-api-key", &admin);
         let mut broken = call().bytes("{\"model\":").send().await;
-        assert_eq!(broken.status.as_u16(), 400, "{path}");
+        // Typed questions are refused as that format has it.
+        let unread = if path == "/v1/systemone" { 422 } else { 400 };
+        assert_eq!(broken.status.as_u16(), unread, "{path}");
         assert!(sentence(&path, &broken.json().await).contains("JSON"), "{path}");
         let field = if path == "/api/copy" { "source" } else { "model" };
         let mut nameless = body;
