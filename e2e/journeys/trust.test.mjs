@@ -44,7 +44,7 @@ for (const viewport of [desktop, phone]) {
     await line.waitFor();
     assert.match(
       await line.textContent(),
-      /mistral:7b.*on your own ollama.*900 ms.*no cost.*86 % sure, not calibrated/,
+      /mistral:7b.*on your own ollama.*900 ms.*no cost.*86% sure, not calibrated/,
     );
     await line.focus();
     await page.keyboard.press("Enter");
@@ -54,7 +54,7 @@ for (const viewport of [desktop, phone]) {
       "It was not sure enough: 41 %, and 65 % is needed.",
       "granted, not measured",
       "no authority: shown, changes nothing",
-      "Unsafe below 70 %, accepted from 65 %",
+      "Unsafe below 70%, accepted from 65%",
       "Passed over: 1",
       "Nothing.",
       "is played by another model.",

@@ -30,11 +30,10 @@ describe("what sending a question would mean", () => {
   it("says who would answer, when and for how much, and that nothing leaves", () => {
     const candidates = [rung("ollama/mistral:7b", 1), rung("ollama/gemma:2b", 0)];
     expect(previewOf(dryRun(candidates, { first_token_ms: 300 }))).toEqual({
-      facts: [
+      facts: ["gemma:2b answers, on your own ollama", "no cost"],
+      more: [
         "reads as explain",
-        "gemma:2b answers, on your own ollama",
         "first word in about 300 ms",
-        "no cost",
         "then mistral:7b if that is not sure enough",
       ],
       privacy: "stays on your machines",
@@ -51,7 +50,7 @@ describe("what sending a question would mean", () => {
       privacy: "may be sent to openai if a better answer is needed",
       leaves: true,
     });
-    expect(preview?.facts).toContain("$0.0020 at the most");
+    expect(preview?.more).toContain("$0.0020 at the most");
   });
 
   it("says when the question leaves at once, and when its cost is not known", () => {

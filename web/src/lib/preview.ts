@@ -4,8 +4,10 @@ import { placeOf } from "./place";
 import { money } from "./trust";
 
 export interface Preview {
-  /** Who would answer, where, when and for how much. */
+  /** Who would answer, where, and for how much. */
   facts: string[];
+  /** Where there is room: what the question is taken for, how long it takes, and what comes next. */
+  more: string[];
   /** What becomes of the question's privacy. */
   privacy: string;
   /** Would anything leave the machines, at once or on the way up the ladder? */
@@ -23,16 +25,19 @@ export function previewOf(run: DryRun): Preview | null {
   const next = rungs.find(({ model }) => model !== first);
   const most = run.most_cost_usd;
   const facts = [
-    route.intent ? `reads as ${route.intent}` : "",
     `${modelName(first)} answers, ${placeOf(providerName(first), local)}`,
-    run.first_token_ms == null ? "" : `first word in about ${duration(run.first_token_ms)}`,
     money(run.expected_cost_usd),
+  ];
+  const more = [
+    route.intent ? `reads as ${route.intent}` : "",
+    run.first_token_ms == null ? "" : `first word in about ${duration(run.first_token_ms)}`,
     next ? `then ${modelName(next.model)} if that is not sure enough` : "",
     most != null && most > (run.expected_cost_usd ?? 0) ? `${money(most)} at the most` : "",
   ].filter((fact) => fact !== "");
-  if (!local) return { facts, privacy: "leaves your machines", leaves: true };
-  if (!run.may_leave_machine) return { facts, privacy: "stays on your machines", leaves: false };
+  if (!local) return { facts, more, privacy: "leaves your machines", leaves: true };
+  if (!run.may_leave_machine)
+    return { facts, more, privacy: "stays on your machines", leaves: false };
   const clouds = rungs.filter((rung) => !rung.local).map(({ model }) => providerName(model));
   const to = clouds.length > 0 ? `to ${[...new Set(clouds)].join(", ")} ` : "away ";
-  return { facts, privacy: `may be sent ${to}if a better answer is needed`, leaves: true };
+  return { facts, more, privacy: `may be sent ${to}if a better answer is needed`, leaves: true };
 }

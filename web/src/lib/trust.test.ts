@@ -32,7 +32,7 @@ describe("the line under an answer", () => {
   });
 
   it.each([
-    [aSummary(), "81 % sure, not calibrated", false],
+    [aSummary(), "81% sure, not calibrated", false],
     [
       aSummary({
         checked: false,
@@ -44,13 +44,13 @@ describe("the line under an answer", () => {
           self_judged: true,
         },
       }),
-      "40 % sure, judged itself, not checked by a capable model",
+      "40% sure, judged itself, not checked by a capable model",
       false,
     ],
     [aSummary({ confidence: null }), "nobody judged it", false],
     [aSummary({ confidence: null, checked: false }), "not checked by a capable model", false],
     [aSummary({ verify: "off", confidence: null, checked: false }), "not checked", false],
-    [aSummary({ outcome: "low_confidence" }), "81 % sure, not calibrated", true],
+    [aSummary({ outcome: "low_confidence" }), "81% sure, not calibrated", true],
     [
       aSummary({ refused_by: "safety:harm", outcome: "rejected" }),
       "refused: it could do harm",
@@ -78,7 +78,7 @@ describe("small words of trust", () => {
   it("says what a verdict is about and why there is none", () => {
     expect(aboutWords({ part: "prompt" })).toBe("the question");
     expect(aboutWords({ part: "window", window: 0 })).toBe("part 1");
-    expect(noVerdict(aVerdict({ probability: null, mass: 0.31 }))).toContain("31 %");
+    expect(noVerdict(aVerdict({ probability: null, mass: 0.31 }))).toContain("31%");
     expect(noVerdict(aVerdict({ probability: null, failed: "it timed out" }))).toBe("it timed out");
   });
   it("compares safety and confidence with figures of their own", () => {

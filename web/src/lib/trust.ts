@@ -5,7 +5,7 @@ import { placeOf } from "./place";
 // Traces in words. Nothing here claims more than the trace says: a number that was not fitted to
 // labelled answers is called "not calibrated", and an answer nobody capable looked at is said to be.
 
-export const percent = (share: number): string => `${Math.round(share * 100)} %`;
+export const percent = (share: number): string => `${Math.round(share * 100)}%`;
 
 /** Local is free, a model without a price is unknown; small sums are not rounded to nothing. */
 export function money(usd: number | null | undefined): string {

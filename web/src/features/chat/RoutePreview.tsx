@@ -43,6 +43,11 @@ export function RoutePreview({ draft, model, otherwise }: RoutePreviewProps) {
         )}
         {preview.privacy}
       </span>
+      {preview.more.map((fact) => (
+        <span key={fact} className="fact route-more">
+          {fact}
+        </span>
+      ))}
     </p>
   );
 }

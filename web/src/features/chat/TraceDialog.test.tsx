@@ -40,9 +40,9 @@ it("shows the ladder, the verdicts with their thresholds and rights, the cost an
     "role quick",
     "Passed over: 1",
     "Safe, the question",
-    "99 % of 70 %",
+    "99% above 70%",
     "Correct and complete, the answer",
-    "81 % of 65 %",
+    "81% above 65%",
     "granted, not measured",
     "1.2 KB of text to openai",
   ]) {
@@ -57,7 +57,7 @@ it("says when no capable model looked at it, and why there is no verdict", async
   const verdict = aVerdict({ authority: "none", probability: null, mass: 0.31 });
   const text = await show(aTrace({ steps: [aStep({ verdicts: [verdict] })], confidence: null }));
   expect(text).toContain("Not checked by a capable model.");
-  expect(text).toContain("the judge put only 31 % on the answers it was offered");
+  expect(text).toContain("the judge put only 31% on the answers it was offered");
   expect(text).toContain("Nothing.");
 });
 

@@ -127,7 +127,7 @@ function VerdictBar({ verdict, threshold }: { verdict: Verdict; threshold: numbe
           <span className="verdict-value">
             {percent(probability)}{" "}
             <span className="text-muted">
-              {below ? "below" : "of"} {percent(threshold)}
+              {below ? "below" : "above"} {percent(threshold)}
             </span>
           </span>
         </>

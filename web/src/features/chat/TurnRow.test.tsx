@@ -120,7 +120,7 @@ it("opens the trace from the line under the answer, and rates with thumbs", () =
   const turn = aTurn({ status: "complete", answer: "So.", trace: aSummary() });
   show(turn);
   const line = page.host.querySelector<HTMLButtonElement>("[data-testid=facts]");
-  expect(line?.textContent).toContain("81 % sure, not calibrated");
+  expect(line?.textContent).toContain("81% sure, not calibrated");
   act(() => line?.click());
   expect(actions.onTrace).toHaveBeenCalledWith(turn);
   expect(button("Good answer")?.getAttribute("aria-pressed")).toBe("false");
