@@ -266,13 +266,13 @@ impl Driver {
                     self.on(Event::Judged { ask: id, heard });
                 }
             }
-            Some((rung, said)) = self.rungs.next() => self.from_rung(rung, said),
+            Some((rung, said)) = self.rungs.next() => self.heard_from(rung, said),
             () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => self.on(Event::Tick),
             else => self.on(Event::Failed { rung: usize::MAX, next_may_help: false }),
         }
     }
 
-    fn from_rung(&mut self, rung: usize, said: FromRung) {
+    fn heard_from(&mut self, rung: usize, said: FromRung) {
         match said {
             FromRung::Began(began) => self.meter.placed(&began),
             FromRung::Said(event) => {

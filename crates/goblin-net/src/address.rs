@@ -56,7 +56,9 @@ impl Url {
     #[must_use]
     pub fn join(&self, path: &str) -> Self {
         let mut url = self.0.clone();
-        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let (path, query) = path
+            .split_once('?')
+            .map_or((path, None), |(path, query)| (path, Some(query)));
         if query.is_some() {
             url.set_query(query);
         }

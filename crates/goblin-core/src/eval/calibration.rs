@@ -37,7 +37,7 @@ pub fn brier(cases: &[Scored]) -> Option<f64> {
 pub fn brier_of_base_rate(cases: &[Scored]) -> Option<f64> {
     let (good, _) = counts(cases);
     let base = good as f64 / cases.len() as f64;
-    (!cases.is_empty()).then(|| base * (1.0 - base))
+    (!cases.is_empty()).then_some(base * (1.0 - base))
 }
 
 /// The cases in `bins` bins of equal width.

@@ -18,6 +18,7 @@ use crate::decide::{AnswerOption, Frame};
 use crate::judge::transcript::Transcript;
 
 /// A family of guard models.
+#[allow(clippy::enum_variant_names, reason = "that is what they are called")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Guard {
     LlamaGuard3,

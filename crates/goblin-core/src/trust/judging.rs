@@ -317,7 +317,11 @@ impl Cascade {
             rung.safety = None;
         }
         // What it still says is recorded.
-        for pending in self.pending.iter_mut().filter(|p| matches!(p.ask, Ask::Safety { .. })) {
+        for pending in self
+            .pending
+            .iter_mut()
+            .filter(|p| matches!(p.ask, Ask::Safety { .. }))
+        {
             pending.acts = false;
         }
         if let Some(attempt) = self.current.as_mut().filter(|a| a.ended) {

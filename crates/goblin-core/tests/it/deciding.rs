@@ -251,7 +251,7 @@ fn a_choice_of_more_options_than_letters_is_asked_in_groups_that_can_be_compared
     for options in [27, 128, 255] {
         let request = choice_of(options);
         let asked = request.to_decide();
-        assert!(asked.questions.len() > 2 && asked.questions.len() % 2 == 0);
+        assert!(asked.questions.len() > 2 && asked.questions.len().is_multiple_of(2));
         // Every question puts 0.9 on Billing where it is offered, and on none of these where it is not.
         let said: Vec<Vec<f64>> = asked
             .questions

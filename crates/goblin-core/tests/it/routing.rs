@@ -1,5 +1,7 @@
 //! The cases of `evals/cases` through the real reading of a request, the classifier and the policy.
 
+#![allow(clippy::unwrap_used, reason = "set-ups of tests")]
+
 use bytes::Bytes;
 use goblin_core::context_rule::{CountMethod, likely_tokens, prompt_bytes};
 use goblin_core::error::ApiError;

@@ -106,7 +106,7 @@ fn row(considered: &Considered) -> Vec<String> {
         considered.role.clone().unwrap_or_default(),
         format!("{:.2}", considered.quality),
         match considered.cost_usd {
-            Some(cost) if cost == 0.0 => "none".to_owned(),
+            Some(0.0) => "none".to_owned(),
             Some(cost) => format!("${cost:.4}"),
             None => "unknown".to_owned(),
         },
