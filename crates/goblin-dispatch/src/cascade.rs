@@ -268,7 +268,7 @@ impl Driver {
             }
             Some((rung, said)) = self.rungs.next() => self.heard_from(rung, said),
             () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => self.on(Event::Tick),
-            else => self.on(Event::Failed { rung: usize::MAX, next_may_help: false }),
+            else => self.end = Some(Some(Box::new(ApiError::internal("a checked answer waits for nothing")))),
         }
     }
 
@@ -285,6 +285,7 @@ impl Driver {
             }
             FromRung::Failed(attempt) => {
                 let next_may_help = attempt.next_may_help;
+                self.recorder.failed(rung, &attempt.error.message);
                 if let Some(offer) = self.rungs.offer(rung).cloned() {
                     self.rungs.note(&offer, &attempt);
                     self.failures.add(&offer, *attempt);

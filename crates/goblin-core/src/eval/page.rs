@@ -160,7 +160,7 @@ fn one(place: usize, reported: &Reported, out: &mut String) {
 /// What is needed to do it again.
 fn again(reported: &Reported, out: &mut String) {
     let run = &reported.run;
-    let mut command = format!("goblin eval run --on {}", run.set.as_str());
+    let mut command = format!("goblin eval run {}", run.set.as_str());
     if run.set != EvalSet::Routing {
         command += &format!(" --model {}", run.subject);
     }

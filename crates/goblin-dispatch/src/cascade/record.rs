@@ -99,6 +99,13 @@ impl Recorder {
         }
     }
 
+    /// Why a rung could not begin, or broke, in our own words.
+    pub(super) fn failed(&mut self, rung: usize, why: &str) {
+        if let Some(step) = self.step(rung) {
+            step.why = Some(why.to_owned());
+        }
+    }
+
     pub(super) fn verdicts(&mut self, ask: Ask, verdicts: Vec<Verdict>) {
         match rung_of(&ask) {
             None => self.trace.prompt_verdicts.extend(verdicts),

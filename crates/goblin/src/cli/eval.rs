@@ -10,12 +10,12 @@ use goblin_core::eval::EvalSet;
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
-  goblin eval run --on safety --on xstest --model gemma:2b     may gemma:2b judge whether something is safe?
-  goblin eval run --on confidence --model phi3:3.8b --cases my-answers.jsonl
-  goblin eval run --on xstest --model gemma:2b --limit 20       a quick look; which 20 follows from --seed
-  goblin eval run --on routing                                  does the router know what questions are about?
-  goblin eval report                                             figures, what they mean, and a page with plots
-  goblin eval report --records ~/records                         and the records that give authority or take it away
+  goblin eval run safety xstest --model gemma:2b           may gemma:2b judge whether something is safe?
+  goblin eval run confidence --model phi3:3.8b --cases my-answers.jsonl
+  goblin eval run xstest --model gemma:2b --limit 20       a quick look; which 20 follows from --seed
+  goblin eval run routing                                  does the router know what questions are about?
+  goblin eval report                                       figures, what they mean, and a page with plots
+  goblin eval report --records ~/records                   and the records that give authority or take it away
 
 Sets: safety and confidence (6 cases each, to show how it works), xstest (a fixed 100 of XSTest), xstest-all (all 450),
 routing (492). With --cases FILE your own take their place, in the form of the files in `evals/` of the source.
@@ -33,8 +33,8 @@ pub(crate) enum Eval {
 /// What is asked of whom.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct EvalRun {
-    /// What is evaluated (may be repeated)
-    #[arg(long = "on", value_name = "SET", required = true, value_parser = set())]
+    /// What is evaluated
+    #[arg(value_name = "SET", required = true, value_parser = eval_set())]
     pub(crate) sets: Vec<EvalSet>,
     /// A model that judges, by name or as PROVIDER/MODEL (may be repeated); not needed for routing
     #[arg(long = "model", value_name = "MODEL")]
@@ -70,7 +70,7 @@ pub(crate) struct EvalReport {
     pub(crate) json: bool,
 }
 
-fn set() -> impl TypedValueParser<Value = EvalSet> {
+fn eval_set() -> impl TypedValueParser<Value = EvalSet> {
     PossibleValuesParser::new(EvalSet::ALL.map(EvalSet::as_str))
         .try_map(|name| EvalSet::parse(&name).ok_or("there is no such set"))
 }

@@ -40,7 +40,7 @@ async fn ask(wanted: &EvalRun, config: &Config, output: Output) -> anyhow::Resul
         bail!("Which model is to judge? Name it with --model; `goblin models list` shows what is there.");
     }
     if wanted.cases.is_some() && wanted.sets.len() > 1 {
-        bail!("--cases takes the place of one set's cases: name one --on with it.");
+        bail!("--cases takes the place of one set's cases: name one set with it.");
     }
     let dir = folder(wanted.out.as_deref(), config);
     let mut files = Vec::new();

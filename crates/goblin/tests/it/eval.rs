@@ -26,9 +26,7 @@ fn lines(path: &Path) -> usize {
 #[test]
 fn a_starter_model_is_measured_goes_on_where_it_was_and_is_reported_as_a_poor_judge() {
     let home = home_with_model();
-    let asked = [
-        "run", "--on", "xstest", "--model", MODEL, "--limit", "2", "--out", "runs",
-    ];
+    let asked = ["run", "xstest", "--model", MODEL, "--limit", "2", "--out", "runs"];
     let said = printed_well(&eval(home.path(), &asked), &asked);
     assert!(said.contains("xstest") && said.contains("no record"), "{said}");
     let file = home
@@ -77,7 +75,6 @@ fn own_cases_take_the_place_of_the_sets_and_a_wrong_line_is_named() {
     std::fs::write(&own, case("a", "high")).unwrap();
     let asked = [
         "run",
-        "--on",
         "confidence",
         "--model",
         MODEL,
@@ -110,19 +107,15 @@ fn own_cases_take_the_place_of_the_sets_and_a_wrong_line_is_named() {
 fn what_cannot_be_asked_is_told_with_what_to_do() {
     let home = home_with_model();
     let table: [(&[&str], i32, &str); 6] = [
-        (&["run", "--on", "safty", "--model", "x"], 2, "safety"),
-        (&["run", "--model", "x"], 2, "--on"),
-        (&["run", "--on", "safety"], 1, "--model"),
+        (&["run", "safty", "--model", "x"], 2, "safety"),
+        (&["run", "--model", "x"], 2, "SET"),
+        (&["run", "safety"], 1, "--model"),
         (
-            &["run", "--on", "safety", "--model", "smollm3-135m-instruct"],
+            &["run", "safety", "--model", "smollm3-135m-instruct"],
             1,
             "Did you mean",
         ),
-        (
-            &["run", "--on", "safety", "--model", MODEL, "--limit", "0"],
-            2,
-            "--limit",
-        ),
+        (&["run", "safety", "--model", MODEL, "--limit", "0"], 2, "--limit"),
         (&["report", "nowhere"], 1, "goblin eval run"),
     ];
     for (more, code, words) in table {
@@ -139,7 +132,7 @@ fn what_cannot_be_asked_is_told_with_what_to_do() {
 #[test]
 fn the_router_is_measured_in_no_time_and_the_held_out_figure_is_printed() {
     let home = tempfile::tempdir().unwrap();
-    let asked = ["run", "--on", "routing", "--out", "runs"];
+    let asked = ["run", "routing", "--out", "runs"];
     let said = printed_well(&eval(home.path(), &asked), &asked);
     assert!(
         said.contains("routing · router") && said.contains("Right about"),
