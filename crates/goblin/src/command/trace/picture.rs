@@ -201,7 +201,7 @@ fn attempt(number: usize, step: &Step, total: u64, used: &Thresholds, output: Ou
     lines.extend(step.verdicts.iter().map(|v| verdict(v, used, output)));
     if let Some(own) = &step.tokens_probability {
         let facts = format!(
-            "    its own tokens: likeliest lost {:.2}, 5 % below {:.2}, mean {:.2} (ln p, {} tokens)",
+            "    its own tokens: the least likely {:.2}, 5 % below {:.2}, mean {:.2} (ln p, {} tokens)",
             own.min, own.p5, own.mean, own.tokens
         );
         lines.push(output.coloured(&facts, Colour::Dim));
