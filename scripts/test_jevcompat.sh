@@ -39,7 +39,7 @@ start() {
   shift
   mkdir -p "$home/$name/models"
   cp "$cache/models/SmolLM2-135M-Instruct-Q4_1.gguf" "$home/$name/models/"
-  GOBLIN_UPSTREAM__DISCOVER=false "$program" "$@" --port 0 --data-dir "$home/$name" \
+  GOBLIN_ENGINE__THREADS=1 GOBLIN_UPSTREAM__DISCOVER=false "$program" "$@" --port 0 --data-dir "$home/$name" \
     >"$home/$name.out" 2>"$home/$name.log" &
   servers+=("$!")
   for _ in $(seq 600); do

@@ -174,7 +174,8 @@ pub fn question_set_hash(categories: &[Category], set: QuestionSet) -> String {
 /// Bytes of text a judge's context holds beside the questions.
 fn room_of(judge: &Judge) -> Option<usize> {
     let tokens = judge.context_window? as usize;
-    Some(tokens.saturating_sub(QUESTION_TOKENS) * BYTES_PER_TOKEN)
+    // A context that is small itself is shared by halves.
+    Some((tokens - QUESTION_TOKENS.min(tokens / 2)) * BYTES_PER_TOKEN)
 }
 
 /// The set a guard's question is asked for, if it is asked at all.

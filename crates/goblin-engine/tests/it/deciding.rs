@@ -306,7 +306,12 @@ async fn a_frame_of_turn_marks_is_read_as_the_chat_template_is() {
 /// However many windows an answer is judged in, question and answer are evaluated about once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_growing_answer_is_evaluated_once_for_all_its_windows() {
-    let engine = start(options(starter_file())).await;
+    let engine = start(EngineOptions {
+        context_tokens: Some(2048),
+        sequences: Some(1),
+        ..options(starter_file())
+    })
+    .await;
     let handle = engine.handle();
     let settings = JudgeSettings {
         safety: vec![STARTER.to_owned()],
@@ -338,6 +343,7 @@ async fn a_growing_answer_is_evaluated_once_for_all_its_windows() {
         let mut asked = ask_judge(&judge, &settings.categories, transcript, about, sets, None);
         assert_eq!(asked.len(), 1);
         let asked = asked.remove(0);
+        assert!(!asked.partial, "the context holds all of it");
         let request = DecideRequest {
             model: STARTER.to_owned(),
             ..asked.request.clone()
