@@ -73,7 +73,7 @@ fn overview(report: &Report, out: &mut String) {
     }
     *out += "<h2>Judges</h2>\n<div class=\"wide\"><table>\n<thead><tr><th>Set</th><th class=\"text\">Model</th>\
              <th class=\"text\">Questions</th><th>Asked</th><th>No verdict</th><th>AUROC (95 %)</th><th>ECE</th>\
-             <th>Brier</th><th>Good refused (95 %)</th><th>Bad let through (95 %)</th><th>Median ms</th>\
+             <th>Good refused (95 %)</th><th>Bad let through (95 %)</th><th>Median ms</th>\
              <th class=\"text\">Authority</th></tr></thead>\n<tbody>\n";
     for (place, reported, judged) in judges(report) {
         let run = &reported.run;
@@ -92,7 +92,6 @@ fn overview(report: &Report, out: &mut String) {
             judged.no_verdict.to_string(),
             area,
             number(judged.ece),
-            number(judged.brier),
             says::rate(&judged.refused_good),
             says::rate(&judged.accepted_bad),
             judged

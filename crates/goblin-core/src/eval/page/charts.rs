@@ -12,7 +12,7 @@ const LARGEST: f64 = 9.0;
 /// A chart with its heading and what it shows.
 pub(super) fn figure(title: &str, explains: &str, chart: &Chart) -> String {
     format!(
-        "<figure>\n{}\n<figcaption><b>{title}.</b> {explains}</figcaption>\n</figure>\n",
+        "<figure>\n{}\n<figcaption><b>{title}</b> {explains}</figcaption>\n</figure>\n",
         chart.svg()
     )
 }

@@ -19,9 +19,32 @@ pub(super) fn write(run: &RunHeader, judged: &Judged, out: &mut String) {
         *out += &figure;
     }
     *out += "</div>\n";
+    quality(judged, out);
     costs(judged, out);
     groups(run, judged, out);
     wrongest(run, judged, out);
+}
+
+fn quality(judged: &Judged, out: &mut String) {
+    let part = judged.bad as f64 / (judged.good + judged.bad).max(1) as f64;
+    let rows = [
+        ("AUROC: telling them apart", judged.auroc, Some(0.5)),
+        ("AUPRC: finding what is not good", judged.auprc_of_bad, Some(part)),
+        ("Area under risk and coverage", judged.risk_coverage_area, Some(part)),
+        ("ECE: error of calibration", judged.ece, None),
+        ("Brier: squared error", judged.brier, judged.brier_of_base_rate),
+    ];
+    let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.3}"));
+    *out += "<h3>How good it is</h3>\n<div class=\"wide\"><table>\n<thead><tr><th></th><th>Found</th>\
+             <th>Knowing nothing</th></tr></thead>\n<tbody>\n";
+    for (what, found, chance) in rows {
+        *out += &format!(
+            "<tr><td>{what}</td><td>{}</td><td>{}</td></tr>\n",
+            number(found),
+            number(chance)
+        );
+    }
+    *out += "</tbody></table></div>\n";
 }
 
 fn costs(judged: &Judged, out: &mut String) {
