@@ -83,7 +83,7 @@ export function clearPending(key: string): void {
 }
 
 function flush(): void {
-  cancelAnimationFrame(frame);
+  if (frame !== 0) cancelAnimationFrame(frame);
   frame = 0;
   if (next) useLiveTurns.setState({ turns: next });
   next = null;

@@ -30,7 +30,11 @@ fn quality(judged: &Judged, out: &mut String) {
     let rows = [
         ("AUROC: telling them apart", judged.auroc, Some(0.5)),
         ("AUPRC: finding what is not good", judged.auprc_of_bad, Some(part)),
-        ("Area under risk and coverage", judged.risk_coverage_area, Some(part)),
+        (
+            "Area under risk and coverage",
+            judged.risk_coverage_area,
+            Some(part),
+        ),
         ("ECE: error of calibration", judged.ece, None),
         ("Brier: squared error", judged.brier, judged.brier_of_base_rate),
     ];
