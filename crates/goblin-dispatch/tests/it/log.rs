@@ -1,7 +1,8 @@
 //! What is logged on a test's behalf.
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use serde_json::Value;
 
@@ -58,14 +59,50 @@ impl Lines {
             .collect()
     }
 
-    /// Begins to collect.
-    pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let lines = self.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .with_max_level(tracing::Level::INFO)
-            .with_writer(move || lines.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
+    /// Begins to collect what this thread logs.
+    pub(crate) fn listen(&self) -> Listening {
+        static ONCE: Once = Once::new();
+        // One for the whole process: subscribers that come and go beside each other lose lines while what is enabled is
+        // worked out anew.
+        ONCE.call_once(|| {
+            let subscriber = tracing_subscriber::fmt()
+                .json()
+                .with_max_level(tracing::Level::INFO)
+                .with_writer(|| ToListener)
+                .finish();
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+        });
+        LISTENER.with(|listener| *listener.borrow_mut() = Some(self.clone()));
+        Listening
+    }
+}
+
+thread_local! {
+    /// Who collects what this thread logs.
+    static LISTENER: RefCell<Option<Lines>> = const { RefCell::new(None) };
+}
+
+/// Writes to whoever listens on this thread.
+struct ToListener;
+
+impl Write for ToListener {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LISTENER.with(|listener| match &mut *listener.borrow_mut() {
+            Some(lines) => lines.write(bytes),
+            None => Ok(bytes.len()),
+        })
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Ends the collecting when it is dropped.
+pub(crate) struct Listening;
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        LISTENER.with(|listener| *listener.borrow_mut() = None);
     }
 }
