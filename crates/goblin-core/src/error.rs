@@ -229,6 +229,11 @@ impl ApiError {
         Self::new(ErrorCode::Unavailable, message)
     }
 
+    /// The answer is refused; `message` says why.
+    pub fn answer_rejected(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::AnswerRejected, message)
+    }
+
     /// A judge that must be heard was not.
     pub fn judge_unavailable(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::JudgeUnavailable, message)

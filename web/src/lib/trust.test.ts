@@ -120,6 +120,15 @@ describe("story", () => {
       }),
       "gemma:2b answered first. The answer of mistral:7b was delivered though it is not sure, because no better model was left to ask.",
     ],
+    [
+      aTrace({
+        steps: [
+          aStep({ outcome: "low_confidence" }),
+          aStep({ model: "ollama/mistral:7b", outcome: "failed" }),
+        ],
+      }),
+      "gemma:2b answered first. The answer of gemma:2b was delivered though it is not sure, because no better model was left to ask.",
+    ],
     [aTrace({ steps: [] }), "Nobody was asked."],
     [
       aTrace({

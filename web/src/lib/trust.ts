@@ -128,10 +128,21 @@ export function spanOf(step: Trace["steps"][number], total: number): Span {
   return { start, first, end };
 }
 
+/**
+ * The attempt whose answer was delivered; where none was, the last one. An earlier answer may be delivered after all,
+ * when a better model did no better.
+ */
+export function answeringStep(trace: Trace): Trace["steps"][number] | undefined {
+  const given = trace.steps.filter(
+    ({ outcome }) => outcome === "accepted" || outcome === "low_confidence",
+  );
+  return (given.length > 0 ? given : trace.steps).at(-1);
+}
+
 /** One sentence for who opens the trace. */
 export function story(trace: Trace): string {
   const refused = trace.safety?.refused_by;
-  const last = trace.steps.at(-1);
+  const last = answeringStep(trace);
   if (refused) return `It was refused: ${ruleWords(refused)}.`;
   if (!last) return "Nobody was asked.";
   const by = modelName(last.model);

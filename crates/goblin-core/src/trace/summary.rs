@@ -50,17 +50,20 @@ impl StepOutcome {
 }
 
 impl Trace {
-    /// The attempt whose answer was delivered, or that ended it: the last one.
-    pub fn last_step(&self) -> Option<&Step> {
-        self.steps.last()
+    /// The attempt whose answer was delivered; where none was, the last one, which ended it. An earlier answer may be
+    /// delivered after all, when a better model did no better.
+    pub fn answering_step(&self) -> Option<&Step> {
+        let given = |step: &&Step| matches!(step.outcome, StepOutcome::Accepted | StepOutcome::LowConfidence);
+        self.steps.iter().rev().find(given).or(self.steps.last())
     }
 
-    /// How it ended: refused when a rule refused it, else as its last attempt did; failed when nobody was asked.
+    /// How it ended: refused when a rule refused it, else as the attempt did that answered; failed when nobody was asked.
     pub fn outcome(&self) -> StepOutcome {
         if self.refused_by().is_some() {
             return StepOutcome::Rejected;
         }
-        self.last_step().map_or(StepOutcome::Failed, |step| step.outcome)
+        self.answering_step()
+            .map_or(StepOutcome::Failed, |step| step.outcome)
     }
 
     /// The rule it was refused by.
@@ -86,7 +89,7 @@ impl Trace {
             trace_id: self.trace_id.clone(),
             created_at_ms: self.created_at_ms,
             asked_for: self.model.clone(),
-            model: self.last_step().map(|step| step.model.clone()),
+            model: self.answering_step().map(|step| step.model.clone()),
             outcome: self.outcome(),
             verify: self.verify,
             steps: u32::try_from(self.steps.len()).unwrap_or(u32::MAX),
@@ -145,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_is_summed_up_by_its_last_attempt() {
+    fn a_trace_is_summed_up_by_the_attempt_that_answered() {
         let trace = Trace {
             trace_id: "t".into(),
             model: "goblin".into(),
@@ -159,6 +162,17 @@ mod tests {
         assert_eq!(line.model.as_deref(), Some("ollama/mistral:7b"));
         assert_eq!((line.outcome, line.steps), (StepOutcome::Accepted, 2));
         assert!(!line.checked && line.refused_by.is_none());
+        // An earlier answer is given after all, when a better model did no better.
+        let kept = Trace {
+            steps: vec![
+                step("ollama/gemma:2b", StepOutcome::LowConfidence),
+                step("ollama/mistral:7b", StepOutcome::Failed),
+            ],
+            ..trace
+        };
+        let line = kept.summary();
+        assert_eq!(line.model.as_deref(), Some("ollama/gemma:2b"));
+        assert_eq!(line.outcome, StepOutcome::LowConfidence);
     }
 
     #[test]

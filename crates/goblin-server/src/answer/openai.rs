@@ -51,9 +51,7 @@ impl Completion {
             refused: None,
         }
     }
-}
 
-impl Completion {
     /// The whole answer, with what is told of it.
     fn collected(self) -> Response {
         let trace = self.trace.as_deref();
@@ -123,8 +121,8 @@ impl Encoding for Completion {
         let Some(trace) = self.trace.take() else {
             return Some(done);
         };
-        let mut last = self.encoder.aside(told::goblin(&trace)).to_vec();
-        last = encode_event(None, None, &last).to_vec();
+        let trace = self.encoder.aside(told::goblin(&trace));
+        let mut last = encode_event(None, None, &trace).to_vec();
         last.extend_from_slice(&done);
         Some(last.into())
     }

@@ -1,7 +1,7 @@
 //! What an answer says of itself, in the fields we add to OpenAI's shape.
 
-use goblin_core::error::{ApiError, ErrorCode};
-use goblin_core::trace::{Step, StepOutcome, Trace};
+use goblin_core::error::ApiError;
+use goblin_core::trace::{StepOutcome, Trace};
 use goblin_core::wire::legacy;
 use goblin_dispatch::answer::{AnswerItem, Refused};
 use serde_json::{Value, json};
@@ -30,8 +30,8 @@ pub(super) fn aside(item: &AnswerItem) -> Option<Value> {
 /// The fields of old beside the answer of a whole completion.
 pub(super) fn put_legacy(completion: &mut Value, trace: &Trace) {
     let first = trace.steps.first();
-    let last = answering(trace);
-    completion["provider"] = last.map(|step| step.provider.as_str()).into();
+    let answering = trace.answering_step();
+    completion["provider"] = answering.map(|step| step.provider.as_str()).into();
     completion["intent"] = json!(trace.route.intent);
     completion["routing_explanation"] = explanation(trace).into();
     completion["verification_result"] = json!(trace.safety);
@@ -42,12 +42,6 @@ pub(super) fn put_legacy(completion: &mut Value, trace: &Trace) {
         .any(|step| step.outcome == StepOutcome::Escalated)
         .into();
     completion["original_model"] = first.map(|step| step.model.as_str()).into();
-}
-
-/// Whose answer it is.
-fn answering(trace: &Trace) -> Option<&Step> {
-    let given = |step: &&Step| matches!(step.outcome, StepOutcome::Accepted | StepOutcome::LowConfidence);
-    trace.steps.iter().rev().find(given).or(trace.steps.last())
 }
 
 fn explanation(trace: &Trace) -> String {
@@ -65,15 +59,7 @@ fn explanation(trace: &Trace) -> String {
 
 /// A refusal as old clients know it: 422 and its body.
 pub(super) fn legacy_refusal(refused: &Refused, trace: Option<&Trace>) -> (u16, Value) {
-    let error = ApiError {
-        status_override: None,
-        ..ApiError::invalid("messages", refused.why.clone())
-    };
-    let error = ApiError {
-        code: ErrorCode::AnswerRejected,
-        param: None,
-        ..error
-    };
+    let error = ApiError::answer_rejected(&refused.why);
     let mut body = legacy::error_body(&error);
     body["rule"] = refused.rule.clone().into();
     body["verification"] = json!(trace.and_then(|t| t.safety.as_ref()));

@@ -5,7 +5,15 @@ import { traceQuery } from "@/api/queries";
 import type { Trace, Turn } from "@/api/types";
 import { bytes, duration, modelName } from "@/lib/format";
 import { remedyOf } from "@/lib/problems";
-import { authorityWords, money, percent, ruleWords, story, totalMs } from "@/lib/trust";
+import {
+  answeringStep,
+  authorityWords,
+  money,
+  percent,
+  ruleWords,
+  story,
+  totalMs,
+} from "@/lib/trust";
 import { CopyButton } from "@/ui/CopyButton";
 import { Dialog } from "@/ui/Dialog";
 import { Sentence } from "@/ui/Sentence";
@@ -86,7 +94,7 @@ function Part({ title, children }: { title: string; children: ReactNode }) {
 }
 
 function Tiles({ trace }: { trace: Trace }) {
-  const last = trace.steps.at(-1);
+  const last = answeringStep(trace);
   const { confidence, cost_usd, would_have_cost_usd: dearest } = trace;
   const sure = confidence ? percent(confidence.value) : "not judged";
   return (

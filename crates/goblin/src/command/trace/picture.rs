@@ -55,7 +55,9 @@ fn title(text: &str, output: Output) -> String {
 
 fn head(trace: &Trace, output: Output) -> Vec<String> {
     let outcome = trace.outcome();
-    let by = trace.last_step().map_or("nobody", |step| step.model.as_str());
+    let by = trace
+        .answering_step()
+        .map_or("nobody", |step| step.model.as_str());
     let first = format!(
         "{} {}: {} was asked for, {by} answered, {}",
         output.coloured("Trace", Colour::Bold),
