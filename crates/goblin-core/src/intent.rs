@@ -132,6 +132,42 @@ pub struct Reading {
     pub features: Vec<Feature>,
 }
 
+impl Reading {
+    /// Is it certain to be asked in another language than English?
+    pub fn is_foreign(&self) -> bool {
+        self.language
+            .is_some_and(|language| language != language::ENGLISH)
+    }
+}
+
+/// What one message says by itself.
+struct Examined {
+    text: String,
+    found: scan::Found,
+    shape: shape::Shape,
+    scores: Scores,
+}
+
+impl Examined {
+    fn of(message: &Message, has_document: bool) -> Self {
+        let text = looked_at(message);
+        let found = scan::scan(&text);
+        let shape = shape::look(&text);
+        let scores = score::score(&Evidence {
+            found: &found,
+            shape,
+            has_document,
+            has_text: !text.trim().is_empty(),
+        });
+        Self {
+            text,
+            found,
+            shape,
+            scores,
+        }
+    }
+}
+
 /// Reads what the last question of a conversation is about. `has_document`: a document that the answer must use is given
 /// beside it.
 pub fn read(messages: &[Message], has_document: bool) -> Reading {
@@ -145,18 +181,14 @@ pub fn read(messages: &[Message], has_document: bool) -> Reading {
             features: Vec::new(),
         };
     };
-    let text = looked_at(last);
-    let found = scan::scan(&text);
-    let shape = shape::look(&text);
-    let mut scores = score::score(&Evidence {
-        found: &found,
+    let Examined {
+        text,
+        found,
         shape,
-        has_document,
-        has_text: !text.trim().is_empty(),
-    });
-    let talks = found.has(Concept::Chat);
+        mut scores,
+    } = Examined::of(last, has_document);
     let mut features = features_of(&found, shape, has_document);
-    if scores.clearest() < CLEAR && !talks {
+    if scores.clearest() < CLEAR && !found.has(Concept::Chat) {
         let carried = earlier(questions, &mut scores);
         if carried > 0.0 {
             features.push(feature("earlier_questions", carried));
@@ -176,14 +208,7 @@ pub fn read(messages: &[Message], has_document: bool) -> Reading {
 fn earlier<'a>(questions: impl Iterator<Item = &'a Message>, scores: &mut Scores) -> f64 {
     let mut carried = 0.0;
     for (message, weight) in questions.zip(EARLIER) {
-        let text = looked_at(message);
-        let found = scan::scan(&text);
-        let before = score::score(&Evidence {
-            found: &found,
-            shape: shape::look(&text),
-            has_document: false,
-            has_text: !text.trim().is_empty(),
-        });
+        let before = Examined::of(message, false).scores;
         // What was hardly about anything says nothing now.
         if before.clearest() < CLEAR {
             continue;

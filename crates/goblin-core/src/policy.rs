@@ -4,6 +4,7 @@
 mod quality;
 mod table;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -148,9 +149,9 @@ impl Default for Policy {
 
 impl Policy {
     /// The row of an intent. Every intent has one.
-    pub fn row(&self, intent: Intent) -> IntentPolicy {
-        let row = self.intents.get(&intent).cloned();
-        row.unwrap_or_else(|| table::row(intent))
+    pub fn row(&self, intent: Intent) -> Cow<'_, IntentPolicy> {
+        let row = self.intents.get(&intent).map(Cow::Borrowed);
+        row.unwrap_or_else(|| Cow::Owned(table::row(intent)))
     }
 
     /// Twelve hexadecimal digits that change when anything of the policy does.
@@ -246,7 +247,8 @@ mod tests {
     #[test]
     fn each_rung_is_expected_to_be_better_than_the_one_before() {
         for intent in Intent::ALL {
-            let row = Policy::default().row(intent);
+            let policy = Policy::default();
+            let row = policy.row(intent);
             let ladder: Vec<f64> = std::iter::once(row.role)
                 .chain(row.next.iter().copied())
                 .filter_map(|role| row.quality.get(&role).copied())

@@ -134,6 +134,8 @@ impl Dispatch {
         let verify = goblin.verify.is_some() || ask.incoming.enable_verification == Some(true);
         let settings = self.options.trust.for_request(&ask.incoming);
         let checks = self.is_checked(&ladder, verify && settings.verify != VerifyMode::Off);
+        let told = || self.record_of(&view, &ladder, &Question::of(&ask.incoming));
+        let route = checks.then(|| record.unwrap_or_else(told));
         let mut request = ask.incoming.request;
         request.sampling.temperature = request.sampling.temperature.or(temperature);
         // Untouched bytes are for callers who named the model on a door that speaks the same dialect, and whose
@@ -146,12 +148,12 @@ impl Dispatch {
         let deadline = [ask.deadline, own].into_iter().flatten().min();
         let keep = self.keeper(&ask.who.owner, &ask.request_id);
         let meter = Meter::new(self, true, ask.who, ask.door, &ask.request_id);
-        if checks {
+        if let Some(route) = route {
             return Ok(cascade(Cascading {
                 dispatch: Arc::clone(self),
                 view,
                 ladder,
-                route: record,
+                route,
                 request,
                 settings: settings.within(deadline),
                 model: ask.incoming.model,
@@ -203,12 +205,12 @@ impl Dispatch {
         }
         let keep = self.keeper(&who.owner, &request_id);
         let meter = Meter::new(self, true, who, door, &request_id);
-        if self.is_checked(&ladder, false) {
+        if let Some(route) = record.filter(|_| self.is_checked(&ladder, false)) {
             return Ok(cascade(Cascading {
                 dispatch: Arc::clone(self),
                 view,
                 ladder,
-                route: record,
+                route,
                 settings: self.options.trust.for_plain(&request).within(deadline),
                 model: request.model.clone(),
                 request,

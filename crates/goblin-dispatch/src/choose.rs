@@ -80,11 +80,6 @@ impl Dispatch {
         }
     }
 
-    /// "No such model" says which servers were asked.
-    pub(crate) fn naming_who_was_asked(&self, error: ApiError, view: &View) -> ApiError {
-        naming_who_was_asked(error, view)
-    }
-
     /// When a model's first token is expected, from now.
     pub(crate) fn begins(&self, view: &View, offer: &Offer, visit: &Visit) -> Duration {
         self.standing(view, offer, visit).begins
@@ -236,7 +231,7 @@ struct Standing {
 }
 
 /// "No such model" says which servers were asked.
-fn naming_who_was_asked(mut error: ApiError, view: &View) -> ApiError {
+pub(crate) fn naming_who_was_asked(mut error: ApiError, view: &View) -> ApiError {
     if error.code == ErrorCode::ModelNotFound {
         let absent = |id: &str| view.absent.iter().any(|a| &*a.provider == id);
         let (away, asked): (Vec<String>, Vec<String>) = view

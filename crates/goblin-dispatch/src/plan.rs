@@ -8,14 +8,15 @@ use goblin_core::chat::ChatRequest;
 use goblin_core::context_rule::{CountMethod, likely_tokens, most_tokens, prompt_bytes};
 use goblin_core::error::{ApiError, ErrorCode};
 use goblin_core::intent;
-use goblin_core::model::Capability;
 use goblin_core::provider::IN_PROCESS;
-use goblin_core::route::plan::{Hints, Matter, Plan, Planning, plan};
+use goblin_core::route::plan::{Hints, Matter, Plan, Planning, named, not_installed, plan};
 use goblin_core::route::{AUTOMATIC, Ladder, Needs, Offer};
-use goblin_core::trace::{Considered, DryRun, RouteRecord};
+use goblin_core::trace::{DryRun, RouteRecord};
 use goblin_core::wire::openai::IncomingChat;
 
 use crate::Dispatch;
+use crate::choose::naming_who_was_asked;
+use crate::context::counted;
 use crate::gate::Visit;
 use crate::table::View;
 
@@ -65,7 +66,8 @@ impl<'a> Question<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Chosen {
     pub(crate) ladder: Ladder,
-    pub(crate) record: RouteRecord,
+    /// Why these; `None` where a model was named: [`Dispatch::record_of`] says it to who wants to know.
+    pub(crate) record: Option<RouteRecord>,
     /// For a request that names no sampling temperature; `None` where a model was named.
     pub(crate) temperature: Option<f32>,
 }
@@ -83,18 +85,18 @@ impl Dispatch {
                 record,
                 temperature,
                 ..
-            } = plan.map_err(|error| self.naming_who_was_asked(error, view))?;
+            } = plan.map_err(|error| naming_who_was_asked(error, view))?;
             return Ok(Chosen {
                 ladder,
-                record,
+                record: Some(record),
                 temperature: Some(temperature),
             });
         }
         let needs = Needs::of(question.request, question.local_only);
         let ladder = self.resolve_chat(view, question.wanted, &needs)?;
         Ok(Chosen {
-            record: self.record_of(view, &ladder, question),
             ladder,
+            record: None,
             temperature: None,
         })
     }
@@ -111,8 +113,11 @@ impl Dispatch {
         } else {
             let needs = Needs::of(question.request, question.local_only);
             match self.resolve_chat(&view, question.wanted, &needs) {
-                Ok(ladder) => (ladder.clone(), self.record_of(&view, &ladder, question), None),
-                Err(error) => match self.not_installed(question.wanted, &error) {
+                Ok(ladder) => {
+                    let record = self.record_of(&view, &ladder, question);
+                    (ladder, record, None)
+                }
+                Err(error) => match self.not_installed(&view, question.wanted, &error) {
                     Some(record) => (Ladder::nobody(), record, Some(error)),
                     None => return Err(error),
                 },
@@ -138,44 +143,36 @@ impl Dispatch {
             return first;
         }
         let counts = |offer: &&Offer| may_ask || &*offer.provider == IN_PROCESS;
-        for offer in view
-            .offers
-            .iter()
-            .filter(|o| o.model.can(Capability::Chat))
-            .filter(counts)
-        {
-            if first
-                .ladder
-                .candidates
-                .first()
-                .is_some_and(|c| c.id() != offer.id())
-            {
-                continue;
-            }
-            let Some(provider) = view.provider(&offer.provider) else {
-                continue;
-            };
-            if let Some(count) = crate::context::counted(provider, offer, request).await {
-                matter.prompt_tokens = count.prompt_tokens;
-                matter.counted = count.method;
-                return self.plan_once(view, question.wanted, &matter, bytes);
-            }
-        }
-        first
+        let Some(offer) = first.ladder.candidates.first().filter(counts) else {
+            return first;
+        };
+        let Some(provider) = view.provider(&offer.provider) else {
+            return first;
+        };
+        let Some(count) = counted(provider, offer, request).await else {
+            return first;
+        };
+        matter.prompt_tokens = count.prompt_tokens;
+        matter.counted = count.method;
+        self.plan_once(view, question.wanted, &matter, bytes)
     }
 
     fn plan_once(&self, view: &View, wanted: &str, matter: &Matter, bytes: usize) -> Plan {
         let first_token = |offer: &Offer| self.predicted(view, offer, bytes, matter.prompt_tokens);
-        plan(
-            wanted,
-            matter,
-            &Planning {
-                policy: &self.options.policy,
-                version: &self.policy_version,
-                table: self.known(view),
-                first_token: &first_token,
-            },
-        )
+        plan(wanted, matter, &self.planning(view, &first_token))
+    }
+
+    fn planning<'a>(
+        &'a self,
+        view: &'a View,
+        first_token: &'a dyn Fn(&Offer) -> Option<Duration>,
+    ) -> Planning<'a> {
+        Planning {
+            policy: &self.options.policy,
+            version: &self.policy_version,
+            table: self.known(view),
+            first_token,
+        }
     }
 
     /// When a model's first token is expected, from now.
@@ -191,59 +188,20 @@ impl Dispatch {
     }
 
     /// Why a named model: because it was named.
-    fn record_of(&self, view: &View, ladder: &Ladder, question: &Question<'_>) -> RouteRecord {
-        let policy = &self.options.policy;
+    pub(crate) fn record_of(&self, view: &View, ladder: &Ladder, question: &Question<'_>) -> RouteRecord {
         let bytes = prompt_bytes(question.request);
         let tokens = likely_tokens(bytes, None);
-        let reading = intent::read(&question.request.messages, question.has_document);
-        let intent = question.hints.intent.unwrap_or(reading.intent);
-        let considered = |(at, offer): (usize, &Offer)| {
-            let (provider, local) = (&*offer.provider, offer.stays_local());
-            let first_token = self.predicted(view, offer, bytes, tokens);
-            Considered {
-                model: offer.id(),
-                role: policy
-                    .role_of(provider, &offer.model.name)
-                    .map(|r| r.as_str().to_owned()),
-                local,
-                rung: u32::try_from(at).ok(),
-                quality: policy.quality(intent, provider, &offer.model, local),
-                cost_usd: policy.expected_cost(&offer.id(), local, tokens),
-                first_token_ms: first_token.and_then(|time| u64::try_from(time.as_millis()).ok()),
-                passed_over: None,
-            }
-        };
-        let candidates: Vec<Considered> = ladder.candidates.iter().enumerate().map(considered).collect();
-        RouteRecord {
-            policy: self.policy_version.to_string(),
-            role: candidates.first().and_then(|c| c.role.clone()),
-            candidates,
-            ..RouteRecord::default()
-        }
+        let read = || intent::read(&question.request.messages, question.has_document).intent;
+        let intent = question.hints.intent.unwrap_or_else(read);
+        let first_token = |offer: &Offer| self.predicted(view, offer, bytes, tokens);
+        named(intent, tokens, ladder, &self.planning(view, &first_token))
     }
 
     /// The record of a model that the policy names and nobody offers.
-    fn not_installed(&self, wanted: &str, error: &ApiError) -> Option<RouteRecord> {
-        if !matches!(error.code, ErrorCode::ModelNotFound | ErrorCode::NoProvider) {
-            return None;
-        }
-        let policy = &self.options.policy;
-        let (role, model) = policy.roles.iter().find(|(_, model)| model.is("", wanted))?;
-        Some(RouteRecord {
-            policy: self.policy_version.to_string(),
-            role: Some(role.as_str().to_owned()),
-            candidates: vec![Considered {
-                model: model.reference.clone(),
-                role: Some(role.as_str().to_owned()),
-                local: true,
-                rung: None,
-                quality: 0.0,
-                cost_usd: Some(0.0),
-                first_token_ms: None,
-                passed_over: Some("not installed".to_owned()),
-            }],
-            ..RouteRecord::default()
-        })
+    fn not_installed(&self, view: &View, wanted: &str, error: &ApiError) -> Option<RouteRecord> {
+        matches!(error.code, ErrorCode::ModelNotFound | ErrorCode::NoProvider)
+            .then(|| not_installed(wanted, &self.planning(view, &|_| None)))
+            .flatten()
     }
 }
 

@@ -47,8 +47,8 @@ pub(crate) struct Run {
     pub(crate) log: TurnWriter,
     pub(crate) view: View,
     pub(crate) ladder: Ladder,
-    /// How the ladder was made.
-    pub(crate) route: RouteRecord,
+    /// How the ladder was made; `None` where a model was named, whose answer is not checked.
+    pub(crate) route: Option<RouteRecord>,
     /// The model asked for.
     pub(crate) model: String,
     pub(crate) request: goblin_core::chat::ChatRequest,
@@ -89,17 +89,16 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
     let meter = Meter::new(&dispatch, false, Who::owner(owner.clone()), "chat", &turn_id);
     let deadline = Some(dispatch.options.turn_deadline);
     let traced = Slot::default();
-    let stream = if ladder.explicit {
-        climb(Climb {
+    let stream = match route {
+        None => climb(Climb {
             dispatch: Arc::clone(&dispatch),
             view,
             ladder,
             job: Job::Chat(Box::new(request)),
             meter,
             deadline,
-        })
-    } else {
-        cascade(Cascading {
+        }),
+        Some(route) => cascade(Cascading {
             settings: dispatch.options.trust.for_turn(&model, &request).within(deadline),
             dispatch: Arc::clone(&dispatch),
             view,
@@ -109,7 +108,7 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
             model,
             meter,
             keep: Some(traced.filler()),
-        })
+        }),
     };
     let mut outcome = Outcome::default();
     let followed = AssertUnwindSafe(follow(&dispatch, &turn, &log, stream, &mut outcome))

@@ -196,6 +196,36 @@ pub fn plan(wanted: &str, matter: &Matter, planning: &Planning<'_>) -> Plan {
     }
 }
 
+/// The record of models that were named: nothing was chosen, so only what is expected of each is told.
+pub fn named(intent: Intent, prompt_tokens: u32, ladder: &Ladder, planning: &Planning<'_>) -> RouteRecord {
+    let judged = ladder
+        .candidates
+        .iter()
+        .map(|offer| Judged::of(offer, intent, prompt_tokens, false, planning));
+    let candidates: Vec<Considered> = judged
+        .enumerate()
+        .map(|(at, judged)| judged.considered(Some(at), None))
+        .collect();
+    RouteRecord {
+        policy: planning.version.to_owned(),
+        role: candidates.first().and_then(|c| c.role.clone()),
+        candidates,
+        ..RouteRecord::default()
+    }
+}
+
+/// The record of a model that was named, that the policy knows and nobody offers.
+pub fn not_installed(wanted: &str, planning: &Planning<'_>) -> Option<RouteRecord> {
+    let mut roles = planning.policy.roles.iter();
+    let (role, model) = roles.find(|(_, model)| model.is("", wanted))?;
+    Some(RouteRecord {
+        policy: planning.version.to_owned(),
+        role: Some(role.as_str().to_owned()),
+        candidates: vec![absent(*role, model, 0.0)],
+        ..RouteRecord::default()
+    })
+}
+
 /// Judges every model that is there; those that cannot answer this question are told with their reason.
 fn judge(
     intent: Intent,
@@ -203,8 +233,7 @@ fn judge(
     needs: &Needs,
     planning: &Planning<'_>,
 ) -> (Vec<Judged>, Vec<Considered>) {
-    let policy = planning.policy;
-    let foreign = matter.reading.language.is_some_and(|language| language != "eng");
+    let foreign = matter.reading.is_foreign();
     let chat = planning
         .table
         .offers
@@ -215,15 +244,7 @@ fn judge(
     let mut too_small: Vec<Judged> = Vec::new();
     let mut passed = Vec::new();
     for offer in chat {
-        let (provider, name, local) = (&*offer.provider, &*offer.model.name, offer.stays_local());
-        let judged = Judged {
-            quality: policy.quality(intent, provider, &offer.model, local),
-            cost: policy.expected_cost(&offer.id(), local, matter.prompt_tokens),
-            first_token: (planning.first_token)(offer),
-            role: policy.role_of(provider, name),
-            speaks: !foreign || policy.speaks_all(provider, name, local),
-            offer: offer.clone(),
-        };
+        let judged = Judged::of(offer, intent, matter.prompt_tokens, foreign, planning);
         match obstacle(&judged, matter, needs, any_tools) {
             None if holds(&judged, matter) => able.push(judged),
             None => too_small.push(judged),
@@ -292,6 +313,19 @@ fn obstacle(judged: &Judged, matter: &Matter, needs: &Needs, any_tools: bool) ->
 }
 
 impl Judged {
+    fn of(offer: &Offer, intent: Intent, prompt_tokens: u32, foreign: bool, planning: &Planning<'_>) -> Self {
+        let policy = planning.policy;
+        let (provider, name, local) = (&*offer.provider, &*offer.model.name, offer.stays_local());
+        Self {
+            quality: policy.quality(intent, provider, &offer.model, local),
+            cost: policy.expected_cost(&offer.id(), local, prompt_tokens),
+            first_token: (planning.first_token)(offer),
+            role: policy.role_of(provider, name),
+            speaks: !foreign || policy.speaks_all(provider, name, local),
+            offer: offer.clone(),
+        }
+    }
+
     fn considered(&self, rung: Option<usize>, passed_over: Option<String>) -> Considered {
         Considered {
             model: self.offer.id(),

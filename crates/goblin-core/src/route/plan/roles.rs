@@ -27,8 +27,7 @@ pub(super) fn of(
     if wanted == "goblin/fast" || matter.hints.latency == Some(LatencyTarget::UltraLow) {
         first(&mut roles, PolicyRole::Quick);
     }
-    let foreign = matter.reading.language.is_some_and(|language| language != "eng");
-    if foreign && !roles.first().is_some_and(|role| speaks_all(policy, *role)) {
+    if matter.reading.is_foreign() && !roles.first().is_some_and(|role| speaks_all(policy, *role)) {
         first(&mut roles, PolicyRole::Reasoning);
     }
     // A context that does not hold the prompt: the next that does.
