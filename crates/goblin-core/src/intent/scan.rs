@@ -164,6 +164,8 @@ mod tests {
         for (concept, words) in WORDS {
             let mut sorted = words.to_vec();
             sorted.sort_unstable();
+            let twice = sorted.windows(2).find(|pair| pair[0] == pair[1]);
+            assert_eq!(twice, None, "{concept:?}");
             for word in *words {
                 assert_eq!(*word, word.to_lowercase(), "{concept:?}");
                 assert!(!word.trim_end_matches('*').trim().is_empty(), "{concept:?}");
