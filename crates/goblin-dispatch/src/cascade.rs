@@ -57,68 +57,59 @@ impl Trust {
     /// What holds for a request of an API door that asked for a model by the name `model`.
     pub fn for_request(&self, incoming: &IncomingChat) -> Settings {
         let asked = &incoming.goblin;
+        let base = self.base(&incoming.model, &incoming.request);
         let verify = match (asked.verify, incoming.enable_verification) {
             (Some(verify), _) => verify,
             (None, Some(false)) => VerifyMode::Off,
             (None, _) => self.settings.verify,
         };
         Settings {
-            verify: if incoming.stream {
-                verify
-            } else {
-                in_one_piece(verify)
-            },
+            verify: seen(verify, incoming.stream),
             confidence: self.settings.confidence && incoming.enable_confidence_scoring != Some(false),
             escalate: self.settings.escalate && incoming.auto_escalate != Some(false),
             max_steps: asked.max_steps.unwrap_or(self.settings.max_steps),
             max_cost_usd: asked.max_cost_usd.or(self.settings.max_cost_usd),
-            local_only: asked.local_only || incoming.model == "goblin/local" || self.settings.local_only,
+            local_only: asked.local_only || base.local_only,
             events: asked.events && incoming.stream,
-            caller_limit: incoming.request.sampling.max_tokens,
-            ..self.base()
+            ..base
         }
     }
 
     /// What holds for a request that cannot say what it wants; `request.model` is the name asked for.
     pub fn for_plain(&self, request: &ChatRequest) -> Settings {
-        let verify = self.settings.verify;
         Settings {
-            verify: if request.stream {
-                verify
-            } else {
-                in_one_piece(verify)
-            },
-            local_only: request.model == "goblin/local" || self.settings.local_only,
+            verify: seen(self.settings.verify, request.stream),
             events: false,
-            caller_limit: request.sampling.max_tokens,
-            ..self.base()
+            ..self.base(&request.model, request)
         }
     }
 
     /// What holds for a chat's turn: its page takes superseding and retracting.
     pub fn for_turn(&self, model: &str, request: &ChatRequest) -> Settings {
         Settings {
-            local_only: model == "goblin/local" || self.settings.local_only,
             events: true,
-            caller_limit: request.sampling.max_tokens,
-            ..self.base()
+            ..self.base(model, request)
         }
     }
 
-    fn base(&self) -> Settings {
+    /// What holds for every request that asked for a model by the name `model`.
+    fn base(&self, model: &str, request: &ChatRequest) -> Settings {
         Settings {
             judge_timeout_ms: self.judges.timeout_seconds.saturating_mul(1000),
             require_judge: self.judges.require_judge,
+            local_only: model == "goblin/local" || self.settings.local_only,
+            caller_limit: request.sampling.max_tokens,
             ..self.settings.clone()
         }
     }
 }
 
 /// Who gets the answer in one piece sees nothing of it before its end: then the choice may always be made.
-fn in_one_piece(verify: VerifyMode) -> VerifyMode {
+fn seen(verify: VerifyMode, stream: bool) -> VerifyMode {
     match verify {
         VerifyMode::Off => VerifyMode::Off,
-        _ => VerifyMode::Final,
+        _ if !stream => VerifyMode::Final,
+        streamed => streamed,
     }
 }
 

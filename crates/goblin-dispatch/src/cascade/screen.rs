@@ -1,6 +1,8 @@
 //! The checks inside this process: what is found in a question, what of it a model may read, and what of it a model
 //! elsewhere may.
 
+use std::borrow::Cow;
+
 use goblin_core::chat::{ChatRequest, Message, Part, Role};
 use goblin_core::screen::{self, ScreenSettings};
 use goblin_core::trace::About;
@@ -70,21 +72,21 @@ fn found<'a>(rules: impl Iterator<Item = &'a str>, about: About, refused_by: Opt
 
 /// The messages without what is to be left out; nothing when all of it stays.
 fn redacted(messages: &[Message], settings: &ScreenSettings, leaves: bool) -> Option<Vec<Message>> {
-    let mut changed = false;
-    let mut clean = |message: &Message| {
-        let mut message = message.clone();
-        for part in &mut message.parts {
+    // Most conversations stay as they are, and are not copied.
+    let mut clean: Option<Vec<Message>> = None;
+    for (at, message) in messages.iter().enumerate() {
+        for (place, part) in message.parts.iter().enumerate() {
             let Part::Text { text } = part else { continue };
-            let seen = screen::screen(text, settings, leaves).text;
-            if let std::borrow::Cow::Owned(less) = seen {
-                changed = true;
-                *text = less;
+            let Cow::Owned(text) = screen::screen(text, settings, leaves).text else {
+                continue;
+            };
+            let clean = clean.get_or_insert_with(|| messages.to_vec());
+            if let Some(part) = clean.get_mut(at).and_then(|m| m.parts.get_mut(place)) {
+                *part = Part::Text { text };
             }
         }
-        message
-    };
-    let clean = messages.iter().map(&mut clean).collect();
-    changed.then_some(clean)
+    }
+    clean
 }
 
 #[cfg(test)]

@@ -197,6 +197,14 @@ impl Bench {
         self.ask_about(goblin, "hi").await
     }
 
+    /// The same, when the question was found safe and has reached the first model.
+    pub(crate) async fn begun(&mut self, goblin: &str) -> (Client, Call) {
+        let mut client = self.ask(goblin).await;
+        self.prompt(&mut client, 0.95).await;
+        let call = self.call(&mut client).await;
+        (client, call)
+    }
+
     pub(crate) async fn ask_about(&self, goblin: &str, content: &str) -> Client {
         self.ask_with(goblin, content, r#""seed":1"#).await
     }

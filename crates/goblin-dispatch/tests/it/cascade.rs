@@ -22,9 +22,7 @@ use crate::house::soon;
 #[tokio::test]
 async fn a_sure_and_safe_answer_is_given_and_everything_is_on_record() {
     let mut bench = Bench::new(Setup::default()).await;
-    let mut client = bench.ask("{}").await;
-    bench.prompt(&mut client, 0.95).await;
-    let call = bench.call(&mut client).await;
+    let (mut client, call) = bench.begun("{}").await;
     call.text("Yes.");
     call.finish();
     bench.answer(&mut client, 0.97, 0.9).await;
@@ -96,9 +94,7 @@ async fn a_question_that_is_not_safe_is_refused_and_its_answer_is_stopped() {
 #[tokio::test]
 async fn a_window_is_given_when_its_verdict_is_in_and_no_sooner() {
     let mut bench = Bench::new(Setup::default()).await;
-    let mut client = bench.ask("{}").await;
-    bench.prompt(&mut client, 0.95).await;
-    let call = bench.call(&mut client).await;
+    let (mut client, call) = bench.begun("{}").await;
     call.text(SENTENCE);
     call.text(" Five");
     let asked = bench.question(&mut client).await;
@@ -131,9 +127,7 @@ async fn a_window_is_given_when_its_verdict_is_in_and_no_sooner() {
 #[tokio::test]
 async fn an_answer_that_is_not_sure_enough_is_replaced_by_a_better_models_before_anybody_sees_it() {
     let mut bench = Bench::new(Setup::default()).await;
-    let mut client = bench.ask("{}").await;
-    bench.prompt(&mut client, 0.95).await;
-    let call = bench.call(&mut client).await;
+    let (mut client, call) = bench.begun("{}").await;
     call.text("Maybe.");
     call.finish();
     bench.answer(&mut client, 0.97, 0.3).await;
@@ -152,9 +146,7 @@ async fn an_answer_that_is_not_sure_enough_is_replaced_by_a_better_models_before
 #[tokio::test]
 async fn a_client_that_takes_events_sees_the_better_answer_follow() {
     let mut bench = Bench::new(Setup::default()).await;
-    let mut client = bench.ask("{\"events\":true}").await;
-    bench.prompt(&mut client, 0.95).await;
-    let call = bench.call(&mut client).await;
+    let (mut client, call) = bench.begun("{\"events\":true}").await;
     call.text(SENTENCE);
     call.text(" Five");
     bench.window(&mut client, 0.99).await;
@@ -189,9 +181,7 @@ async fn a_client_that_takes_events_sees_the_better_answer_follow() {
 #[tokio::test]
 async fn a_plain_client_that_has_seen_text_gets_that_answer_to_its_end() {
     let mut bench = Bench::new(Setup::default()).await;
-    let mut client = bench.ask("{}").await;
-    bench.prompt(&mut client, 0.95).await;
-    let call = bench.call(&mut client).await;
+    let (mut client, call) = bench.begun("{}").await;
     call.text(SENTENCE);
     call.text(" Five");
     bench.window(&mut client, 0.99).await;
@@ -215,9 +205,7 @@ async fn a_plain_client_that_has_seen_text_gets_that_answer_to_its_end() {
 #[tokio::test]
 async fn what_was_shown_of_an_unsafe_answer_is_taken_back_where_that_is_understood() {
     let mut bench = Bench::new(Setup::default()).await;
-    let mut client = bench.ask("{\"events\":true,\"verify\":\"optimistic\"}").await;
-    bench.prompt(&mut client, 0.95).await;
-    let call = bench.call(&mut client).await;
+    let (mut client, call) = bench.begun("{\"events\":true,\"verify\":\"optimistic\"}").await;
     call.text(SENTENCE);
     call.text(" Five");
     bench.window(&mut client, 0.1).await;
@@ -306,9 +294,7 @@ async fn a_safety_judge_that_fails_or_abstains_is_an_error_and_never_a_refusal()
 #[tokio::test]
 async fn a_safety_judge_that_fails_after_the_first_byte_ends_the_stream_with_its_error() {
     let mut bench = Bench::new(Setup::default()).await;
-    let mut client = bench.ask("{}").await;
-    bench.prompt(&mut client, 0.95).await;
-    let call = bench.call(&mut client).await;
+    let (mut client, call) = bench.begun("{}").await;
     call.text(SENTENCE);
     call.text(" Five");
     bench.window(&mut client, 0.99).await;
@@ -341,9 +327,7 @@ async fn a_judge_that_never_answers_has_failed_when_its_time_is_over() {
 #[tokio::test]
 async fn a_confidence_judge_that_fails_leads_to_a_better_model() {
     let mut bench = Bench::new(Setup::default()).await;
-    let mut client = bench.ask("{}").await;
-    bench.prompt(&mut client, 0.95).await;
-    let call = bench.call(&mut client).await;
+    let (mut client, call) = bench.begun("{}").await;
     call.text("Yes.");
     call.finish();
     for _ in 0..2 {
@@ -439,9 +423,7 @@ async fn what_may_not_leave_is_left_out_of_what_a_model_elsewhere_reads() {
 #[tokio::test]
 async fn no_more_models_are_asked_than_may() {
     let mut bench = Bench::new(Setup::default()).await;
-    let mut client = bench.ask("{\"max_steps\":1}").await;
-    bench.prompt(&mut client, 0.95).await;
-    let call = bench.call(&mut client).await;
+    let (mut client, call) = bench.begun("{\"max_steps\":1}").await;
     call.text("Maybe.");
     call.finish();
     bench.answer(&mut client, 0.97, 0.5).await;
@@ -454,9 +436,7 @@ async fn no_more_models_are_asked_than_may() {
 #[tokio::test]
 async fn the_deadline_ends_it_and_stops_the_model() {
     let mut bench = Bench::new(Setup::default()).await;
-    let mut client = bench.ask("{\"deadline_ms\":600000}").await;
-    bench.prompt(&mut client, 0.95).await;
-    let call = bench.call(&mut client).await;
+    let (mut client, call) = bench.begun("{\"deadline_ms\":600000}").await;
     call.text("One");
     client.settle().await;
     tokio::time::pause();
@@ -518,9 +498,7 @@ async fn a_caller_who_leaves_stops_the_model_and_the_judges() {
 #[tokio::test]
 async fn a_model_that_fails_is_followed_by_the_next_and_the_record_says_so() {
     let mut bench = Bench::new(Setup::default()).await;
-    let mut client = bench.ask("{}").await;
-    bench.prompt(&mut client, 0.95).await;
-    let call = bench.call(&mut client).await;
+    let (mut client, call) = bench.begun("{}").await;
     call.fail(ProviderError::Interrupted {
         reason: "cut".to_owned(),
     });
@@ -654,9 +632,7 @@ async fn questions_to_one_judge_about_one_text_go_out_together() {
         ..Setup::default()
     })
     .await;
-    let mut client = bench.ask("{}").await;
-    bench.prompt(&mut client, 0.95).await;
-    let call = bench.call(&mut client).await;
+    let (mut client, call) = bench.begun("{}").await;
     call.text("Yes.");
     call.finish();
     let asked = bench.question(&mut client).await;
