@@ -10,9 +10,23 @@ use http::{HeaderValue, Method, StatusCode};
 use serde_json::Value;
 
 use crate::checks::{PATIENCE, reachable};
+use crate::config::Config;
 
 /// Largest status that is read, in bytes.
 const MAX_STATUS_BYTES: usize = 4 << 20;
+
+/// The address of the goblin a command asks: the one that was named, else the configured one.
+pub(crate) fn base(config: &Config, url: Option<&str>) -> String {
+    url.map_or_else(
+        || base_url(config.server.address),
+        |url| url.trim_end_matches('/').to_owned(),
+    )
+}
+
+/// What to do when nothing answers there.
+pub(crate) fn nobody(base: &str) -> String {
+    format!("No goblin answers at {base}. Start one with `goblin up`, or name another address with --url")
+}
 
 /// The address a goblin that listens on `address` answers at.
 pub(crate) fn base_url(address: SocketAddr) -> String {

@@ -21,13 +21,10 @@ pub(crate) async fn status(
     as_json: bool,
     output: Output,
 ) -> anyhow::Result<bool> {
-    let base = url.map_or_else(
-        || client::base_url(config.server.address),
-        |u| u.trim_end_matches('/').to_owned(),
-    );
-    let status = client::system_status(&base).await.with_context(|| {
-        format!("No goblin answers at {base}. Start one with `goblin up`, or name another address with --url")
-    })?;
+    let base = client::base(config, url);
+    let status = client::system_status(&base)
+        .await
+        .with_context(|| client::nobody(&base))?;
     if as_json {
         output.json(&status);
     } else {

@@ -33,10 +33,7 @@ pub(crate) async fn run(
     as_json: bool,
     output: Output,
 ) -> anyhow::Result<bool> {
-    let base = url.map_or_else(
-        || client::base_url(config.server.address),
-        |u| u.trim_end_matches('/').to_owned(),
-    );
+    let base = client::base(config, url);
     let mut body = json!({
         "model": asked.model,
         "messages": [{"role": "user", "content": asked.question}],

@@ -30,7 +30,7 @@ struct Page {
 pub(crate) async fn run(command: &TraceCommand, config: &Config, output: Output) -> anyhow::Result<bool> {
     match command {
         TraceCommand::Show { id, json, url } => {
-            let trace = find(&base(config, url.as_deref()), id).await?;
+            let trace = find(&client::base(config, url.as_deref()), id).await?;
             if *json {
                 output.json(&trace);
             } else {
@@ -40,10 +40,10 @@ pub(crate) async fn run(command: &TraceCommand, config: &Config, output: Output)
             }
         }
         TraceCommand::List { limit, json, url } => {
-            let base = base(config, url.as_deref());
+            let base = client::base(config, url.as_deref());
             let page: Option<Page> = client::find(&base, &format!("v1/traces?limit={limit}"))
                 .await
-                .with_context(|| nobody(&base))?;
+                .with_context(|| client::nobody(&base))?;
             let page = page.with_context(|| format!("what answers at {base} keeps no traces"))?;
             if *json {
                 output.json(&page);
@@ -58,24 +58,15 @@ pub(crate) async fn run(command: &TraceCommand, config: &Config, output: Output)
     Ok(true)
 }
 
-fn base(config: &Config, url: Option<&str>) -> String {
-    url.map_or_else(
-        || client::base_url(config.server.address),
-        |url| url.trim_end_matches('/').to_owned(),
-    )
-}
-
-fn nobody(base: &str) -> String {
-    format!("No goblin answers at {base}. Start one with `goblin up`, or name another address with --url")
-}
-
 /// The trace of that id, or of the turn of that id.
 async fn find(base: &str, id: &str) -> anyhow::Result<Trace> {
     if !is_id(id) {
         bail!("`{id}` is no id of a trace or a turn. `goblin trace list` shows the newest ones");
     }
     for path in [format!("v1/traces/{id}"), format!("api/turns/{id}/trace")] {
-        let found = client::find(base, &path).await.with_context(|| nobody(base))?;
+        let found = client::find(base, &path)
+            .await
+            .with_context(|| client::nobody(base))?;
         if let Some(trace) = found {
             return Ok(trace);
         }
