@@ -164,12 +164,19 @@ impl Policy {
         format!("{:012x}", hash >> 16)
     }
 
-    /// The role whose model this is, the strongest when it has several.
-    pub fn role_of(&self, provider: &str, name: &str) -> Option<PolicyRole> {
-        let roles = self.roles.iter().rev();
-        roles
-            .filter(|(role, _)| **role != PolicyRole::Cloud)
-            .find(|(_, model)| model.is(provider, name))
+    /// The role whose model this is; when it has several, the one most is expected of for `intent`.
+    pub fn role_of(&self, intent: Intent, provider: &str, name: &str) -> Option<PolicyRole> {
+        let row = self.row(intent);
+        let expected = |role: &PolicyRole| row.quality.get(role).copied().unwrap_or(0.0);
+        self.roles_of(provider, name)
+            .max_by(|a, b| expected(a).total_cmp(&expected(b)))
+    }
+
+    /// Every role whose model this is, weakest first.
+    pub fn roles_of(&self, provider: &str, name: &str) -> impl Iterator<Item = PolicyRole> {
+        self.roles
+            .iter()
+            .filter(move |(role, model)| **role != PolicyRole::Cloud && model.is(provider, name))
             .map(|(role, _)| *role)
     }
 
@@ -200,7 +207,7 @@ impl Policy {
     pub fn quality(&self, intent: Intent, provider: &str, model: &ModelInfo, local: bool) -> f64 {
         let row = self.row(intent);
         let of_role = |role| row.quality.get(&role).copied();
-        if let Some(role) = self.role_of(provider, &model.name)
+        if let Some(role) = self.role_of(intent, provider, &model.name)
             && let Some(quality) = of_role(role)
         {
             return quality;
@@ -259,6 +266,28 @@ mod tests {
                 "{intent:?} {ladder:?}"
             );
         }
+    }
+
+    #[test]
+    fn of_a_model_with_several_roles_the_most_is_expected_that_one_of_them_promises() {
+        let model = RoleModel::named("all:1b");
+        let mut policy = Policy::default();
+        for role in [PolicyRole::Reasoning, PolicyRole::Top, PolicyRole::Code] {
+            policy.roles.insert(role, model.clone());
+        }
+        let info = ModelInfo::named("all:1b");
+        for intent in Intent::ALL {
+            let row = policy.row(intent);
+            let of = |role| row.quality.get(role).copied().unwrap_or(0.0);
+            let most = [PolicyRole::Reasoning, PolicyRole::Top, PolicyRole::Code]
+                .iter()
+                .map(of)
+                .fold(0.0, f64::max);
+            assert_eq!(policy.quality(intent, "ollama", &info, true), most, "{intent:?}");
+            let role = policy.role_of(intent, "ollama", "all:1b").unwrap();
+            assert_eq!(of(&role), most, "{intent:?}");
+        }
+        assert_eq!(policy.role_of(Intent::Chat, "ollama", "other:1b"), None);
     }
 
     #[test]

@@ -320,7 +320,7 @@ impl Judged {
             quality: policy.quality(intent, provider, &offer.model, local),
             cost: policy.expected_cost(&offer.id(), local, prompt_tokens),
             first_token: (planning.first_token)(offer),
-            role: policy.role_of(provider, name),
+            role: policy.role_of(intent, provider, name),
             speaks: !foreign || policy.speaks_all(provider, name, local),
             offer: offer.clone(),
         }

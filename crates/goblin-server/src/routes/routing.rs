@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use goblin_core::conversation::Problem;
 use goblin_core::model::{Capability, ModelInfo};
-use goblin_core::policy::Policy;
+use goblin_core::policy::{Policy, PolicyRole};
 use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
 use goblin_core::trace::DryRun;
 use goblin_core::wire::openai::parse_dry_run;
@@ -142,8 +142,9 @@ fn chat_model(policy: &Policy, provider: &ProviderHandle, model: &ModelInfo) -> 
         (false, Some(price)) => (Some(price.input), Some(price.output)),
         (false, None) => (None, None),
     };
-    let role = policy.role_of(&provider.id, &model.name);
-    let answers = policy.intents.iter().filter(|(_, row)| Some(row.role) == role);
+    let roles: Vec<PolicyRole> = policy.roles_of(&provider.id, &model.name).collect();
+    let role = roles.last();
+    let answers = policy.intents.iter().filter(|(_, row)| roles.contains(&row.role));
     let intents: Vec<&str> = answers.map(|(intent, _)| intent.as_str()).collect();
     json!({
         "id": id,
