@@ -67,6 +67,17 @@ impl Judge {
         found.map_or(Authority::None, |(_, standing)| standing.authority)
     }
 
+    /// The same model asked about the concern of `other` as well, in one request.
+    #[must_use]
+    pub fn also(mut self, other: &Self) -> Self {
+        for standing in &other.standing {
+            if !self.standing.iter().any(|(set, _)| *set == standing.0) {
+                self.standing.push(standing.clone());
+            }
+        }
+        self
+    }
+
     /// May any of its answers act?
     pub fn acts(&self) -> bool {
         self.standing

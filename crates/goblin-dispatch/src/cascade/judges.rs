@@ -211,7 +211,10 @@ impl Jury {
             let (about, upto) = reach(&ask, text);
             let same = |b: &&mut (Judge, About, usize, Vec<Asked>)| b.0.model == judge.model && b.1 == about;
             match batches.iter_mut().find(same) {
-                Some(batch) => batch.3.push((id, ask)),
+                Some(batch) => {
+                    batch.0 = batch.0.clone().also(&judge);
+                    batch.3.push((id, ask));
+                }
                 None => batches.push((judge, about, upto, vec![(id, ask)])),
             }
         }

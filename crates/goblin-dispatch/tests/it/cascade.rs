@@ -52,6 +52,32 @@ async fn a_sure_and_safe_answer_is_given_and_everything_is_on_record() {
 }
 
 #[tokio::test]
+async fn one_judge_of_both_is_asked_at_once_and_may_act_on_either() {
+    let judges = JudgeSettings {
+        confidence: vec!["judges/watch".to_owned()],
+        ..judges()
+    };
+    let mut bench = Bench::new(Setup {
+        judges,
+        ..Setup::default()
+    })
+    .await;
+    let (mut client, call) = bench.begun("{}").await;
+    call.text("Yes.");
+    call.finish();
+    let asked = bench.question(&mut client).await;
+    assert_eq!(asked.ids().len(), 10, "{:?}", asked.ids());
+    asked.answer(Verdict::says(0.9));
+    client.rest().await;
+    let trace = client.trace();
+    assert_eq!(trace.steps[0].outcome, StepOutcome::Accepted);
+    assert_eq!(trace.steps[0].verdicts.len(), 10);
+    for verdict in &trace.steps[0].verdicts {
+        assert_eq!(verdict.authority, Authority::Grant, "{verdict:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_answer_is_begun_at_once_and_shown_when_the_question_is_known_to_be_safe() {
     let mut bench = Bench::new(Setup::default()).await;
     let mut client = bench.ask("{\"verify\":\"optimistic\"}").await;
