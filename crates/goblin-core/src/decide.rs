@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::chat::KeepAlive;
 use crate::origin::Origin;
 
+/// How an answer that is one word begins, written for the model. Small chat models begin a sentence otherwise, and then
+/// there is no verdict: SmolLM2-135M-Instruct says yes or no with a probability of 0.37 to 0.53 where its turn begins, and
+/// of 0.69 to 0.85 after this; letters it gives with 0.8 either way. A quotation mark behind it, which helps some models
+/// that were not taught to chat, halves that of letters.
+pub(crate) const CUE: &str = "Answer:";
+
 /// One question: a text that follows the shared prefix, and the tokens whose probability is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Question {

@@ -4,13 +4,13 @@
 //! `microsoft/Phi-3-mini-4k-instruct`, `Qwen/Qwen2.5-3B-Instruct`, `Qwen/Qwen3-4B`,
 //! `mistralai/Mistral-7B-Instruct-v0.3`, `meta-llama/Llama-3.1-8B-Instruct`), reduced to one turn of the user.
 
-use crate::decide::Frame;
+use crate::decide::{CUE, Frame};
 use crate::model::ModelInfo;
 
 /// A family of turn marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Template {
-    /// None that is known: the question ends with `Answer:`.
+    /// None that is known: the question ends with the beginning of the answer.
     Plain,
     Gemma,
     Phi3,
@@ -54,7 +54,7 @@ impl Template {
         }
     }
 
-    /// What stands around a question.
+    /// What stands around a question. Where it is the model's turn, the beginning of its answer is written for it.
     pub(crate) fn frame(self) -> Frame {
         let (before, after) = match self {
             Self::Plain => ("", ""),
@@ -71,18 +71,19 @@ impl Template {
                 "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
             ),
         };
+        let cue = if after.is_empty() { "" } else { CUE };
         Frame {
             before: before.to_owned(),
-            after: after.to_owned(),
+            after: format!("{after}{cue}"),
             ..Frame::default()
         }
     }
 
     /// What a question ends with: where no turn mark follows, the beginning of the answer.
-    pub(crate) fn cue(self) -> &'static str {
+    pub(crate) fn cue(self) -> String {
         match self {
-            Self::Plain => "\nAnswer:",
-            _ => "",
+            Self::Plain => format!("\n{CUE}"),
+            _ => String::new(),
         }
     }
 }
@@ -121,7 +122,8 @@ mod tests {
         assert_eq!(Template::Plain.cue(), "\nAnswer:");
         for template in [Template::Gemma, Template::Phi3, Template::Mistral] {
             assert!(template.cue().is_empty());
-            assert!(!template.frame().after.is_empty());
+            let after = template.frame().after;
+            assert!(after.ends_with(CUE) && after.len() > CUE.len(), "{after}");
         }
     }
 }

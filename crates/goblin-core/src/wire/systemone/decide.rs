@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::request::{Kind, SystemOneQuestion, SystemOneRequest, said};
-use crate::decide::{AnswerOption, DecideRequest, Frame, Question, Typed};
+use crate::decide::{AnswerOption, CUE, DecideRequest, Frame, Question, Typed};
 use crate::origin::Origin;
 use crate::route::AUTOMATIC;
 
@@ -197,7 +197,7 @@ fn to_question(question: &SystemOneQuestion, number: usize, asking: &Asking) -> 
                 }
                 meanings.push(said(meaning));
             }
-            text.push_str("Answer with yes or no.\nAnswer:");
+            text.push_str("Answer with yes or no.\n");
             options.push(option(YES, &["yes", " yes", "Yes", " Yes", "YES", " YES"]));
             options.push(option(NO, &["no", " no", "No", " No", "NO", " NO"]));
         }
@@ -210,7 +210,7 @@ fn to_question(question: &SystemOneQuestion, number: usize, asking: &Asking) -> 
                 put_option(&mut text, &mut options, &name, &line);
                 meanings.push(meaning);
             }
-            text.push_str("Answer with one letter.\nAnswer:");
+            text.push_str("Answer with one letter.\n");
         }
         Kind::Score(levels) => {
             text.push_str("The levels, from low to high:\n");
@@ -218,7 +218,7 @@ fn to_question(question: &SystemOneQuestion, number: usize, asking: &Asking) -> 
                 put_option(&mut text, &mut options, &place.to_string(), &said(level));
                 meanings.push(said(level));
             }
-            text.push_str("Answer with one letter.\nAnswer:");
+            text.push_str("Answer with one letter.\n");
         }
         Kind::Token(spelt) => {
             text = said(&question.instructions);
@@ -229,6 +229,9 @@ fn to_question(question: &SystemOneQuestion, number: usize, asking: &Asking) -> 
         instructions: said(&question.instructions),
         meanings,
     });
+    if typed.is_some() {
+        text.push_str(CUE);
+    }
     Question {
         id: match number {
             0 => question.id.clone(),
