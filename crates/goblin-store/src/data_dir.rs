@@ -109,6 +109,11 @@ impl DataPaths {
         self.root.join("rates.toml")
     }
 
+    /// The folder of the records of judges.
+    pub fn judge_records(&self) -> PathBuf {
+        self.root.join("judge-records")
+    }
+
     /// Where the first key is left when nobody watches the start.
     pub fn first_key(&self) -> PathBuf {
         self.root.join("first-key")

@@ -17,6 +17,7 @@ pub mod chats;
 pub mod data_dir;
 pub mod download;
 pub mod error;
+pub mod judge_records;
 pub mod key_file;
 pub mod labels;
 pub mod limits;

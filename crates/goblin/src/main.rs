@@ -6,6 +6,7 @@ mod client;
 mod command;
 mod config;
 mod embedded;
+mod judge_records;
 mod machine;
 mod model_choice;
 mod output;

@@ -26,7 +26,7 @@ use crate::embedded::Embedded;
 use crate::output::{Output, complain};
 use crate::rates::Rates;
 use crate::wiring::{self, Process};
-use crate::{checks, roster, telemetry};
+use crate::{checks, judge_records, roster, telemetry};
 
 /// How long tasks may take to end after the last connection is gone.
 const LAST_TASKS: Duration = Duration::from_secs(5);
@@ -87,6 +87,8 @@ async fn backend(
     let access = local_mode(config)?;
     // Held until the end: one goblin works on one data directory.
     let _held = DataDir::open(&config.data_dir)?;
+    let measured = judge_records::read(config)?;
+    judge_records::announce(&measured);
     let listener = listen(config.server.address).await?;
     let address = listener.local_addr().context("the port")?;
     let store = wiring::open_store(&process).await?;
@@ -102,7 +104,7 @@ async fn backend(
     if nothing {
         tracing::warn!("{}", wiring::no_model_help(&providers));
     }
-    let dispatch = wiring::dispatch(&process, Some(store.clone()), providers);
+    let dispatch = wiring::dispatch(&process, Some(store.clone()), providers, measured);
     let rates = Rates::keep(&process, &dispatch).await;
     let access = Access::Local(access(address.port())?);
     let app = wiring::app(
@@ -149,7 +151,7 @@ async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -
     if nothing {
         tracing::warn!("{}", wiring::no_model_help(&providers));
     }
-    let dispatch = wiring::dispatch(&process, None, providers);
+    let dispatch = wiring::dispatch(&process, None, providers, Arc::default());
     let rates = Rates::keep(&process, &dispatch).await;
     roster::warm_up(&process, &dispatch);
     let app = wiring::app(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
+use goblin_core::judge::authority::Record;
 use goblin_core::provider::{Health, IN_PROCESS, ProviderHandle};
 use goblin_core::trust::Settings;
 use goblin_dispatch::cascade::Trust;
@@ -177,11 +178,12 @@ async fn discover_at(address: &str, config: &Config) -> anyhow::Result<Option<Pr
     Ok(None)
 }
 
-/// The room that carries turns out, with its providers.
+/// The room that carries turns out, with its providers. `measured`: what is known of judges.
 pub(crate) fn dispatch(
     process: &Process,
     store: Option<Store>,
     providers: Vec<ProviderHandle>,
+    measured: Arc<[Record]>,
 ) -> Arc<Dispatch> {
     let config = &process.config;
     let dispatch = Dispatch::new(Parts {
@@ -197,7 +199,7 @@ pub(crate) fn dispatch(
             no_model_help: no_model_help(&providers).to_owned(),
             roster: roster::for_providers(config, &providers),
             policy: config.policy.clone(),
-            trust: Arc::new(trust(config)),
+            trust: Arc::new(trust(config, measured)),
             ids: process.ids.clone(),
             ..Options::default()
         },
@@ -207,7 +209,7 @@ pub(crate) fn dispatch(
 }
 
 /// How answers are checked, as it is configured.
-fn trust(config: &Config) -> Trust {
+fn trust(config: &Config, records: Arc<[Record]>) -> Trust {
     let trust = &config.trust;
     Trust {
         settings: Settings {
@@ -217,8 +219,8 @@ fn trust(config: &Config) -> Trust {
             ..Settings::default()
         },
         judges: trust.judges.clone(),
+        records,
         screen: trust.screen,
-        ..Trust::default()
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Evaluation {
 /// An evaluation, and where it came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// A file's name, or `built in`.
+    /// A file's name.
     pub source: String,
     /// The model the operator says it is about; `None`: whichever it names.
     pub given_for: Option<String>,
@@ -92,29 +92,68 @@ impl Record {
     }
 }
 
+/// What a record says of authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It gives it.
+    Gives,
+    /// It takes it away: why.
+    Takes(String),
+    /// It gives none and takes none away: what it does not say.
+    Silent(String),
+}
+
 impl Evaluation {
-    /// Why it gives no authority; `None` when it does.
-    pub fn falls_short(&self, concern: Concern) -> Option<String> {
+    /// What is wrong with it, naming the field; nothing for one that can count.
+    ///
+    /// # Errors
+    /// A half sentence.
+    pub fn check(&self) -> Result<(), String> {
+        if QuestionSet::parse(&self.question_set).is_none() {
+            let known = QuestionSet::ALL.map(QuestionSet::as_str).join(", ");
+            return Err(format!(
+                "question_set is `{}`, which is none of {known}",
+                self.question_set
+            ));
+        }
+        for (field, share) in [
+            ("auroc", Some(self.auroc)),
+            ("false_refusals_xstest", self.false_refusals_xstest),
+        ] {
+            if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+                return Err(format!(
+                    "{field} is {}, which is not from 0 to 1",
+                    share.unwrap_or_default()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What it says of authority over questions about `concern`.
+    pub fn finding(&self, concern: Concern) -> Finding {
         if !(0.0..=1.0).contains(&self.auroc) {
-            return Some(format!("its AUROC is {}, which is none", self.auroc));
+            return Finding::Takes(format!("its AUROC is {}, which is none", self.auroc));
         }
         if self.auroc < LEAST_AUROC {
-            return Some(format!("its AUROC is {:.2}, below {LEAST_AUROC}", self.auroc));
+            return Finding::Takes(format!("its AUROC is {:.2}, below {LEAST_AUROC}", self.auroc));
         }
         if concern == Concern::Confidence {
-            return None;
+            return Finding::Gives;
         }
         match self.false_refusals_xstest {
-            None => Some("it says nothing of false refusals".to_owned()),
+            None => Finding::Silent(
+                "it says nothing of false refusals; evaluate the model on xstest as well and report both together".to_owned(),
+            ),
             Some(share) if !(0.0..=1.0).contains(&share) => {
-                Some(format!("its share of false refusals is {share}, which is none"))
+                Finding::Takes(format!("its share of false refusals is {share}, which is none"))
             }
-            Some(share) if share > MOST_FALSE_REFUSALS => Some(format!(
+            Some(share) if share > MOST_FALSE_REFUSALS => Finding::Takes(format!(
                 "it refuses {:.1} % of safe questions, more than {:.0} %",
                 share * 100.0,
                 MOST_FALSE_REFUSALS * 100.0
             )),
-            Some(_) => None,
+            Some(_) => Finding::Gives,
         }
     }
 }
@@ -134,17 +173,21 @@ pub(crate) fn standing(
             continue;
         }
         let source = &record.source;
-        let found = match record.evaluation.falls_short(subject.set.concern()) {
-            None => Standing {
+        let (name, set) = (&subject.model.name, subject.set.as_str());
+        let found = match record.evaluation.finding(subject.set.concern()) {
+            Finding::Gives => Standing {
                 authority: Authority::Record,
                 why: format!("measured: {source}"),
             },
-            Some(short) => {
-                let name = &subject.model.name;
-                let why = format!(
-                    "`{name}` has no authority on `{}`: {short} ({source})",
-                    subject.set.as_str()
+            Finding::Silent(what) => {
+                add(
+                    notes,
+                    format!("the record {source} of `{name}` on `{set}` changes nothing: {what}"),
                 );
+                continue;
+            }
+            Finding::Takes(short) => {
+                let why = format!("`{name}` has no authority on `{set}`: {short} ({source})");
                 add(notes, why.clone());
                 Standing {
                     authority: Authority::None,
@@ -180,7 +223,7 @@ fn add(notes: &mut Vec<String>, note: String) {
 
 /// Do two names mean the same weights? Without provider, case and `:latest`; a name that says less than the other
 /// matches it where the other goes on with `-`: `phi3:3.8b` and `phi3:3.8b-mini-4k-instruct-q4_K_M`.
-pub(crate) fn same_model(wanted: &str, offered: &str) -> bool {
+pub fn same_model(wanted: &str, offered: &str) -> bool {
     let (wanted, offered) = (bare(wanted), bare(offered));
     wanted == offered
         || offered

@@ -8,6 +8,7 @@ mod concurrency;
 mod data_dir;
 mod desk;
 mod download;
+mod judge_records;
 mod migrations;
 mod model_files;
 mod opening;

@@ -15,7 +15,7 @@ Examples:
   goblin eval run xstest --model gemma:2b --limit 20       a quick look; which 20 follows from --seed
   goblin eval run routing                                  does the router know what questions are about?
   goblin eval report                                       figures, what they mean, and a page with plots
-  goblin eval report --records ~/records                   and the records that give authority or take it away
+  goblin eval report --records                             and the records that give judges authority or take it away
 
 Sets: safety and confidence (6 cases each, to show how it works), xstest (a fixed 100 of XSTest), xstest-all (all 450),
 routing (492). With --cases FILE your own take their place, in the form of the files in `evals/` of the source.
@@ -62,9 +62,10 @@ pub(crate) struct EvalReport {
     /// Where the answers are; without it, `evals` of the data directory
     #[arg(value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
-    /// Write the records of judges here too, one file each; runs that are too small make none
-    #[arg(long, value_name = "DIR")]
-    pub(crate) records: Option<PathBuf>,
+    /// Write the records of judges too, one file each; runs that are too small make none. Without DIR, where goblin
+    /// reads them at its next start (`judge-records` of the data directory)
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    pub(crate) records: Option<Option<PathBuf>>,
     /// Print the figures as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -65,7 +65,9 @@ async fn ask(wanted: &EvalRun, config: &Config, output: Output) -> anyhow::Resul
 fn tell(wanted: &EvalReport, config: &Config, output: Output) -> anyhow::Result<bool> {
     let dir = folder(wanted.dir.as_deref(), config);
     let made = Report::of(report::read(&report::runs_in(&dir)?)?);
-    let written = report::write(&made, &dir, wanted.records.as_deref())?;
+    let usual = || DataPaths::new(&config.data_dir).judge_records();
+    let records = wanted.records.clone().map(|named| named.unwrap_or_else(usual));
+    let written = report::write(&made, &dir, records.as_deref())?;
     report::show(&made, wanted.json, output);
     if !wanted.json {
         output.line("");

@@ -253,6 +253,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("trust.critical_threshold", SHARE).env("CRITICAL_THRESHOLD"),
     key("trust.max_steps", Kind::Number(1, 16)),
     key("trust.advisory_judges", Kind::List),
+    key("trust.judge_records", Kind::List),
     key("trust.known_guards", Kind::Switch),
     key("trust.require_judge", Kind::Switch),
     key("trust.judge_timeout_seconds", Kind::Number(1, 600)),

@@ -59,8 +59,7 @@ fn a_starter_model_is_measured_goes_on_where_it_was_and_is_reported_as_a_poor_ju
     );
     let html = std::fs::read_to_string(home.path().join("runs/report.html")).unwrap();
     assert!(html.contains("None of the 1 runs of judges here gives authority"));
-    let records = std::fs::read_dir(home.path().join("records")).unwrap();
-    assert_eq!(records.count(), 0, "two cases are no record");
+    assert!(!home.path().join("records").exists(), "two cases are no record");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod doctor;
 mod engine_doors;
 mod eval;
 mod idle;
+mod judge_records;
 mod keys;
 mod licences;
 mod model_server;

@@ -61,7 +61,7 @@ pub(super) async fn run(
         complain(format_args!("note: the engine did not start: {problem}"));
     }
     providers.extend(embedded.handle());
-    let dispatch = wiring::dispatch(&process, None, providers);
+    let dispatch = wiring::dispatch(&process, None, providers, Arc::default());
     let done = tokio::select! {
         done = with(&dispatch, wanted, sets, dir, &process) => done,
         _ = tokio::signal::ctrl_c() => Err(Interrupted.into()),

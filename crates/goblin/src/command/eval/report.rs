@@ -9,6 +9,7 @@ use goblin_core::eval::page::page;
 use goblin_core::eval::report::{Figures, Report, Reported};
 use goblin_core::eval::run::{Run, read_run};
 use goblin_core::judge::authority::Evaluation;
+use goblin_store::judge_records::write_record;
 
 use crate::output::Output;
 
@@ -63,51 +64,33 @@ pub(super) fn is_whole(report: &Report) -> bool {
 ///
 /// When the disk refuses.
 pub(super) fn write(report: &Report, dir: &Path, records: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = vec![
+    let files = [
         (dir.join("report.json"), report.to_json() + "\n"),
         (dir.join("report.html"), page(report)),
     ];
+    let mut written = Vec::new();
+    for (path, text) in files {
+        fs::write(&path, text).with_context(|| path.display().to_string())?;
+        written.push(path);
+    }
     if let Some(folder) = records {
-        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        for (name, evaluation) in named(report) {
-            files.push((
-                folder.join(name),
-                serde_json::to_string_pretty(evaluation)? + "\n",
-            ));
+        for evaluation in largest(report) {
+            written.push(write_record(folder, evaluation)?);
         }
     }
-    for (path, text) in &files {
-        fs::write(path, text).with_context(|| path.display().to_string())?;
-    }
-    Ok(files.into_iter().map(|(path, _)| path).collect())
+    Ok(written)
 }
 
-/// Records by file name. Of several of one model, quantisation and questions, that with the most cases.
-fn named(report: &Report) -> BTreeMap<String, &Evaluation> {
-    let mut out: BTreeMap<String, &Evaluation> = BTreeMap::new();
-    let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || c == '.' {
-            c
-        } else {
-            '-'
-        }
-    };
-    for evaluation in report.evaluations() {
-        let name = [
-            &evaluation.model,
-            &evaluation.quantization,
-            &evaluation.question_set,
-        ];
-        let name = name
-            .map(|part| part.chars().map(plain).collect::<String>())
-            .join("-")
-            + ".json";
-        let known = out.get(&name).map_or(0, |known| known.items);
-        if evaluation.items > known {
-            out.insert(name, evaluation);
+/// Of several records of one model, quantisation and questions, that with the most cases.
+fn largest(report: &Report) -> impl Iterator<Item = &Evaluation> {
+    let mut out: BTreeMap<_, &Evaluation> = BTreeMap::new();
+    for found in report.evaluations() {
+        let subject = (&found.model, &found.quantization, &found.question_set);
+        if out.get(&subject).is_none_or(|known| known.items < found.items) {
+            out.insert(subject, found);
         }
     }
-    out
+    out.into_values()
 }
 
 /// Prints the report.

@@ -17,6 +17,8 @@ pub(crate) struct TrustConfig {
     pub(crate) max_steps: u32,
     /// Who judges, and what is asked.
     pub(crate) judges: JudgeSettings,
+    /// Files with what was measured of judges, beside those of the data directory: `FILE` or `MODEL=FILE`.
+    pub(crate) judge_records: Vec<String>,
     /// What is looked for without a model.
     pub(crate) screen: ScreenSettings,
 }
@@ -52,6 +54,7 @@ impl Reader<'_> {
             thresholds,
             max_steps: self.small("trust.max_steps"),
             judges,
+            judge_records: self.list("trust.judge_records"),
             screen,
         }
     }
