@@ -1,6 +1,7 @@
 //! One list of checks: what `goblin doctor` looks at before or beside a running goblin, and what `/health/all`
 //! of a running one looks at. Each says what was found, and when something is wrong, why and what to do.
 
+mod judges;
 mod ports;
 mod roster;
 
@@ -124,6 +125,7 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
         results.push(timed("roster", async { roster_fits(config, &asked) }).await);
     }
     results.push(timed("verdicts", async { verdicts(&asked) }).await);
+    results.push(timed("judges", async { who_judges(config, &asked) }).await);
     results.extend(asked.iter().map(|asked| upstream_result(config, asked)));
     if !config.upstream.has_tier() {
         results.push(
@@ -159,6 +161,11 @@ pub(crate) async fn look_inside(
 fn roster_fits(config: &Config, asked: &[Asked<'_>]) -> Finding {
     let files = model_files(config).unwrap_or_default();
     roster::roster(config, asked, &files, machine::memory_bytes())
+}
+
+fn who_judges(config: &Config, asked: &[Asked<'_>]) -> Finding {
+    let files = model_files(config).unwrap_or_default();
+    judges::judges(config, asked, &files)
 }
 
 /// Does a short check of an answer have to wait behind long ones?

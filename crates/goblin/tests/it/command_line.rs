@@ -184,6 +184,7 @@ fn the_doctor_prints_plain_text_into_a_pipe_and_json_on_request() {
         "engine",
         "models",
         "verdicts",
+        "judges",
     ] {
         assert!(stdout(&output).contains(part), "{part}");
     }

@@ -246,6 +246,10 @@ fn verdict(one: &Verdict, used: &Thresholds, output: Output) -> String {
         bars::duration(one.ms),
         authority_words(one.authority).to_owned(),
     ];
+    // The questions asked of every text go without saying; of those about one kind of harm each there are many.
+    if !["prompt", "transcript", "correct_and_complete"].contains(&one.question.as_str()) {
+        facts.insert(0, format!("{}?", one.question));
+    }
     if let Some(choice) = one.choice.as_deref().filter(|choice| *choice != "safe") {
         facts.insert(0, choice.to_owned());
     }
@@ -342,7 +346,7 @@ mod tests {
         Verdict {
             concern,
             about,
-            question: "q".into(),
+            question: "medical".into(),
             choice: None,
             probability,
             mass: 0.31,
@@ -466,6 +470,7 @@ mod tests {
             "< 0.65",
             "granted, not measured",
             "sure: 0.81 (judge, not calibrated, granted, not measured)",
+            "medical?, ollama/gemma:2b",
             "The role `top` is played by another model.",
         ] {
             assert!(shown.contains(part), "{part} in\n{shown}");
