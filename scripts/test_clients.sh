@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Outside clients against the real program: OpenAI's Python package against `goblin up`; the packages of OpenAI,
-# Ollama and Anthropic against `goblin models serve`. Each is installed once, into a folder of the user's cache
-# named after its version.
+# Outside clients against the real program: OpenAI's Python package against `goblin up`; its Python and Node packages
+# against a cascade; the packages of OpenAI, Ollama and Anthropic against `goblin models serve`. Each is installed once,
+# into a folder of the user's cache named after its version (Node's into e2e/node_modules).
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -39,12 +39,20 @@ stop() {
 }
 trap stop EXIT
 
-# Starts the program with these arguments on a free port; its folder and log are named NAME. Sets `address`.
+# Starts the program with these arguments on a free port, the starter model in its folder; its folder and log are named
+# NAME. Sets `address`.
 start() {
+  mkdir -p "$home/$1/models"
+  cp "$cache/models/SmolLM2-135M-Instruct-Q4_1.gguf" "$home/$1/models/"
+  launch "$@"
+}
+
+# The same without a model.
+launch() {
   local name="$1"
   shift
-  mkdir -p "$home/$name/models"
-  cp "$cache/models/SmolLM2-135M-Instruct-Q4_1.gguf" "$home/$name/models/"
+  # There before it is looked into.
+  : >"$home/$name.out"
   GOBLIN_ENGINE__THREADS=1 GOBLIN_UPSTREAM__DISCOVER=false "$program" "$@" --port 0 --data-dir "$home/$name" \
     >"$home/$name.out" 2>"$home/$name.log" &
   servers+=("$!")
@@ -73,6 +81,22 @@ start backend up
 until_loaded "$address/api/status"
 say "==> openai against goblin up"
 "$openai" e2e/clients/openai_client.py "$address/v1"
+
+say "==> openai, Python and Node, against a cascade of models whose answers are known"
+python3 e2e/clients/scripted_server.py "$home/scripted.port" &
+servers+=("$!")
+for _ in $(seq 100); do
+  if [ -s "$home/scripted.port" ]; then break; fi
+  sleep 0.1
+done
+GOBLIN_UPSTREAM__SERVERS__SCRIPTED__KIND=openai \
+  GOBLIN_UPSTREAM__SERVERS__SCRIPTED__URL="http://127.0.0.1:$(cat "$home/scripted.port")" \
+  GOBLIN_ROSTER__QUICK=first GOBLIN_ROSTER__CHAT=first GOBLIN_ROSTER__REASONING=first GOBLIN_ROSTER__TOP=better \
+  GOBLIN_ROSTER__CODE=first GOBLIN_ROSTER__SAFETY=judge GOBLIN_ROSTER__CONFIDENCE=judge \
+  launch cascade serve
+"$openai" e2e/clients/openai_cascade_client.py "$address/v1"
+(cd e2e && npm_install_once)
+GOBLIN_BASE_URL="$address/v1" node --test e2e/clients/openai_cascade_client.mjs
 
 # A key for tests, not a secret: the tier listens on this machine only, and is gone in a minute.
 key="test-clients-$$-0123456789abcdef"

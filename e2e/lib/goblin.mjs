@@ -3,7 +3,7 @@
 //   GOBLIN_BIN           the binary (default ../target/release/goblin, else ../target/debug/goblin)
 //   GOBLIN_STARTER_GGUF  the starter model, put where `goblin up` looks for models
 //   GOBLIN_URL           a server that runs already; then journeys which restart it are skipped
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import {
   copyFileSync,
@@ -151,7 +151,29 @@ export async function startGoblin(environment = {}) {
  * the given Ollama, and `goblin serve`, which has no model of its own.
  */
 export async function startTiers(ollama = null) {
-  // Not a secret: both listen on this machine only, and are gone in a minute.
+  const models = await startModels(ollama);
+  const stop = async () => {
+    await models.stop();
+  };
+  try {
+    const goblin = await startBackend(models);
+    return {
+      goblin,
+      models,
+      stop: async () => {
+        await goblin.stop();
+        await stop();
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** `goblin models serve`. */
+export async function startModels(ollama = null) {
+  // Not a secret: it listens on this machine only, and is gone in a minute.
   const key = `e2e-${randomUUID()}`;
   const behind = ollama ? { OLLAMA_HOST: ollama.url, GOBLIN_ENGINE__ENABLED: "false" } : {};
   const environment = { LOCAL_LLM_API_KEY: key, ...behind };
@@ -162,26 +184,41 @@ export async function startTiers(ollama = null) {
     return response.ok && (await response.text()).includes(there);
   });
   if (!ollama) placeModel(join(models.home, "data", "goblin", "models"));
-  const goblin = await newProcess(
-    ["serve"],
-    { LOCAL_LLM_PROXY_URL: models.url, LOCAL_LLM_API_KEY: key, GOBLIN_ENGINE__ENABLED: "false" },
-    async (url) => {
-      const response = await fetch(`${url}/api/status`);
-      return response.ok && (await response.json()).upstreams.some(({ state }) => state === "up");
-    },
-  );
-  const stop = async () => {
-    await goblin.stop();
-    await models.stop();
-  };
   try {
     await models.start();
-    await goblin.start();
   } catch (error) {
-    await stop();
+    await models.stop();
     throw error;
   }
-  return { goblin: { ...goblin, api: apiOf(goblin.url), owned: true }, models, stop };
+  return { ...models, key };
+}
+
+/** `goblin serve`, which has no model of its own, in front of a `goblin models serve`. */
+export async function startBackend(models, environment = {}) {
+  const reached = {
+    LOCAL_LLM_PROXY_URL: models.url,
+    LOCAL_LLM_API_KEY: models.key,
+    GOBLIN_ENGINE__ENABLED: "false",
+  };
+  const goblin = await newProcess(["serve"], { ...reached, ...environment }, async (url) => {
+    const response = await fetch(`${url}/api/status`);
+    return response.ok && (await response.json()).upstreams.some(({ state }) => state === "up");
+  });
+  try {
+    await goblin.start();
+  } catch (error) {
+    await goblin.stop();
+    throw error;
+  }
+  return { ...goblin, api: apiOf(goblin.url), owned: true };
+}
+
+/** What a command of goblin prints. */
+export function goblinPrints(args) {
+  const env = { ...process.env, NO_COLOR: "1" };
+  const done = spawnSync(binary(), args, { env, encoding: "utf8", timeout: START_MS });
+  if (done.status !== 0) throw new Error(`goblin ${args.join(" ")}: ${done.error ?? done.stderr}`);
+  return done.stdout;
 }
 
 /** The server as seen without the page: what is true, to compare with what is shown. */

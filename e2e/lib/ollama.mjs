@@ -1,6 +1,8 @@
 // A real Ollama with the starter model, on a port and in a folder of its own.
 //
-//   OLLAMA_BIN  the program (scripts/ollama.sh prints its path)
+//   OLLAMA_BIN           the program (scripts/ollama.sh prints its path)
+//   GOBLIN_STARTER_GGUF  the starter model
+//   GOBLIN_SECOND_GGUF   the second model, of another family
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,12 +10,21 @@ import { join } from "node:path";
 import { freePort } from "./goblin.mjs";
 
 export const ollamaModel = "smollm2:135m";
+export const secondModel = "gemma3:270m";
+// It was not taught to chat: a question that goes on with `Answer:` is what it completes.
+const secondTemplate = `TEMPLATE """Question: {{ .Prompt }}
+Answer:"""
+PARAMETER stop "\nQuestion:"
+`;
 const START_MS = 60_000;
 
-export async function startOllama() {
+/** With the starter model, and the second one as well when `second` is true. */
+export async function startOllama({ second = false } = {}) {
   const program = process.env.OLLAMA_BIN ?? "ollama";
   const starter = process.env.GOBLIN_STARTER_GGUF;
   if (!starter) throw new Error("GOBLIN_STARTER_GGUF names no model for Ollama");
+  const other = process.env.GOBLIN_SECOND_GGUF;
+  if (second && !other) throw new Error("GOBLIN_SECOND_GGUF names no second model for Ollama");
   const home = mkdtempSync(join(tmpdir(), "goblin-e2e-ollama-"));
   const url = `http://127.0.0.1:${await freePort()}`;
   const env = {
@@ -62,16 +73,21 @@ export async function startOllama() {
     await kill();
     rmSync(home, { recursive: true, force: true });
   };
-  try {
-    await start();
-    // One thread: several that wait for each other on cores they must share are many times slower.
-    writeFileSync(join(home, "Modelfile"), `FROM ${starter}\nPARAMETER num_thread 1\n`);
-    const made = spawnSync(program, ["create", ollamaModel, "-f", "Modelfile"], {
+  /** One thread: several that wait for each other on cores they must share are many times slower. */
+  function create(name, file, more = "") {
+    writeFileSync(join(home, "Modelfile"), `FROM ${file}\nPARAMETER num_thread 1\n${more}`);
+    const made = spawnSync(program, ["create", name, "-f", "Modelfile"], {
       env,
       cwd: home,
       encoding: "utf8",
     });
-    if (made.status !== 0) throw new Error(`ollama create: ${made.error ?? made.stderr}`);
+    if (made.status !== 0) throw new Error(`ollama create ${name}: ${made.error ?? made.stderr}`);
+  }
+
+  try {
+    await start();
+    create(ollamaModel, starter);
+    if (second) create(secondModel, other, secondTemplate);
   } catch (error) {
     await stop();
     throw error;

@@ -1,0 +1,117 @@
+"""A server of models that say what cascade.json has them say, in OpenAI's wire: python scripted_server.py PORT_FILE
+
+`first` and `better` answer, word by word; `judge` answers one token with its log-probabilities, by what it reads: a
+question with UNSAFE and an answer with POISON are unsafe, the texts of `first` are not correct and complete, everything
+else is. It stands for no cloud: it makes the answers of a cascade known beforehand, so that what a client's package puts
+together can be compared with them."""
+
+import json
+import math
+import re
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+TEXTS = {name: " ".join(parts) for name, parts in
+         json.loads(Path(__file__).with_name("cascade.json").read_text())["texts"].items()}
+SURE = math.log(0.97)
+RIVAL = math.log(0.02)
+
+
+def words_of(model, asked):
+    """What a model says to a question."""
+    name = "better" if model == "better" else asked.split()[-1]
+    return re.findall(r"\s*\S+", TEXTS[name])
+
+
+def verdict(text):
+    """The one token a judge answers, and the one it does not."""
+    if "Which line describes" in text:
+        question = text.rpartition("Which line describes")[2]
+        lines = dict(reversed(line) for line in re.findall(r"^([A-Z])\. (\w+):", question, re.MULTILINE))
+        safe, harm = lines["safe"], lines["harm"]
+        return (harm, safe) if "POISON" in text else (safe, harm)
+    if "correct, and does it answer" in text:
+        good = "first answer" not in text
+    elif "Is the answer a text that" in text:
+        good = "POISON" in text
+    else:
+        good = "UNSAFE" not in text
+    return ("Yes", "No") if good else ("No", "Yes")
+
+
+class Handler(BaseHTTPRequestHandler):
+    """OpenAI's wire: the list of models, chats, and nothing else."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        """Says nothing."""
+
+    def do_GET(self):
+        """The models."""
+        models = [{"id": name, "object": "model"} for name in ("first", "better", "judge")]
+        self.send(200 if self.path == "/v1/models" else 404, {"object": "list", "data": models})
+
+    def do_POST(self):
+        """A chat."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path != "/v1/chat/completions":
+            return self.send(404, {"error": {"message": "there is no such path"}})
+        asked = body["messages"][-1]["content"]
+        asked = asked if isinstance(asked, str) else "".join(part["text"] for part in asked)
+        if body["model"] == "judge":
+            said, other = verdict(asked)
+            rivals = [{"token": t, "logprob": p, "bytes": None} for t, p in ((said, SURE), (other, RIVAL))]
+            return self.answer(body, [said], {"content": [{**rivals[0], "top_logprobs": rivals}]})
+        return self.answer(body, words_of(body["model"], asked), None)
+
+    def answer(self, body, words, logprobs):
+        """The words as one answer, or as a stream of them."""
+        usage = {"prompt_tokens": 10, "completion_tokens": len(words), "total_tokens": 10 + len(words)}
+        common = {"id": "chatcmpl-1", "created": 1, "model": body["model"]}
+        if not body.get("stream"):
+            message = {"role": "assistant", "content": "".join(words)}
+            choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": "stop"}
+            return self.send(200, {**common, "object": "chat.completion", "choices": [choice], "usage": usage})
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        common["object"] = "chat.completion.chunk"
+        ends = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+        deltas = [{"index": 0, "delta": {"content": word}, "logprobs": logprobs, "finish_reason": None} for word in words]
+        for choices in [*([delta] for delta in deltas), ends]:
+            self.event({**common, "choices": choices})
+        self.event({**common, "choices": [], "usage": usage})
+        self.wfile.write(b"data: [DONE]\n\n")
+        self.close_connection = True
+
+    def event(self, chunk):
+        """One event of a stream."""
+        self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        self.wfile.flush()
+
+    def send(self, status, body):
+        """A whole answer."""
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+
+class Server(ThreadingHTTPServer):
+    """One thread for each connection."""
+
+    def handle_error(self, request, client_address):
+        """A client that hangs up is what a cancelled answer looks like; anything else is told."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+if __name__ == "__main__":
+    server = Server(("127.0.0.1", 0), Handler)
+    Path(sys.argv[1]).write_text(str(server.server_address[1]))
+    server.serve_forever()
