@@ -481,6 +481,7 @@ fn every_target_of_the_makefile_is_one_line() {
         "e2e",
         "bench-engine",
         "bench-tier",
+        "bench-trust",
         "clean",
     ] {
         assert!(text.contains(&format!("\n{target}:")), "{target} is missing");
