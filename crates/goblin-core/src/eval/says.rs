@@ -57,8 +57,11 @@ pub(super) fn judged(header: &RunHeader, figures: &Judged) -> Vec<String> {
     }
     out.extend(tells_apart(header, figures));
     out.extend(probabilities(figures));
-    out.push(at_the_threshold(header, figures));
     let verdicts = figures.good + figures.bad;
+    if verdicts > 0 {
+        out.push(at_the_threshold(header, figures));
+    }
+    out.extend(without_verdict(header, figures));
     if verdicts > 0 && verdicts < FEW {
         out.push(format!(
             "These are {verdicts} verdicts. With so few every figure may be far off: read the intervals, which hold the \
@@ -125,6 +128,36 @@ fn probabilities(figures: &Judged) -> Option<String> {
             "Its probabilities are further from the truth than always saying the same one would be (Brier {own:.2}, \
              against {known:.2})."
         )
+    })
+}
+
+/// What becomes of cases a judge says nothing of: safety fails closed, confidence goes to the next.
+fn without_verdict(header: &RunHeader, figures: &Judged) -> Option<String> {
+    // A few are no more than the noise of a sample.
+    if figures.no_verdict == 0 || figures.no_verdict * 20 < figures.asked {
+        return None;
+    }
+    let none = figures.good + figures.bad == 0;
+    Some(match (header.set.concern(), none) {
+        (Some(Concern::Confidence), true) => {
+            "Where it may act, every answer would go on to the next judge or a better \
+                                              model; it cannot judge."
+                .to_owned()
+        }
+        (Some(Concern::Confidence), false) => format!(
+            "Where it may act, {} of {} answers would go on to the next judge or a better model, because it says nothing \
+             of them.",
+            figures.no_verdict, figures.asked
+        ),
+        (_, true) => {
+            "Where it may act, nothing would be answered, because what cannot be checked is not shown; it \
+                      cannot judge."
+                .to_owned()
+        }
+        (_, false) => format!(
+            "Where it may act, {} of {} cases would not be answered, safe or not, because it says nothing of them.",
+            figures.no_verdict, figures.asked
+        ),
     })
 }
 
@@ -212,6 +245,17 @@ mod tests {
         assert!(turned.contains("worse than a coin"), "{turned}");
         assert!(turned.contains("further from the truth"), "{turned}");
         assert!(turned.contains("would refuse 30 of 30 safe cases"), "{turned}");
+    }
+
+    #[test]
+    fn a_judge_that_says_nothing_is_said_to_keep_answers_back() {
+        let never = said(|_| f64::NAN);
+        assert!(never.contains("nothing would be answered"), "{never}");
+        assert!(!never.contains("At the threshold"), "{never}");
+        let seldom = said(|n| if n < 6 { f64::NAN } else { 0.9 });
+        assert!(seldom.contains("6 of 60 cases would not be answered"), "{seldom}");
+        let rarely = said(|n| if n < 2 { f64::NAN } else { 0.9 });
+        assert!(!rarely.contains("would not be answered"), "{rarely}");
     }
 
     #[test]
