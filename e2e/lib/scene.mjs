@@ -194,6 +194,7 @@ export const scene = {
         const body = new ReadableStream({
           start(controller) {
             out = controller;
+            window.__asked = true;
           },
         });
         return Promise.resolve(
@@ -201,7 +202,11 @@ export const scene = {
         );
       };
     });
-    return (event, data) => page.evaluate(([name, value]) => window.__say(name, value), [event, data]);
+    return async (event, data) => {
+      // The page asks in its own time.
+      await page.waitForFunction(() => window.__asked);
+      await page.evaluate(([name, value]) => window.__say(name, value), [event, data]);
+    };
   },
 
   /** Answers GET turns of every chat with these. */
