@@ -138,9 +138,8 @@ class Bench:
         server = self.keep(servers.start(
             "backend", [str(home.binary), "up"], home.environment, home.port, "none", self.work))
         say = progress("stream")
-        passes = []
         for chats in (1, 4):
-            firsts, lasts = [], []
+            firsts, lasts, passes = [], [], []
             for index in range(-1, self.size.streams):
                 found = {}
                 for who in stats.pair_order(index):
@@ -154,16 +153,7 @@ class Bench:
             where = f"{chats} chat{'s' if chats > 1 else ''} at once"
             self.streams.append(spread_row(f"{where}: to the first token", firsts, None))
             self.streams.append(spread_row(f"{where}: to the last token", lasts, None))
-        shared = stats.Spread.of([p.shared for p in passes])
-        self.others.append([
-            "tokens of question and answer the judge evaluated, for each token there was", str(shared),
-            judge(round(shared.median, 2) <= AIM_PASSES, f"≤ {AIM_PASSES} passes")])
-        self.others.append([
-            "tokens of the judge's own questions, for each token of question and answer",
-            str(stats.Spread.of([p.questions for p in passes])), ""])
-        self.others.append([
-            "windows and other parts that were judged, for each answer",
-            str(stats.Spread.of([p.asked for p in passes])), ""])
+            self.others.extend(passes_rows(where, passes))
         self.stop()
 
     def measure_decisions(self):
@@ -202,6 +192,21 @@ def spread_row(name, pairs, aim):
     verdict = judge(round(spread.median, 2) <= aim, f"≤ {aim}") if aim else ""
     # In the streams' table what is unchecked comes first.
     return [name, f"{medians[0]:.2f} s", f"{medians[1]:.2f} s", str(spread), verdict]
+
+
+def passes_rows(where, passes):
+    """What the judge's work was."""
+    shared = stats.Spread.of([p.shared for p in passes])
+    rows = [[
+        f"{where}: passes of the judge over question, answer and the marks around them", str(shared),
+        judge(round(shared.median, 2) <= AIM_PASSES, f"≤ {AIM_PASSES}")]]
+    for what, read in (
+        ("tokens of those marks, for each token of question and answer", lambda p: p.marks),
+        ("tokens of the judge's own questions, for each token of question and answer", lambda p: p.questions),
+        ("parts that were judged, for each answer", lambda p: p.asked),
+    ):
+        rows.append([f"{where}: {what}", str(stats.Spread.of([read(p) for p in passes])), ""])
+    return rows
 
 
 def judge(met, aim):

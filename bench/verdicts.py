@@ -58,9 +58,11 @@ class Taken:
 
 @dataclass(frozen=True)
 class Passes:
-    """What judging one answer cost, for each token of its question and itself."""
+    """What judging one answer cost: passes over all the judge read, and, for each token of question and answer, tokens
+    of the marks around them and of the judge's own questions."""
 
     shared: float
+    marks: float
     questions: float
     asked: float
 
@@ -212,7 +214,10 @@ def passes_of(answer, trace):
     if not about_safety:
         raise Refused(f"nothing was judged: {trace['notes']}")
     there = answer.prompt_tokens + answer.completion_tokens
+    # Question, answer and the marks around them, as its judge read them at the end.
+    whole = max(v["evaluated_tokens"] + v["cached_tokens"] for v in made)
     return Passes(
-        shared=sum(v["evaluated_tokens"] for v in made) / there,
+        shared=sum(v["evaluated_tokens"] for v in made) / whole,
+        marks=(whole - there) / there,
         questions=sum(v["question_tokens"] for v in made) / there,
         asked=len({json.dumps(v["about"], sort_keys=True) for v in about_safety}))

@@ -12,9 +12,10 @@ import trust
 import verdicts
 
 
-def verdict(part, evaluated, question):
+def verdict(part, evaluated, question, cached=0):
     """A verdict as a trace has it."""
-    return {"concern": "safety", "about": {"part": part}, "evaluated_tokens": evaluated, "question_tokens": question}
+    return {"concern": "safety", "about": {"part": part}, "evaluated_tokens": evaluated, "question_tokens": question,
+            "cached_tokens": cached}
 
 
 class WrittenTest(unittest.TestCase):
@@ -34,9 +35,9 @@ class PassesTest(unittest.TestCase):
     def test_the_judges_work_is_counted_for_each_token_there_was(self):
         answer = sse.Answer(sent=0, prompt_tokens=60, completion_tokens=40)
         trace = {"notes": [], "prompt_verdicts": [verdict("prompt", 70, 20)], "steps": [
-            {"verdicts": [verdict("window", 30, 25), verdict("answer", 10, 5)]}]}
+            {"verdicts": [verdict("window", 50, 25, cached=70), verdict("answer", 5, 5, cached=120)]}]}
         found = verdicts.passes_of(answer, trace)
-        self.assertEqual((found.shared, found.questions, found.asked), (1.1, 0.5, 3))
+        self.assertEqual((found.shared, found.marks, found.questions, found.asked), (1.0, 0.25, 0.5, 3))
 
     def test_a_run_in_which_nobody_judged_measures_nothing(self):
         answer = sse.Answer(sent=0, prompt_tokens=1, completion_tokens=1)

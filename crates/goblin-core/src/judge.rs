@@ -14,6 +14,8 @@ mod guard;
 mod reading;
 mod template;
 
+pub use template::in_turns;
+
 use sha2::{Digest, Sha256};
 
 use crate::judge::guard::Guard;

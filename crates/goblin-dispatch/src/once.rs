@@ -7,6 +7,7 @@ use goblin_core::decide::{DecideRequest, DecideResponse};
 use goblin_core::embed::{EmbedRequest, EmbedResponse};
 use goblin_core::error::ApiError;
 use goblin_core::event::Usage;
+use goblin_core::judge::in_turns;
 use goblin_core::provider::{BoxFuture, ProviderError, ProviderHandle};
 use goblin_core::route::Offer;
 
@@ -146,7 +147,7 @@ impl Dispatch {
             visit,
             work: &|provider, model, left| {
                 let decide = provider.decide.as_ref()?;
-                let mut request = request.clone();
+                let mut request = in_turns(request.clone(), model);
                 model.clone_into(&mut request.model);
                 request.keep_alive = request
                     .keep_alive

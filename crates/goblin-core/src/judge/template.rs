@@ -4,7 +4,7 @@
 //! `microsoft/Phi-3-mini-4k-instruct`, `Qwen/Qwen2.5-3B-Instruct`, `Qwen/Qwen3-4B`,
 //! `mistralai/Mistral-7B-Instruct-v0.3`, `meta-llama/Llama-3.1-8B-Instruct`), reduced to one turn of the user.
 
-use crate::decide::{CUE, Frame};
+use crate::decide::{CUE, DecideRequest, Frame, Question};
 use crate::model::ModelInfo;
 
 /// A family of turn marks.
@@ -24,7 +24,11 @@ pub(crate) enum Template {
 impl Template {
     /// The family of `model`, judged by its name, which says more than the architecture: many families share one.
     pub(crate) fn of(model: &ModelInfo) -> Self {
-        let name = model.name.to_lowercase();
+        Self::of_name(&model.name)
+    }
+
+    fn of_name(name: &str) -> Self {
+        let name = name.to_lowercase();
         let bare = name.rsplit('/').next().unwrap_or(&name);
         let says = |words: &[&str]| words.iter().any(|word| bare.contains(word));
         let part = |wanted: &str| {
@@ -88,9 +92,31 @@ impl Template {
     }
 }
 
+/// Puts the turn marks of `model` around typed questions that stand as plain text, so that a model taught to chat reads
+/// them as it reads every other; else little of its probability is on the options. Questions with marks of their own,
+/// and those answered word by word, stay as they are.
+#[must_use]
+pub fn in_turns(mut request: DecideRequest, model: &str) -> DecideRequest {
+    let plain = |question: &Question| question.typed.is_some() && question.text.ends_with(CUE);
+    let frame = Template::of_name(model).frame();
+    if frame.is_empty() || !request.frame.is_empty() || !request.questions.iter().all(plain) {
+        return request;
+    }
+    for question in &mut request.questions {
+        // What the answer begins with is part of the frame now.
+        let text = question
+            .text
+            .strip_suffix(CUE)
+            .map(|text| text.trim_end().to_owned());
+        question.text = text.unwrap_or_default();
+    }
+    DecideRequest { frame, ..request }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::Typed;
 
     #[test]
     fn the_family_is_read_off_the_name() {
@@ -114,6 +140,46 @@ mod tests {
         ] {
             assert_eq!(Template::of(&ModelInfo::named(name)), template, "{name}");
         }
+    }
+
+    fn typed(text: &str) -> Question {
+        Question {
+            id: "q".into(),
+            text: text.into(),
+            options: Vec::new(),
+            typed: Some(Typed {
+                instructions: "?".into(),
+                meanings: Vec::new(),
+            }),
+        }
+    }
+
+    #[test]
+    fn typed_questions_stand_in_the_turns_of_the_model_that_answers_them() {
+        let request = DecideRequest {
+            shared: "state".into(),
+            questions: vec![typed("Is it?\nAnswer:")],
+            ..DecideRequest::default()
+        };
+        let turned = in_turns(request.clone(), "smollm2-135m-instruct");
+        let read = turned.whole(&turned.questions[0]);
+        assert_eq!(
+            read,
+            "<|im_start|>user\nstateIs it?<|im_end|>\n<|im_start|>assistant\nAnswer:"
+        );
+        assert_eq!(in_turns(turned.clone(), "smollm2-135m-instruct"), turned, "once");
+        assert_eq!(
+            in_turns(request.clone(), "something-new"),
+            request,
+            "no marks are known"
+        );
+        let mut exact = request.clone();
+        exact.questions[0].typed = None;
+        assert_eq!(
+            in_turns(exact.clone(), "smollm2-135m-instruct"),
+            exact,
+            "asked word by word"
+        );
     }
 
     #[test]
