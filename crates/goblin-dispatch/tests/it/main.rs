@@ -20,3 +20,4 @@ mod predictions;
 mod tier;
 mod tier_doors;
 mod warm_up;
+mod verdicts;
