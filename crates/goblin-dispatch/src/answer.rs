@@ -148,7 +148,8 @@ impl Dispatch {
     /// `rate_limited` when the queue is full, `unavailable` with the forecast when the deadline cannot be kept,
     /// `context_length_exceeded`, `deadline_exceeded`, and the provider's own failures.
     pub async fn answer(self: &Arc<Self>, ask: Ask) -> Result<AnswerStream, ApiError> {
-        let view = self.table.view().await;
+        let (wanted, local_only) = (&ask.incoming.model, ask.incoming.goblin.local_only);
+        let view = self.table.view_for(wanted, local_only).await;
         let Chosen {
             ladder,
             record,
@@ -217,7 +218,7 @@ impl Dispatch {
         mut request: ChatRequest,
         deadline: Option<Duration>,
     ) -> Result<AnswerStream, ApiError> {
-        let view = self.table.view().await;
+        let view = self.table.view_for(&request.model, false).await;
         let Chosen {
             ladder,
             record,
@@ -267,7 +268,7 @@ impl Dispatch {
         request: CompletionRequest,
         deadline: Option<Duration>,
     ) -> Result<AnswerStream, ApiError> {
-        let view = self.table.view().await;
+        let view = self.table.view_for(&request.model, false).await;
         let ladder = self
             .resolve_able(&view, &request.model, Ability::Complete)
             .map_err(|e| self.unanswered(&who, door, &request_id, e))?;

@@ -19,7 +19,7 @@ use goblin_core::error::ApiError;
 use goblin_core::event::{ChatEvent, FinishReason, Parsed, Usage};
 use goblin_core::judge::authority::Record as Evaluated;
 use goblin_core::judge::settings::JudgeSettings;
-use goblin_core::route::{Ladder, Offer};
+use goblin_core::route::{LOCAL, Ladder, Offer};
 use goblin_core::screen::ScreenSettings;
 use goblin_core::trace::{RouteRecord, Trace, VerifyMode};
 use goblin_core::trust::cascade::Cascade;
@@ -97,7 +97,7 @@ impl Trust {
         Settings {
             judge_timeout_ms: self.judges.timeout_seconds.saturating_mul(1000),
             require_judge: self.judges.require_judge,
-            local_only: model == "goblin/local" || self.settings.local_only,
+            local_only: model == LOCAL || self.settings.local_only,
             caller_limit: request.sampling.max_tokens,
             ..self.settings.clone()
         }
