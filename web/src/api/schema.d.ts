@@ -1317,7 +1317,7 @@ export interface components {
             cost_usd?: number | null;
             /**
              * Format: double
-             * @description What the most expensive model of the ladder would have cost; absent when none has a price.
+             * @description What the most expensive model of the ladder would have cost; absent when one of them has no price.
              */
             would_have_cost_usd?: number | null;
             /** @description Did anything leave the operator's machines? */

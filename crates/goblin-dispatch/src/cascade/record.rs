@@ -172,14 +172,20 @@ impl Recorder {
         trace.cost_usd = trace.steps.iter().map(|step| step.cost_usd).sum();
         let usage = delivered.and_then(|rung| used.get(&rung).copied());
         let usage = usage.unwrap_or_else(|| answered(trace, &self.steps, delivered));
-        let costs = machine.rungs().iter().filter_map(|rung| cost_usd(rung, usage));
-        trace.would_have_cost_usd = costs.max_by(f64::total_cmp);
+        trace.would_have_cost_usd = would_have_cost(machine.rungs(), usage);
         let trace = trace.clone();
         if let Some(keep) = self.keep.take() {
             keep(trace.clone());
         }
         trace
     }
+}
+
+/// What the most expensive of the rungs that are worth asking would have cost; unknown where one of them has no price.
+fn would_have_cost(rungs: &[Rung], usage: Usage) -> Option<f64> {
+    let worth = rungs.iter().filter(|rung| !rung.spare);
+    let costs: Option<Vec<f64>> = worth.map(|rung| cost_usd(rung, usage)).collect();
+    costs?.into_iter().max_by(f64::total_cmp)
 }
 
 /// What the answer used, as far as it was counted here.

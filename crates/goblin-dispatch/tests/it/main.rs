@@ -10,6 +10,7 @@ mod api_doors;
 mod bench;
 mod cascade;
 mod chat_turns;
+mod checked_records;
 mod checked_texts;
 mod endings;
 mod evaluate;
