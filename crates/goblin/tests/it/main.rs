@@ -25,6 +25,7 @@ mod pull;
 mod registry_server;
 mod resident;
 mod roster;
+mod route;
 mod tidy;
 mod tier_faults;
 mod tiers;
