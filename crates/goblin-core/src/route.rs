@@ -10,13 +10,10 @@ use crate::model::{Capability, ModelInfo, nearest};
 use crate::provider::{Health, IN_PROCESS};
 
 /// Names that let goblin choose.
-pub const AUTOMATIC: [&str; 5] = [
-    "goblin",
-    "goblin/fast",
-    "goblin/best",
-    "goblin/code",
-    "goblin/local",
-];
+pub const AUTOMATIC: [&str; 5] = ["goblin", "goblin/fast", "goblin/best", "goblin/code", LOCAL];
+
+/// The one of them that never leaves the operator's machines.
+pub const LOCAL: &str = "goblin/local";
 
 /// A model a provider offers now.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,7 +156,7 @@ pub struct Table<'a> {
 ///
 /// # Errors
 /// `model_not_found` naming the nearest model; `no_provider` when the provider that might have it is not
-/// reachable; `invalid_request` when the model cannot do what the request needs.
+/// reachable; `invalid_request` when the model cannot do what the request needs, or may not be asked at all.
 pub fn resolve(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder, ApiError> {
     let matching: Vec<&Offer> = table.offers.iter().filter(|o| names(o, wanted)).collect();
     let Some(first) = matching.first() else {
@@ -170,6 +167,9 @@ pub fn resolve(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder,
         .filter(|o| lacks(o, needs).is_none())
         .map(|o| (*o).clone())
         .collect();
+    if needs.local_only && !matching.iter().any(|o| o.stays_local()) {
+        return Err(not_local(&first.id()));
+    }
     if able.is_empty() {
         return Err(lacks(first, needs).unwrap_or_else(|| not_offered(wanted, table)));
     }
@@ -178,6 +178,17 @@ pub fn resolve(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder,
         candidates: able,
         explicit: true,
     })
+}
+
+/// A request named a model and allows only others: it contradicts itself.
+pub fn not_local(model: &str) -> ApiError {
+    ApiError::invalid(
+        "goblin.local_only",
+        format!(
+            "`{model}` does not run on this operator's machines, and `goblin.local_only` allows only models that do. \
+             Name another model, `{LOCAL}` for one that does, or leave `goblin.local_only` out."
+        ),
+    )
 }
 
 fn names(offer: &Offer, wanted: &str) -> bool {
@@ -389,7 +400,7 @@ mod tests {
         };
         for name in ["gpt-oss:120b-cloud", "ollama/gpt-oss:120b-cloud"] {
             let error = resolve(name, &local_only, &table).unwrap_err();
-            assert_eq!(error.code, ErrorCode::NoProvider, "{name}");
+            assert_eq!(error.param.as_deref(), Some("goblin.local_only"), "{name}");
             assert!(
                 error.message.contains("does not run on this operator's"),
                 "{error}"

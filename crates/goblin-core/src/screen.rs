@@ -9,6 +9,7 @@
 //! alike.
 
 mod checks;
+pub mod growing;
 mod rules;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ use std::sync::LazyLock;
 use regex::{Regex, RegexSet};
 use serde::{Deserialize, Serialize};
 
+use growing::Growing;
 use rules::{RULES, Rule};
 
 /// Most findings that are told of one text.
@@ -153,20 +155,28 @@ pub fn screen<'a>(text: &'a str, settings: &ScreenSettings, leaves: bool) -> Scr
         };
     }
     let mut found = find(text);
+    let text = match found.is_empty() {
+        true => Cow::Borrowed(text),
+        false => redacted(text, settings, leaves),
+    };
     found.retain(|finding| settings.handling(finding.kind) != Handling::Off);
     let refused = found
         .iter()
         .find(|finding| settings.handling(finding.kind) == Handling::Refuse);
-    let hides = |finding: &&Finding| match settings.handling(finding.kind) {
-        Handling::Redact => true,
-        Handling::RedactAway => leaves,
-        Handling::Off | Handling::Note | Handling::Refuse => false,
-    };
-    let hidden: Vec<&Finding> = found.iter().filter(hides).collect();
     Screened {
         refused_by: refused.map(|finding| finding.rule),
-        text: redacted(text, &hidden),
+        text,
         found,
+    }
+}
+
+/// `text` without what is to be left out; borrowed when all of it stays.
+fn redacted<'a>(text: &'a str, settings: &ScreenSettings, leaves: bool) -> Cow<'a, str> {
+    let clean = Growing::new(*settings, leaves).read(text, true);
+    if clean == text {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(clean)
     }
 }
 
@@ -249,25 +259,6 @@ fn without_overlaps(mut found: Vec<Finding>) -> Vec<Finding> {
     }
     out.truncate(MAX_FINDINGS);
     out
-}
-
-/// `text` with each finding replaced by its rule's name. The findings are in order and do not overlap.
-fn redacted<'a>(text: &'a str, found: &[&Finding]) -> Cow<'a, str> {
-    if found.is_empty() {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    for finding in found {
-        let Some(between) = text.get(at..finding.span.start) else {
-            continue;
-        };
-        out.push_str(between);
-        out.push_str(&format!("[{} left out]", finding.rule));
-        at = finding.span.end;
-    }
-    out.push_str(text.get(at..).unwrap_or_default());
-    Cow::Owned(out)
 }
 
 #[cfg(test)]

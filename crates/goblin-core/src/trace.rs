@@ -342,7 +342,7 @@ pub struct Trace {
     pub notes: Vec<String>,
     /// What it cost in US dollars; absent when a model without a price was asked.
     pub cost_usd: Option<f64>,
-    /// What the most expensive model of the ladder would have cost; absent when none has a price.
+    /// What the most expensive model of the ladder would have cost; absent when one of them has no price.
     pub would_have_cost_usd: Option<f64>,
     /// Did anything leave the operator's machines?
     pub left_machine: bool,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
@@ -110,7 +111,33 @@ pub struct Refused {
 /// An answer that has become a loop ([`goblin_core::runaway`]) is stopped. Who reads it as a stream gets the error
 /// `upstream_failed` with the upstream code `runaway` as its last item; who asked for it in one piece gets the text
 /// so far with the finish reason `length`, because a limit ended it and not the model.
-pub type AnswerStream = Pin<Box<dyn Stream<Item = Result<AnswerItem, ApiError>> + Send>>;
+pub struct AnswerStream {
+    trace_id: Option<String>,
+    items: Items,
+}
+
+/// The items of an answer.
+pub(crate) type Items = Pin<Box<dyn Stream<Item = Result<AnswerItem, ApiError>> + Send>>;
+
+impl AnswerStream {
+    /// An answer, and the id of the trace it leaves.
+    pub(crate) fn new(trace_id: Option<String>, items: Items) -> Self {
+        Self { trace_id, items }
+    }
+
+    /// The id of its trace, where it will have one: known before anything has happened, and of an answer that fails too.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.trace_id.as_deref()
+    }
+}
+
+impl Stream for AnswerStream {
+    type Item = Result<AnswerItem, ApiError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.items.as_mut().poll_next(cx)
+    }
+}
 
 impl Dispatch {
     /// Answers a request of a door that speaks OpenAI's dialect. The route is resolved before this returns; nothing is
@@ -121,7 +148,8 @@ impl Dispatch {
     /// `rate_limited` when the queue is full, `unavailable` with the forecast when the deadline cannot be kept,
     /// `context_length_exceeded`, `deadline_exceeded`, and the provider's own failures.
     pub async fn answer(self: &Arc<Self>, ask: Ask) -> Result<AnswerStream, ApiError> {
-        let view = self.table.view().await;
+        let (wanted, local_only) = (&ask.incoming.model, ask.incoming.goblin.local_only);
+        let view = self.table.view_for(wanted, local_only).await;
         let Chosen {
             ladder,
             record,
@@ -190,7 +218,7 @@ impl Dispatch {
         mut request: ChatRequest,
         deadline: Option<Duration>,
     ) -> Result<AnswerStream, ApiError> {
-        let view = self.table.view().await;
+        let view = self.table.view_for(&request.model, false).await;
         let Chosen {
             ladder,
             record,
@@ -240,7 +268,7 @@ impl Dispatch {
         request: CompletionRequest,
         deadline: Option<Duration>,
     ) -> Result<AnswerStream, ApiError> {
-        let view = self.table.view().await;
+        let view = self.table.view_for(&request.model, false).await;
         let ladder = self
             .resolve_able(&view, &request.model, Ability::Complete)
             .map_err(|e| self.unanswered(&who, door, &request_id, e))?;

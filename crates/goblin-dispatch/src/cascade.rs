@@ -19,7 +19,7 @@ use goblin_core::error::ApiError;
 use goblin_core::event::{ChatEvent, FinishReason, Parsed, Usage};
 use goblin_core::judge::authority::Record as Evaluated;
 use goblin_core::judge::settings::JudgeSettings;
-use goblin_core::route::{Ladder, Offer};
+use goblin_core::route::{LOCAL, Ladder, Offer};
 use goblin_core::screen::ScreenSettings;
 use goblin_core::trace::{RouteRecord, Trace, VerifyMode};
 use goblin_core::trust::cascade::Cascade;
@@ -30,7 +30,7 @@ use goblin_core::wire::openai::IncomingChat;
 use tokio::time::{Instant, sleep_until};
 
 use crate::Dispatch;
-use crate::answer::{AnswerItem, AnswerStream, Refused};
+use crate::answer::{AnswerItem, AnswerStream, Items, Refused};
 use crate::attempt::{Attempt, Failures};
 use crate::climb::Limit;
 use crate::meter::Meter;
@@ -97,7 +97,7 @@ impl Trust {
         Settings {
             judge_timeout_ms: self.judges.timeout_seconds.saturating_mul(1000),
             require_judge: self.judges.require_judge,
-            local_only: model == "goblin/local" || self.settings.local_only,
+            local_only: model == LOCAL || self.settings.local_only,
             caller_limit: request.sampling.max_tokens,
             ..self.settings.clone()
         }
@@ -135,8 +135,13 @@ pub(crate) struct Cascading {
 
 /// The answer, checked.
 pub(crate) fn cascade(cascading: Cascading) -> AnswerStream {
+    let trace_id = cascading.dispatch.options.ids.next_id();
+    AnswerStream::new(Some(trace_id.clone()), checked(cascading, trace_id))
+}
+
+fn checked(cascading: Cascading, trace_id: String) -> Items {
     Box::pin(try_stream! {
-        let mut driver = Driver::new(cascading)?;
+        let mut driver = Driver::new(cascading, trace_id)?;
         driver.begin();
         loop {
             while let Some(item) = driver.ready.pop_front() {
@@ -181,7 +186,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(cascading: Cascading) -> Result<Self, ApiError> {
+    fn new(cascading: Cascading, trace_id: String) -> Result<Self, ApiError> {
         let Cascading {
             dispatch,
             view,
@@ -203,7 +208,8 @@ impl Driver {
         let mut jury = Jury::new(&dispatch, &view, &ladder, &trust, &settings, rungs.case());
         jury.seat(rungs.offers());
         let described = rungs.described(&route, &jury);
-        let mut recorder = Recorder::new(&dispatch, &settings, route, model, keep);
+        let trace = record::begun(trace_id, dispatch.clock.now(), &settings, route, model);
+        let mut recorder = Recorder::new(trace, keep);
         jury.notes().into_iter().for_each(|note| recorder.note(note));
         let machine =
             Cascade::new(settings.clone(), described, jury.prompt_judge(), form).map_err(refused)?;

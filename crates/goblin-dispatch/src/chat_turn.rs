@@ -243,7 +243,7 @@ impl Dispatch {
         let wanted = model
             .or_else(|| chat.model.clone())
             .unwrap_or_else(|| "goblin".to_owned());
-        let view = self.table.view().await;
+        let view = self.table.view_for(&wanted, false).await;
         let (path, older) = path_to(store, owner, parent.as_deref()).await?;
         let whole = prompt::request_for(&chat, &path, &content, 0);
         let Chosen {

@@ -10,7 +10,7 @@ use goblin_core::context_rule::likely_tokens;
 use goblin_core::error::{ApiError, ErrorCode};
 use goblin_core::model::{Capability, ModelState};
 use goblin_core::provider::ProviderHandle;
-use goblin_core::route::{self, AUTOMATIC, Ladder, Needs, Offer};
+use goblin_core::route::{self, AUTOMATIC, LOCAL, Ladder, Needs, Offer};
 
 use crate::Dispatch;
 use crate::gate::Visit;
@@ -59,6 +59,9 @@ impl Dispatch {
     /// The candidates of a name.
     pub(crate) fn resolve(&self, view: &View, wanted: &str, needs: &Needs) -> Result<Ladder, ApiError> {
         let table = self.known(view);
+        if needs.local_only && view.is_elsewhere(wanted) {
+            return Err(route::not_local(wanted));
+        }
         let found = route::resolve(wanted, needs, &table).or_else(|error| {
             // Ollama's clients leave out `:latest`.
             let bare = wanted.rsplit('/').next().unwrap_or(wanted);
@@ -114,7 +117,7 @@ impl Dispatch {
         };
         let automatic = AUTOMATIC.contains(&wanted);
         let named = if automatic {
-            let local_only = wanted == "goblin/local";
+            let local_only = wanted == LOCAL;
             let mut all: Vec<Offer> = view
                 .offers
                 .iter()
@@ -235,8 +238,7 @@ pub(crate) fn naming_who_was_asked(mut error: ApiError, view: &View) -> ApiError
     if error.code == ErrorCode::ModelNotFound {
         let absent = |id: &str| view.absent.iter().any(|a| &*a.provider == id);
         let (away, asked): (Vec<String>, Vec<String>) = view
-            .providers()
-            .iter()
+            .asked()
             .map(|p| format!("`{}`", p.id))
             .partition(|id| absent(id.trim_matches('`')));
         if !asked.is_empty() {

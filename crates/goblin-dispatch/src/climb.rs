@@ -16,7 +16,7 @@ use goblin_core::runaway::{Loop, Watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::Dispatch;
-use crate::answer::{AnswerItem, AnswerStream};
+use crate::answer::{AnswerItem, AnswerStream, Items};
 use crate::attempt::{Attempt, Failures, settled};
 use crate::context::check_context;
 use crate::gate::{Place, Visit};
@@ -72,6 +72,10 @@ impl Limit {
 
 /// The answer, candidate after candidate.
 pub(crate) fn climb(climb: Climb) -> AnswerStream {
+    AnswerStream::new(None, answered(climb))
+}
+
+fn answered(climb: Climb) -> Items {
     Box::pin(try_stream! {
         let Climb { dispatch, view, ladder, job, mut meter, deadline } = climb;
         let limit = Limit::from_now(deadline);

@@ -84,7 +84,7 @@ impl Dispatch {
     /// # Errors
     /// As [`Self::answer`] before its stream.
     pub async fn count(&self, request: ChatRequest) -> Result<Counted, ApiError> {
-        let view = self.table.view().await;
+        let view = self.table.view_for(&request.model, false).await;
         let question = Question::bare(&request.model, &request);
         let ladder = self.choose(&view, &question).await?.ladder;
         for candidate in &ladder.candidates {

@@ -88,6 +88,11 @@ impl LastKnown {
         now.unwrap_or_else(|_| silent("asking how it is failed on this side"))
     }
 
+    /// What `provider` said last; nothing when it never said anything. It is not asked.
+    pub(crate) fn last(&self, provider: &ProviderHandle) -> Option<ProviderStatus> {
+        lock(&self.said).get(&provider.id)?.status.clone()
+    }
+
     /// How `provider` is, how well that is known, and what it had before it went away.
     pub(crate) async fn known(&self, provider: &ProviderHandle) -> Known {
         let status = self.status(provider).await;

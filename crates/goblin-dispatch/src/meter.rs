@@ -127,14 +127,17 @@ impl Meter {
         self.code = Some(code);
     }
 
+    /// A request to a judge. What it said is counted with the trace: one request may hold several questions, and one
+    /// question may be asked in two orders.
     fn count_verdict(&self) {
         let provider = self.row.provider.clone().unwrap_or_else(|| "none".to_owned());
         let outcome = self.row.outcome.clone();
-        metrics::counter!("goblin_verdicts_total", "provider" => provider.clone(), "outcome" => outcome)
+        metrics::counter!("goblin_verdict_requests_total", "provider" => provider.clone(), "outcome" => outcome)
             .increment(1);
         metrics::counter!("goblin_tokens_total", "provider" => provider, "kind" => "verdict")
             .increment(u64::from(self.row.tokens.prompt_tokens));
-        metrics::histogram!("goblin_verdict_duration_seconds").record(self.started.elapsed().as_secs_f64());
+        metrics::histogram!("goblin_verdict_request_duration_seconds")
+            .record(self.started.elapsed().as_secs_f64());
     }
 
     /// The line of the access log. It says who, what and how long; never what was said.

@@ -174,7 +174,7 @@ impl Dispatch {
 
     /// Candidate after candidate, until one answers.
     async fn run<T>(&self, errand: Errand<'_, T>, mut meter: Meter) -> Result<(String, T), ApiError> {
-        let view = self.table.view().await;
+        let view = self.table.view_for(errand.wanted, false).await;
         let ladder = self
             .resolve_able(&view, errand.wanted, errand.ability)
             .inspect_err(|e| meter.failed(e.code.as_str()))?;

@@ -106,7 +106,7 @@ impl Dispatch {
     /// # Errors
     /// `model_not_found` for a name that is neither offered nor of the policy; `invalid_request` as [`Self::answer`].
     pub async fn route(&self, question: &Question<'_>) -> Result<DryRun, ApiError> {
-        let view = self.table.view().await;
+        let view = self.table.view_for(question.wanted, question.local_only).await;
         let (ladder, record, nobody) = if AUTOMATIC.contains(&question.wanted) {
             let plan = self.planned(&view, question, false).await;
             (plan.ladder, plan.record, plan.nobody)

@@ -10,7 +10,7 @@ use goblin_core::admission::desk::Terms;
 use goblin_core::admission::rates::Prior;
 use goblin_core::model::{ModelInfo, ModelState};
 use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
-use goblin_core::route::{Absent, Away, Offer};
+use goblin_core::route::{Absent, Away, LOCAL, Offer};
 use tokio_util::task::TaskTracker;
 
 use crate::gate::{Gate, Gates};
@@ -71,6 +71,8 @@ pub(crate) struct View {
     pub(crate) absent: Vec<Absent>,
     standings: HashMap<Arc<str>, Standing>,
     providers: Arc<Vec<ProviderHandle>>,
+    /// Were only those on the operator's machines asked?
+    from_here: bool,
 }
 
 impl View {
@@ -94,6 +96,23 @@ impl View {
     pub(crate) fn providers(&self) -> &[ProviderHandle] {
         &self.providers
     }
+
+    /// The providers that were asked how they are.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = &ProviderHandle> {
+        self.providers.iter().filter(|p| p.local || !self.from_here)
+    }
+
+    /// Is a model of this name one of a provider that is not on the operator's machines? Also where nobody knows which
+    /// models that has.
+    pub(crate) fn is_elsewhere(&self, wanted: &str) -> bool {
+        is_of(&self.providers, wanted, |provider| !provider.local)
+    }
+}
+
+/// Does `wanted` name, as `provider/model`, a model of a provider of which `holds` is true?
+fn is_of(providers: &[ProviderHandle], wanted: &str, holds: fn(&ProviderHandle) -> bool) -> bool {
+    let named = wanted.split_once('/').map(|(provider, _)| provider);
+    named.is_some_and(|id| providers.iter().any(|p| &*p.id == id && holds(p)))
 }
 
 impl Table {
@@ -133,16 +152,58 @@ impl Table {
         join_all(asked).await
     }
 
+    /// Every provider is asked how it is.
     pub(crate) async fn view(&self) -> View {
         let providers = self.providers.load_full();
         let statuses = join_all(providers.iter().map(|p| self.known.status(p))).await;
+        let said = providers.iter().zip(statuses);
+        self.seen(&providers, said, false)
+    }
+
+    /// As [`Self::view`], for a question that certainly stays on the operator's machines: providers elsewhere are not asked
+    /// how they are, so that no connection is opened to them. They are shown as they last said they were.
+    pub(crate) async fn view_from_here(&self) -> View {
+        let providers = self.providers.load_full();
+        let asked = providers.iter().map(|provider| async move {
+            match provider.local {
+                true => Some(self.known.status(provider).await),
+                false => self.known.last(provider),
+            }
+        });
+        let statuses = join_all(asked).await;
+        let said = providers.iter().zip(statuses);
+        self.seen(
+            &providers,
+            said.filter_map(|(p, status)| Some((p, status?))),
+            true,
+        )
+    }
+
+    /// The view for a question that names `wanted`: from here, when that is a model of a provider here or the name for those.
+    pub(crate) async fn view_for(&self, wanted: &str, local_only: bool) -> View {
+        let is_here = || is_of(&self.providers.load(), wanted, |provider| provider.local);
+        if local_only || wanted == LOCAL || is_here() {
+            self.view_from_here().await
+        } else {
+            self.view().await
+        }
+    }
+
+    /// The view of what providers said.
+    fn seen<'a>(
+        &self,
+        providers: &'a Arc<Vec<ProviderHandle>>,
+        said: impl Iterator<Item = (&'a ProviderHandle, ProviderStatus)>,
+        from_here: bool,
+    ) -> View {
         let mut view = View {
             offers: Vec::new(),
             absent: Vec::new(),
             standings: HashMap::new(),
-            providers: Arc::clone(&providers),
+            providers: Arc::clone(providers),
+            from_here,
         };
-        for (provider, status) in providers.iter().zip(statuses) {
+        for (provider, status) in said {
             if let Some(why) = Away::of(&status.health) {
                 view.absent.push(Absent {
                     provider: Arc::clone(&provider.id),

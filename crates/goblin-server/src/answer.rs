@@ -4,23 +4,28 @@
 use std::future::ready;
 use std::time::Duration;
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::StreamExt;
 use futures_util::stream::{iter, once};
 use goblin_core::error::ApiError;
-use goblin_core::event::ChatEvent;
+use goblin_core::event::{ChatEvent, Parsed};
 use goblin_dispatch::answer::{AnswerItem, AnswerStream};
+use http::{HeaderName, HeaderValue};
 use tokio::time::timeout;
 
 use crate::app::App;
+use crate::refusal::Refusal;
 use crate::{ndjson, sse};
 
 pub(crate) mod anthropic;
 pub(crate) mod ollama;
 pub(crate) mod openai;
 mod told;
+
+/// Names the trace of an answer, also of one that failed.
+const TRACE_ID: HeaderName = HeaderName::from_static("x-goblin-trace-id");
 
 /// One answer in the words of one kind of client: in pieces, or as a whole.
 pub(crate) trait Encoding: Send + 'static {
@@ -45,6 +50,11 @@ pub(crate) trait Encoding: Send + 'static {
     }
     /// Takes what is told beside the events into the whole answer.
     fn keep_told(&mut self, _: AnswerItem) {}
+    /// Has a refused answer a status of its own here? Then one that is refused before anything of it was sent is sent as a
+    /// whole, also to who asked for a stream.
+    fn refuses_by_status(&self) -> bool {
+        false
+    }
 }
 
 /// How the pieces of a stream travel.
@@ -77,27 +87,26 @@ impl Manner {
     }
 }
 
-/// Answers with `answer` in the words of `encoding`. Dropping the response's body drops `answer`, which cancels it.
-///
-/// # Errors
-///
-/// What failed before the first byte. Later failures are part of the stream.
-pub(crate) async fn respond(
-    manner: Manner,
-    encoding: impl Encoding,
-    answer: AnswerStream,
-) -> Result<Response, ApiError> {
-    if manner.stream {
+/// Answers with `answer` in the words of `encoding`, its trace named in a header; with a refusal for what failed before the
+/// first byte. Later failures are part of the stream. Dropping the response's body drops `answer`, which cancels it.
+pub(crate) async fn respond(manner: Manner, encoding: impl Encoding, answer: AnswerStream) -> Response {
+    let trace_id = answer.trace_id().map(str::to_owned);
+    let responded = if manner.stream {
         stream(manner, encoding, answer).await
     } else {
         collect(manner.answer_timeout, encoding, answer).await
+    };
+    let mut response = responded.unwrap_or_else(|error| Refusal(error).into_response());
+    if let Some(id) = trace_id.and_then(|id| HeaderValue::try_from(id).ok()) {
+        response.headers_mut().insert(TRACE_ID, id);
     }
+    response
 }
 
 async fn collect(
     limit: Duration,
     mut encoding: impl Encoding,
-    mut answer: AnswerStream,
+    mut answer: impl Stream<Item = Result<AnswerItem, ApiError>> + Unpin,
 ) -> Result<Response, ApiError> {
     let whole = async {
         while let Some(item) = answer.next().await {
@@ -121,24 +130,52 @@ async fn collect(
     })?
 }
 
-/// Holds the status line until the answer has begun, so that a failure before that has a status of its own; not
-/// longer than `wait_for_first`, so that proxies do not give up.
+/// Holds the status line until the answer has begun, so that a failure or a refusal before that has a status of its own;
+/// not longer than `wait_for_first`, so that proxies do not give up.
 async fn stream(
     manner: Manner,
     encoding: impl Encoding,
     mut answer: AnswerStream,
 ) -> Result<Response, ApiError> {
-    let first = match timeout(manner.wait_for_first, answer.next()).await {
-        Err(_) => None,
-        Ok(Some(item)) => Some(Ok(item?)),
-        Ok(None) => return Err(ApiError::internal("an answer ended before it began")),
-    };
+    let mut head = Vec::new();
+    // Not in time: what is there is sent, and the rest when it comes.
+    if let Ok(begun) = timeout(manner.wait_for_first, begin(&mut answer, &mut head)).await {
+        begun?;
+    }
+    let refused = matches!(head.last(), Some(AnswerItem::Refused(_)));
+    let items = iter(head.into_iter().map(Ok)).chain(answer);
+    if refused && encoding.refuses_by_status() {
+        return collect(manner.answer_timeout, encoding, items).await;
+    }
     let (silence, framing) = (manner.silence, encoding.framing());
-    let pieces = pieces(manner.request_id, encoding, iter(first).chain(answer));
+    let pieces = pieces(manner.request_id, encoding, items);
     Ok(match framing {
         Framing::Events(empty) => sse::response(pieces, silence, empty),
         Framing::Lines(empty) => ndjson::response(pieces, silence, empty),
     })
+}
+
+/// Puts the items of an answer into `head`, up to the one by which it has begun: its first content, or that there will be
+/// none.
+async fn begin(answer: &mut AnswerStream, head: &mut Vec<AnswerItem>) -> Result<(), ApiError> {
+    while let Some(item) = answer.next().await {
+        let item = item?;
+        let begun = match &item {
+            AnswerItem::Event(event) => {
+                event.parsed.is_content() || matches!(event.parsed, Parsed::Finished { .. })
+            }
+            AnswerItem::Refused(_) => true,
+            _ => false,
+        };
+        head.push(item);
+        if begun {
+            return Ok(());
+        }
+    }
+    match head.is_empty() {
+        true => Err(ApiError::internal("an answer ended before it began")),
+        false => Ok(()),
+    }
 }
 
 /// Every item's piece, and the piece that ends them unless the last item was a failure.

@@ -72,7 +72,7 @@ pub(crate) fn who(caller: &Caller) -> Who {
 ///
 /// # Errors
 ///
-/// What failed before the first byte.
+/// What failed before anybody was asked.
 pub(crate) async fn answer(
     app: &App,
     caller: &Caller,
@@ -90,14 +90,14 @@ pub(crate) async fn answer(
     let asked = app
         .dispatch
         .answer_request(who(caller), DOOR, ticket.request_id, request, limit);
-    respond(manner, encoding, asked.await?).await
+    Ok(respond(manner, encoding, asked.await?).await)
 }
 
 /// Lets a model go on with a text, as [`answer`].
 ///
 /// # Errors
 ///
-/// What failed before the first byte.
+/// What failed before anybody was asked.
 pub(crate) async fn complete(
     app: &App,
     caller: &Caller,
@@ -116,7 +116,7 @@ pub(crate) async fn complete(
     let asked = app
         .dispatch
         .complete(who(caller), DOOR, ticket.request_id, request, limit);
-    respond(manner, encoding, asked.await?).await
+    Ok(respond(manner, encoding, asked.await?).await)
 }
 
 /// The name metering knows these doors by: all of them are the model tier's.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use goblin_core::error::ApiError;
 use goblin_core::model::{Capability, ModelInfo, ModelState, nearest};
 use goblin_core::provider::{Health, ProviderStatus};
-use goblin_core::route::AUTOMATIC;
+use goblin_core::route::{AUTOMATIC, LOCAL};
 use goblin_core::wire::openai::{ListExtras, ModelEntry, model_list, model_object};
 use serde_json::{Value, json};
 
@@ -207,7 +207,7 @@ fn automatic(models: &[Listed]) -> Vec<Listed> {
         .map(|name| Listed {
             id: name.to_owned(),
             provider: Arc::from("goblin"),
-            local: all_local || name == "goblin/local",
+            local: all_local || name == LOCAL,
             info: ModelInfo::named(name),
             slots: None,
             free_slots: None,

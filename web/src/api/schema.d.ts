@@ -14,7 +14,8 @@ export interface paths {
          * Answers a conversation.
          * @description With `"stream": true` the answer is a stream of `chat.completion.chunk` events that ends with
          *     `data: [DONE]`; a failure after the first byte is an event `{"error": …}` and the stream ends without
-         *     `[DONE]`. Closing the connection cancels the answer.
+         *     `[DONE]`. Closing the connection cancels the answer. The header `x-goblin-trace-id` names the answer's trace, where it
+         *     has one; `GET /v1/traces/{id}` shows it.
          */
         post: operations["create_chat_completion_api"];
         delete?: never;
@@ -276,7 +277,8 @@ export interface paths {
          * Answers a conversation.
          * @description With `"stream": true` the answer is a stream of `chat.completion.chunk` events that ends with
          *     `data: [DONE]`; a failure after the first byte is an event `{"error": …}` and the stream ends without
-         *     `[DONE]`. Closing the connection cancels the answer.
+         *     `[DONE]`. Closing the connection cancels the answer. The header `x-goblin-trace-id` names the answer's trace, where it
+         *     has one; `GET /v1/traces/{id}` shows it.
          */
         post: operations["create_chat_completion_legacy"];
         delete?: never;
@@ -383,7 +385,8 @@ export interface paths {
          * Answers a conversation.
          * @description With `"stream": true` the answer is a stream of `chat.completion.chunk` events that ends with
          *     `data: [DONE]`; a failure after the first byte is an event `{"error": …}` and the stream ends without
-         *     `[DONE]`. Closing the connection cancels the answer.
+         *     `[DONE]`. Closing the connection cancels the answer. The header `x-goblin-trace-id` names the answer's trace, where it
+         *     has one; `GET /v1/traces/{id}` shows it.
          */
         post: operations["create_chat_completion"];
         delete?: never;
@@ -1314,7 +1317,7 @@ export interface components {
             cost_usd?: number | null;
             /**
              * Format: double
-             * @description What the most expensive model of the ladder would have cost; absent when none has a price.
+             * @description What the most expensive model of the ladder would have cost; absent when one of them has no price.
              */
             would_have_cost_usd?: number | null;
             /** @description Did anything leave the operator's machines? */

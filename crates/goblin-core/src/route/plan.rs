@@ -6,7 +6,7 @@ mod rungs;
 
 use std::time::Duration;
 
-use super::{Ladder, Needs, Offer, Table, lacks, nobody};
+use super::{LOCAL, Ladder, Needs, Offer, Table, lacks, nobody};
 use crate::context_rule::CountMethod;
 use crate::error::ApiError;
 use crate::intent::{Intent, Reading};
@@ -141,7 +141,7 @@ struct Judged {
 /// Makes the plan for a question that names no model; `wanted` is one of [`super::AUTOMATIC`].
 pub fn plan(wanted: &str, matter: &Matter, planning: &Planning<'_>) -> Plan {
     let policy = planning.policy;
-    let local_only = matter.needs.local_only || wanted == "goblin/local";
+    let local_only = matter.needs.local_only || wanted == LOCAL;
     let needs = Needs {
         local_only,
         ..matter.needs.clone()

@@ -209,6 +209,16 @@ fn every_wrong_field_is_named_with_its_limit() {
         ),
         (with(r#""top_logprobs":3"#), "top_logprobs", "needs `logprobs`"),
         (
+            with(r#""enable_verification":false,"goblin":{"verify":"hold"}"#),
+            "enable_verification",
+            "`enable_verification` is false and `goblin.verify` is `hold`",
+        ),
+        (
+            with(r#""enable_verification":true,"goblin":{"verify":"off"}"#),
+            "enable_verification",
+            "Send only one of them",
+        ),
+        (
             with(r#""logprobs":true,"top_logprobs":21"#),
             "top_logprobs",
             "from 0 to 20",

@@ -17,6 +17,8 @@ use goblin_core::judge::transcript::Transcript;
 use goblin_core::judge::{Judge, Judges};
 use goblin_core::origin::Origin;
 use goblin_core::route::{Ladder, Offer};
+use goblin_core::screen::ScreenSettings;
+use goblin_core::screen::growing::Growing;
 use goblin_core::trace::{About, Verdict, VerifyMode};
 use goblin_core::trust::{self, Ask, AskId, Depth, Heard, SafetyJudge, Settings};
 
@@ -41,25 +43,38 @@ struct Script {
     transcript: Transcript,
     /// Whose answer is in it.
     rung: Option<usize>,
+    /// Leaves out what these judges may not read.
+    answer: Growing,
+    /// What was written down of the answer.
+    written: String,
 }
 
 impl Script {
-    fn new(messages: &[Message]) -> Self {
+    /// `leaves`: are its judges not on the operator's machines?
+    fn new(messages: &[Message], screen: ScreenSettings, leaves: bool) -> Self {
         Self {
             transcript: Transcript::of(messages),
             rung: None,
+            answer: Growing::new(screen, leaves),
+            written: String::new(),
         }
     }
 
-    /// The conversation with the first `upto` bytes of a rung's answer. What was written down stays.
-    fn with(&mut self, rung: Option<usize>, text: &str, upto: usize) -> Transcript {
-        let known = self.transcript.answer_bytes();
-        if self.rung != rung || known > upto {
-            self.transcript.restart();
+    /// The conversation with the beginning of a rung's answer, which is `over` or goes on. What was written down stays.
+    fn with(&mut self, rung: Option<usize>, text: &str, over: bool) -> Transcript {
+        if self.rung != rung {
+            self.answer.restart();
             self.rung = rung;
         }
-        let known = self.transcript.answer_bytes();
-        self.transcript.push(text.get(known..upto).unwrap_or_default());
+        let read = self.answer.read(text, over);
+        match read.strip_prefix(self.written.as_str()) {
+            Some(more) => self.transcript.push(more),
+            None => {
+                self.transcript.restart();
+                self.transcript.push(&read);
+            }
+        }
+        self.written = read;
         self.transcript.clone()
     }
 }
@@ -126,8 +141,8 @@ impl Jury {
             limit: Duration::from_millis(settings.judge_timeout_ms),
             of: judged.map(|offer| (offer.id(), choose(offer))).collect(),
             rungs: Vec::new(),
-            here: Script::new(case.here),
-            away: Script::new(case.away),
+            here: Script::new(case.here, trust.screen, false),
+            away: Script::new(case.away, trust.screen, true),
             on_their_way: FuturesUnordered::new(),
             batches: Vec::new(),
         }
@@ -225,7 +240,8 @@ impl Jury {
             } else {
                 &mut self.away
             };
-            let transcript = script.with(rung, text, upto);
+            let so_far = text.get(..upto).unwrap_or_default();
+            let transcript = script.with(rung, so_far, about == About::Answer);
             let judging = Judging {
                 who: self.who.clone(),
                 judge,
@@ -455,10 +471,22 @@ mod tests {
 
     #[test]
     fn a_text_is_written_down_once_and_anew_for_another_rung() {
-        let mut script = Script::new(&[]);
-        assert_eq!(script.with(Some(0), "One two", 3).answer_bytes(), 3);
-        assert_eq!(script.with(Some(0), "One two", 7).answer_bytes(), 7);
-        assert_eq!(script.with(Some(1), "Other", 5).answer_bytes(), 5);
-        assert_eq!(script.with(Some(0), "One two", 7).answer_bytes(), 7);
+        let mut script = Script::new(&[], ScreenSettings::default(), true);
+        assert_eq!(script.with(Some(0), "One", false).answer_bytes(), 3);
+        assert_eq!(script.with(Some(0), "One two", false).answer_bytes(), 7);
+        assert_eq!(script.with(Some(1), "Other", true).answer_bytes(), 5);
+        assert_eq!(script.with(Some(0), "One two", true).answer_bytes(), 7);
+    }
+
+    #[test]
+    fn what_may_not_leave_is_left_out_of_an_answer_for_judges_elsewhere_only() {
+        let key = "sk-ant-abCD1234efGH5678ijKL90";
+        let answer = format!("Use {key} for that.");
+        let bytes = |leaves| {
+            let mut script = Script::new(&[], ScreenSettings::default(), leaves);
+            script.with(Some(0), &answer, true).answer_bytes()
+        };
+        assert_eq!(bytes(false), answer.len());
+        assert_eq!(bytes(true), "Use [model_api_key left out] for that.".len());
     }
 }

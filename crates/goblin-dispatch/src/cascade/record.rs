@@ -1,8 +1,8 @@
 //! The record of one answer: what becomes its [`Trace`].
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
+use goblin_core::clock::Timestamp;
 use goblin_core::event::{Parsed, Usage};
 use goblin_core::route::Offer;
 use goblin_core::trace::{CacheUse, RouteRecord, Sent, Step, StepOutcome, TokenFeatures, Trace, Verdict};
@@ -13,7 +13,6 @@ use goblin_core::trust::{Ask, End, Rung, Settings};
 
 use super::KeepTrace;
 use super::judges::rung_of;
-use crate::Dispatch;
 
 /// Writes a trace while an answer is made. Dropped before its end, it keeps the trace as far as it came.
 pub(super) struct Recorder {
@@ -23,25 +22,31 @@ pub(super) struct Recorder {
     keep: Option<KeepTrace>,
 }
 
+/// The trace of an answer to a question that came at `now` and asked for `model`.
+pub(super) fn begun(
+    trace_id: String,
+    now: Timestamp,
+    settings: &Settings,
+    route: RouteRecord,
+    model: String,
+) -> Trace {
+    Trace {
+        trace_id,
+        created_at_ms: now.0,
+        model,
+        verify: settings.verify,
+        thresholds: settings.thresholds,
+        route,
+        cache: CacheUse::Miss,
+        ..Trace::default()
+    }
+}
+
 impl Recorder {
-    pub(super) fn new(
-        dispatch: &Arc<Dispatch>,
-        settings: &Settings,
-        route: RouteRecord,
-        model: String,
-        keep: Option<KeepTrace>,
-    ) -> Self {
+    /// Goes on with a trace that has begun, and gives it to `keep` at its end.
+    pub(super) fn new(trace: Trace, keep: Option<KeepTrace>) -> Self {
         Self {
-            trace: Trace {
-                trace_id: dispatch.options.ids.next_id(),
-                created_at_ms: dispatch.clock.now().0,
-                model,
-                verify: settings.verify,
-                thresholds: settings.thresholds,
-                route,
-                cache: CacheUse::Miss,
-                ..Trace::default()
-            },
+            trace,
             steps: BTreeMap::new(),
             keep,
         }
@@ -167,14 +172,20 @@ impl Recorder {
         trace.cost_usd = trace.steps.iter().map(|step| step.cost_usd).sum();
         let usage = delivered.and_then(|rung| used.get(&rung).copied());
         let usage = usage.unwrap_or_else(|| answered(trace, &self.steps, delivered));
-        let costs = machine.rungs().iter().filter_map(|rung| cost_usd(rung, usage));
-        trace.would_have_cost_usd = costs.max_by(f64::total_cmp);
+        trace.would_have_cost_usd = would_have_cost(machine.rungs(), usage);
         let trace = trace.clone();
         if let Some(keep) = self.keep.take() {
             keep(trace.clone());
         }
         trace
     }
+}
+
+/// What the most expensive of the rungs that are worth asking would have cost; unknown where one of them has no price.
+fn would_have_cost(rungs: &[Rung], usage: Usage) -> Option<f64> {
+    let worth = rungs.iter().filter(|rung| !rung.spare);
+    let costs: Option<Vec<f64>> = worth.map(|rung| cost_usd(rung, usage)).collect();
+    costs?.into_iter().max_by(f64::total_cmp)
 }
 
 /// What the answer used, as far as it was counted here.

@@ -7,6 +7,7 @@ use goblin_core::chat::{ChatRequest, Message, Part, Role};
 use goblin_core::screen::{self, ScreenSettings};
 use goblin_core::trace::About;
 use goblin_core::trust::{Effect, Found};
+use serde_json::Value;
 
 /// What screening a conversation came to.
 #[derive(Debug, Default)]
@@ -72,26 +73,83 @@ fn found<'a>(rules: impl Iterator<Item = &'a str>, about: About, refused_by: Opt
 
 /// The messages without what is to be left out; nothing when all of it stays.
 fn redacted(messages: &[Message], settings: &ScreenSettings, leaves: bool) -> Option<Vec<Message>> {
+    let clean = |text: &str| match screen::screen(text, settings, leaves).text {
+        Cow::Owned(clean) => Some(clean),
+        Cow::Borrowed(_) => None,
+    };
     // Most conversations stay as they are, and are not copied.
-    let mut clean: Option<Vec<Message>> = None;
+    let mut all: Option<Vec<Message>> = None;
     for (at, message) in messages.iter().enumerate() {
-        for (place, part) in message.parts.iter().enumerate() {
-            let Part::Text { text } = part else { continue };
-            let Cow::Owned(text) = screen::screen(text, settings, leaves).text else {
-                continue;
-            };
-            let clean = clean.get_or_insert_with(|| messages.to_vec());
-            if let Some(part) = clean.get_mut(at).and_then(|m| m.parts.get_mut(place)) {
-                *part = Part::Text { text };
-            }
+        let Some(message) = without(message, &clean) else {
+            continue;
+        };
+        if let Some(place) = all.get_or_insert_with(|| messages.to_vec()).get_mut(at) {
+            *place = message;
         }
     }
-    clean
+    all
+}
+
+/// A message as `clean` leaves its texts; nothing when it leaves them as they are.
+fn without(message: &Message, clean: &dyn Fn(&str) -> Option<String>) -> Option<Message> {
+    let mut changed: Option<Message> = None;
+    for (place, part) in message.parts.iter().enumerate() {
+        let Part::Text { text } = part else { continue };
+        if let Some(text) = clean(text) {
+            changed.get_or_insert_with(|| message.clone()).parts[place] = Part::Text { text };
+        }
+    }
+    for (place, call) in message.tool_calls.iter().enumerate() {
+        if let Some(arguments) = without_in_json(&call.arguments, clean) {
+            changed.get_or_insert_with(|| message.clone()).tool_calls[place].arguments = arguments;
+        }
+    }
+    if let Some(reasoning) = message.reasoning.as_deref().and_then(clean) {
+        changed.get_or_insert_with(|| message.clone()).reasoning = Some(reasoning);
+    }
+    changed
+}
+
+/// The arguments of a call, which stay JSON where they are.
+fn without_in_json(arguments: &str, clean: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    match serde_json::from_str::<Value>(arguments) {
+        Ok(mut value) => clear(None, &mut value, clean).then(|| value.to_string()),
+        Err(_) => clean(arguments),
+    }
+}
+
+/// Leaves out what is found in `value`, also where only its `key` says what it is. Was there anything?
+fn clear(key: Option<&str>, value: &mut Value, clean: &dyn Fn(&str) -> Option<String>) -> bool {
+    let text = match value {
+        Value::Array(items) => {
+            let cleared = items.iter_mut().map(|item| clear(None, item, clean));
+            return cleared.fold(false, |any, one| any | one);
+        }
+        Value::Object(fields) => {
+            let cleared = fields
+                .iter_mut()
+                .map(|(key, value)| clear(Some(key), value, clean));
+            return cleared.fold(false, |any, one| any | one);
+        }
+        Value::Null | Value::Bool(_) => return false,
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => std::mem::take(text),
+    };
+    let named = || clean(&format!("{}: \"{text}\"", key?));
+    let Some(cleared) = clean(&text).or_else(named) else {
+        if value.is_string() {
+            *value = text.into();
+        }
+        return false;
+    };
+    *value = cleared.into();
+    true
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use goblin_core::chat::ToolCall;
     use goblin_core::screen::Handling;
 
     fn asked(texts: &[(Role, &str)]) -> ChatRequest {
@@ -130,6 +188,42 @@ mod tests {
             away[0].joined_text()
         );
         assert_eq!(away[2], request.messages[2]);
+    }
+
+    #[test]
+    fn what_may_not_leave_is_left_out_of_calls_and_of_thoughts_too() {
+        let call = |arguments: &str| ToolCall {
+            id: "c".to_owned(),
+            name: "pay".to_owned(),
+            arguments: arguments.to_owned(),
+        };
+        let request = ChatRequest {
+            messages: vec![Message {
+                reasoning: Some(format!("They said: {IBAN}")),
+                tool_calls: vec![
+                    call(r#"{"to":["DE89 3704 0044 0532 0130 00"],"card":4111111111111111,"sum":7}"#),
+                    call(r#"{"client_secret":"Zk3vQ9xLm2Rt7Yb1Wp8n","note":"hi"}"#),
+                    call("to DE89 3704 0044 0532 0130 00, {not JSON"),
+                    call(r#"{"note": "hi"}"#),
+                ],
+                ..Message::text(Role::Assistant, "I pay.")
+            }],
+            ..ChatRequest::default()
+        };
+        let away = question(&request, &with(Handling::RedactAway)).away.unwrap();
+        let arguments: Vec<&str> = away[0].tool_calls.iter().map(|c| c.arguments.as_str()).collect();
+        assert_eq!(
+            arguments,
+            [
+                r#"{"to":["[iban left out]"],"card":"[card left out]","sum":7}"#,
+                r#"{"client_secret":"[assigned_secret left out]","note":"hi"}"#,
+                "to [iban left out], {not JSON",
+                r#"{"note": "hi"}"#,
+            ]
+        );
+        let thought = "They said: Pay to [iban left out] please";
+        assert_eq!(away[0].reasoning.as_deref(), Some(thought));
+        assert_eq!(away[0].joined_text(), "I pay.");
     }
 
     #[test]

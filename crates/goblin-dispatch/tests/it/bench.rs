@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use goblin_core::decide::{
-    DecideCost, DecideMethod, DecideRequest, DecideResponse, Decision, OptionProbability,
-};
+use goblin_core::decide::{DecideCost, DecideMethod, DecideRequest, DecideResponse};
 use goblin_core::error::ApiError;
 use goblin_core::event::{FinishReason, Parsed};
 use goblin_core::judge::settings::JudgeSettings;
 use goblin_core::model::{Capability, ModelInfo};
 use goblin_core::owner::Owner;
+use goblin_core::policy::{Policy, Price};
 use goblin_core::provider::{ProviderError, ProviderHandle};
 use goblin_core::screen::ScreenSettings;
 use goblin_core::trace::Trace;
@@ -24,6 +23,7 @@ use goblin_dispatch::cascade::Trust;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::house::{Call, House, Scripted, model, scripted, soon};
+use crate::verdicts::decision;
 
 /// One window, when a space follows.
 pub(crate) const SENTENCE: &str = "One two three four.";
@@ -33,8 +33,16 @@ pub(crate) struct Setup {
     pub(crate) with_judges: bool,
     pub(crate) judges: JudgeSettings,
     pub(crate) models: Vec<&'static str>,
-    /// Is there a model elsewhere?
-    pub(crate) cloud: bool,
+    /// Models elsewhere.
+    pub(crate) cloud: Vec<&'static str>,
+    /// What models elsewhere cost: US dollars for a million tokens of prompt and of answer.
+    pub(crate) prices: Vec<(&'static str, f64, f64)>,
+    /// Can the models that answer judge as well?
+    pub(crate) all_judge: bool,
+    /// Are the judges elsewhere?
+    pub(crate) judges_away: bool,
+    /// Context of the judges, in tokens.
+    pub(crate) judge_window: u32,
     pub(crate) screen: ScreenSettings,
 }
 
@@ -44,7 +52,11 @@ impl Default for Setup {
             with_judges: true,
             judges: judges(),
             models: vec!["phi3:3.8b", "mistral:7b"],
-            cloud: false,
+            cloud: Vec::new(),
+            prices: Vec::new(),
+            all_judge: false,
+            judges_away: false,
+            judge_window: 4096,
             screen: ScreenSettings::default(),
         }
     }
@@ -98,46 +110,24 @@ impl Question {
     }
 
     pub(crate) fn answer(self, verdict: Verdict) {
-        let answer = match verdict {
-            Verdict::Fails => Err(ProviderError::Broken {
-                reason: "on purpose".to_owned(),
-            }),
-            Verdict::Says { value, mass } => Ok(DecideResponse {
-                decisions: self
-                    .request
-                    .questions
-                    .iter()
-                    .map(|q| decision(q, value, mass))
-                    .collect(),
-                cost: DecideCost::default(),
-                method: DecideMethod::Readout,
-            }),
-        };
-        let _ = self.answer.send(answer);
+        match verdict {
+            Verdict::Fails => {
+                let reason = "on purpose".to_owned();
+                let _ = self.answer.send(Err(ProviderError::Broken { reason }));
+            }
+            Verdict::Says { value, mass } => self.answer_each(|_| value, mass),
+        }
     }
-}
 
-/// Puts `value` of the mass on the option that means that all is well.
-fn decision(question: &goblin_core::decide::Question, value: f64, mass: f64) -> Decision {
-    let asks_for_good = ["prompt", "correct_and_complete"].contains(&question.id.as_str());
-    let good = |name: &str| match name {
-        "yes" => asks_for_good,
-        "no" => !asks_for_good,
-        other => other == "safe",
-    };
-    let others = (question.options.len() - 1) as f64;
-    let of = |name: &str| match good(name) {
-        true => value * mass,
-        false => (1.0 - value) * mass / others,
-    };
-    let options = question.options.iter().map(|option| OptionProbability {
-        name: option.name.clone(),
-        probability: of(&option.name),
-    });
-    Decision {
-        id: question.id.clone(),
-        options: options.collect(),
-        mass,
+    /// Each of them by its id.
+    pub(crate) fn answer_each(self, value: impl Fn(&str) -> f64, mass: f64) {
+        let questions = self.request.questions.iter();
+        let response = DecideResponse {
+            decisions: questions.map(|q| decision(q, value(&q.id), mass)).collect(),
+            cost: DecideCost::default(),
+            method: DecideMethod::Readout,
+        };
+        let _ = self.answer.send(Ok(response));
     }
 }
 
@@ -153,19 +143,35 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) async fn new(setup: Setup) -> Self {
         let (up, calls) = scripted("up", Some(4));
-        up.offers(setup.models.iter().map(|name| model(name)).collect());
         let (cloud, cloud_calls) = scripted("cloud", Some(4));
-        cloud.offers(vec![model("elsewhere-large")]);
+        cloud.offers(setup.cloud.iter().map(|name| model(name)).collect());
         let (asked, questions) = mpsc::unbounded_channel();
-        let mut providers = vec![up.handle()];
-        if setup.cloud {
+        let offers = |more: &[Capability]| {
+            let of = |name: &&str| {
+                let mut model = model(name);
+                model.capabilities.extend_from_slice(more);
+                model
+            };
+            up.offers(setup.models.iter().map(of).collect());
+        };
+        let mut providers = if setup.all_judge {
+            offers(&[Capability::Decide]);
+            vec![deciding(up.handle(), asked.clone())]
+        } else {
+            offers(&[]);
+            vec![up.handle()]
+        };
+        if !setup.cloud.is_empty() {
             providers.push(ProviderHandle {
                 local: false,
                 ..cloud.handle()
             });
         }
         if setup.with_judges {
-            providers.push(deciding(asked));
+            providers.push(ProviderHandle {
+                local: !setup.judges_away,
+                ..deciding(judging(setup.judge_window), asked)
+            });
         }
         let trust = Trust {
             settings: Settings {
@@ -181,6 +187,10 @@ impl Bench {
         };
         let options = Options {
             trust: Arc::new(trust),
+            policy: Policy {
+                prices: setup.prices.iter().map(price).collect(),
+                ..Policy::default()
+            },
             ..Options::default()
         };
         Self {
@@ -267,6 +277,37 @@ impl Bench {
         asked.answer(Verdict::says(value));
     }
 
+    /// Every question to a judge is answered so, until the answer is over.
+    pub(crate) async fn answer_everything(&mut self, client: &mut Client, verdict: Verdict) {
+        while let Some(asked) = self.question_or_end(client).await {
+            asked.answer(verdict);
+        }
+    }
+
+    /// What follows from what was said so far happens, each question to a judge being answered so.
+    pub(crate) async fn catch_up(&mut self, client: &mut Client, verdict: Verdict) {
+        // A task that never lets go of the thread is told that nothing is there.
+        tokio::task::yield_now().await;
+        client.settle().await;
+        while let Ok(asked) = self.questions.try_recv() {
+            asked.answer(verdict);
+            tokio::task::yield_now().await;
+            client.settle().await;
+        }
+    }
+
+    /// The next questions that reach a judge; nothing when the answer is over without any.
+    pub(crate) async fn question_or_end(&mut self, client: &mut Client) -> Option<Question> {
+        while !client.is_over() {
+            tokio::select! {
+                biased;
+                asked = self.questions.recv() => return asked,
+                () = client.read_on() => {}
+            }
+        }
+        None
+    }
+
     /// The questions about the whole answer are answered.
     pub(crate) async fn answer(&mut self, client: &mut Client, safety: f64, confidence: f64) {
         for _ in 0..2 {
@@ -278,14 +319,28 @@ impl Bench {
     }
 }
 
+fn price((model, input, output): &(&'static str, f64, f64)) -> Price {
+    Price {
+        model: (*model).to_owned(),
+        input: *input,
+        output: *output,
+    }
+}
+
 /// A provider of two models that judge and do not chat.
-fn deciding(asked: mpsc::UnboundedSender<Question>) -> ProviderHandle {
+fn judging(window: u32) -> ProviderHandle {
     let (judges, _) = scripted("judges", Some(8));
+    let judges = judges.with_window(window);
     let judge = |name| ModelInfo {
         capabilities: vec![Capability::Decide],
         ..model(name)
     };
     judges.offers(vec![judge("watch"), judge("sage")]);
+    judges.handle()
+}
+
+/// The same provider, whose questions the test answers.
+fn deciding(provider: ProviderHandle, asked: mpsc::UnboundedSender<Question>) -> ProviderHandle {
     ProviderHandle {
         decide: Some(Arc::new(move |request: DecideRequest| {
             let (answer, answered) = oneshot::channel();
@@ -298,7 +353,7 @@ fn deciding(asked: mpsc::UnboundedSender<Question>) -> ProviderHandle {
                 })
             })
         })),
-        ..judges.handle()
+        ..provider
     }
 }
 
@@ -358,6 +413,18 @@ impl Client {
             let stream = self.stream.as_mut().expect("it is over");
             let item = soon(stream.next()).await;
             assert!(item.is_some(), "it ended with {:?}", self.text());
+            self.take(item);
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.stream.is_none()
+    }
+
+    /// Reads one item.
+    async fn read_on(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            let item = soon(stream.next()).await;
             self.take(item);
         }
     }

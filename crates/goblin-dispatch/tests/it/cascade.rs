@@ -378,7 +378,7 @@ async fn a_confidence_judge_that_fails_leads_to_a_better_model() {
 async fn nothing_leaves_when_it_may_not_and_what_leaves_is_counted() {
     for (local_only, escalates) in [(true, false), (false, true)] {
         let mut bench = Bench::new(Setup {
-            cloud: true,
+            cloud: vec!["elsewhere-large"],
             models: vec!["phi3:3.8b"],
             ..Setup::default()
         })
@@ -411,7 +411,7 @@ async fn nothing_leaves_when_it_may_not_and_what_leaves_is_counted() {
 #[tokio::test]
 async fn what_may_not_leave_is_left_out_of_what_a_model_elsewhere_reads() {
     let mut bench = Bench::new(Setup {
-        cloud: true,
+        cloud: vec!["elsewhere-large"],
         models: vec!["phi3:3.8b"],
         screen: ScreenSettings {
             personal: Handling::RedactAway,

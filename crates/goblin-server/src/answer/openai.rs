@@ -9,15 +9,12 @@ use goblin_core::trace::{DryRun, Trace};
 use goblin_core::wire::openai::{ChunkEncoder, Collector, DONE, IncomingChat};
 use goblin_core::wire::sse::{PING, encode_event};
 use goblin_dispatch::answer::{AnswerItem, Refused};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use serde_json::json;
 
 use super::{Encoding, Framing, told};
 use crate::app::App;
 use crate::door::Door;
-
-/// Names the trace of an answer.
-const TRACE_ID: HeaderName = HeaderName::from_static("x-goblin-trace-id");
 
 /// One chat completion.
 pub(crate) struct Completion {
@@ -55,15 +52,10 @@ impl Completion {
     /// The whole answer, with what is told of it.
     fn collected(self) -> Response {
         let trace = self.trace.as_deref();
-        let headers: HeaderMap = trace
-            .and_then(|trace| HeaderValue::from_str(&trace.trace_id).ok())
-            .map(|id| (TRACE_ID, id))
-            .into_iter()
-            .collect();
         if let (Some(refused), Door::Legacy) = (&self.refused, self.door) {
             let (status, body) = told::legacy_refusal(refused, trace);
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
-            return (status, headers, Json(body)).into_response();
+            return (status, Json(body)).into_response();
         }
         let mut completion = self.collector.into_completion(trace.map(told::goblin));
         if let Some(refused) = &self.refused {
@@ -72,7 +64,7 @@ impl Completion {
         if let Some(trace) = trace {
             told::put_legacy(&mut completion, trace);
         }
-        (headers, Json(completion)).into_response()
+        Json(completion).into_response()
     }
 
     /// Instead of an answer: what would happen. `choices` is empty, because nobody was asked.
@@ -145,6 +137,10 @@ impl Encoding for Completion {
             AnswerItem::Refused(refused) => self.refused = Some(refused),
             _ => {}
         }
+    }
+
+    fn refuses_by_status(&self) -> bool {
+        self.door == Door::Legacy
     }
 
     fn failure(&mut self, error: &ApiError) -> Bytes {

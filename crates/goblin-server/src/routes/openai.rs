@@ -28,7 +28,8 @@ use crate::refusal::Refusal;
 ///
 /// With `"stream": true` the answer is a stream of `chat.completion.chunk` events that ends with
 /// `data: [DONE]`; a failure after the first byte is an event `{"error": …}` and the stream ends without
-/// `[DONE]`. Closing the connection cancels the answer.
+/// `[DONE]`. Closing the connection cancels the answer. The header `x-goblin-trace-id` names the answer's trace, where it
+/// has one; `GET /v1/traces/{id}` shows it.
 #[utoipa::path(
     post, path = "/v1/chat/completions", tag = "OpenAI", security(("local" = [])),
     request_body = ChatCompletionBody,
@@ -65,7 +66,7 @@ pub(super) async fn create_chat_completion(
         incoming,
     };
     let answer = app.dispatch.answer(ask).await?;
-    Ok(respond(manner, completion, answer).await?)
+    Ok(respond(manner, completion, answer).await)
 }
 
 /// Lists the models on offer.

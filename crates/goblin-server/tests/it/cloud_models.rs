@@ -1,12 +1,15 @@
 //! Models that an Ollama only hands on to Ollama's cloud: not there unless allowed, and then never called local,
-//! through however many tiers.
+//! through however many tiers. And what stays on the operator's machines opens no connection off them.
+
+use std::time::Duration;
 
 use goblin_core::owner::Owner;
-use goblin_net::Url;
-use goblin_providers::openai_compat::UpstreamSpec;
+use goblin_net::{HttpClient, NetOptions, Url};
+use goblin_providers::openai_compat::{Kind, UpstreamSpec, build};
 use goblin_server::app::Surface;
 use serde_json::{Value, json};
 
+use crate::checked;
 use crate::client::data;
 use crate::fake_upstream::{CLOUD_MODEL, FakeUpstream, MODEL, Reply, answer, handle_on};
 use crate::test_app::{KEY, Setup, TestApp};
@@ -105,13 +108,17 @@ async fn a_backend_behind_that_tier_knows_it_routes_by_it_and_records_it() {
     assert_eq!(listed(&list, "local"), expected);
 
     // Only local models are wanted: nothing of it reaches the Ollama.
-    let mut refused = backend.post("/v1/chat/completions", &question(&far, true)).await;
-    assert_eq!(refused.status, 503);
-    let said = refused.json().await["error"]["message"].to_string();
-    assert!(
-        said.contains("does not run on this operator's machines"),
-        "{said}"
-    );
+    for (path, status) in [("/v1/chat/completions", 400), ("/api/chat/completions", 422)] {
+        let mut refused = backend.post(path, &question(&far, true)).await;
+        assert_eq!(refused.status, status);
+        let error = refused.json().await["error"].clone();
+        assert_eq!(error["param"], "goblin.local_only");
+        let said = error["message"].to_string();
+        assert!(
+            said.contains("does not run on this operator's machines"),
+            "{said}"
+        );
+    }
     assert!(ollama.questions().is_empty());
     let local = backend
         .post("/v1/chat/completions", &question("goblin/local", false))
@@ -141,4 +148,77 @@ async fn a_backend_behind_that_tier_knows_it_routes_by_it_and_records_it() {
         .map(|row| (row.usage.model.clone().unwrap_or_default(), row.usage.local))
         .collect();
     assert!(kept.contains(&(CLOUD_MODEL.to_owned(), Some(false))), "{kept:?}");
+}
+
+/// A backend with models and judges here, and a server elsewhere whose state is never believed for long.
+async fn backend_with(elsewhere: &FakeUpstream) -> TestApp {
+    let spec = UpstreamSpec {
+        local: false,
+        status_ttl: Duration::ZERO,
+        ..UpstreamSpec::new("cloud", elsewhere.url.clone(), Kind::Plain)
+    };
+    let net = HttpClient::build(NetOptions::default()).unwrap();
+    let mut setup = checked::setup(Surface::Backend);
+    setup.upstreams.push(build(spec, net).unwrap());
+    TestApp::start(setup).await
+}
+
+#[tokio::test]
+async fn what_stays_here_opens_no_connection_elsewhere_whichever_way_it_is_asked() {
+    let elsewhere = FakeUpstream::start(|_| Reply::Reset).await;
+    let backend = backend_with(&elsewhere).await;
+    let touched = || elsewhere.touched();
+    let openai = "/v1/chat/completions";
+    let stream = |model: &str| {
+        let messages = json!([{"role": "user", "content": "hi"}]);
+        json!({"model": model, "messages": messages, "stream": true})
+    };
+    let decision = json!({"model": "judges/watch", "state": "hello",
+        "questions": {"kind": {"type": "noul", "instructions": "Is it kind?"}}});
+
+    // Nobody has asked it anything yet, so nobody knows what it has.
+    for local_only in ["goblin/local", "up/phi3:3.8b"] {
+        let answered = backend.post(openai, &question(local_only, true)).await;
+        assert_eq!(
+            (answered.status.as_u16(), touched()),
+            (200, (0, 0)),
+            "{local_only}"
+        );
+    }
+    let mut contradicted = backend.post(openai, &question("cloud/m:latest", true)).await;
+    assert_eq!((contradicted.status.as_u16(), touched()), (400, (0, 0)));
+    assert_eq!(contradicted.json().await["error"]["param"], "goblin.local_only");
+
+    // Whoever asks for `goblin` asks everybody how they are: what is watched here can be seen.
+    let mut answered = backend.post(openai, &stream("goblin")).await;
+    assert!(!answered.events().await.is_empty());
+    let before = touched();
+    assert!(before.0 > 0 && before.1 > 0, "{before:?}");
+
+    for model in ["goblin/local", "up/phi3:3.8b"] {
+        let mut answered = backend.post(openai, &stream(model)).await;
+        assert!(answered.text().await.ends_with("data: [DONE]\n\n"));
+        assert_eq!(touched(), before, "{model}");
+        let chat = backend.chat(&json!({"model": model})).await;
+        let path = format!("/api/chats/{chat}/turns");
+        let events = backend
+            .post(&path, &json!({"content": "hi"}))
+            .await
+            .events()
+            .await;
+        assert_eq!(data(events.last().unwrap())["turn"]["status"], "complete");
+        assert_eq!(touched(), before, "{model}");
+        let mut routed = backend.post("/api/route", &stream(model)).await;
+        assert_eq!(routed.json().await["may_leave_machine"], false);
+        assert_eq!(touched(), before, "{model}");
+    }
+    let mut routed = backend.post("/api/route", &question("goblin", true)).await;
+    assert_eq!(routed.json().await["may_leave_machine"], false);
+    let mut decided = backend.post("/v1/systemone", &decision).await;
+    assert_eq!(decided.json().await["model"], "judges/watch");
+    assert_eq!(touched(), before);
+
+    let mut answered = backend.post(openai, &stream("goblin")).await;
+    assert!(!answered.events().await.is_empty());
+    assert!(touched().1 > before.1, "and it still can be seen");
 }

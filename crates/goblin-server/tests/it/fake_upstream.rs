@@ -1,6 +1,7 @@
 //! A model server on a real socket: it says honestly which models it has, answers questions as a test wants, and
 //! tells what it was asked.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use goblin_core::provider::ProviderHandle;
@@ -71,6 +72,7 @@ impl Asked {
 pub(crate) struct FakeUpstream {
     pub(crate) url: Url,
     asked: Arc<Mutex<Vec<Asked>>>,
+    accepted: Arc<AtomicUsize>,
     serving: JoinSet<()>,
 }
 
@@ -80,14 +82,22 @@ impl FakeUpstream {
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (seen, script): (_, Script) = (Arc::clone(&asked), Arc::new(script));
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
                 connections.spawn(serve(stream, Arc::clone(&script), Arc::clone(&seen)));
             }
         });
-        Self { url, asked, serving }
+        Self {
+            url,
+            asked,
+            accepted,
+            serving,
+        }
     }
 
     /// A handle on it that believes its state for the rest of the test.
@@ -99,6 +109,12 @@ impl FakeUpstream {
     pub(crate) fn questions(&self) -> Vec<Asked> {
         let asked = self.asked.lock().unwrap();
         asked.iter().filter(|a| a.fact().is_none()).cloned().collect()
+    }
+
+    /// Connections it accepted and requests it read so far, of whatever kind.
+    pub(crate) fn touched(&self) -> (usize, usize) {
+        let accepted = self.accepted.load(Ordering::SeqCst);
+        (accepted, self.asked.lock().unwrap().len())
     }
 
     /// The server dies: its port refuses, its connections are closed.

@@ -11,6 +11,7 @@ mod anthropic_door;
 mod bad_input;
 mod chat_completions;
 mod chats;
+mod checked;
 mod client;
 mod cloud_models;
 mod connections;
@@ -37,3 +38,5 @@ mod tier_upstreams;
 mod traces;
 mod turns;
 mod unread;
+#[path = "../../../goblin-dispatch/tests/it/verdicts.rs"]
+mod verdicts;

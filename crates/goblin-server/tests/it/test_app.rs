@@ -14,6 +14,7 @@ use goblin_core::id::Ids;
 use goblin_core::provider::{Health, ProviderHandle};
 use goblin_core::status::{PartState, PartStatus, Suggestion, SystemStatus};
 use goblin_core::upstream_status::{Seen, UpstreamStatus};
+use goblin_dispatch::cascade::Trust;
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_server::app::{Access, App, AppState, ChecksCache, ServerOptions, Surface};
 use goblin_server::page_assets::Asset;
@@ -69,6 +70,10 @@ pub(crate) struct Setup {
     pub(crate) able: fn(ProviderHandle) -> ProviderHandle,
     /// Who answers instead of the scripted provider.
     pub(crate) upstreams: Vec<ProviderHandle>,
+    /// How answers are checked.
+    pub(crate) trust: Trust,
+    /// The model tier checks nothing. Is it done all the same, because only there are doors for clients of others?
+    pub(crate) checks: bool,
 }
 
 impl Default for Setup {
@@ -86,6 +91,8 @@ impl Default for Setup {
             keys: false,
             able: |handle| handle,
             upstreams: Vec::new(),
+            trust: Trust::default(),
+            checks: false,
         }
     }
 }
@@ -124,12 +131,18 @@ impl TestApp {
             Surface::Tier => None,
         };
         let dispatch = Dispatch::new(Parts {
-            store: store.clone(),
+            store: match setup.checks {
+                true => Some(memory_store(&clock).await),
+                false => store.clone(),
+            },
             turn_log: TurnLog::memory(clock.clone(), Limits::default()),
             clock: clock.clone(),
             tracker: tracker.clone(),
             draining: draining.clone(),
-            options: Options::default(),
+            options: Options {
+                trust: Arc::new(setup.trust),
+                ..Options::default()
+            },
         });
         let (handle, provider) = provider::scripted();
         dispatch.replace_providers(match setup.upstreams {

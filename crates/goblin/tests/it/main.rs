@@ -26,6 +26,7 @@ mod pull;
 mod registry_server;
 mod resident;
 mod roster;
+mod route;
 mod tidy;
 mod tier_faults;
 mod tiers;

@@ -165,6 +165,8 @@ fn read_request(body: &Bytes, fields: &Object<'_>, model: String) -> Result<Inco
         ..ChatRequest::default()
     };
     let goblin = read_goblin(fields, &mut request)?;
+    let enable_verification = flag(fields, "enable_verification")?;
+    refuse_two_ways_to_verify(goblin.verify, enable_verification)?;
     Ok(IncomingChat {
         model,
         request,
@@ -176,7 +178,7 @@ fn read_request(body: &Bytes, fields: &Object<'_>, model: String) -> Result<Inco
         latency_target: optional(fields, "latency_target", |r, p| one_of(r, p, &LATENCY))?,
         context,
         cost_priority: flag(fields, "cost_priority")?,
-        enable_verification: flag(fields, "enable_verification")?,
+        enable_verification,
         enable_confidence_scoring: flag(fields, "enable_confidence_scoring")?,
         auto_escalate: flag(fields, "auto_escalate")?,
     })
@@ -252,6 +254,21 @@ fn put_context(messages: &mut Vec<Message>, document: &str) {
         }
         _ => messages.insert(0, Message::text(Role::System, text)),
     }
+}
+
+/// One field says that the answer is verified, the other that it is not.
+fn refuse_two_ways_to_verify(verify: Option<VerifyMode>, enabled: Option<bool>) -> Result<(), ApiError> {
+    let (Some(verify), Some(enabled)) = (verify, enabled) else {
+        return Ok(());
+    };
+    if (verify != VerifyMode::Off) == enabled {
+        return Ok(());
+    }
+    let message = format!(
+        "`enable_verification` is {enabled} and `goblin.verify` is `{}`. Send only one of them.",
+        verify.as_str()
+    );
+    Err(ApiError::invalid("enable_verification", message))
 }
 
 fn refuse_what_core_cannot_say(fields: &Object<'_>) -> Result<(), ApiError> {

@@ -131,3 +131,56 @@ fn what_cannot_be_a_policy_is_named_with_its_reason() {
         assert!(found.is_some_and(|p| p.contains(words)), "{text} {problems:?}");
     }
 }
+
+#[test]
+fn a_kind_of_harm_of_ones_own_is_a_name_and_what_it_means() {
+    let config = usable(
+        "[trust]\ncategories = [\"harm\", \" house_rules : It praises a competitor: by name. \", \"legal: It is about law.\"]\n",
+    );
+    let told: Vec<(&str, &str)> = config
+        .trust
+        .judges
+        .categories
+        .iter()
+        .map(|category| (category.name.as_str(), category.meaning.as_str()))
+        .collect();
+    assert_eq!(told[0].0, "harm");
+    assert!(!told[0].1.is_empty(), "what a known one means is known");
+    // The first colon parts the name; a known name may mean something else here.
+    assert_eq!(
+        told[1..],
+        [
+            ("house_rules", "It praises a competitor: by name."),
+            ("legal", "It is about law.")
+        ]
+    );
+    let all = problems(
+        "[trust]\ncategories = [\"house_rules\", \"harm\", \"harm: again\"]\n",
+        &home(&[]),
+    );
+    for part in ["must be one line of 1 to 200 bytes", "`harm` is there twice"] {
+        let told = |p: &String| p.contains("trust.categories") && p.contains(part);
+        assert!(all.iter().any(told), "{part} in {all:#?}");
+    }
+}
+
+#[test]
+fn a_threshold_out_of_range_is_named_by_the_variable_it_came_from() {
+    for (variable, key) in [
+        ("SAFETY_THRESHOLD", "trust.safety_threshold"),
+        ("CONFIDENCE_THRESHOLD", "trust.confidence_threshold"),
+        ("CRITICAL_THRESHOLD", "trust.critical_threshold"),
+    ] {
+        for value in ["1.01", "-0.1", "NaN", "seven"] {
+            let all = problems("", &home(&[(variable, value)]));
+            let told = all.iter().find(|p| p.contains(variable));
+            let told = told.unwrap_or_else(|| panic!("{variable}={value}: {all:#?}"));
+            assert!(told.contains(key) && told.contains("from 0 to 1"), "{told}");
+        }
+        let named = format!("GOBLIN_TRUST__{}", &key.to_uppercase()["trust.".len()..]);
+        let all = problems("", &home(&[(&named, "2")]));
+        assert!(all.iter().any(|p| p.contains(&named)), "{all:#?}");
+    }
+    let crossed = problems("", &home(&[("CRITICAL_THRESHOLD", "0.9")]));
+    assert!(crossed[0].contains("CRITICAL_THRESHOLD"), "{crossed:#?}");
+}
