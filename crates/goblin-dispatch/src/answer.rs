@@ -24,6 +24,7 @@ use crate::climb::{Climb, climb};
 use crate::job::Job;
 use crate::meter::Meter;
 use crate::plan::{Chosen, Question};
+use crate::traces::unchecked::Unchecked;
 
 /// Is told how many tokens (prompt and completion) a request used, once, when it is over.
 pub type TokenSink = Arc<dyn Fn(u64) + Send + Sync>;
@@ -175,7 +176,12 @@ impl Dispatch {
         let own = goblin.deadline_ms.map(Duration::from_millis);
         let deadline = [ask.deadline, own].into_iter().flatten().min();
         let keep = self.keeper(&ask.who.owner, &ask.request_id);
-        let meter = Meter::new(self, true, ask.who, ask.door, &ask.request_id);
+        let (id, named) = (&ask.request_id, &ask.incoming.model);
+        let trace = match route {
+            None => Unchecked::begun(self, &ask.who.owner, id, named),
+            Some(_) => None,
+        };
+        let meter = Meter::new(self, true, ask.who, ask.door, id).traced(trace);
         if let Some(route) = route {
             return Ok(cascade(Cascading {
                 dispatch: Arc::clone(self),

@@ -72,7 +72,7 @@ impl Limit {
 
 /// The answer, candidate after candidate.
 pub(crate) fn climb(climb: Climb) -> AnswerStream {
-    AnswerStream::new(None, answered(climb))
+    AnswerStream::new(climb.meter.trace_id(), answered(climb))
 }
 
 fn answered(climb: Climb) -> Items {
@@ -233,6 +233,7 @@ pub(crate) async fn open(
     let mut place = enter(dispatch, view, candidate, visit, limit).await?;
     if let Some(meter) = meter {
         meter.placed(&place.begun());
+        meter.asks(candidate, visit.bytes);
     }
     let pass_through = job.is_raw();
     if pass_through && !job.is_streamed() {

@@ -1,10 +1,12 @@
 //! One usage row, a few metrics and, on the model tier, one line of the access log for every answer, also for one
-//! whose caller left.
+//! whose caller left. And the trace of an answer nobody checks.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use goblin_core::event::Usage;
+use goblin_core::route::Offer;
+use goblin_core::trace::StepOutcome;
 use goblin_store::store::Store;
 use goblin_store::usage::NewUsage;
 use tokio::time::Instant;
@@ -13,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::Dispatch;
 use crate::answer::Who;
 use crate::gate::Begun;
+use crate::traces::unchecked::{Ended, Unchecked};
 
 /// Follows one answer; what it saw is recorded when it is dropped.
 pub(crate) struct Meter {
@@ -35,6 +38,8 @@ pub(crate) struct Meter {
     access: bool,
     /// Is it a verdict about an answer, and so a part of that answer's work?
     verdict: bool,
+    /// The trace of an answer that nobody checks.
+    trace: Option<Unchecked>,
 }
 
 impl Meter {
@@ -63,6 +68,26 @@ impl Meter {
             // The backend keeps usage rows and traces; the model tier keeps nothing and logs instead.
             access: dispatch.store.is_none(),
             verdict: false,
+            trace: None,
+        }
+    }
+
+    /// It leaves this trace.
+    pub(crate) fn traced(mut self, trace: Option<Unchecked>) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// The id of the trace it leaves.
+    pub(crate) fn trace_id(&self) -> Option<String> {
+        self.trace.as_ref().map(|trace| trace.id().to_owned())
+    }
+
+    /// A model is asked, and `bytes` of text go there.
+    pub(crate) fn asks(&mut self, candidate: &Offer, bytes: usize) {
+        let at = ms(self.started.elapsed());
+        if let Some(trace) = &mut self.trace {
+            trace.asks(candidate, at, bytes as u64);
         }
     }
 
@@ -140,11 +165,30 @@ impl Meter {
             .record(self.started.elapsed().as_secs_f64());
     }
 
+    fn end_trace(&mut self) {
+        let Some(trace) = self.trace.take() else { return };
+        let (outcome, why) = match self.row.outcome.as_str() {
+            "complete" => (StepOutcome::Accepted, None),
+            "cancelled" => (StepOutcome::Cancelled, Some("The caller left.".to_owned())),
+            other => {
+                let code = self.code.unwrap_or(other);
+                (StepOutcome::Failed, Some(format!("It ended with `{code}`.")))
+            }
+        };
+        let first = self.running.zip(self.first);
+        trace.over(Ended {
+            at_ms: ms(self.started.elapsed()),
+            first_token_ms: first.map(|(since, first)| ms(since.duration_since(self.started) + first)),
+            used: self.row.tokens,
+            outcome,
+            why,
+        });
+    }
+
     /// The line of the access log. It says who, what and how long; never what was said.
     fn log(&self) {
         let (provider, name) = (self.row.provider.as_deref(), self.row.model.as_deref());
         let model = provider.zip(name).map(|(p, m)| format!("{p}/{m}"));
-        let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
             target: "goblin::access",
             key = self.who.key.as_deref(),
@@ -175,6 +219,7 @@ impl Drop for Meter {
         if self.access {
             self.log();
         }
+        self.end_trace();
         if let Some(tell) = &self.who.tokens {
             tell(u64::from(self.row.tokens.total()));
         }
@@ -202,6 +247,10 @@ impl Drop for Meter {
             }
         });
     }
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whose turn a request takes: its key's, else its user's.

@@ -2,6 +2,7 @@
 //! because of it: a trace that cannot be kept is logged and counted as lost.
 
 mod counted;
+pub(crate) mod unchecked;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -233,7 +233,7 @@ impl Streamed {
 }
 
 /// The trace `reply` names, once it is kept.
-async fn kept(app: &TestApp, reply: &Reply) -> Value {
+pub(crate) async fn kept(app: &TestApp, reply: &Reply) -> Value {
     let path = format!("/v1/traces/{}", reply.header(TRACE_ID));
     let found = async {
         loop {

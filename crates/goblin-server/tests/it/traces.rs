@@ -2,15 +2,19 @@
 
 use goblin_core::id::Ids;
 use goblin_core::owner::Owner;
+use goblin_core::provider::ProviderHandle;
 use goblin_core::trace::Trace;
 use goblin_store::traces::NewTrace;
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::checked::kept;
 use crate::client::data;
-use crate::test_app::TestApp;
+use crate::test_app::{Setup, TestApp};
 
-/// A chat's first turn as it ended. A model that is named is not checked, so nothing is traced.
+const COMPLETIONS: &str = "/v1/chat/completions";
+
+/// A chat's first turn as it ended. A model that is named is not checked, so no turn of it is traced.
 async fn answered(app: &TestApp, chat: &Value) -> Value {
     let chat = app.chat(chat).await;
     let body = json!({"content": "hi"});
@@ -78,6 +82,77 @@ async fn a_checked_answer_ends_with_its_trace_which_is_there_from_then_on() {
     assert!(
         !text.contains("Hello there"),
         "no text of the conversation: {text}"
+    );
+}
+
+fn named(question: &str, stream: bool) -> Value {
+    json!({"model": "fake/parrot", "messages": [{"role": "user", "content": question}], "stream": stream})
+}
+
+#[tokio::test]
+async fn an_answer_of_a_model_that_was_named_leaves_a_short_trace_which_its_header_names() {
+    let app = TestApp::local().await;
+    for stream in [false, true] {
+        let mut reply = app.post(COMPLETIONS, &named("hi", stream)).await;
+        assert_eq!(reply.status, 200);
+        let text = reply.text().await;
+        assert!(
+            !text.contains("goblin"),
+            "nothing is added to what a client knows: {text}"
+        );
+        let trace = kept(&app, &reply).await;
+        assert_eq!(
+            (&trace["model"], &trace["verify"], &trace["safety"]),
+            (&json!("fake/parrot"), &json!("off"), &Value::Null)
+        );
+        let steps = trace["steps"].as_array().unwrap();
+        assert_eq!(steps.len(), 1);
+        let step = &steps[0];
+        for (field, value) in [
+            ("model", json!("fake/parrot")),
+            ("provider", json!("fake")),
+            ("local", json!(true)),
+            ("outcome", json!("accepted")),
+            ("prompt_tokens", json!(5)),
+            ("tokens", json!(2)),
+            ("cost_usd", json!(0.0)),
+        ] {
+            assert_eq!(step[field], value, "{field}");
+        }
+        assert!(step["first_token_ms"].as_u64() <= step["ended_ms"].as_u64());
+        assert_eq!(
+            (&trace["left_machine"], &trace["sent"]),
+            (&json!(false), &json!([]))
+        );
+        assert!(!trace.to_string().contains("Hello there"), "{trace}");
+    }
+    let reply = app.post(COMPLETIONS, &named("unreachable", true)).await;
+    assert_eq!(reply.status, 503);
+    let step = kept(&app, &reply).await["steps"][0].clone();
+    assert_eq!(
+        (&step["outcome"], &step["why"]),
+        (&json!("failed"), &json!("It ended with `no_provider`."))
+    );
+}
+
+#[tokio::test]
+async fn what_left_for_a_model_that_was_named_is_in_its_trace() {
+    let app = TestApp::start(Setup {
+        able: |handle| ProviderHandle {
+            local: false,
+            ..handle
+        },
+        ..Setup::default()
+    })
+    .await;
+    let reply = app.post(COMPLETIONS, &named("hi there", false)).await;
+    let trace = kept(&app, &reply).await;
+    assert_eq!(trace["left_machine"], true);
+    assert_eq!(trace["sent"][0]["to"], "fake");
+    assert!(trace["sent"][0]["bytes"].as_u64().unwrap() >= "hi there".len() as u64);
+    assert_eq!(
+        (&trace["cost_usd"], &trace["would_have_cost_usd"]),
+        (&Value::Null, &Value::Null)
     );
 }
 

@@ -1,0 +1,129 @@
+//! The trace of an answer nobody checks, because its model was named: who was asked, when, what it cost, and what left.
+
+use std::sync::Arc;
+
+use goblin_core::event::Usage;
+use goblin_core::owner::Owner;
+use goblin_core::route::Offer;
+use goblin_core::trace::{RouteRecord, Sent, Step, StepOutcome, Trace, VerifyMode};
+use goblin_store::traces::NewTrace;
+
+use crate::Dispatch;
+
+/// Written while an answer is made.
+pub(crate) struct Unchecked {
+    dispatch: Arc<Dispatch>,
+    owner: Owner,
+    request_id: String,
+    trace: Trace,
+}
+
+/// How an answer ended. Times are milliseconds after the question.
+pub(crate) struct Ended {
+    pub(crate) at_ms: u64,
+    pub(crate) first_token_ms: Option<u64>,
+    pub(crate) used: Usage,
+    pub(crate) outcome: StepOutcome,
+    pub(crate) why: Option<String>,
+}
+
+impl Unchecked {
+    /// Of an answer to a request that named `model`. The model tier keeps no traces.
+    pub(crate) fn begun(
+        dispatch: &Arc<Dispatch>,
+        owner: &Owner,
+        request_id: &str,
+        model: &str,
+    ) -> Option<Self> {
+        dispatch.store.as_ref()?;
+        let trace = Trace {
+            trace_id: dispatch.options.ids.next_id(),
+            created_at_ms: dispatch.clock.now().0,
+            model: model.to_owned(),
+            verify: VerifyMode::Off,
+            thresholds: dispatch.options.trust.settings.thresholds,
+            route: RouteRecord {
+                policy: dispatch.policy_version.clone(),
+                ..RouteRecord::default()
+            },
+            ..Trace::default()
+        };
+        Some(Self {
+            dispatch: Arc::clone(dispatch),
+            owner: owner.clone(),
+            request_id: request_id.to_owned(),
+            trace,
+        })
+    }
+
+    /// Names the trace.
+    pub(crate) fn id(&self) -> &str {
+        &self.trace.trace_id
+    }
+
+    /// A model is asked, and `bytes` of text go there. Whoever was asked before has failed.
+    pub(crate) fn asks(&mut self, offer: &Offer, at_ms: u64, bytes: u64) {
+        if let Some(before) = self.trace.steps.last_mut() {
+            before.outcome = StepOutcome::Failed;
+            before.ended_ms = Some(at_ms);
+        }
+        let local = offer.stays_local();
+        self.trace.left_machine |= !local;
+        match self
+            .trace
+            .sent
+            .iter_mut()
+            .find(|sent| *sent.to == *offer.provider)
+        {
+            _ if local => {}
+            Some(sent) => sent.bytes += bytes,
+            None => self.trace.sent.push(Sent {
+                to: offer.provider.to_string(),
+                bytes,
+            }),
+        }
+        self.trace.steps.push(Step {
+            model: offer.id(),
+            provider: offer.provider.to_string(),
+            local,
+            started_ms: at_ms,
+            first_token_ms: None,
+            ended_ms: None,
+            prompt_tokens: 0,
+            tokens: 0,
+            cost_usd: local.then_some(0.0),
+            verdicts: Vec::new(),
+            tokens_probability: None,
+            outcome: StepOutcome::Running,
+            why: None,
+        });
+    }
+
+    /// The answer is over: the trace is kept.
+    pub(crate) fn over(mut self, ended: Ended) {
+        let Ended { used, .. } = ended;
+        if let Some(last) = self.trace.steps.last_mut() {
+            last.first_token_ms = ended.first_token_ms;
+            last.ended_ms = Some(ended.at_ms);
+            last.prompt_tokens = used.prompt_tokens;
+            last.tokens = used.completion_tokens;
+            let policy = &self.dispatch.options.policy;
+            last.cost_usd = policy.cost(
+                &last.model,
+                last.local,
+                used.prompt_tokens,
+                used.completion_tokens,
+            );
+            last.outcome = ended.outcome;
+            last.why = ended.why;
+        }
+        self.trace.cost_usd = self.trace.steps.iter().map(|step| step.cost_usd).sum();
+        self.trace.would_have_cost_usd = self.trace.cost_usd;
+        let new = NewTrace {
+            request_id: self.request_id,
+            turn: None,
+            trace: self.trace,
+        };
+        self.dispatch.keep_trace(&self.owner, new);
+    }
+}
