@@ -1,5 +1,6 @@
 //! Who a request comes from, once that is settled, and what they may do.
 
+use goblin_core::account::{Role, SessionKind};
 use goblin_core::owner::Owner;
 
 /// What a key may do.
@@ -50,6 +51,19 @@ pub enum PrincipalKind {
         /// The key's name.
         name: String,
     },
+    /// Somebody with an account, signed in.
+    SignedIn(SignedInAs),
+}
+
+/// Somebody with an account, signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedInAs {
+    /// The sign-in's id.
+    pub session: String,
+    /// What holds it.
+    pub kind: SessionKind,
+    /// What they may do.
+    pub role: Role,
 }
 
 /// Who a request comes from.
@@ -79,6 +93,30 @@ impl Principal {
             owner: Owner::local(),
             kind: PrincipalKind::TierKey { name: name.into() },
             scopes,
+        }
+    }
+
+    /// Somebody with an account, by a sign-in. Which routes are theirs, [`crate::permission`] says; the scopes say what
+    /// of an answer they see.
+    pub fn signed_in(owner: Owner, session: impl Into<String>, kind: SessionKind, role: Role) -> Self {
+        let scopes = match role {
+            Role::Owner | Role::Admin => vec![Scope::Admin],
+            Role::Member => vec![Scope::Infer, Scope::Embed],
+            Role::Viewer => vec![Scope::Read],
+        };
+        let session = session.into();
+        Self {
+            owner,
+            kind: PrincipalKind::SignedIn(SignedInAs { session, kind, role }),
+            scopes,
+        }
+    }
+
+    /// What they may do to others, when they have an account.
+    pub fn signed_in_as(&self) -> Option<&SignedInAs> {
+        match &self.kind {
+            PrincipalKind::SignedIn(one) => Some(one),
+            PrincipalKind::Local | PrincipalKind::TierKey { .. } => None,
         }
     }
 

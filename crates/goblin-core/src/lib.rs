@@ -4,6 +4,7 @@
 //! Nothing in here opens a socket, a file or a clock of its own, and nothing depends on a runtime or a web
 //! framework: time and ids are parameters, streams are plain [`futures_core::Stream`]s.
 
+pub mod account;
 pub mod admission;
 pub mod chat;
 pub mod checks;

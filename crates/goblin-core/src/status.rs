@@ -86,7 +86,7 @@ pub struct Suggestion {
 pub struct SystemStatus {
     /// Of this binary.
     pub version: String,
-    /// `local` (no sign-in) or `serve`.
+    /// `local` (no sign-in) or `accounts`.
     pub mode: String,
     /// The model that answers when none is named.
     pub default_model: Option<String>,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::page_assets::Asset;
+use crate::people::People;
 use crate::tier_guard::TierGuard;
-use goblin_auth::local::LocalMode;
+use goblin_auth::identity::Identity;
 use goblin_core::checks::{CheckResult, RunChecks};
 use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::error::ApiError;
@@ -30,8 +31,8 @@ pub enum Surface {
 /// Who may come in.
 #[derive(Clone, Debug)]
 pub enum Access {
-    /// Nobody signs in: the request must come from this machine and no web page of another origin.
-    Local(LocalMode),
+    /// People with accounts; in local mode, where nobody signs in, whoever sits at this machine.
+    People(People),
     /// A key is required.
     Tier(TierGuard),
 }
@@ -125,6 +126,14 @@ impl App {
     /// The store, on surfaces that have one.
     pub(crate) fn store(&self) -> Result<&Store, ApiError> {
         self.store.as_ref().ok_or_else(|| ApiError::not_found("path"))
+    }
+
+    /// The accounts, on surfaces that have them.
+    pub(crate) fn identity(&self) -> Result<&Identity, ApiError> {
+        match &self.access {
+            Access::People(people) => Ok(&people.identity),
+            Access::Tier(_) => Err(ApiError::not_found("path")),
+        }
     }
 }
 

@@ -25,10 +25,19 @@ const MAX_BLOB_BYTES: usize = 64 << 30;
 /// Longest time a blob may take to arrive.
 const MAX_BLOB_TIME: Duration = Duration::from_secs(6 * 60 * 60);
 
+/// Largest body of a request that signs in or changes an account, in bytes.
+const MAX_SIGN_IN_BYTES: usize = 64 * 1024;
+
 /// The bounds of the body of a request for `path`: its bytes, and the time it may take to arrive.
 pub(crate) fn bounds(app: &App, path: &str) -> (usize, Duration) {
     if app.surface == Surface::Tier && path.starts_with("/api/blobs/") {
         return (MAX_BLOB_BYTES, MAX_BLOB_TIME);
+    }
+    if app.surface == Surface::Backend && (path.starts_with("/auth/") || path.starts_with("/api/account/")) {
+        return (
+            MAX_SIGN_IN_BYTES.min(app.options.max_body_bytes),
+            app.options.body_timeout,
+        );
     }
     (app.options.max_body_bytes, app.options.body_timeout)
 }

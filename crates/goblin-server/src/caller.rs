@@ -1,21 +1,27 @@
 //! Who is asking. A handler that takes none of these is visibly public.
 //!
+//! On the backend somebody signed in may what [`goblin_auth::permission`] says of their role, whichever of these the
+//! handler takes; in local mode all of them are the owner.
+//!
 //! On the model tier each of them is a scope of the key, and taking one counts the request against what the key
 //! may use, so a handler takes one of them: [`Caller`] asks models, [`Embedder`] makes vectors, [`Reader`] looks,
-//! [`Admin`] changes which models there are. In local mode all of them are the owner.
+//! [`Admin`] changes which models there are.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use goblin_auth::local::{RequestFacts, Surface as Part};
+use goblin_auth::identity::Identity;
+use goblin_auth::local::Surface as Part;
 use goblin_auth::principal::{Principal, Scope};
+use goblin_auth::visit::Visit;
 use goblin_core::error::ApiError;
 use goblin_core::owner::Owner;
 use goblin_store::limits::TokenAccount;
 use http::request::Parts;
 
 use crate::app::{Access, AppState};
+use crate::people::{Standing, facts};
 use crate::refusal::Refusal;
 use crate::serve::Peer;
 use crate::tier_guard::{Admitted, Logged};
@@ -28,9 +34,20 @@ pub(crate) struct Caller {
     address: Option<IpAddr>,
     tokens: TokenAccount,
     logged: Logged,
+    visit: Option<Visit>,
 }
 
 impl Caller {
+    /// Who they are.
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// How their request came; only of people.
+    pub(crate) fn visit(&self) -> Result<&Visit, ApiError> {
+        self.visit.as_ref().ok_or_else(|| ApiError::not_found("path"))
+    }
+
     /// Whose chats and usage these are.
     pub(crate) fn owner(&self) -> Owner {
         self.principal.owner.clone()
@@ -41,7 +58,7 @@ impl Caller {
         self.principal.may(Scope::Admin)
     }
 
-    /// The name of the key; `None` in local mode.
+    /// The name of the key; people have none.
     pub(crate) fn key_name(&self) -> Option<Arc<str>> {
         self.key.clone()
     }
@@ -56,7 +73,7 @@ impl Caller {
         self.logged.take_over();
     }
 
-    /// Where the tokens of this request are counted; counts nothing in local mode.
+    /// Where the tokens of this request are counted; counts nothing for people.
     pub(crate) fn tokens(&self) -> TokenAccount {
         self.tokens.clone()
     }
@@ -71,29 +88,32 @@ pub(crate) struct Reader;
 /// Somebody who may change which models there are.
 pub(crate) struct Admin(pub(crate) Caller);
 
-/// Somebody who may see the page: as a [`Caller`], and a link on another site may lead here.
+/// Somebody who may see the page: everybody, for it is where people sign in. In local mode as a [`Caller`], and a link
+/// on another site may lead here.
 pub(crate) struct Visitor;
 
-fn facts(parts: &Parts, part: Part) -> RequestFacts<'_> {
-    RequestFacts {
-        method: &parts.method,
-        uri: &parts.uri,
-        headers: &parts.headers,
-        surface: part,
-    }
+/// Somebody who need not be signed in: who signs in, or uses a link.
+pub(crate) struct Guest {
+    /// The accounts.
+    pub(crate) identity: Identity,
+    /// How the request came.
+    pub(crate) visit: Visit,
+    /// Is it whoever sits at this machine, in local mode?
+    pub(crate) is_local: bool,
 }
 
 async fn admit(parts: &Parts, app: &AppState, scope: Scope) -> Result<Caller, ApiError> {
     let address = parts.extensions.get::<Peer>().map(|peer| peer.0);
     match &app.access {
-        Access::Local(mode) => {
-            mode.check_request(&facts(parts, Part::Api))?;
+        Access::People(people) => {
+            let (principal, visit) = people.admit(parts, address).await?;
             Ok(Caller {
-                principal: Principal::local(),
+                principal,
                 key: None,
-                address,
+                address: visit.address,
                 tokens: TokenAccount::default(),
                 logged: Logged::default(),
+                visit: Some(visit),
             })
         }
         Access::Tier(guard) => {
@@ -109,6 +129,7 @@ async fn admit(parts: &Parts, app: &AppState, scope: Scope) -> Result<Caller, Ap
                 address,
                 tokens,
                 logged,
+                visit: None,
             })
         }
     }
@@ -160,11 +181,38 @@ impl FromRequestParts<AppState> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Refusal> {
         match &app.access {
-            Access::Local(mode) => mode.check_request(&facts(parts, Part::Page))?,
+            Access::People(people) => {
+                if let Standing::Local(mode) = people.standing().await {
+                    mode.check_request(&facts(parts, Part::Page))?;
+                }
+            }
             Access::Tier(guard) => {
                 guard.admit(parts, Scope::Read).await?;
             }
         }
         Ok(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for Guest {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Refusal> {
+        let Access::People(people) = &app.access else {
+            return Err(ApiError::not_found("path").into());
+        };
+        let is_local = match people.standing().await {
+            Standing::Local(mode) => {
+                mode.check_request(&facts(parts, Part::Api))?;
+                true
+            }
+            Standing::Empty | Standing::Accounts => false,
+        };
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        Ok(Self {
+            identity: people.identity.clone(),
+            visit: people.visit(parts, peer),
+            is_local,
+        })
     }
 }

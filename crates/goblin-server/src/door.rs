@@ -51,6 +51,7 @@ impl Door {
             "/api/chat/completions",
             "/models",
             "/routing",
+            "/auth",
         ];
         if surface == Surface::Tier || legacy.into_iter().any(below) {
             return Self::Legacy;

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use goblin_core::chat::Purpose;
 use goblin_core::error::ApiError;
 use goblin_core::id::is_id;
+use goblin_core::limits::MAX_PAGE;
 use goblin_core::origin::{Origin, Trace};
+use goblin_core::owner::Owner;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
@@ -132,11 +134,27 @@ impl FromRequestParts<AppState> for PathId {
         let thing = match parts.uri.path() {
             path if path.starts_with("/api/turns") => "turn",
             path if path.starts_with("/v1/traces") => "trace",
+            path if path.starts_with("/api/account/sessions") => "session",
+            path if path.starts_with("/api/invitations") => "invitation",
             _ => "chat",
         };
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(id)) if is_id(&id) => Ok(Self(id)),
             _ => Err(ApiError::not_found(thing).into()),
+        }
+    }
+}
+
+/// The `{id}` of a user in a path. The first account has the id of local mode's owner, whose row it took over.
+pub(crate) struct UserId(pub(crate) String);
+
+impl FromRequestParts<AppState> for UserId {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(id)) if is_id(&id) || id == Owner::LOCAL_USER => Ok(Self(id)),
+            _ => Err(ApiError::not_found("user").into()),
         }
     }
 }
@@ -191,6 +209,14 @@ impl QueryFields {
             }
         }
         Ok(self)
+    }
+
+    /// Where a page of a list begins and how long it is: `cursor`, and `limit` of 1 to the most a page holds.
+    pub(crate) fn page(self, usual: u32) -> Result<(Option<String>, u32), ApiError> {
+        let query = self.only(&["cursor", "limit"])?;
+        let limit = query.number("limit", 1, u64::from(MAX_PAGE))?;
+        let limit = limit.and_then(|n| u32::try_from(n).ok()).unwrap_or(usual);
+        Ok((query.text("cursor").map(str::to_owned), limit))
     }
 
     /// The text of `name`, when it was given.

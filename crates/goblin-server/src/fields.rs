@@ -46,6 +46,33 @@ impl Fields {
         }
     }
 
+    /// Parses a request body that is JSON, or a form when `content_type` says so: what old clients sign in with.
+    pub(crate) fn parse_json_or_form(content_type: Option<&str>, body: &[u8]) -> Result<Self, ApiError> {
+        let kind = content_type
+            .and_then(|t| t.split(';').next())
+            .unwrap_or("")
+            .trim();
+        if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Self::parse(body);
+        }
+        let mut object = Map::new();
+        for (name, value) in form_urlencoded::parse(body) {
+            if object
+                .insert(name.to_string(), Value::String(value.into_owned()))
+                .is_some()
+            {
+                let shown: String = name.chars().take(100).collect();
+                let message = format!("`{shown}` is given twice.");
+                return Err(ApiError::invalid(shown, message));
+            }
+        }
+        // Beside name and password, forms of OAuth's password grant have these.
+        for of_oauth in ["grant_type", "scope", "client_id", "client_secret"] {
+            object.shift_remove(of_oauth);
+        }
+        Ok(Self { object, prefix: "" })
+    }
+
     fn name(&self, field: &str) -> String {
         format!("{}{field}", self.prefix)
     }
@@ -118,6 +145,21 @@ impl Fields {
             Some(Some(text)) => Ok(text),
             Some(None) | None => Err(self.wrong(field, "given: a text that is not empty")),
         }
+    }
+
+    /// A switch, or `null`.
+    pub(crate) fn switch(&mut self, field: &str) -> Result<Change<bool>, ApiError> {
+        match self.object.shift_remove(field) {
+            None => Ok(None),
+            Some(Value::Null) => Ok(Some(None)),
+            Some(Value::Bool(on)) => Ok(Some(Some(on))),
+            Some(_) => Err(self.wrong(field, "true or false")),
+        }
+    }
+
+    /// Is the field there?
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.object.contains_key(field)
     }
 
     /// An id, or `null`.

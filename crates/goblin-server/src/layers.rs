@@ -23,6 +23,7 @@ use crate::app::AppState;
 use crate::body::{GuardedBody, HeldBody, Place, WatchedBody, bounds};
 use crate::door::Door;
 use crate::extract::{request_id, trace};
+use crate::people;
 use crate::refusal::Refusal;
 use crate::tier_guard;
 
@@ -51,6 +52,8 @@ pub(crate) fn apply(router: Router, app: &AppState) -> Router {
             .layer(CatchPanicLayer::custom(refuse_panic))
             // Whoever is shut out, or sends what is not plain, takes no place.
             .layer(from_fn_with_state(app.clone(), tier_guard::guard))
+            // Before anything is done: no other page acts with our cookie.
+            .layer(from_fn_with_state(app.clone(), people::guard))
             // On the way out only what ends soon is begun.
             .layer(from_fn_with_state(app.clone(), refuse_while_draining))
             // Before the body is read: a full house costs nothing.

@@ -17,6 +17,7 @@ mod models;
 mod ndjson;
 pub mod openapi;
 pub mod page_assets;
+pub mod people;
 mod progress;
 mod refusal;
 mod routes;

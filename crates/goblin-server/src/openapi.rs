@@ -8,8 +8,12 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, Content, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Schema};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    ComponentsBuilder, Content, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Schema, SecurityRequirement,
+};
+
+pub mod accounts;
 
 /// A page of chats.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -278,8 +282,8 @@ pub struct HealthBody {
 pub struct AllHealth {
     /// `healthy` or `degraded`.
     pub status: String,
-    /// Each check by its name, and `providers` as a list. What was found and what to do is only told in local
-    /// mode.
+    /// Each check by its name, and `providers` as a list. What was found and what to do is only told to
+    /// admins.
     pub checks: Value,
 }
 
@@ -317,6 +321,18 @@ pub(crate) fn frame() -> OpenApi {
         "Local mode: no credential. The request must come from this machine (a loopback `Host`, no foreign \
          `Origin`, no forwarding headers).",
     );
+    let session = ApiKeyValue::with_description(
+        "__Host-goblin-sid",
+        "A browser's sign-in; over plain HTTP on this machine and in private networks the cookie is `goblin-sid`. What \
+         changes something must come from goblin's own page (`Sec-Fetch-Site: same-origin`, or its `Origin`).",
+    );
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some(
+            "The access token another program is given when it signs in.",
+        ))
+        .build();
     let info = InfoBuilder::new()
         .title("Goblin Assistant")
         .version(env!("CARGO_PKG_VERSION"))
@@ -327,6 +343,8 @@ pub(crate) fn frame() -> OpenApi {
         .build();
     let components = ComponentsBuilder::new()
         .security_scheme("local", SecurityScheme::ApiKey(ApiKey::Header(local)))
+        .security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)))
+        .security_scheme("bearer", SecurityScheme::Http(bearer))
         .build();
     OpenApiBuilder::new()
         .info(info)
@@ -381,14 +399,48 @@ fn as_legacy(mut operation: Operation, operation_id: &str) -> Operation {
     operation
 }
 
+/// Whatever needs somebody takes a sign-in as well as local mode.
+pub(crate) fn add_sign_ins(document: &mut OpenApi) {
+    let local = SecurityRequirement::new("local", Vec::<String>::new());
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.patch,
+            &mut item.delete,
+        ];
+        for security in operations
+            .into_iter()
+            .flatten()
+            .filter_map(|o| o.security.as_mut())
+        {
+            if security.contains(&local) {
+                let others = ["session", "bearer"];
+                security.extend(others.map(|name| SecurityRequirement::new(name, Vec::<String>::new())));
+            }
+        }
+    }
+}
+
 /// What our own answers always hold, null or not: clients need not ask whether a field is there.
-const ALWAYS_WHOLE: [&str; 14] = [
+const ALWAYS_WHOLE: [&str; 25] = [
+    "Account",
+    "AccountPage",
+    "AuditEvent",
+    "AuditPage",
     "Chat",
     "ChatPage",
     "Feedback",
+    "Invitation",
+    "InvitationPage",
+    "LinkAnswer",
     "ModelStatus",
     "PartStatus",
     "Problem",
+    "Session",
+    "SessionPage",
+    "SignInState",
     "Suggestion",
     "SystemStatus",
     "TracePage",
@@ -396,6 +448,7 @@ const ALWAYS_WHOLE: [&str; 14] = [
     "Turn",
     "TurnPage",
     "UpstreamStatus",
+    "User",
     "OpenAiErrorBody",
 ];
 

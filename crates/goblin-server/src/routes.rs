@@ -15,7 +15,9 @@ use crate::layers;
 use crate::openapi;
 use crate::refusal::Refusal;
 
+mod account;
 mod anthropic;
+mod auth;
 mod chats;
 mod docs;
 mod health;
@@ -30,6 +32,7 @@ mod systemone;
 mod tier;
 mod traces;
 mod turns;
+mod users;
 
 /// The whole surface of `app`, layers included.
 pub(crate) fn router(app: &AppState) -> Router {
@@ -48,6 +51,27 @@ pub(crate) fn router(app: &AppState) -> Router {
 /// The backend's routes, and the document that describes them.
 pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
     let (described, mut document) = OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(auth::get_sign_in_state))
+        .routes(routes!(auth::create_first_account))
+        .routes(routes!(auth::register_account))
+        .routes(routes!(auth::sign_in))
+        .routes(routes!(auth::refresh_tokens))
+        .routes(routes!(auth::validate_token))
+        .routes(routes!(auth::sign_out))
+        .routes(routes!(auth::get_me))
+        .routes(routes!(auth::look_at_link))
+        .routes(routes!(auth::accept_invitation))
+        .routes(routes!(auth::reset_password))
+        .routes(routes!(account::change_password))
+        .routes(routes!(account::list_sessions, account::end_other_sessions))
+        .routes(routes!(account::end_session))
+        .routes(routes!(users::list_users))
+        .routes(routes!(users::update_user))
+        .routes(routes!(users::end_user_sessions))
+        .routes(routes!(users::create_reset_link))
+        .routes(routes!(users::list_invitations, users::create_invitation))
+        .routes(routes!(users::delete_invitation))
+        .routes(routes!(users::list_audit_events))
         .routes(routes!(openai::create_chat_completion))
         .routes(routes!(openai::list_models))
         .routes(routes!(systemone::decide_questions))
@@ -79,6 +103,7 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
             .into_openapi(),
     );
     openapi::add_doors(&mut document);
+    openapi::add_sign_ins(&mut document);
     openapi::require_what_is_always_there(&mut document);
     let router = described
         .route("/v1/models/{*id}", get(openai::get_model))

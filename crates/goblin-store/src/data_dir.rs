@@ -119,6 +119,16 @@ impl DataPaths {
         self.root.join("first-key")
     }
 
+    /// Where the link for the first account is left when nobody watches the start.
+    pub fn first_link(&self) -> PathBuf {
+        self.root.join("first-link")
+    }
+
+    /// The key access tokens are signed with, when none was given.
+    pub fn signing_key(&self) -> PathBuf {
+        self.root.join("signing-key")
+    }
+
     /// Held by the goblin that works here.
     pub fn lock(&self) -> PathBuf {
         self.root.join("goblin.lock")

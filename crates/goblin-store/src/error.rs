@@ -75,6 +75,15 @@ pub enum StoreError {
     /// The field names a turn that answers another question.
     #[error("`{0}` must name another answer to the same question.")]
     NotSibling(&'static str),
+    /// Something there can be only one of is there.
+    #[error("The {0} is taken.")]
+    Taken(&'static str),
+    /// Nobody would be left who may do everything.
+    #[error("This is the last owner. Make another account an owner first.")]
+    LastOwner,
+    /// The link was used, taken back, or its time is over; or it never was one.
+    #[error("This link is not good: it was used, taken back, or its time is over. Ask for a new one.")]
+    LinkOver,
     /// The cursor was not made by this server.
     #[error("The cursor is not one of ours.")]
     InvalidCursor,
@@ -158,7 +167,10 @@ impl From<StoreError> for ApiError {
                 "cursor",
                 "The cursor is not one of ours. Leave it away to begin with the first page.",
             ),
-            StoreError::TooManyBranches(_) => Self::conflict(error.to_string()),
+            StoreError::TooManyBranches(_) | StoreError::Taken(_) | StoreError::LastOwner => {
+                Self::conflict(error.to_string())
+            }
+            StoreError::LinkOver => Self::forbidden(error.to_string()),
             StoreError::Busy => Self {
                 retry_after: Some(std::time::Duration::from_secs(1)),
                 ..Self::unavailable("The database is busy. Try again in a moment.")

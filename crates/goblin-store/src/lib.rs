@@ -1,5 +1,5 @@
-//! Whatever remembers: chats, turns, traces and usage in a database, the events of running turns in memory, and the
-//! files of the data directory (keys and what they have used, the models that are there).
+//! Whatever remembers: accounts, sign-ins, chats, turns, traces and usage in a database, the events of running turns in
+//! memory, and the files of the data directory (keys and what they have used, the models that are there).
 //!
 //! The database is SQLite or PostgreSQL. Every statement is written once, for both: numbered parameters, text ids,
 //! 64-bit milliseconds, no function that only one of them has. What differs is kept in [`store`], [`schema`],
@@ -12,6 +12,8 @@ mod sql;
 mod sqlite;
 mod turn_rows;
 
+pub mod accounts;
+pub mod audit;
 pub mod branches;
 pub mod chats;
 pub mod data_dir;
@@ -21,6 +23,7 @@ pub mod judge_records;
 pub mod key_file;
 pub mod labels;
 pub mod limits;
+pub mod links;
 pub mod model_files;
 pub mod ollama_store;
 pub mod postgres;
@@ -30,6 +33,7 @@ pub mod rates_file;
 pub mod roster_file;
 pub mod run_file;
 pub mod schema;
+pub mod sessions;
 pub mod store;
 pub mod traces;
 pub mod turn_log;

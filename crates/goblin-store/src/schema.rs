@@ -41,6 +41,7 @@ macro_rules! all_migrations {
             3 "usage" "0003_usage",
             4 "processes" "0004_processes",
             5 "traces" "0005_traces",
+            6 "identity" "0006_identity",
         )
     };
 }

@@ -537,6 +537,20 @@ pub(crate) fn warnings(config: &Config) -> Vec<Finding> {
             "Use https, or a private network such as WireGuard. upstream.proxy_require_tls refuses it.",
         ));
     }
+    let server = &config.server;
+    let by_tls = server
+        .frontend_url
+        .iter()
+        .any(|origin| origin.starts_with("https://"));
+    if !server.address.ip().to_canonical().is_loopback() && server.trusted_proxies.is_empty() && !by_tls {
+        all.push(Finding::bad(
+            PartState::Degraded,
+            format!("the backend listens on {} without TLS", server.address),
+            "Within a private network passwords travel unencrypted; from elsewhere nobody can sign in.",
+            "Put a proxy with TLS in front and name it in TRUSTED_PROXIES, or name the page's https address in \
+             FRONTEND_URL.",
+        ));
+    }
     if is_public_address(config.tier.address.ip()) {
         all.push(Finding::bad(
             PartState::Degraded,

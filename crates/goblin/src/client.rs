@@ -15,6 +15,22 @@ use crate::config::Config;
 /// Largest status that is read, in bytes.
 const MAX_STATUS_BYTES: usize = 4 << 20;
 
+/// A goblin answers, and lets only people in who are signed in.
+#[derive(Debug)]
+pub(crate) struct SignInNeeded(String);
+
+impl std::fmt::Display for SignInNeeded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "People sign in at {}, which this command cannot do yet. The page shows the same to an owner or admin",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for SignInNeeded {}
+
 /// The address of the goblin a command asks: the one that was named, else the configured one.
 pub(crate) fn base(config: &Config, url: Option<&str>) -> String {
     url.map_or_else(
@@ -40,6 +56,9 @@ pub(crate) fn base_url(address: SocketAddr) -> String {
 /// When nothing answers there, or what answers is no goblin.
 pub(crate) async fn system_status(base: &str) -> anyhow::Result<SystemStatus> {
     let response = get(base, "api/status").await?;
+    if response.status == StatusCode::UNAUTHORIZED {
+        return Err(SignInNeeded(base.to_owned()).into());
+    }
     if !response.status.is_success() {
         bail!(
             "{base} answers with status {}, so it is no goblin, or it refuses us",

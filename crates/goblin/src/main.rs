@@ -1,5 +1,6 @@
 //! The binary: command line, configuration, wiring. Sees every room; nothing sees it.
 
+mod accounts;
 mod checks;
 mod cli;
 mod client;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use goblin_auth::identity::Identity;
 use goblin_core::model::ModelState;
 use goblin_core::provider::{Health, IN_PROCESS};
 use goblin_core::status::{PartState, PartStatus, SystemStatus};
@@ -16,6 +17,8 @@ use crate::{machine, model_choice};
 /// Knows how everything is. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Describer {
+    /// The accounts; the model tier has none.
+    pub(crate) people: Option<Identity>,
     /// In force.
     pub(crate) config: Arc<Config>,
     /// Knows the providers.
@@ -29,6 +32,10 @@ pub(crate) struct Describer {
 impl Describer {
     /// Asks every part.
     pub(crate) async fn describe(&self) -> SystemStatus {
+        let mode = match &self.people {
+            Some(people) if people.has_account().await => "accounts",
+            _ => "local",
+        };
         let mut upstreams = self.engine_that_did_not_start();
         let mut models = Vec::new();
         for upstream in self.dispatch.upstreams().await {
@@ -57,7 +64,7 @@ impl Describer {
         let folder = DataPaths::new(&self.config.data_dir).models();
         SystemStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            mode: "local".to_owned(),
+            mode: mode.to_owned(),
             default_model,
             no_model_help,
             suggestion: (only_starters && !somebody_is_away)

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use goblin_auth::keys::{TierKeys, write_first_key};
-use goblin_auth::local::{LocalMode, Surroundings};
 use goblin_dispatch::Dispatch;
 use goblin_server::app::{Access, AppState, RenderMetrics, Surface};
 use goblin_server::serve::serve;
@@ -26,7 +25,7 @@ use crate::embedded::Embedded;
 use crate::output::{Output, complain};
 use crate::rates::Rates;
 use crate::wiring::{self, Process};
-use crate::{checks, judge_records, roster, telemetry};
+use crate::{accounts, checks, judge_records, roster, telemetry};
 
 /// How long tasks may take to end after the last connection is gone.
 const LAST_TASKS: Duration = Duration::from_secs(5);
@@ -84,14 +83,14 @@ async fn backend(
     let config = &process.config;
     // Before anything can be waited for: who reads the address may stop us at once.
     let stop = stop_signal(&process)?;
-    let access = local_mode(config)?;
     // Held until the end: one goblin works on one data directory.
-    let _held = DataDir::open(&config.data_dir)?;
+    let held = DataDir::open(&config.data_dir)?;
     let measured = judge_records::read(config)?;
     judge_records::announce(&measured);
     let listener = listen(config.server.address).await?;
     let address = listener.local_addr().context("the port")?;
     let store = wiring::open_store(&process).await?;
+    let people = accounts::people(&process, &store, held.paths(), address).await?;
     let embedded = if mode == Mode::Up {
         Embedded::start(&process).await
     } else {
@@ -106,11 +105,11 @@ async fn backend(
     }
     let dispatch = wiring::dispatch(&process, Some(store.clone()), providers, measured);
     let rates = Rates::keep(&process, &dispatch).await;
-    let access = Access::Local(access(address.port())?);
+    accounts::offer_setup(&people, held.paths(), output).await?;
     let app = wiring::app(
         &process,
         Surface::Backend,
-        access,
+        Access::People(people),
         Arc::clone(&dispatch),
         Some(store.clone()),
         &embedded,
@@ -172,27 +171,6 @@ async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -
     save_usage(meter).await;
     rates.write().await;
     Ok(())
-}
-
-/// Whether nobody need sign in, as a function of the port that was got in the end.
-fn local_mode(config: &Config) -> anyhow::Result<impl Fn(u16) -> anyhow::Result<LocalMode>> {
-    let surroundings = Surroundings {
-        bind: config.server.address.ip(),
-        has_account: false,
-        frontend_url: !config.server.frontend_url.is_empty(),
-        trusted_proxies: !config.server.trusted_proxies.is_empty(),
-        origin_secret: config.server.origin_secret.is_some(),
-    };
-    let decide = move |port| {
-        LocalMode::decide(&surroundings, port).map_err(|reasons| {
-            let reasons = reasons.join("\n  ");
-            anyhow::anyhow!(
-                "This version has no sign-in yet, so it works only for the person at this machine:\n  {reasons}"
-            )
-        })
-    };
-    decide(config.server.address.port())?;
-    Ok(decide)
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -237,6 +237,10 @@ pub(crate) fn app(
     let config = Arc::clone(&process.config);
     let for_checks = (Arc::clone(&config), store.clone(), Arc::clone(&dispatch));
     let describe = system::Describer {
+        people: match &access {
+            Access::People(people) => Some(people.identity.clone()),
+            Access::Tier(_) => None,
+        },
         config: Arc::clone(&config),
         dispatch: Arc::clone(&dispatch),
         store: store.clone(),

@@ -1,6 +1,75 @@
 // Generated from openapi.json by `npm run api`. Do not edit.
 
 export interface paths {
+    "/api/account/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets another password. Every other sign-in of the account ends; this one goes on, a browser's with another cookie. */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's sign-ins, last used first, a page at a time. */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        /** Ends all of the caller's sign-ins but the one this request is made with. */
+        delete: operations["end_other_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends one of the caller's sign-ins, everywhere, at once. */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what was done to accounts and sign-ins, newest first, a page at a time. */
+        get: operations["list_audit_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/chat/completions": {
         parameters: {
             query?: never;
@@ -97,6 +166,41 @@ export interface paths {
          */
         post: operations["create_turn"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the invitations that nobody has taken yet, newest first, a page at a time. */
+        get: operations["list_invitations"];
+        put?: never;
+        /** Invites somebody. The link is shown this once. */
+        post: operations["create_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/invitations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes an invitation back. */
+        delete: operations["delete_invitation"];
         options?: never;
         head?: never;
         patch?: never;
@@ -264,6 +368,264 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the accounts, newest first, a page at a time. */
+        get: operations["list_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Changes what somebody may do, shuts them out or lets them in again. Their sign-ins end. An admin may change members
+         *     and viewers, an owner everybody but themselves; the last owner stays.
+         */
+        patch: operations["update_user"];
+        trace?: never;
+    };
+    "/api/users/{id}/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a link by which somebody sets another password. It is shown this once; one made before ends. */
+        post: operations["create_reset_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends every sign-in of somebody, everywhere, at once. */
+        delete: operations["end_user_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes the account an invitation is for and signs it in. */
+        post: operations["accept_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says what a link (set-up, invitation, another password) is good for, before it is used. */
+        post: operations["look_at_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs in by e-mail address and password. */
+        post: operations["sign_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends the sign-in this request is made with, everywhere, at once. Without one there is nothing to end. */
+        post: operations["sign_out"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows who is signed in; in local mode the one owner. */
+        get: operations["get_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Exchanges a refresh token for new tokens, once. */
+        post: operations["refresh_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes an account for whoever asks and signs it in, where registration is open. */
+        post: operations["register_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets another password by a link that an owner or admin made. Every sign-in of the account ends. */
+        post: operations["reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes the first account, an owner's, and signs it in. Everything made before in local mode is theirs. */
+        post: operations["create_first_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says how people come in here, and who is signed in. */
+        get: operations["get_sign_in_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says whether an access token is good, and whose it is. */
+        post: operations["validate_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/chat/completions": {
         parameters: {
             query?: never;
@@ -311,7 +673,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Runs every check. Results are at most 2 seconds old; details only in local mode. */
+        /** Runs every check. Results are at most 2 seconds old; details only for admins. */
         get: operations["get_all_health"];
         put?: never;
         post?: never;
@@ -508,15 +870,94 @@ export interface components {
             /** @enum {string} */
             part: "answer";
         };
+        /** @description An invitation to be taken. */
+        AcceptBody: {
+            /** @description What stands behind `#` in the invitation's link. */
+            token: string;
+            /** @description The e-mail address; may be absent when the invitation names one. */
+            email?: string | null;
+            /** @description The password, 8–1024 bytes. */
+            password: string;
+            /** @description What they are called, 1–200 characters. */
+            name?: string | null;
+        };
+        /** @description An account. */
+        Account: {
+            /** @description Names it. */
+            id: string;
+            /** @description The e-mail address as it was typed. */
+            email: string;
+            /** @description What they are called. */
+            name: string | null;
+            /** @description What they may do. */
+            role: components["schemas"]["Role"];
+            /**
+             * Format: date-time
+             * @description When they were shut out; null while they may sign in.
+             */
+            disabled_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+        };
+        /** @description Changes to an account; at least one is given. */
+        AccountChangeBody: {
+            role?: components["schemas"]["Role"] | null;
+            /** @description Shut out, or let in again. */
+            disabled?: boolean | null;
+        };
+        /** @description A page of accounts. */
+        AccountPage: {
+            /** @description Newest first. */
+            items: components["schemas"]["Account"][];
+            /** @description Give it back as `cursor` for those that follow; null at the end. */
+            next_cursor: string | null;
+        };
         /** @description The outcome of every check. */
         AllHealth: {
             /** @description `healthy` or `degraded`. */
             status: string;
             /**
-             * @description Each check by its name, and `providers` as a list. What was found and what to do is only told in local
-             *     mode.
+             * @description Each check by its name, and `providers` as a list. What was found and what to do is only told to
+             *     admins.
              */
             checks: unknown;
+        };
+        /** @description Something that was done to accounts. */
+        AuditEvent: {
+            /** @description Names it. */
+            id: string;
+            /**
+             * Format: int64
+             * @description Its place, from 1, without gaps.
+             */
+            position: number;
+            /** @description The id of who did it, or whom it was about when nobody was signed in. */
+            user: string;
+            /** @description What: `session.begun`, `account.made` … */
+            action: string;
+            /** @description What it was done to: an id. */
+            target: string | null;
+            /** @description More about it. Never a secret. */
+            detail: string | null;
+            /** @description The network address it came from. */
+            address: string | null;
+            /** @description What the client calls itself. */
+            device: string | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+        };
+        /** @description A page of what was done to accounts. */
+        AuditPage: {
+            /** @description Newest first. */
+            items: components["schemas"]["AuditEvent"][];
+            /** @description Give it back as `cursor` for those that follow; null at the end. */
+            next_cursor: string | null;
         };
         /**
          * @description May a judge's verdict act?
@@ -747,6 +1188,11 @@ export interface components {
             /** @description The text. */
             text: string;
         };
+        /** @description What was done, in a sentence. */
+        DoneAnswer: {
+            /** @description A sentence. */
+            detail: string;
+        };
         /** @description What would happen to a question, without anybody being asked. */
         DryRun: {
             /** @description The model asked for. */
@@ -792,6 +1238,14 @@ export interface components {
             cost_priority?: boolean | null;
             /** @description Our own options, among them `local_only` and `max_cost_usd`. */
             goblin?: unknown;
+        };
+        /** @description How many sign-ins were ended. */
+        EndedAnswer: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            ended: number;
         };
         /** @description One thing the choice was made by, and its value. */
         Feature: {
@@ -840,12 +1294,78 @@ export interface components {
          * @enum {string}
          */
         Intent: "code" | "explain" | "summarize" | "creative" | "translation" | "classification" | "status" | "rag" | "retrieval" | "chat" | "legal" | "reasoning";
+        /** @description An invitation that has not been taken. */
+        Invitation: {
+            /** @description Names it. It is no secret. */
+            id: string;
+            /** @description For whom; null: for whoever has the link. */
+            email: string | null;
+            /** @description As what. */
+            role: components["schemas"]["Role"];
+            /** @description The id of who invites. */
+            invited_by: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+        };
+        /** @description An invitation to be made. */
+        InvitationBody: {
+            /** @description For whom; absent: for whoever has the link. */
+            email?: string | null;
+            role?: components["schemas"]["Role"] | null;
+        };
+        /** @description A page of invitations. */
+        InvitationPage: {
+            /** @description Newest first. */
+            items: components["schemas"]["Invitation"][];
+            /** @description Give it back as `cursor` for those that follow; null at the end. */
+            next_cursor: string | null;
+        };
         /** @description An error on the paths old clients know. */
         LegacyError: {
             /** @description A sentence: what, the limit, the fix. */
             detail: string;
             /** @description The same as under `/v1`. */
             error: components["schemas"]["OpenAiErrorBody"];
+        };
+        /** @description What a link is good for. */
+        LinkAnswer: {
+            /** @description What it is good for. */
+            kind: components["schemas"]["LinkKind"];
+            /** @description Of an invitation: for whom; null: for whoever has the link. */
+            email: string | null;
+            role: components["schemas"]["Role"] | null;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+        };
+        /**
+         * @description What a link is good for.
+         * @enum {string}
+         */
+        LinkKind: "setup" | "invitation" | "reset";
+        /** @description A link just made. Its address is shown this once. */
+        LinkMade: {
+            /** @description Names it. */
+            id: string;
+            /** @description To be given to whom it is for. */
+            url: string;
+            /** @description The same below the page's own origin, for a page that is reached at another address than this server knows of. */
+            path: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
         };
         /** @description Which model to ask. */
         ModelChoice: {
@@ -1015,6 +1535,13 @@ export interface components {
             /** @description What to do, when something is to be done. */
             fix: string | null;
         };
+        /** @description Another password. */
+        PasswordChange: {
+            /** @description The password as it is. */
+            current_password: string;
+            /** @description The password to be, 8–1024 bytes. */
+            new_password: string;
+        };
         /** @description An error as our own paths show it (RFC 9457, `application/problem+json`). */
         Problem: {
             /** @description Always `about:blank`. */
@@ -1045,6 +1572,27 @@ export interface components {
          * @enum {string}
          */
         Rating: "up" | "down";
+        /** @description A refresh token. */
+        RefreshBody: {
+            /** @description The refresh token last given. */
+            refresh_token: string;
+        };
+        /** @description An account to be made. */
+        RegisterBody: {
+            /** @description The e-mail address. */
+            email: string;
+            /** @description The password, 8–1024 bytes. */
+            password: string;
+            /** @description What they are called, 1–200 characters. */
+            name?: string | null;
+        };
+        /** @description A password to be set by a link. */
+        ResetBody: {
+            /** @description What stands behind `#` in the link. */
+            token: string;
+            /** @description The password, 8–1024 bytes. */
+            password: string;
+        };
         /** @description An answer that was taken back. */
         Retracted: {
             /** @description Whose answer it was, `provider/model`. */
@@ -1054,6 +1602,11 @@ export interface components {
             /** @description Why, in a sentence. */
             why: string;
         };
+        /**
+         * @description What an account may do. Each role may do what the ones before it may.
+         * @enum {string}
+         */
+        Role: "viewer" | "member" | "admin" | "owner";
         /** @description How the ladder was made. */
         RouteRecord: {
             /** @description Version of the policy that decided: a hash of what is in force. */
@@ -1104,6 +1657,111 @@ export interface components {
              * @description Bytes of text.
              */
             bytes: number;
+        };
+        /** @description A sign-in that has not ended, as its owner sees it. */
+        Session: {
+            /** @description Names it. It is no secret. */
+            id: string;
+            /** @description A browser or another program. */
+            kind: components["schemas"]["SessionKind"];
+            /** @description `password`, `setup`, `register`, `invitation` or `reset`. */
+            signed_in_by: string;
+            /** @description The network address it was begun from. */
+            address: string | null;
+            /** @description What the client calls itself. */
+            device: string | null;
+            /**
+             * Format: date-time
+             * @description When it was begun.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was last used, to about a minute.
+             */
+            seen_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends unless it is used before.
+             */
+            idle_until: string;
+            /**
+             * Format: date-time
+             * @description When it ends in any case.
+             */
+            expires_at: string;
+        };
+        /**
+         * @description What holds a sign-in.
+         * @enum {string}
+         */
+        SessionKind: "browser" | "tokens";
+        /** @description A page of sign-ins. */
+        SessionPage: {
+            /** @description Last used first. */
+            items: components["schemas"]["SessionShown"][];
+            /** @description Give it back as `cursor` for those that follow; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description A sign-in of the caller. */
+        SessionShown: components["schemas"]["Session"] & {
+            /** @description Is it the one this request is made with? */
+            current: boolean;
+        };
+        /** @description The first account to be made. */
+        SetupBody: {
+            /** @description What stands behind `#` in the set-up link; not needed in local mode. */
+            token?: string | null;
+            /** @description The e-mail address. */
+            email: string;
+            /** @description The password, 8–1024 bytes. */
+            password: string;
+            /** @description What they are called, 1–200 characters. */
+            name?: string | null;
+        };
+        /**
+         * @description Somebody just signed in. A browser (a request with `Sec-Fetch-Site` or `Origin`) gets a cookie and none of the
+         *     tokens; other programs get tokens and no cookie.
+         */
+        SignInAnswer: {
+            /** @description Sent as `Authorization: Bearer …`. */
+            access_token?: string | null;
+            /** @description `bearer`. */
+            token_type?: string | null;
+            /**
+             * Format: int64
+             * @description Seconds until the access token ends.
+             */
+            expires_in?: number | null;
+            /** @description Exchanged at `POST /auth/refresh` for both anew, once. Presented twice, the whole sign-in ends. */
+            refresh_token?: string | null;
+            /** @description Who. */
+            user: components["schemas"]["User"];
+        };
+        /** @description Address and password. Also taken as a form, with `username` for `email`. */
+        SignInBody: {
+            /** @description The e-mail address. */
+            email: string;
+            /** @description The password, 1–1024 bytes. */
+            password: string;
+        };
+        /** @description How people come in here. */
+        SignInState: {
+            /**
+             * @description `local`: nobody signs in, whoever sits at this machine is the owner; `setup`: the first account has to be made;
+             *     `accounts`: a sign-in is needed.
+             */
+            mode: string;
+            /** @description May anybody make an account with `POST /auth/register`? */
+            registration_open: boolean;
+            /** @description How one can sign in: `password`. */
+            methods: string[];
+            /**
+             * @description `secure`: encrypted; `near`: plain HTTP within this machine or a private network, where the page should warn;
+             *     `far`: plain HTTP, where nobody can sign in.
+             */
+            way: string;
+            user: components["schemas"]["User"] | null;
         };
         /** @description One model's attempt. */
         Step: {
@@ -1212,7 +1870,7 @@ export interface components {
         SystemStatus: {
             /** @description Of this binary. */
             version: string;
-            /** @description `local` (no sign-in) or `serve`. */
+            /** @description `local` (no sign-in) or `accounts`. */
             mode: string;
             /** @description The model that answers when none is named. */
             default_model: string | null;
@@ -1243,6 +1901,11 @@ export interface components {
              * @description A confidence below this is refused where no rung is left.
              */
             critical: number;
+        };
+        /** @description A token. */
+        TokenBody: {
+            /** @description The token. */
+            token: string;
         };
         /**
          * @description Natural logarithms of the probabilities of an answer's own tokens, summed up in numbers that do not depend on its
@@ -1539,6 +2202,23 @@ export interface components {
             /** @description For admins only: which address, and what happened there. */
             admin_detail: string | null;
         };
+        /** @description An account, as old clients know it, and its role. */
+        User: {
+            /** @description Names it. */
+            id: string;
+            /** @description The e-mail address; null in local mode. */
+            email: string | null;
+            /** @description What they are called. */
+            name: string | null;
+            /** @description What they may do. */
+            role: components["schemas"]["Role"];
+        };
+        /** @description Whether a token is good. */
+        ValidAnswer: {
+            /** @description Is it? */
+            valid: boolean;
+            user?: components["schemas"]["User"] | null;
+        };
         /** @description One question that was asked about a text, and its answer. */
         Verdict: {
             /** @description What it is for. */
@@ -1606,6 +2286,164 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description Set. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1–200 sign-ins; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How many were ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedAnswer"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The sign-in. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_audit_events: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1–200 events; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     create_chat_completion_api: {
         parameters: {
             query?: never;
@@ -1919,6 +2757,103 @@ export interface operations {
             };
             /** @description Nobody can answer. */
             "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_invitations: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1–200 invitations; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationPage"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InvitationBody"];
+            };
+        };
+        responses: {
+            /** @description The link. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkMade"];
+                };
+            };
+            /** @description Refused; 409 when the address has an account. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The invitation. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken back. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2246,6 +3181,491 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1–200 accounts; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountPage"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountChangeBody"];
+            };
+        };
+        responses: {
+            /** @description The account as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_reset_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkMade"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_user_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How many were ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedAnswer"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accept_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptBody"];
+            };
+        };
+        responses: {
+            /** @description Signed in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description Refused; 403 when the link is not good, 409 when the address has an account. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    look_at_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenBody"];
+            };
+        };
+        responses: {
+            /** @description What it is good for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkAnswer"];
+                };
+            };
+            /** @description Refused; 403 when it is not good. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInBody"];
+            };
+        };
+        responses: {
+            /** @description Signed in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description Refused; 401 for a wrong address or password, 429 after too many. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Signed out. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneAnswer"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    get_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description Refused; 401 when nobody is. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    refresh_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshBody"];
+            };
+        };
+        responses: {
+            /** @description New tokens. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description Refused; 401 when it is not good any more. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    register_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegisterBody"];
+            };
+        };
+        responses: {
+            /** @description Signed in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description The address has an account. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+            /** @description Refused; 403 while registration is closed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetBody"];
+            };
+        };
+        responses: {
+            /** @description Set. Now sign in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneAnswer"];
+                };
+            };
+            /** @description Refused; 403 when the link is not good. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    create_first_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetupBody"];
+            };
+        };
+        responses: {
+            /** @description Signed in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    get_sign_in_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How things stand. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInState"];
+                };
+            };
+        };
+    };
+    validate_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenBody"];
+            };
+        };
+        responses: {
+            /** @description Whether it is good. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidAnswer"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
                 };
             };
         };

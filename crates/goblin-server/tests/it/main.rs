@@ -6,6 +6,7 @@
 )]
 
 mod able;
+mod accounts;
 mod allow_list;
 mod anthropic_door;
 mod bad_input;
@@ -25,9 +26,11 @@ mod log;
 mod ollama_door;
 mod openapi;
 mod page;
+mod people;
 mod provider;
 mod refused_bodies;
 mod routing;
+mod sign_in_tricks;
 mod test_app;
 mod tier;
 mod tier_keys;

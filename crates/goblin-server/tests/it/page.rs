@@ -92,11 +92,12 @@ async fn a_missing_file_or_api_path_is_never_a_page() {
         "/api",
         "/api/nothing",
         "/v1/nothing",
-        "/auth/login",
+        "/auth/nothing",
         "/a/../b.css",
     ] {
         assert_eq!(visit(&app, path).await.status, 404, "{path}");
     }
+    assert_eq!(visit(&app, "/auth/login").await.status, 405, "only signing in");
     assert_eq!(app.get("/settings").await.status, 404, "a program gets no page");
     assert_eq!(app.call(Method::POST, "/settings").send().await.status, 404);
 }

@@ -5,9 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use goblin_auth::access_token::SigningKeys;
 use goblin_auth::bans::BanPolicy;
+use goblin_auth::identity::{Identity, Settings};
 use goblin_auth::keys::TierKeys;
 use goblin_auth::local::{LocalMode, Surroundings};
+use goblin_auth::password::HashCost;
+use goblin_auth::visit::Premises;
 use goblin_core::checks::CheckResult;
 use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::id::Ids;
@@ -18,6 +22,7 @@ use goblin_dispatch::cascade::Trust;
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_server::app::{Access, App, AppState, ChecksCache, ServerOptions, Surface};
 use goblin_server::page_assets::Asset;
+use goblin_server::people::People;
 use goblin_server::serve::serve;
 use goblin_server::tier_guard::TierGuard;
 use goblin_store::key_file::KeyFile;
@@ -52,6 +57,8 @@ pub(crate) struct TestApp {
     pub(crate) draining: CancellationToken,
     pub(crate) checks_run: Arc<AtomicUsize>,
     pub(crate) tier: TierParts,
+    /// Of the backend.
+    pub(crate) identity: Option<Identity>,
     key: Option<&'static str>,
     served: JoinSet<()>,
     _files: tempfile::TempDir,
@@ -66,6 +73,10 @@ pub(crate) struct Setup {
     pub(crate) bans: BanPolicy,
     /// Callers show keys with scopes, whatever is served.
     pub(crate) keys: bool,
+    /// Others can come, so nobody gets in without signing in.
+    pub(crate) public: bool,
+    pub(crate) premises: Premises,
+    pub(crate) accounts: Settings,
     /// What the provider can do beside answering chats.
     pub(crate) able: fn(ProviderHandle) -> ProviderHandle,
     /// Who answers instead of the scripted provider.
@@ -89,6 +100,9 @@ impl Default for Setup {
                 ..BanPolicy::default()
             },
             keys: false,
+            public: false,
+            premises: Premises::default(),
+            accounts: cheap(),
             able: |handle| handle,
             upstreams: Vec::new(),
             trust: Trust::default(),
@@ -150,8 +164,22 @@ impl TestApp {
             upstreams => upstreams,
         });
         let tier = TierParts::new(&files, &clock, setup.bans);
+        let identity = store.as_ref().map(|store| {
+            Identity::new(goblin_auth::identity::Parts {
+                store: store.clone(),
+                clock: clock.clone(),
+                keys: Some(signing_keys()),
+                premises: setup.premises.clone(),
+                page_url: format!("http://{address}"),
+                settings: setup.accounts.clone(),
+            })
+        });
+        let people = identity.clone().map(|identity| People {
+            identity,
+            local: (!setup.public).then(|| local_mode(address)),
+        });
         let access = match setup.surface {
-            Surface::Backend if !setup.keys => Access::Local(local_mode(address)),
+            Surface::Backend if !setup.keys => Access::People(people.unwrap()),
             Surface::Backend | Surface::Tier => Access::Tier(tier.guard.clone()),
         };
         let checks_run = Arc::new(AtomicUsize::new(0));
@@ -185,6 +213,7 @@ impl TestApp {
             draining,
             checks_run,
             tier,
+            identity,
             key,
             served,
             _files: files,
@@ -246,6 +275,22 @@ async fn memory_store(clock: &Clock) -> Store {
         ids: Ids::Random,
     };
     Store::open(options).await.unwrap()
+}
+
+/// Accounts whose passwords cost next to nothing.
+pub(crate) fn cheap() -> Settings {
+    Settings {
+        hash_cost: HashCost {
+            memory_kib: 64,
+            passes: 1,
+        },
+        ..Settings::default()
+    }
+}
+
+/// What access tokens of these tests are signed with.
+pub(crate) fn signing_keys() -> SigningKeys {
+    SigningKeys::new(&"a signing key for tests, long enough".to_owned().into(), &[]).unwrap()
 }
 
 fn local_mode(address: SocketAddr) -> LocalMode {

@@ -1,6 +1,8 @@
 //! The store against real files and real processes' worth of trouble.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod accounts;
+mod accounts_together;
 mod branches;
 #[allow(dead_code, reason = "stopping it is a test of the binary")]
 mod cluster;

@@ -54,6 +54,7 @@ async fn whole_life(desk: &Desk) {
     stranger_sees_nothing(desk, &chat, &turn).await;
     deleting(desk, &chat, &turn).await;
     booking(desk).await;
+    crate::accounts::letting_people_in(desk).await;
     migrating(desk).await;
     desk.store.close().await;
     assert!(desk.store.ping().await.is_err());

@@ -1,6 +1,5 @@
 //! `goblin status`, `goblin doctor` and `goblin version`: looking, changing nothing.
 
-use anyhow::Context;
 use goblin_core::model::ModelState;
 use goblin_core::status::{ModelStatus, PartState, SystemStatus};
 use goblin_core::upstream_status::{UpstreamState, UpstreamStatus};
@@ -22,9 +21,13 @@ pub(crate) async fn status(
     output: Output,
 ) -> anyhow::Result<bool> {
     let base = client::base(config, url);
-    let status = client::system_status(&base)
-        .await
-        .with_context(|| client::nobody(&base))?;
+    let status = client::system_status(&base).await.map_err(|error| {
+        if error.is::<client::SignInNeeded>() {
+            error
+        } else {
+            error.context(client::nobody(&base))
+        }
+    })?;
     if as_json {
         output.json(&status);
     } else {

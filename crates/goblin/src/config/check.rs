@@ -1,5 +1,6 @@
 //! From what was written to what can be used: every rule is applied, and all that is broken is reported at once.
 
+mod auth;
 mod database;
 mod policy;
 mod roster;
@@ -11,7 +12,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use goblin_auth::bans::BanPolicy;
+use goblin_auth::visit::OriginPattern;
 use goblin_core::policy::Policy;
+use goblin_store::key_file::Network;
 use goblin_store::store::Database;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -23,6 +26,7 @@ use crate::config::written::{Entry, Problem, Source, Written};
 
 pub(crate) use upstream::{Kind as UpstreamKind, UpstreamConfig, UpstreamServer, Way as UpstreamWay};
 
+pub(crate) use auth::AuthConfig;
 pub(crate) use roster::{RegistryConfig, RoleModel};
 pub(crate) use trust::TrustConfig;
 
@@ -31,6 +35,8 @@ pub(crate) use trust::TrustConfig;
 pub(crate) struct Config {
     /// The backend's surface.
     pub(crate) server: ServerConfig,
+    /// Accounts and signing in.
+    pub(crate) auth: AuthConfig,
     /// Logging.
     pub(crate) log: LogConfig,
     /// The data directory; it need not exist yet.
@@ -67,7 +73,9 @@ pub(crate) struct ServerConfig {
     /// Origins of a page served elsewhere.
     pub(crate) frontend_url: Vec<String>,
     /// Proxies whose forwarding headers are believed.
-    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// Origins of previews of the page.
+    pub(crate) preview: Option<OriginPattern>,
     /// Proves that a request came through the CDN.
     pub(crate) origin_secret: Option<SecretString>,
     /// Longest wait for a request's head.
@@ -171,6 +179,7 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
     let server = reader.server();
     let tier = reader.tier();
     let config = Config {
+        auth: reader.auth(),
         log: reader.log(),
         data_dir: reader.data_dir(environment),
         database: reader.database(environment),
@@ -332,19 +341,27 @@ impl Reader<'_> {
                 self.problem("server.frontend_url", format!("`{origin}` is not an origin. Write scheme and host only, like https://chat.example.org."));
             }
         }
-        let trusted_proxies = self.list("server.trusted_proxies");
-        for proxy in &trusted_proxies {
-            if !is_network(proxy) {
-                self.problem(
-                    "server.trusted_proxies",
-                    format!("`{proxy}` is neither an IP address nor a network like 10.0.0.0/8."),
-                );
+        let mut trusted_proxies = Vec::new();
+        for proxy in self.list("server.trusted_proxies") {
+            match proxy.parse() {
+                Ok(network) => trusted_proxies.push(network),
+                Err(why) => self.problem("server.trusted_proxies", why),
             }
+        }
+        let pattern = self.text("server.preview_origin_pattern");
+        let preview = pattern.as_deref().and_then(OriginPattern::parse);
+        if pattern.is_some() && preview.is_none() {
+            self.problem(
+                "server.preview_origin_pattern",
+                "it is no https origin with one `*` in the first part of its name, and something of your own before and \
+                 after it. Write it like https://goblin-*-team.vercel.app.",
+            );
         }
         ServerConfig {
             address: self.address("server.host", "server.port"),
             frontend_url,
             trusted_proxies,
+            preview,
             origin_secret: self.secret("server.origin_secret"),
             header_timeout: self.seconds("server.header_timeout_seconds"),
             body_timeout: self.seconds("server.body_timeout_seconds"),
@@ -479,15 +496,4 @@ fn is_origin(text: &str) -> bool {
         matches!(u.scheme(), "http" | "https")
             && u.origin().ascii_serialization() == text.trim_end_matches('/')
     })
-}
-
-fn is_network(text: &str) -> bool {
-    let (ip, bits) = text
-        .split_once('/')
-        .map_or((text, None), |(ip, bits)| (ip, Some(bits)));
-    let Ok(ip) = ip.parse::<IpAddr>() else {
-        return false;
-    };
-    let most = if ip.is_ipv4() { 32 } else { 128 };
-    bits.is_none_or(|b| b.parse::<u8>().is_ok_and(|b| b <= most))
 }

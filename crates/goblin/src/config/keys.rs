@@ -126,6 +126,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("server.origin_secret", Kind::Text)
         .env("ORIGIN_SECRET")
         .secret(),
+    key("server.preview_origin_pattern", Kind::Text).env("PREVIEW_ORIGIN_PATTERN"),
     key("server.header_timeout_seconds", HOUR),
     key("server.body_timeout_seconds", HOUR),
     key("server.answer_timeout_seconds", HOUR),
@@ -133,6 +134,24 @@ pub(crate) const KEYS: &[Key] = &[
     key("server.max_connections", Kind::Number(1, 1_000_000)),
     key("server.max_requests", Kind::Number(1, 1_000_000)),
     key("server.drain_seconds", Kind::Number(0, 3_600)),
+    key("auth.registration_open", Kind::Switch),
+    key("auth.session_idle_hours", Kind::Number(1, 8_760)),
+    key("auth.session_days", Kind::Number(1, 365)),
+    key("auth.token_minutes", Kind::Number(1, 60)),
+    key("auth.invitation_hours", Kind::Number(1, 8_760)),
+    key("auth.reset_minutes", Kind::Number(5, 10_080)),
+    key("auth.hash_memory_kib", Kind::Number(7_168, 1 << 20)),
+    key("auth.hash_passes", Kind::Number(1, 64)),
+    key("auth.hashes_at_once", Kind::Number(1, 64)),
+    key("auth.jwt_secret_key", Kind::Text)
+        .env("JWT_SECRET_KEY")
+        .secret(),
+    key("auth.jwt_current_key", Kind::Text)
+        .env("JWT_CURRENT_KEY")
+        .secret(),
+    key("auth.jwt_standby_key", Kind::Text)
+        .env("JWT_STANDBY_KEY")
+        .secret(),
     key("log.level", Kind::Word(LEVELS)).env("LOG_LEVEL"),
     key("log.format", Kind::Word(FORMATS)),
     key("data.dir", Kind::Text),
@@ -301,9 +320,6 @@ pub(crate) fn find(path: &str) -> Option<&'static Key> {
 /// Variables of features this version does not have. Set ones are reported, not silently ignored.
 pub(crate) const NOT_YET: &[&str] = &[
     "REDIS_URL",
-    "JWT_SECRET_KEY",
-    "JWT_CURRENT_KEY",
-    "JWT_STANDBY_KEY",
     "SETTINGS_ENCRYPTION_KEY",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
@@ -327,7 +343,6 @@ pub(crate) const NOT_YET: &[&str] = &[
     "SUPABASE_JWT_SECRET",
     "SENTRY_DSN",
     "POSTHOG_API_KEY",
-    "PREVIEW_ORIGIN_PATTERN",
     "SMTP_URL",
     "MAIL_FROM",
 ];

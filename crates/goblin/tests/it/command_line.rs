@@ -315,19 +315,6 @@ fn a_file_that_is_no_model_is_refused_with_the_reason() {
 }
 
 #[test]
-fn outside_local_mode_it_refuses_to_start_and_says_why() {
-    let home = home();
-    let environment = [("HOST", "0.0.0.0"), ("FRONTEND_URL", "https://chat.example.org")];
-    let output = run(home.path(), &["serve", "--port", "0"], &environment);
-    assert_eq!(output.status.code(), Some(1));
-    let text = stderr(&output);
-    assert!(
-        text.contains("0.0.0.0") && text.contains("FRONTEND_URL"),
-        "{text}"
-    );
-}
-
-#[test]
 fn a_stop_is_graceful_and_the_data_directory_is_free_again() {
     let home = home();
     let mut first = Running::start(home.path(), &["serve", "--port", "0"], &[]);

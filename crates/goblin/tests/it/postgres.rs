@@ -234,3 +234,46 @@ fn a_migration_killed_in_the_middle_leaves_nothing_and_the_next_one_does_it() {
     );
     assert_eq!(place.sql("SELECT COUNT(*) FROM processes"), "0");
 }
+
+#[test]
+fn copies_that_share_a_database_share_the_key_and_end_sign_ins_for_each_other() {
+    let place = place();
+    let elsewhere = |key: Option<&'static str>| {
+        let mut environment = vec![
+            ("DATABASE_URL", place.url.as_str()),
+            ("FRONTEND_URL", "https://chat.example.org"),
+        ];
+        environment.extend(key.map(|key| ("JWT_SECRET_KEY", key)));
+        environment
+    };
+    let refused = run(place.home.path(), &["serve", "--port", "0"], &elsewhere(None));
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains("JWT_SECRET_KEY"),
+        "{}",
+        stderr(&refused)
+    );
+
+    let key = Some("a key of more than thirty-two bytes");
+    let one = Running::start(place.home.path(), &["serve", "--port", "0"], &elsewhere(key));
+    let link = std::fs::read_to_string(place.home.path().join(".local/share/goblin/first-link")).unwrap();
+    let secret = link.trim().split_once('#').unwrap().1;
+    let body = serde_json::json!({"token": secret, "email": "owner@example.org", "password": "a few words in a row"});
+    let (status, signed_in) = crate::accounts::post(&one, "/auth/setup", &body);
+    assert_eq!(status, 200, "{signed_in}");
+    let token = &signed_in["access_token"];
+    let elsewhere_home = tempfile::tempdir().unwrap();
+    let two = Running::start(elsewhere_home.path(), &["serve", "--port", "0"], &elsewhere(key));
+    assert_eq!(crate::accounts::get(&two, "/api/chats", token), 200);
+    let bearer = format!("Bearer {}", token.as_str().unwrap());
+    assert_eq!(
+        one.ask("POST", "/auth/logout", &[("Authorization", &bearer)], "")
+            .0,
+        200
+    );
+    assert_eq!(
+        crate::accounts::get(&two, "/api/chats", token),
+        401,
+        "at once, everywhere"
+    );
+}

@@ -1,0 +1,145 @@
+//! What somebody may do to their own account.
+
+use goblin_core::account::{Account, LinkKind, Session, SessionKind};
+use goblin_core::error::ApiError;
+use goblin_store::accounts::{AccountRow, NewPassword};
+use goblin_store::chats::Page;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Identity, deed, fresh};
+use crate::cookie;
+use crate::email::Email;
+use crate::password::{Check, Password};
+use crate::principal::{Principal, SignedInAs};
+use crate::secret;
+use crate::visit::Visit;
+
+impl Identity {
+    /// The caller's account.
+    ///
+    /// # Errors
+    /// 401 when it is gone.
+    pub async fn account(&self, caller: &Principal) -> Result<Account, ApiError> {
+        Ok(self.row(caller).await?.account)
+    }
+
+    async fn row(&self, caller: &Principal) -> Result<AccountRow, ApiError> {
+        let found = self
+            .store()
+            .find_account(&caller.owner)
+            .await
+            .map_err(ApiError::from)?;
+        found.ok_or_else(super::over)
+    }
+
+    /// Sets another password. Every other sign-in ends, and a browser's own gets another cookie, which is returned as
+    /// the value of `Set-Cookie`.
+    ///
+    /// # Errors
+    /// 422 for a wrong current password and a new one that does not serve, 429 after too many.
+    pub async fn change_password(
+        &self,
+        caller: &Principal,
+        visit: &Visit,
+        current: &Password,
+        new: &str,
+    ) -> Result<Option<SecretString>, ApiError> {
+        let one = signed_in(caller)?;
+        let row = self.row(caller).await?;
+        let email = Email::parse(&row.account.email)?;
+        let chosen = Password::chosen("new_password", new, &email)?;
+        let tried = self.take_try(visit, Some((&email, true)))?;
+        if self.0.hasher.check(current, row.password_hash.as_deref()).await? == Check::Wrong {
+            return Err(ApiError::invalid(
+                "current_password",
+                "This is not the current password.",
+            ));
+        }
+        tried.give_back(self.now());
+        let hash = self.0.hasher.hash(&chosen).await?;
+        let (secret, secret_hash) = fresh()?;
+        let by_cookie = one.kind == SessionKind::Browser;
+        let new = NewPassword {
+            hash: &hash,
+            keep: Some((&one.session, by_cookie.then_some(secret_hash.as_str()))),
+        };
+        let audit = deed(&caller.owner, "password.changed", Some(&caller.owner.user), visit);
+        self.store()
+            .update_password(&caller.owner, &new, &audit)
+            .await
+            .map_err(ApiError::from)?;
+        let lifetime = self.settings().session_lifetime;
+        by_cookie
+            .then(|| cookie::set(visit.way, secret.expose_secret(), lifetime).map(SecretString::from))
+            .transpose()
+    }
+
+    /// Sets another password by a link an owner or admin made. Every sign-in ends; nobody is signed in by it.
+    ///
+    /// # Errors
+    /// 403 when the link is not good, 422 when the password does not serve.
+    pub async fn finish_reset(&self, visit: &Visit, secret: &str, password: &str) -> Result<(), ApiError> {
+        cookie::check_way(visit.way)?;
+        let tried = self.take_try(visit, None)?;
+        let link = self.good_link(secret, LinkKind::Reset).await?;
+        tried.give_back(self.now());
+        let row = self
+            .store()
+            .find_account(&link.owner)
+            .await
+            .map_err(ApiError::from)?;
+        let row = row.ok_or_else(|| ApiError::not_found("user"))?;
+        let chosen = Password::chosen_for("password", password, &row.email)?;
+        let hash = self.0.hasher.hash(&chosen).await?;
+        let audit = deed(&link.owner, "password.reset", Some(&link.owner.user), visit);
+        let done = self
+            .store()
+            .update_password_by_link(&secret::hash(secret), &hash, &audit)
+            .await;
+        done.map(|_| ()).map_err(ApiError::from)
+    }
+
+    /// The caller's sign-ins, last used first.
+    ///
+    /// # Errors
+    /// 422 for a cursor that is not ours.
+    pub async fn list_sessions(
+        &self,
+        caller: &Principal,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Session>, ApiError> {
+        Ok(self.store().list_sessions(&caller.owner, cursor, limit).await?)
+    }
+
+    /// Ends one of the caller's sign-ins.
+    ///
+    /// # Errors
+    /// 404.
+    pub async fn end_session(&self, caller: &Principal, visit: &Visit, id: &str) -> Result<(), ApiError> {
+        let audit = deed(&caller.owner, "session.ended", Some(id), visit);
+        Ok(self.store().end_session(&caller.owner, id, &audit).await?)
+    }
+
+    /// Ends all of the caller's sign-ins but this one. Returns how many.
+    ///
+    /// # Errors
+    /// When it cannot be saved.
+    pub async fn end_other_sessions(&self, caller: &Principal, visit: &Visit) -> Result<u64, ApiError> {
+        let one = signed_in(caller)?;
+        let audit = deed(&caller.owner, "sessions.ended", Some(&caller.owner.user), visit);
+        Ok(self
+            .store()
+            .end_sessions(&caller.owner, Some(&one.session), &audit)
+            .await?)
+    }
+}
+
+/// The sign-in of somebody who must have one.
+pub(super) fn signed_in(caller: &Principal) -> Result<&SignedInAs, ApiError> {
+    caller.signed_in_as().ok_or_else(|| {
+        ApiError::conflict(
+            "There are no accounts here yet: whoever sits at this machine is the owner. Make the first one.",
+        )
+    })
+}

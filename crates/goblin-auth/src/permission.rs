@@ -1,0 +1,121 @@
+//! Which role each route needs: one table, read for every request of somebody signed in. What is not in it is for
+//! owners only.
+
+use goblin_core::account::Role;
+use http::Method;
+
+/// The least role for a method of a route, by the route's template.
+pub fn least_role(method: &Method, route: &str) -> Role {
+    find(method, route).unwrap_or(Role::Owner)
+}
+
+/// Is the route in the table?
+pub fn is_listed(method: &Method, route: &str) -> bool {
+    find(method, route).is_some()
+}
+
+fn find(method: &Method, route: &str) -> Option<Role> {
+    let method = if *method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    let method = method.as_str();
+    TABLE
+        .iter()
+        .find(|(m, r, _)| *m == method && *r == route)
+        .map(|(_, _, role)| *role)
+}
+
+use Role::{Admin, Member, Viewer};
+
+const TABLE: &[(&str, &str, Role)] = &[
+    // One's own account.
+    ("GET", "/auth/me", Viewer),
+    ("POST", "/api/account/password", Viewer),
+    ("GET", "/api/account/sessions", Viewer),
+    ("DELETE", "/api/account/sessions", Viewer),
+    ("DELETE", "/api/account/sessions/{id}", Viewer),
+    // Looking.
+    ("GET", "/api/chats", Viewer),
+    ("GET", "/api/chats/{id}", Viewer),
+    ("GET", "/api/chats/{id}/turns", Viewer),
+    ("GET", "/api/turns/{id}", Viewer),
+    ("GET", "/api/turns/{id}/events", Viewer),
+    ("GET", "/api/turns/{id}/trace", Viewer),
+    ("GET", "/v1/traces", Viewer),
+    ("GET", "/v1/traces/{id}", Viewer),
+    ("GET", "/v1/models", Viewer),
+    ("GET", "/v1/models/{*id}", Viewer),
+    ("GET", "/api/status", Viewer),
+    ("GET", "/health/all", Viewer),
+    ("GET", "/chat/models", Viewer),
+    ("GET", "/chat/routing-info", Viewer),
+    ("GET", "/routing/providers", Viewer),
+    ("GET", "/routing/providers/{capability}", Viewer),
+    ("GET", "/routing/health", Viewer),
+    // A dry run: nobody is asked.
+    ("POST", "/api/route", Viewer),
+    ("POST", "/routing/route", Viewer),
+    // Asking, and keeping chats.
+    ("POST", "/v1/chat/completions", Member),
+    ("POST", "/api/chat/completions", Member),
+    ("POST", "/chat/completions", Member),
+    ("POST", "/v1/systemone", Member),
+    ("POST", "/api/chats", Member),
+    ("PATCH", "/api/chats/{id}", Member),
+    ("DELETE", "/api/chats/{id}", Member),
+    ("POST", "/api/chats/{id}/restore", Member),
+    ("POST", "/api/chats/{id}/turns", Member),
+    ("POST", "/api/turns/{id}/regenerate", Member),
+    ("POST", "/api/turns/{id}/edit", Member),
+    ("POST", "/api/turns/{id}/stop", Member),
+    ("POST", "/api/turns/{id}/feedback", Member),
+    // Other people's accounts.
+    ("GET", "/api/users", Admin),
+    ("PATCH", "/api/users/{id}", Admin),
+    ("DELETE", "/api/users/{id}/sessions", Admin),
+    ("POST", "/api/users/{id}/reset", Admin),
+    ("GET", "/api/invitations", Admin),
+    ("POST", "/api/invitations", Admin),
+    ("DELETE", "/api/invitations/{id}", Admin),
+    ("GET", "/api/audit", Admin),
+    ("GET", "/metrics", Admin),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn viewers_look_members_ask_and_what_is_not_listed_is_for_owners() {
+        assert_eq!(least_role(&Method::GET, "/api/chats"), Viewer);
+        assert_eq!(least_role(&Method::HEAD, "/api/chats"), Viewer);
+        assert_eq!(least_role(&Method::POST, "/api/chats/{id}/turns"), Member);
+        assert_eq!(least_role(&Method::POST, "/v1/chat/completions"), Member);
+        assert_eq!(least_role(&Method::PATCH, "/api/users/{id}"), Admin);
+        assert_eq!(least_role(&Method::POST, "/api/new"), Role::Owner);
+        assert_eq!(least_role(&Method::PUT, "/api/chats"), Role::Owner);
+    }
+
+    #[test]
+    fn nothing_that_asks_a_model_or_changes_others_is_open_to_viewers() {
+        for (method, route, role) in TABLE {
+            let own = route.starts_with("/api/account") || route.ends_with("/route");
+            assert!(*method == "GET" || own || *role > Viewer, "{method} {route}");
+            let others = ["/api/users", "/api/invitations", "/api/audit"];
+            assert!(
+                *role >= Admin || !others.iter().any(|o| route.starts_with(o)),
+                "{route}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_route_is_listed_twice() {
+        for (at, (method, route, _)) in TABLE.iter().enumerate() {
+            let again = TABLE[..at].iter().any(|(m, r, _)| m == method && r == route);
+            assert!(!again, "{method} {route}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! One's own account: its password and its sign-ins.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use goblin_auth::password::Password;
+use goblin_core::conversation::Problem;
+use goblin_core::error::ApiError;
+use http::header::SET_COOKIE;
+use http::{HeaderValue, StatusCode};
+use secrecy::ExposeSecret;
+
+use crate::app::AppState;
+use crate::caller::Caller;
+use crate::extract::{PathId, QueryFields, RawBody};
+use crate::fields::Fields;
+use crate::openapi::accounts::{EndedAnswer, PasswordChange, SessionPage, SessionShown};
+use crate::refusal::Refusal;
+
+/// Most bytes of a field; what it holds has narrower bounds of its own.
+const MAX_FIELD_BYTES: usize = 16 * 1024;
+
+/// Sets another password. Every other sign-in of the account ends; this one goes on, a browser's with another cookie.
+#[utoipa::path(
+    post, path = "/api/account/password", tag = "Account", security(("local" = [])),
+    request_body = PasswordChange,
+    responses(
+        (status = 204, description = "Set."),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn change_password(
+    State(app): State<AppState>,
+    caller: Caller,
+    RawBody(body): RawBody,
+) -> Result<Response, Refusal> {
+    let mut fields = Fields::parse(&body)?;
+    let current = fields.required_text("current_password", MAX_FIELD_BYTES)?;
+    let new = fields.required_text("new_password", MAX_FIELD_BYTES)?;
+    fields.finish()?;
+    let current = Password::presented("current_password", &current)?;
+    let (principal, visit) = (caller.principal(), caller.visit()?);
+    let cookie = app
+        .identity()?
+        .change_password(principal, visit, &current, &new)
+        .await?;
+    let Some(cookie) = cookie else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let mut cookie = HeaderValue::try_from(cookie.expose_secret()).map_err(ApiError::internal)?;
+    cookie.set_sensitive(true);
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response())
+}
+
+/// Lists the caller's sign-ins, last used first, a page at a time.
+#[utoipa::path(
+    get, path = "/api/account/sessions", tag = "Account", security(("local" = [])),
+    params(
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("limit" = Option<u32>, Query, description = "1–200 sign-ins; 50 when absent."),
+    ),
+    responses(
+        (status = 200, description = "A page.", body = SessionPage),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn list_sessions(
+    State(app): State<AppState>,
+    caller: Caller,
+    query: QueryFields,
+) -> Result<Json<SessionPage>, Refusal> {
+    let (cursor, limit) = query.page(50)?;
+    let principal = caller.principal();
+    let page = app
+        .identity()?
+        .list_sessions(principal, cursor.as_deref(), limit)
+        .await?;
+    let own = principal.signed_in_as().map(|one| one.session.as_str());
+    let shown = page.items.into_iter().map(|session| SessionShown {
+        current: own == Some(session.id.as_str()),
+        session,
+    });
+    Ok(Json(SessionPage {
+        items: shown.collect(),
+        next_cursor: page.next_cursor,
+    }))
+}
+
+/// Ends one of the caller's sign-ins, everywhere, at once.
+#[utoipa::path(
+    delete, path = "/api/account/sessions/{id}", tag = "Account", security(("local" = [])),
+    params(("id" = String, Path, description = "The sign-in.")),
+    responses(
+        (status = 204, description = "Ended."),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn end_session(
+    State(app): State<AppState>,
+    caller: Caller,
+    PathId(id): PathId,
+) -> Result<StatusCode, Refusal> {
+    let identity = app.identity()?;
+    identity
+        .end_session(caller.principal(), caller.visit()?, &id)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends all of the caller's sign-ins but the one this request is made with.
+#[utoipa::path(
+    delete, path = "/api/account/sessions", tag = "Account", security(("local" = [])),
+    responses(
+        (status = 200, description = "How many were ended.", body = EndedAnswer),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn end_other_sessions(
+    State(app): State<AppState>,
+    caller: Caller,
+) -> Result<Json<EndedAnswer>, Refusal> {
+    let identity = app.identity()?;
+    let ended = identity
+        .end_other_sessions(caller.principal(), caller.visit()?)
+        .await?;
+    Ok(Json(EndedAnswer { ended }))
+}

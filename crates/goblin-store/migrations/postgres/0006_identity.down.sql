@@ -1,0 +1,14 @@
+DROP TABLE audit;
+DROP TABLE links;
+DROP TABLE refresh_tokens;
+DROP TABLE sessions;
+ALTER TABLE tenants DROP COLUMN audit_hash;
+ALTER TABLE tenants DROP COLUMN audit_count;
+DROP INDEX users_email;
+ALTER TABLE users DROP COLUMN disabled_at;
+ALTER TABLE users DROP COLUMN role;
+ALTER TABLE users DROP COLUMN password_changed_at;
+ALTER TABLE users DROP COLUMN password_hash;
+ALTER TABLE users DROP COLUMN email_verified_at;
+ALTER TABLE users DROP COLUMN email_typed;
+ALTER TABLE users DROP COLUMN email;
