@@ -138,8 +138,10 @@ impl Cascade {
     }
 
     /// The kept answer is the answer after all.
-    pub(super) fn fall_back(&mut self, kept: Box<Attempt>, out: &mut Vec<Action>) {
+    pub(super) fn fall_back(&mut self, mut kept: Box<Attempt>, out: &mut Vec<Action>) {
         let asked = kept.safe;
+        // Its judge may have turned out to write words only since it was put aside: then nobody says that it is safe.
+        kept.safe |= !self.safety_acts(kept.rung);
         self.current = Some(kept);
         if !asked {
             self.ask_about_answer(out);
