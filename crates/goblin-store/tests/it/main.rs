@@ -1,13 +1,17 @@
 //! The store against real files and real processes' worth of trouble.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod backup;
+mod bad_backups;
 mod branches;
 #[allow(dead_code, reason = "stopping it is a test of the binary")]
 mod cluster;
 mod concurrency;
+mod content;
 mod data_dir;
 mod desk;
 mod download;
+mod faults;
 mod migrations;
 mod model_files;
 mod opening;
@@ -18,3 +22,4 @@ mod roster_file;
 mod story;
 mod traces;
 mod turn_log;
+mod verify;
