@@ -4,6 +4,7 @@
     reason = "a panic is how a test fails, also in what tests share"
 )]
 
+mod backup;
 mod bench;
 #[allow(dead_code, reason = "a proxy and TLS are the store's own tests")]
 #[path = "../../../goblin-store/tests/it/cluster.rs"]
