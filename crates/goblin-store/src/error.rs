@@ -99,6 +99,12 @@ pub enum StoreError {
     /// No space is left where the database lives.
     #[error("No space is left on the disk of the database. Free some, then try again.")]
     Full,
+    /// Nothing can be written there: the file or its disk, or a server that only repeats another one.
+    #[error(
+        "The database can only be read now ({0}). Give this user the right to write there, or name the server that \
+         may be written."
+    )]
+    ReadOnly(String),
     /// A row holds what no release ever wrote.
     #[error("The database holds a value that cannot be read: {0}")]
     Unreadable(String),
@@ -126,6 +132,8 @@ fn of_postgres(code: &str, error: &sqlx::Error) -> Option<StoreError> {
         // Could not be serialised, deadlock, a lock or a statement took too long, too many connections.
         "40001" | "40P01" | "55P03" | "57014" | "53300" => Some(StoreError::Busy),
         "53100" => Some(StoreError::Full),
+        // As a server answers that only repeats another one.
+        "25006" => Some(StoreError::ReadOnly(error.to_string())),
         // The server ends connections: told to, crashed, starting.
         "57P01" | "57P02" | "57P03" => Some(StoreError::Away(error.to_string())),
         _ => None,
@@ -136,6 +144,7 @@ pub(crate) const SQLITE_CORRUPT: i32 = 11;
 pub(crate) const SQLITE_NOTADB: i32 = 26;
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_LOCKED: i32 = 6;
+pub(crate) const SQLITE_READONLY: i32 = 8;
 const SQLITE_FULL: i32 = 13;
 
 impl From<sqlx::Error> for StoreError {
@@ -150,6 +159,7 @@ impl From<sqlx::Error> for StoreError {
             },
             (Some(SQLITE_BUSY | SQLITE_LOCKED), _) | (None, sqlx::Error::PoolTimedOut) => Self::Busy,
             (Some(SQLITE_FULL), _) => Self::Full,
+            (Some(SQLITE_READONLY), _) => Self::ReadOnly(error.to_string()),
             (None, sqlx::Error::Io(e)) => Self::Away(e.to_string()),
             _ => Self::Database(error),
         }
@@ -184,6 +194,12 @@ impl From<StoreError> for ApiError {
                 internal: Some(error.to_string()),
                 ..Self::unavailable("Nothing can be saved now: the server's disk is full. Tell its operator.")
             },
+            StoreError::ReadOnly(_) => Self {
+                internal: Some(error.to_string()),
+                ..Self::unavailable(
+                    "Nothing can be saved now: the server's database can only be read. Tell its operator.",
+                )
+            },
             _ => Self::internal(error),
         }
     }
@@ -201,6 +217,10 @@ mod tests {
         let hidden = ApiError::from(StoreError::Unreadable("chats.parameters_json".into()));
         assert!(!hidden.message.contains("parameters_json"));
         assert_eq!(hidden.status(true), 500);
-        assert_eq!(ApiError::from(StoreError::Full).status(true), 503);
+        for passing in [StoreError::Full, StoreError::ReadOnly("goblin.db".into())] {
+            let error = ApiError::from(passing);
+            assert_eq!(error.status(true), 503);
+            assert!(error.internal.is_some() && !error.message.contains("goblin.db"));
+        }
     }
 }

@@ -3,17 +3,19 @@
 //!
 //! The database is SQLite or PostgreSQL. Every statement is written once, for both: numbered parameters, text ids,
 //! 64-bit milliseconds, no function that only one of them has. What differs is kept in [`store`], [`schema`],
-//! [`postgres`], `sqlite` and `sql`.
+//! [`postgres`], `sqlite`, `sql` and `shape`.
 
 mod chat_rows;
 mod cursor;
 mod locked_file;
+mod shape;
 mod sql;
 mod sqlite;
 mod turn_rows;
 
 pub mod accounts;
 pub mod audit;
+pub mod backup;
 pub mod branches;
 pub mod chats;
 pub mod data_dir;
@@ -39,3 +41,4 @@ pub mod traces;
 pub mod turn_log;
 pub mod turns;
 pub mod usage;
+pub mod verify;

@@ -56,7 +56,8 @@ pub(crate) fn keep_owner(file: &Path, like: &Path) {
 #[cfg(not(unix))]
 pub(crate) fn keep_owner(_: &Path, _: &Path) {}
 
-fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
+/// A hidden name beside `path`, of this process's own.
+pub(crate) fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
     let name = path
         .file_name()
         .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;

@@ -14,10 +14,11 @@ use crate::sql::{Link, query};
 use crate::store::{Database, Store};
 
 /// A migration of one database.
-struct Migration {
+pub(crate) struct Migration {
     version: i64,
     name: &'static str,
-    up: &'static str,
+    /// The statements that make it.
+    pub(crate) up: &'static str,
     down: &'static str,
 }
 
@@ -95,6 +96,31 @@ impl Migration {
     fn checksum(&self) -> Vec<u8> {
         Sha384::digest(self.up.as_bytes()).to_vec()
     }
+
+    /// Runs it and records that.
+    async fn apply(&self, link: &mut Link) -> Result<(), StoreError> {
+        link.run_script(self.up).await.map_err(|e| failed(self, e))?;
+        query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES ($1, $2, TRUE, $3, 0)",
+        )
+        .bind(self.version)
+        .bind(self.name)
+        .bind(self.checksum())
+        .execute(link)
+        .await?;
+        Ok(())
+    }
+
+    /// Takes it back, and its record.
+    async fn take_back(&self, link: &mut Link) -> Result<(), StoreError> {
+        link.run_script(self.down).await.map_err(|e| failed(self, e))?;
+        query("DELETE FROM _sqlx_migrations WHERE version = $1")
+            .bind(self.version)
+            .execute(link)
+            .await?;
+        Ok(())
+    }
 }
 
 impl Store {
@@ -123,16 +149,7 @@ impl Store {
             let Some(next) = self.next_up(&applied, to)? else {
                 return link.rollback().await;
             };
-            link.run_script(next.up).await.map_err(|e| failed(next, e))?;
-            query(
-                "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-                 VALUES ($1, $2, TRUE, $3, 0)",
-            )
-            .bind(next.version)
-            .bind(next.name)
-            .bind(next.checksum())
-            .execute(&mut link)
-            .await?;
+            next.apply(&mut link).await?;
             link.commit().await?;
             tracing::info!(version = next.version, name = next.name, "applied a migration");
         }
@@ -151,23 +168,57 @@ impl Store {
             let Some(newest) = applied.last().map(|a| a.version).filter(|v| *v > to) else {
                 return link.commit().await;
             };
-            let known = self.migrations().iter().find(|m| m.version == newest);
-            let Some(migration) = known else {
-                return Err(StoreError::Migration(format!(
-                    "migration {newest} was made by a newer release, and only that release can take it back. Run its \
-                     `goblin migrate down --to {to}`"
-                )));
-            };
-            link.run_script(migration.down)
-                .await
-                .map_err(|e| failed(migration, e))?;
-            query("DELETE FROM _sqlx_migrations WHERE version = $1")
-                .bind(newest)
-                .execute(&mut link)
-                .await?;
+            let migration = self.known(newest, to)?;
+            migration.take_back(&mut link).await?;
             link.commit().await?;
             tracing::info!(version = newest, name = migration.name, "took a migration back");
         }
+    }
+
+    /// The migrations up to `version`, oldest first.
+    pub(crate) fn known_up_to(&self, version: i64) -> impl Iterator<Item = &'static Migration> {
+        self.migrations().iter().filter(move |m| m.version <= version)
+    }
+
+    /// Migration `version`, which is to be taken back on the way down to `to`.
+    fn known(&self, version: i64, to: i64) -> Result<&'static Migration, StoreError> {
+        let known = self.migrations().iter().find(|m| m.version == version);
+        known.ok_or_else(|| {
+            StoreError::Migration(format!(
+                "migration {version} was made by a newer release, and only that release can take it back. Run its \
+                 `goblin migrate down --to {to}`"
+            ))
+        })
+    }
+
+    /// Within a transaction that changes the schema: takes back every migration, with what their tables hold.
+    pub(crate) async fn take_everything_back(&self, link: &mut Link) -> Result<(), StoreError> {
+        self.make_record(link).await?;
+        for applied in list_applied(link).await?.iter().rev() {
+            self.known(applied.version, 0)?.take_back(link).await?;
+        }
+        Ok(())
+    }
+
+    /// Within a transaction that changes the schema: applies the migrations above `from`, up to `to`.
+    pub(crate) async fn apply_between(&self, link: &mut Link, from: i64, to: i64) -> Result<(), StoreError> {
+        for migration in self.known_up_to(to).filter(|m| m.version > from) {
+            migration.apply(link).await?;
+        }
+        Ok(())
+    }
+
+    /// The newest migration that was applied, known here or not; 0 before the first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn newest_applied(&self) -> Result<i64, StoreError> {
+        Ok(self.applied().await?.last().map_or(0, |a| a.version))
+    }
+
+    /// The same within a transaction on a database that has a record of migrations.
+    pub(crate) async fn newest_recorded(&self, link: &mut Link) -> Result<i64, StoreError> {
+        Ok(list_applied(link).await?.last().map_or(0, |a| a.version))
     }
 
     /// Every migration known or applied, oldest first.
@@ -269,7 +320,8 @@ impl Store {
         Ok(applied)
     }
 
-    async fn make_record(&self, link: &mut Link) -> Result<(), StoreError> {
+    /// Makes the table of applied migrations where there is none.
+    pub(crate) async fn make_record(&self, link: &mut Link) -> Result<(), StoreError> {
         link.run_script(match self.database() {
             Database::Postgres(_) => POSTGRES_RECORD,
             Database::File(_) | Database::Memory => SQLITE_RECORD,

@@ -115,7 +115,8 @@ pub(crate) enum Arg<'q> {
     Text(Option<std::borrow::Cow<'q, str>>),
     Number(Option<i64>),
     Switch(Option<bool>),
-    Bytes(Vec<u8>),
+    Real(Option<f64>),
+    Bytes(Option<Vec<u8>>),
 }
 
 macro_rules! argument {
@@ -140,7 +141,7 @@ argument! {
     i64 => value Self::Number(Some(value));
     Option<i64> => value Self::Number(value);
     Option<bool> => value Self::Switch(value);
-    Vec<u8> => value Self::Bytes(value);
+    Vec<u8> => value Self::Bytes(Some(value));
 }
 
 /// A statement with its arguments.
@@ -169,6 +170,7 @@ macro_rules! bound {
                 Arg::Text(text) => bound.bind(text.as_deref()),
                 Arg::Number(number) => bound.bind(number),
                 Arg::Switch(switch) => bound.bind(switch),
+                Arg::Real(real) => bound.bind(real),
                 Arg::Bytes(bytes) => bound.bind(bytes),
             };
         }

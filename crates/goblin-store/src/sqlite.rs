@@ -1,5 +1,8 @@
 //! Opening an SQLite file: made when absent, looked at before anything is written, one writer and several readers.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,7 +11,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use crate::error::{SQLITE_CORRUPT, SQLITE_NOTADB, StoreError, sqlite_code};
+use crate::error::{SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_READONLY, StoreError, sqlite_code};
 
 /// Where one waits for a lock or a free connection at most, before [`StoreError::Busy`].
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -131,6 +134,7 @@ fn refused(path: &Path, error: sqlx::Error) -> StoreError {
             file: path.display().to_string(),
             reason: plain_reason(&error),
         },
+        Some(SQLITE_READONLY) => cannot_open(path, plain_reason(&error)),
         _ => match StoreError::from(error) {
             StoreError::Database(e) => cannot_open(path, plain_reason(&e)),
             other => other,

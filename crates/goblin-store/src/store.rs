@@ -286,7 +286,18 @@ impl Store {
     /// PostgreSQL it must lock what it reads before it changes it ([`crate::sql::Query::locking`]).
     pub(crate) async fn begin_write(&self) -> Result<Link, StoreError> {
         match &self.0.pools {
-            Pools::Sqlite { writer, .. } => Ok(writer.begin_with("BEGIN IMMEDIATE").await?.into()),
+            Pools::Sqlite { writer, .. } => {
+                let begun = writer.begin_with("BEGIN IMMEDIATE").await;
+                // When the disk is full SQLite itself takes a transaction back, and the driver goes on counting it: on
+                // that connection none would begin any more.
+                if let (Err(sqlx::Error::InvalidSavePointStatement), Database::File(_)) =
+                    (&begun, &self.0.database)
+                {
+                    writer.acquire().await?.close().await?;
+                    return Ok(writer.begin_with("BEGIN IMMEDIATE").await?.into());
+                }
+                Ok(begun?.into())
+            }
             Pools::Postgres { pool, pooled, .. } => Ok(named(pool.begin().await?.into(), *pooled)),
         }
     }
@@ -294,21 +305,61 @@ impl Store {
     /// A transaction that changes the schema, and the only one: others wait for its end. The lock belongs to the
     /// transaction, so it goes with the process, and a pooling proxy does not matter to it.
     pub(crate) async fn begin_migration(&self) -> Result<Link, StoreError> {
-        let Pools::Postgres { direct, .. } = &self.0.pools else {
+        if !self.0.database.is_shared() {
+            return self.begin_write().await;
+        }
+        let mut link = self.begin_direct("BEGIN").await?;
+        link.run_script(
+            "SET LOCAL lock_timeout = '5min'; SET LOCAL client_min_messages = warning; \
+             SELECT pg_advisory_xact_lock(7452087310946713);",
+        )
+        .await?;
+        Ok(link)
+    }
+
+    /// A transaction that reads the whole database as it is at one moment, however long that takes. The schema does not
+    /// change meanwhile: on PostgreSQL a migration waits for its end.
+    pub(crate) async fn begin_snapshot(&self) -> Result<Link, StoreError> {
+        if !self.0.database.is_shared() {
+            return self.begin_read().await;
+        }
+        loop {
+            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            let mut link = self.begin_direct(begin).await?;
+            let row = query("SELECT pg_try_advisory_xact_lock_shared(7452087310946713) AS free")
+                .fetch_one(&mut link)
+                .await?;
+            if row.get("free")? {
+                link.run_script("SET LOCAL lock_timeout = '5min'").await?;
+                return Ok(link);
+            }
+            // What it sees is from before the migration that runs; it begins again after that one.
+            link.rollback().await?;
+            let mut waiting = self.begin_direct("BEGIN").await?;
+            waiting
+                .run_script(
+                    "SET LOCAL lock_timeout = '5min'; SELECT pg_advisory_xact_lock_shared(7452087310946713);",
+                )
+                .await?;
+            waiting.rollback().await?;
+        }
+    }
+
+    /// A transaction on the way past a pooling proxy, without a limit on its time. PostgreSQL only.
+    async fn begin_direct(&self, begin: &'static str) -> Result<Link, StoreError> {
+        let (Pools::Postgres { direct, .. }, Database::Postgres(postgres)) =
+            (&self.0.pools, &self.0.database)
+        else {
             return self.begin_write().await;
         };
-        let begun = direct.begin().await.map_err(StoreError::from);
-        if let (Err(StoreError::Busy | StoreError::Away(_)), Database::Postgres(postgres)) =
-            (&begun, &self.0.database)
-        {
+        let begun = direct.begin_with(begin).await.map_err(StoreError::from);
+        if let Err(StoreError::Busy | StoreError::Away(_)) = &begun {
             // Why, as a connection of its own learns it.
             postgres.reach_direct(PING).await?;
         }
         let mut link = Link::from(begun?).without_names();
         link.run_script(
-            "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '5min'; \
-             SET LOCAL client_min_messages = warning; \
-             SELECT pg_advisory_xact_lock(7452087310946713);",
+            "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;",
         )
         .await?;
         Ok(link)

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and the words that teach it.
 
+mod backup;
 mod eval;
 mod keys;
 mod roster;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Request;
 
+pub(crate) use backup::{Backup, Restore};
 pub(crate) use eval::{Eval, EvalReport, EvalRun};
 pub(crate) use keys::{CreateKey, Expiry, Keys};
 pub(crate) use roster::{Bench, RosterCommand};
@@ -85,6 +87,10 @@ pub(crate) enum Command {
     /// The database's schema
     #[command(subcommand)]
     Migrate(Migrate),
+    /// Everything the database holds in one sealed file, while goblin runs
+    Backup(Backup),
+    /// Put what `goblin backup` wrote into the database, of either kind
+    Restore(Restore),
     /// Why an answer came from where it came from
     #[command(subcommand)]
     Trace(TraceCommand),
@@ -231,8 +237,13 @@ pub(crate) enum Migrate {
         #[arg(long)]
         json: bool,
     },
-    /// Compare what was applied with what this release has (exit code 1 when anything is missing or differs)
-    Verify,
+    /// Compare the migrations and every table, column, index and key with those of this release (exit code 1 when
+    /// anything is missing or differs)
+    Verify {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command, Models};
-use crate::command::pull::Interrupted;
+use crate::command::Interrupted;
 use crate::config::{Config, Environment, Loaded};
 use crate::output::{Output, complain};
 use crate::up::Mode;
@@ -117,6 +117,8 @@ async fn look(command: &Command, config: &Config, output: Output) -> anyhow::Res
         Command::Trace(command) => command::trace::run(command, config, output).await,
         Command::Eval(command) => command::eval::run(command, config, output).await,
         Command::Doctor { json } => command::look::doctor(config, *json, output).await,
+        Command::Backup(asked) => command::backup::take(asked, config, output).await,
+        Command::Restore(asked) => command::backup::put_back(asked, config, output).await,
         Command::Migrate(command) => command::migrate::run(command, config, output).await,
         Command::Models(Models::Roster(command)) => command::roster::run(command, config, output).await,
         Command::Models(command) => command::models::run(command, config, output).map(|()| true),

@@ -22,7 +22,7 @@ on_both_kept! {
 }
 
 /// Far longer than anything here takes.
-const HANG: Duration = Duration::from_secs(120);
+pub(crate) const HANG: Duration = Duration::from_secs(120);
 
 async fn fifty_writers_at_once_are_never_told_that_the_database_is_locked(desk: &Desk) {
     let open = || StoreOptions {

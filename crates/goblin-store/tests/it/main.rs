@@ -3,14 +3,18 @@
 
 mod accounts;
 mod accounts_together;
+mod backup;
+mod bad_backups;
 mod branches;
 #[allow(dead_code, reason = "stopping it is a test of the binary")]
 mod cluster;
 mod concurrency;
+mod content;
 mod data_dir;
 mod desk;
 mod download;
 mod judge_records;
+mod faults;
 mod migrations;
 mod model_files;
 mod opening;
@@ -21,3 +25,4 @@ mod roster_file;
 mod story;
 mod traces;
 mod turn_log;
+mod verify;

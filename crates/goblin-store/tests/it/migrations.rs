@@ -1,51 +1,25 @@
 //! The schema on its way up and down, with data in it, by several at once, and given up in the middle.
 
-use goblin_core::clock::Clock;
-use goblin_core::id::Ids;
 use goblin_store::error::StoreError;
 use goblin_store::schema::NEWEST;
-use goblin_store::store::{Database, Store, StoreOptions};
+use goblin_store::store::{Database, Store};
 use goblin_store::turns::Parent;
 use tokio::task::JoinSet;
 
 use crate::concurrency::polled_at_most;
+use crate::content::{columns_at, content, fill, options, tamper};
 use crate::desk::{Desk, complete, on_both_kept, postgres};
 
 on_both_kept! {
     every_step_down_and_up_again_keeps_what_is_below_it,
+    with_rows_in_every_table_down_and_up_keeps_every_row_below,
     a_migration_with_another_text_is_found_and_refused,
     what_a_newer_release_applied_only_it_takes_back,
-}
-
-fn options(database: &Database) -> StoreOptions {
-    StoreOptions {
-        database: database.clone(),
-        clock: Clock::System,
-        ids: Ids::Random,
-    }
 }
 
 async fn applied(store: &Store) -> usize {
     let all = store.migration_status().await.unwrap();
     all.iter().filter(|m| m.applied).count()
-}
-
-/// Runs a statement past the store.
-async fn tamper(desk: &Desk, statement: &'static str) {
-    match desk.store.database() {
-        Database::Postgres(_) => {
-            let place = desk.store.database().to_string();
-            let name = place.rsplit('/').next().unwrap();
-            crate::desk::cluster().sql(name, statement);
-        }
-        other => {
-            let file = sqlx::SqlitePool::connect(&format!("sqlite:{other}"))
-                .await
-                .unwrap();
-            sqlx::query(statement).execute(&file).await.unwrap();
-            file.close().await;
-        }
-    }
 }
 
 async fn every_step_down_and_up_again_keeps_what_is_below_it(desk: &Desk) {
@@ -83,11 +57,33 @@ async fn every_step_down_and_up_again_keeps_what_is_below_it(desk: &Desk) {
     }
 }
 
+async fn with_rows_in_every_table_down_and_up_keeps_every_row_below(desk: &Desk) {
+    fill(desk).await;
+    let database = desk.store.database();
+    for down_to in (0..NEWEST).rev() {
+        let below = columns_at(down_to).await;
+        let before = content(database, &below).await;
+        desk.store.migrate_down(down_to).await.unwrap();
+        assert_eq!(content(database, &below).await, before, "down to {down_to}");
+        desk.store.migrate_up(None).await.unwrap();
+        assert_eq!(
+            content(database, &below).await,
+            before,
+            "down to {down_to} and up"
+        );
+        let found = desk.store.verify().await.unwrap().differences;
+        assert!(found.is_empty(), "down to {down_to} and up: {found:?}");
+    }
+    let all = columns_at(NEWEST).await;
+    let left = content(database, &all).await;
+    assert_eq!(left["tenants"].len(), 1, "as on the first day");
+}
+
 async fn a_migration_with_another_text_is_found_and_refused(desk: &Desk) {
     let sound = desk.store.migration_status().await.unwrap();
     assert!(sound.iter().all(|m| m.applied && m.known && !m.changed));
     tamper(
-        desk,
+        desk.store.database(),
         "UPDATE _sqlx_migrations SET checksum = (SELECT checksum FROM _sqlx_migrations WHERE version = 1)
          WHERE version = 2",
     )
@@ -105,7 +101,7 @@ async fn a_migration_with_another_text_is_found_and_refused(desk: &Desk) {
 
 async fn what_a_newer_release_applied_only_it_takes_back(desk: &Desk) {
     tamper(
-        desk,
+        desk.store.database(),
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          SELECT version + 1, 'later', TRUE, checksum, 0 FROM _sqlx_migrations ORDER BY version DESC LIMIT 1",
     )
@@ -120,7 +116,11 @@ async fn what_a_newer_release_applied_only_it_takes_back(desk: &Desk) {
     assert!(refused.contains("newer release"), "{refused}");
     assert_eq!(applied(&known).await as i64, NEWEST + 1, "nothing was taken back");
 
-    tamper(desk, "UPDATE schema_floor SET lowest_known = 1000").await;
+    tamper(
+        desk.store.database(),
+        "UPDATE schema_floor SET lowest_known = 1000",
+    )
+    .await;
     let error = Store::open(options(desk.store.database()))
         .await
         .expect_err("refused");

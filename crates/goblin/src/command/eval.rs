@@ -21,7 +21,7 @@ use crate::output::Output;
 ///
 /// # Errors
 ///
-/// [`crate::command::pull::Interrupted`]; else a sentence with what to do.
+/// [`crate::command::Interrupted`]; else a sentence with what to do.
 pub(crate) async fn run(command: &Eval, config: &Config, output: Output) -> anyhow::Result<bool> {
     match command {
         Eval::Run(wanted) => ask(wanted, config, output).await,

@@ -6,7 +6,7 @@ use goblin_core::id::Ids;
 use goblin_store::data_dir::DataDir;
 use goblin_store::schema::MigrationState;
 use goblin_store::store::{Database, Store, StoreOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::Migrate;
 use crate::config::Config;
@@ -49,27 +49,63 @@ async fn change(command: &Migrate, store: &Store, output: Output) -> anyhow::Res
     match command {
         Migrate::Up { to } => store.migrate_up(*to).await?,
         Migrate::Down { to, yes } => down(store, *to, *yes).await?,
-        Migrate::Status { .. } | Migrate::Verify => {}
+        Migrate::Status { .. } => {}
+        Migrate::Verify { json } => return verify(store, *json, output).await,
     }
     let all = store.migration_status().await?;
     if let Migrate::Status { json: true } = command {
-        let rows: Vec<_> = all
-            .iter()
-            .map(|m| {
-                json!({"version": m.version, "name": m.name, "applied": m.applied, "known": m.known,
-                       "changed": m.changed})
-            })
-            .collect();
-        output.json(&rows);
-        return Ok(true);
+        output.json(&described(&all));
+    } else {
+        print(all, output);
     }
-    let sound = all.iter().all(|m| m.applied && !m.changed);
+    Ok(true)
+}
+
+fn described(all: &[MigrationState]) -> Value {
+    let each = all.iter().map(|m| {
+        json!({"version": m.version, "name": m.name, "applied": m.applied, "known": m.known, "changed": m.changed})
+    });
+    each.collect()
+}
+
+fn print(all: Vec<MigrationState>, output: Output) {
     let rows = all.into_iter().map(|m| {
         let state = state(&m).to_owned();
         vec![m.version.to_string(), m.name, state]
     });
     output.table(&["NUMBER", "NAME", "STATE"], rows.collect());
-    Ok(sound || !matches!(command, Migrate::Verify))
+}
+
+async fn verify(store: &Store, as_json: bool, output: Output) -> anyhow::Result<bool> {
+    let found = store.verify().await?;
+    let sound = found.differences.is_empty();
+    if as_json {
+        let differences = found.differences.iter().map(|d| {
+            let table = Some(&d.table).filter(|t| !t.is_empty());
+            json!({"table": table, "sentence": d.sentence})
+        });
+        output.json(&json!({
+            "sound": sound,
+            "migrations": described(&found.migrations),
+            "differences": differences.collect::<Vec<_>>(),
+        }));
+        return Ok(sound);
+    }
+    print(found.migrations, output);
+    output.line("");
+    for difference in &found.differences {
+        output.line(format_args!("- {}", difference.sentence));
+    }
+    if sound {
+        output.line("Tables, columns, indexes and keys are as the migrations make them.");
+    } else {
+        output.line(format_args!(
+            "\n{} difference(s). `goblin migrate up` applies what is missing; a backup restored into an empty database has \
+             the schema of the migrations again.",
+            found.differences.len()
+        ));
+    }
+    Ok(sound)
 }
 
 fn state(migration: &MigrationState) -> &'static str {

@@ -3,7 +3,6 @@
 mod progress;
 mod transfer;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use goblin_store::ollama_store;
 use goblin_store::private_file::write_private;
 use serde_json::json;
 
+use crate::command::Interrupted;
 use crate::config::Config;
 use crate::machine;
 use crate::model_choice::list_models;
@@ -31,18 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest name of a licence that is shown, in characters.
 const MAX_LICENCE_NAME: usize = 80;
-
-/// The person stopped it. What is there can be gone on with.
-#[derive(Debug)]
-pub(crate) struct Interrupted;
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Stopped. What has come is kept: the same command goes on there.")
-    }
-}
-
-impl std::error::Error for Interrupted {}
 
 /// A model to be fetched.
 pub(crate) struct Wish {
@@ -125,7 +113,7 @@ impl Puller {
         }
         tokio::select! {
             done = self.pull_all(wishes) => done,
-            _ = tokio::signal::ctrl_c() => Err(Interrupted.into()),
+            _ = tokio::signal::ctrl_c() => Err(Interrupted::CAN_GO_ON.into()),
         }
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// Where chats are kept.
     pub(crate) database: Database,
+    /// With what backups are sealed; without one, whoever makes them is asked.
+    pub(crate) backup_passphrase: Option<SecretString>,
     /// The model that answers when none is named.
     pub(crate) default_model: Option<String>,
     /// The embedded engine.
@@ -183,6 +185,7 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
         log: reader.log(),
         data_dir: reader.data_dir(environment),
         database: reader.database(environment),
+        backup_passphrase: reader.secret("backup.passphrase"),
         default_model: reader.text("models.default"),
         engine: reader.engine(),
         upstream: reader.upstream(),

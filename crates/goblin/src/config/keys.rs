@@ -163,6 +163,9 @@ pub(crate) const KEYS: &[Key] = &[
     key("database.connections", Kind::Number(1, 1_000)),
     key("database.wait_seconds", HOUR),
     key("database.statement_timeout_seconds", HOUR),
+    key("backup.passphrase", Kind::Text)
+        .env("GOBLIN_BACKUP_PASSPHRASE")
+        .secret(),
     key("models.default", Kind::Text),
     key("engine.enabled", Kind::Switch),
     key("engine.model", Kind::Text),

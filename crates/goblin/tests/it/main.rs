@@ -5,6 +5,7 @@
 )]
 
 mod accounts;
+mod backup;
 mod bench;
 #[allow(dead_code, reason = "a proxy and TLS are the store's own tests")]
 #[path = "../../../goblin-store/tests/it/cluster.rs"]

@@ -15,13 +15,13 @@ fn cluster() -> &'static Cluster {
 }
 
 /// A home and an empty database.
-struct Place {
-    home: tempfile::TempDir,
+pub(crate) struct Place {
+    pub(crate) home: tempfile::TempDir,
     database: String,
-    url: String,
+    pub(crate) url: String,
 }
 
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     let database = cluster().new_database();
     Place {
         home: tempfile::tempdir().unwrap(),
@@ -31,15 +31,15 @@ fn place() -> Place {
 }
 
 impl Place {
-    fn run(&self, arguments: &[&str]) -> std::process::Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> std::process::Output {
         run(self.home.path(), arguments, &[("DATABASE_URL", &self.url)])
     }
 
-    fn done(&self, arguments: &[&str]) -> String {
+    pub(crate) fn done(&self, arguments: &[&str]) -> String {
         printed_well(&self.run(arguments), arguments)
     }
 
-    fn serve(&self) -> Running {
+    pub(crate) fn serve(&self) -> Running {
         Running::start(
             self.home.path(),
             &["serve", "--port", "0"],
@@ -47,8 +47,36 @@ impl Place {
         )
     }
 
-    fn sql(&self, statement: &str) -> String {
+    pub(crate) fn sql(&self, statement: &str) -> String {
         cluster().sql(&self.database, statement)
+    }
+
+    /// Keeps a table locked until what is returned is dropped.
+    pub(crate) fn lock(&self, table: &str) -> (Child, ChildStdin) {
+        let mut psql = cluster()
+            .psql(&self.database)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = psql.stdin.take().unwrap();
+        writeln!(input, "BEGIN; LOCK TABLE {table}; SELECT 'locked';").unwrap();
+        let mut said = String::new();
+        BufReader::new(psql.stdout.take().unwrap())
+            .read_line(&mut said)
+            .unwrap();
+        assert_eq!(said.trim(), "locked");
+        (psql, input)
+    }
+
+    /// Returns once a statement waits for a lock.
+    pub(crate) fn until_one_waits(&self) {
+        until("a statement waits for the lock", || {
+            let waiting = self.sql(
+                "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+            );
+            (waiting == "1").then_some(())
+        });
     }
 
     fn applied(&self) -> Vec<bool> {
@@ -186,42 +214,19 @@ fn ten_processes_that_start_together_migrate_once() {
     assert_eq!(place.sql("SELECT COUNT(*) FROM tenants"), "1");
 }
 
-/// Keeps a table locked until dropped.
-fn lock(place: &Place, table: &str) -> (Child, ChildStdin) {
-    let mut psql = cluster()
-        .psql(&place.database)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = psql.stdin.take().unwrap();
-    writeln!(input, "BEGIN; LOCK TABLE {table}; SELECT 'locked';").unwrap();
-    let mut said = String::new();
-    BufReader::new(psql.stdout.take().unwrap())
-        .read_line(&mut said)
-        .unwrap();
-    assert_eq!(said.trim(), "locked");
-    (psql, input)
-}
-
 #[test]
 fn a_migration_killed_in_the_middle_leaves_nothing_and_the_next_one_does_it() {
     let place = place();
     place.done(&["migrate", "up", "--to", "3"]);
     // Its first statement makes a table, its second one waits for this lock.
-    let (mut holder, input) = lock(&place, "turns");
+    let (mut holder, input) = place.lock("turns");
     let mut cut = goblin(place.home.path())
         .args(["migrate", "up"])
         .env("DATABASE_URL", &place.url)
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    until("the migration waits for the lock", || {
-        let waiting = place.sql(
-            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        );
-        (waiting == "1").then_some(())
-    });
+    place.until_one_waits();
     cut.kill().unwrap();
     cut.wait().unwrap();
     drop(input);

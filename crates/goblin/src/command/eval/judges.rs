@@ -28,7 +28,7 @@ use tokio::time::interval;
 use super::cases::{self, Cases};
 use super::progress::Progress;
 use crate::cli::EvalRun;
-use crate::command::pull::Interrupted;
+use crate::command::Interrupted;
 use crate::config::Config;
 use crate::embedded::Embedded;
 use crate::output::complain;
@@ -64,7 +64,7 @@ pub(super) async fn run(
     let dispatch = wiring::dispatch(&process, None, providers, Arc::default());
     let done = tokio::select! {
         done = with(&dispatch, wanted, sets, dir, &process) => done,
-        _ = tokio::signal::ctrl_c() => Err(Interrupted.into()),
+        _ = tokio::signal::ctrl_c() => Err(Interrupted::CAN_GO_ON.into()),
     };
     process.draining.cancel();
     embedded.stop().await;

@@ -1,0 +1,111 @@
+"""What the store's calls cost with few rows and with many, on SQLite and PostgreSQL. See README.md."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from statistics import median
+
+import report
+import stats
+
+# Most that a call may cost with many rows, against few.
+AIM = 1.5
+# Filling two databases with millions of rows takes minutes; a run that hangs ends here.
+LIMIT_SECONDS = 3600
+QUIET_LOAD = 0.5
+HEAD = ["what", "few rows", "many rows", "many ÷ few (min–max)", "aim"]
+TOGETHER_HEAD = ["turns at once", "time", "failed", "aim"]
+
+
+def arguments():
+    """What may be asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of each table in the large databases")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds, each of which gives one ratio")
+    parser.add_argument("--calls", type=int, default=200, help="calls in each round, of which the median is taken")
+    parser.add_argument("--smoke", action="store_true", help="a little of everything; the numbers mean nothing")
+    parser.add_argument("--results", type=Path, help="also write the tables between the markers of this file")
+    args = parser.parse_args()
+    if args.smoke:
+        args.rows, args.rounds, args.calls = 10_000, 1, 20
+    if min(args.rows, args.rounds, args.calls) < 1:
+        parser.error("--rows, --rounds and --calls must be at least 1")
+    return args
+
+
+def measure(args):
+    """Runs the benchmark's program, which was built before."""
+    sizes = ["--rows", str(args.rows), "--rounds", str(args.rounds), "--calls", str(args.calls)]
+    command = ["cargo", "bench", "--quiet", "--locked", "-p", "goblin-store", "--bench", "store", "--", *sizes]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=LIMIT_SECONDS, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def cost_rows(measured):
+    """The lines of the first table."""
+    rows = []
+    for call in measured:
+        spread = stats.Spread.of([many / few for few, many in zip(call["few_us"], call["many_us"], strict=True)])
+        kept = round(spread.median, 2) <= AIM
+        rows.append(
+            [
+                f"{call['engine']}: {call['what']}",
+                f"{median(call['few_us']):.0f} µs",
+                f"{median(call['many_us']):.0f} µs",
+                str(spread),
+                f"{'met' if kept else 'MISS'} (aim ≤ {AIM:.1f})",
+            ]
+        )
+    return rows
+
+
+def together_rows(together):
+    """The lines of the second table."""
+    return [
+        [
+            f"{case['engine']}: {case['turns']}",
+            f"{case['seconds']:.2f} s",
+            str(case["failed"]) if not case["failed"] else f"{case['failed']}: {case['first']}",
+            f"{'met' if not case['failed'] else 'MISS'} (aim 0 failed)",
+        ]
+        for case in together
+    ]
+
+
+def main():
+    args = arguments()
+    load = os.getloadavg()[0]
+    began = datetime.now(timezone.utc)
+    found = measure(args)
+    seconds = (datetime.now(timezone.utc) - began).total_seconds()
+    facts = [
+        ("run", f"{began:%Y-%m-%d %H:%M} UTC, {found['rounds']} rounds of {found['calls']} calls, {seconds:.0f} s"),
+        ("machine", f"{report.machine()}; load {load:.2f} before the start"),
+        ("rows", f"{found['few']:,} and {found['many']:,} in each of chats, turns and usage, all of one user"),
+        ("databases", "SQLite in a file, with its write-ahead log; PostgreSQL of the tests, which does not wait for the disk"),
+    ]
+    costs, together = cost_rows(found["measured"]), together_rows(found["together"])
+    notes = [] if load <= QUIET_LOAD else [f"The machine was not quiet: load {load:.2f} before the start."]
+    if args.smoke:
+        notes.append("A smoke run: the numbers mean nothing.")
+    for name, text in facts:
+        print(f"{name}: {text}")
+    print(f"\n{report.plain_table(HEAD, costs)}\n\n{report.plain_table(TOGETHER_HEAD, together)}")
+    print("".join(f"\n{note}" for note in notes))
+    if args.results:
+        section = "\n".join(
+            [f"- {name}: {text}" for name, text in facts]
+            + ["", report.markdown_table(HEAD, costs), "", report.markdown_table(TOGETHER_HEAD, together)]
+            + ([""] + [f"- {note}" for note in notes] if notes else [])
+        )
+        document = args.results.read_text(encoding="utf-8")
+        args.results.write_text(report.put_between_markers(document, section, "store"), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
