@@ -133,15 +133,18 @@ fn shown_width(text: &str) -> usize {
         .count()
 }
 
-/// `23.4 GiB`, `93.8 MiB`.
+/// `23.4 GiB`, `93.8 MiB`, `0.9 KiB`.
 pub(crate) fn bytes(n: u64) -> String {
     const GIB: f64 = (1u64 << 30) as f64;
     const MIB: f64 = (1u64 << 20) as f64;
+    const KIB: f64 = 1024.0;
     let n = n as f64;
     if n >= GIB {
         format!("{:.1} GiB", n / GIB)
-    } else {
+    } else if n >= MIB / 10.0 {
         format!("{:.1} MiB", n / MIB)
+    } else {
+        format!("{:.1} KiB", n / KIB)
     }
 }
 
@@ -153,6 +156,8 @@ mod tests {
     fn sizes_are_written_for_people() {
         assert_eq!(bytes(98_362_432), "93.8 MiB");
         assert_eq!(bytes(25_125_000_000), "23.4 GiB");
+        assert_eq!(bytes(600_000), "0.6 MiB");
+        assert_eq!(bytes(985), "1.0 KiB");
     }
 
     #[test]
