@@ -400,9 +400,12 @@ mod tests {
         }
     }
 
+    /// The other end, the headers, and what is to be found.
+    type Case = (&'static str, &'static [(&'static str, &'static str)], Way);
+
     #[test]
     fn whether_others_can_read_along_is_not_what_a_stranger_says() {
-        let cases: &[(&str, &[(&str, &str)], Way)] = &[
+        let cases: &[Case] = &[
             ("127.0.0.1", &[("host", "localhost:8001")], Way::Near),
             ("192.168.1.9", &[("host", "192.168.1.5:8001")], Way::Near),
             ("192.168.1.9", &[("host", "box.local:8001")], Way::Near),

@@ -46,13 +46,15 @@ impl Fields {
         }
     }
 
-    /// Parses a request body that is JSON, or a form when `content_type` says so: what old clients sign in with.
+    /// Parses a request body that is JSON, or a form when `content_type` says so: what old clients sign in with. What
+    /// begins like an object is JSON all the same, for curl calls everything a form.
     pub(crate) fn parse_json_or_form(content_type: Option<&str>, body: &[u8]) -> Result<Self, ApiError> {
         let kind = content_type
             .and_then(|t| t.split(';').next())
             .unwrap_or("")
             .trim();
-        if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let is_object = body.trim_ascii_start().starts_with(b"{");
+        if is_object || !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Self::parse(body);
         }
         let mut object = Map::new();

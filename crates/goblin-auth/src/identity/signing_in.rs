@@ -262,9 +262,14 @@ impl Identity {
     /// the two who have it may be a thief.
     ///
     /// # Errors
-    /// 401.
+    /// 401; 403 for a browser, which is given no tokens.
     pub async fn refresh(&self, visit: &Visit, refresh: &str) -> Result<SignedIn, ApiError> {
         cookie::check_way(visit.way)?;
+        if visit.is_browser {
+            return Err(ApiError::forbidden(
+                "A browser holds a cookie and is given no tokens. Sign in instead.",
+            ));
+        }
         let refused = || ApiError::unauthorized("This refresh token is not good any more. Sign in again.");
         if !secret::is_plausible(refresh) {
             return Err(refused());

@@ -187,6 +187,8 @@ async fn a_refresh_token_presented_twice_ends_the_whole_sign_in_and_is_written_d
     let app = public_app().await;
     let me = owner(&app).await;
     let exchange = async |token: &str| app.post("/auth/refresh", &json!({"refresh_token": token})).await;
+    let stolen = from_page(&app, Method::POST, "/auth/refresh").json(&json!({"refresh_token": me.refresh}));
+    assert_eq!(stolen.send().await.status, 403, "no page is given tokens");
     let next = Person::of(exchange(&me.refresh).await).await;
     assert_eq!(next.get(&app, "/api/chats").await.status, 200);
     assert_eq!(
