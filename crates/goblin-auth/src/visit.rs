@@ -95,6 +95,19 @@ pub struct Visit {
     pub cookie_hash: Option<String>,
 }
 
+impl Visit {
+    /// Nobody came: goblin does something by itself, or by the command line.
+    pub(crate) fn nobody() -> Self {
+        Self {
+            address: None,
+            device: None,
+            way: Way::Near,
+            is_browser: false,
+            cookie_hash: None,
+        }
+    }
+}
+
 /// What of a request is looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct VisitFacts<'a> {

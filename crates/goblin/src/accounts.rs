@@ -94,7 +94,7 @@ fn local_mode(config: &Config, has_account: bool, port: u16) -> Result<LocalMode
 }
 
 /// Where people find the page.
-fn page_url(config: &Config, address: SocketAddr) -> String {
+pub(crate) fn page_url(config: &Config, address: SocketAddr) -> String {
     let elsewhere = config.server.frontend_url.first();
     elsewhere.cloned().unwrap_or_else(|| client::base_url(address))
 }

@@ -60,6 +60,22 @@ pub(crate) struct Common {
     log_level: Option<String>,
 }
 
+/// What can be asked of accounts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Users {
+    /// Everybody with an account
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a link by which somebody sets another password: also for an owner who has forgotten it
+    Reset {
+        /// The e-mail address of the account
+        email: String,
+    },
+}
+
 /// Where to listen.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Listen {
@@ -81,6 +97,9 @@ pub(crate) enum Command {
     /// The models of this machine
     #[command(subcommand)]
     Models(Models),
+    /// People with accounts
+    #[command(subcommand)]
+    Users(Users),
     /// The settings in force
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -14,6 +14,7 @@ pub(crate) mod route;
 pub(crate) mod tier_client;
 pub(crate) mod tier_status;
 pub(crate) mod trace;
+pub(crate) mod users;
 
 use std::fmt;
 

@@ -120,6 +120,34 @@ impl Identity {
         self.make_link(&target.owner, "reset", link, &audit).await
     }
 
+    /// The same for whoever may read the database itself: an owner who has forgotten the password has nobody above.
+    ///
+    /// # Errors
+    /// 404 for an address nobody has, 409 for an account that is shut out.
+    pub async fn make_reset_link_here(&self, email: &Email) -> Result<NewLinkShown, ApiError> {
+        let found = self.store().find_account_by_email(email.canonical()).await;
+        let found = found
+            .map_err(ApiError::from)?
+            .ok_or_else(|| ApiError::not_found("account"))?;
+        if found.account.disabled_at.is_some() {
+            return Err(ApiError::conflict(
+                "This account is shut out. An owner or admin lets it in again first.",
+            ));
+        }
+        let audit = NewAudit {
+            detail: Some("by the command line".to_owned()),
+            ..deed(
+                &found.owner,
+                "reset.offered",
+                Some(&found.owner.user),
+                &Visit::nobody(),
+            )
+        };
+        let expires_at = self.after(self.settings().reset_lifetime);
+        let link = (LinkKind::Reset, None, None, expires_at);
+        self.make_link(&found.owner, "reset", link, &audit).await
+    }
+
     /// Invites somebody: `email`, or whoever has the link.
     ///
     /// # Errors

@@ -74,15 +74,8 @@ impl Identity {
             role: None,
             expires_at: self.after(self.settings().setup_lifetime),
         };
-        let nobody = Visit {
-            address: None,
-            device: None,
-            way: crate::visit::Way::Near,
-            is_browser: false,
-            cookie_hash: None,
-        };
         let owner = Owner::local();
-        let audit = deed(&owner, "setup.offered", None, &nobody);
+        let audit = deed(&owner, "setup.offered", None, &Visit::nobody());
         self.store()
             .insert_link(&owner, &link, &audit)
             .await

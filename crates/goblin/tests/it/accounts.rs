@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::process::{Running, run, stderr};
+use crate::process::{Running, printed_well, run, stderr};
 
 const PASSWORD: &str = "a few words in a row";
 const ELSEWHERE: &[(&str, &str)] = &[("FRONTEND_URL", "https://chat.example.org")];
@@ -120,4 +120,41 @@ fn a_signing_key_that_is_too_short_or_broken_is_refused_without_being_shown() {
     let output = run(home.path(), &["serve", "--port", "0"], ELSEWHERE);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("signing-key"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_owner_who_has_forgotten_the_password_gets_a_link_from_the_command_line_while_goblin_runs() {
+    let home = home();
+    let none = run(home.path(), &["users", "list"], ELSEWHERE);
+    assert!(stderr(&none).contains("no database"), "{}", stderr(&none));
+    let goblin = serve(&home, ELSEWHERE);
+    let link = std::fs::read_to_string(file(&home, "first-link")).unwrap();
+    let secret = link.trim().split_once('#').unwrap().1;
+    let body = json!({"token": secret, "email": "owner@example.org", "password": PASSWORD});
+    assert_eq!(post(&goblin, "/auth/setup", &body).0, 200);
+
+    let unknown = run(home.path(), &["users", "reset", "nobody@example.org"], ELSEWHERE);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(
+        stderr(&unknown).contains("no such account"),
+        "{}",
+        stderr(&unknown)
+    );
+    let arguments = ["users", "reset", "OWNER@example.org"];
+    let printed = printed_well(&run(home.path(), &arguments, ELSEWHERE), &arguments);
+    let secret = printed
+        .trim()
+        .strip_prefix("https://chat.example.org/reset#")
+        .unwrap_or_else(|| panic!("{printed}"));
+    let reset = json!({"token": secret, "password": "another good one"});
+    assert_eq!(post(&goblin, "/auth/reset", &reset).0, 200);
+    let login = json!({"email": "owner@example.org", "password": "another good one"});
+    assert_eq!(post(&goblin, "/auth/login", &login).0, 200);
+    let arguments = ["users", "list", "--json"];
+    let listed = printed_well(&run(home.path(), &arguments, ELSEWHERE), &arguments);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(
+        (&listed[0]["email"], &listed[0]["role"]),
+        (&json!("owner@example.org"), &json!("owner"))
+    );
 }
