@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use goblin_core::account::LinkKind;
 use goblin_core::clock::Clock;
 use goblin_core::event::Usage;
 use goblin_core::feedback::{FeedbackChange, Rating};
@@ -14,6 +15,7 @@ use goblin_store::usage::NewUsage;
 use sqlx::Row;
 use sqlx::sqlite::SqlitePool;
 
+use crate::accounts::{self, deed};
 use crate::desk::{Desk, cluster, complete};
 use crate::traces::trace;
 
@@ -73,6 +75,21 @@ pub(crate) async fn fill(desk: &Desk) {
         ..FeedbackChange::default()
     };
     store.update_label(owner, &first.id, said).await.unwrap();
+    let account = accounts::first(desk).await.owner;
+    let invited = accounts::link(desk, LinkKind::Invitation, "invitation");
+    store
+        .insert_link(&account, &invited, &deed("invitation.made"))
+        .await
+        .unwrap();
+    for session in [
+        accounts::browser(desk, "cookie"),
+        accounts::program(desk, "refresh"),
+    ] {
+        store
+            .insert_session(&account, &session, &deed("session.begun"))
+            .await
+            .unwrap();
+    }
 }
 
 /// What the migrations up to `version` make, without the record of them.
