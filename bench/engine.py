@@ -1,7 +1,6 @@
 """goblin's engine against llama-server: same model, threads, room and prompts, both over HTTP. See README.md."""
 
 import argparse
-import faulthandler
 import json
 import os
 import re
@@ -9,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -69,7 +67,7 @@ def main():
     started = []
     # Told to end, the servers end too: SystemExit passes through `finally`.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    watchdog(started, args.limit_minutes)
+    servers.watchdog(args.limit_minutes, lambda: [server.stop() for server in started])
     with tempfile.TemporaryDirectory(prefix="goblin-bench-") as folder:
         work = Path(folder)
         try:
@@ -91,21 +89,6 @@ def main():
                 server.stop()
     publish(args, settings, measured, idle, load_before)
     return 0
-
-
-def watchdog(started, minutes):
-    """Whatever hangs: after so many minutes both servers are ended, and this process too."""
-
-    def end():
-        print(f"The benchmark took longer than {minutes} minutes and was ended.", file=sys.stderr, flush=True)
-        faulthandler.dump_traceback(all_threads=True)
-        for server in started:
-            server.stop()
-        os._exit(3)
-
-    timer = threading.Timer(minutes * 60, end)
-    timer.daemon = True
-    timer.start()
 
 
 def run_pairs(scenario, pair_of_servers, settings, pairs):

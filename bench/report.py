@@ -1,6 +1,7 @@
 """The table, for a terminal and for RESULTS.md."""
 
 import os
+import sys
 from pathlib import Path
 
 
@@ -88,3 +89,17 @@ def plain_table(head, rows):
         "  ".join([f"{row[0]:{first}}", *(f"{cell:>{width}}" for cell, width in zip(row[1:], others))]) for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)
+
+
+def judge(met, aim):
+    """What the aim says."""
+    return f"{'met' if met else 'MISS'} (aim {aim})"
+
+
+def progress(section):
+    """Prints what has been done."""
+
+    def say(what):
+        print(f"  {section}: {what}", file=sys.stderr, flush=True)
+
+    return say

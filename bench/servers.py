@@ -1,11 +1,14 @@
 """Starts and ends the two servers. Only processes started here are ever ended."""
 
+import faulthandler
 import http.client
 import json
 import os
 import secrets
 import socket
 import subprocess
+import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,3 +166,17 @@ def listed(server):
 def tail(path, lines=20):
     """The end of a log."""
     return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+
+
+def watchdog(minutes, stop):
+    """Whatever hangs: after so many minutes `stop` ends every server, and this process ends too."""
+
+    def end():
+        print(f"The benchmark took longer than {minutes} minutes and was ended.", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback(all_threads=True)
+        stop()
+        os._exit(3)
+
+    timer = threading.Timer(minutes * 60, end)
+    timer.daemon = True
+    timer.start()

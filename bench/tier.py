@@ -1,13 +1,11 @@
 """goblin's model tier against asking the model server directly and against nginx with an auth check. See README.md."""
 
 import argparse
-import faulthandler
 import os
 import resource
 import signal
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -133,7 +131,7 @@ class Bench:
         ):
             if not self.wants(section):
                 continue
-            say = progress(section)
+            say = report.progress(section)
             measure = overhead.cost(load, stream, self.size)
             results = overhead.rounds(every, self.size.pairs, measure, say)
             what = "stream of 23 frames" if stream else "chat, not streamed"
@@ -142,7 +140,7 @@ class Bench:
 
     def measure_paced(self, load, paths):
         """Does anybody hold frames back?"""
-        say = progress("paced")
+        say = report.progress("paced")
         results = overhead.rounds(paths, self.size.paced_rounds, overhead.paced(load, self.size), say)
         found = {path.name: overhead.paced_sums(results, path.name) for path in paths}
         stall = load.run(paths[0], "nagle", True, 8, 8, 6)
@@ -151,14 +149,14 @@ class Bench:
         aims = ("< 10 ms", "< 10 ms", "adds < 10 ms")
         for at, what in enumerate(("whole stream, p99 − p50", "between two frames, p99 − p50", "first text, p50")):
             self.others.append([f"frames every 5 ms, 8 streams: {what}", *(
-                f"{found[who][at]:.1f} ms" for who in ("direct", "nginx", "tier")), judge(late[at] < 10, aims[at])])
+                f"{found[who][at]:.1f} ms" for who in ("direct", "nginx", "tier")), report.judge(late[at] < 10, aims[at])])
         self.notes.append(
             "For comparison, the fake server itself with Nagle's algorithm: first text after "
             f"{seen[2]:.0f} ms, which is what a stall looks like.")
 
     def measure_cancel(self, fake, paths):
         """When does a hang-up arrive?"""
-        say = progress("cancel")
+        say = report.progress("cancel")
         for what, measure in (
             ("after the first token", cancel.after_first_token), ("before any header", cancel.before_headers)):
             found = {path.name: [measure(path, fake) for _ in range(self.size.cancels)] for path in paths}
@@ -167,7 +165,7 @@ class Bench:
             self.others.append([
                 f"hang-up {what} → the server sees it (worst of {self.size.cancels})",
                 *(worst(found[who]) for who in ("direct", "nginx", "tier")),
-                judge(None not in ours and max(ours) <= 100, "≤ 100 ms")])
+                report.judge(None not in ours and max(ours) <= 100, "≤ 100 ms")])
         narrow, narrow_paths = self.fronts(1, self.args.ours, "tier-of-one")
         lost = [cancel.queued(narrow_paths[2], narrow) for _ in range(self.size.cancels)]
         say("while queued")
@@ -175,11 +173,11 @@ class Bench:
         slowest = max(milliseconds for milliseconds, _asked in lost)
         self.others.append([
             f"hang-up while queued → its place is free (worst of {len(lost)}; {reached} ever reached the server)", "—",
-            "no queue", f"{slowest:.1f} ms", judge(slowest <= 100 and not reached, "≤ 100 ms, none")])
+            "no queue", f"{slowest:.1f} ms", report.judge(slowest <= 100 and not reached, "≤ 100 ms, none")])
 
     def measure_memory(self):
         """Memory idle and with many open streams, without the engine."""
-        say = progress("memory")
+        say = report.progress("memory")
         fake, paths = self.fronts(1024, self.args.lean or self.args.ours, "lean-tier")
         found = {path.name: overhead.memory(path, self.size.streams) for path in paths[1:]}
         say(f"{self.size.streams} streams")
@@ -187,7 +185,7 @@ class Bench:
         for key, what, most in (
             ("idle", "idle", 25), ("full", f"with {self.size.streams} open streams", 60),
             ("after", "three seconds after they closed", None)):
-            aim = judge(mib["tier"][key] <= most, f"≤ {most} MiB") if most else ""
+            aim = report.judge(mib["tier"][key] <= most, f"≤ {most} MiB") if most else ""
             self.others.append([
                 f"memory (RSS), binary without the engine, {what}", "—", f"{mib['nginx'][key]:.1f} MiB",
                 f"{mib['tier'][key]:.1f} MiB", aim])
@@ -229,7 +227,7 @@ class Bench:
 
     def measure_one_real(self, name, server, through):
         """Pairs of one real server: through the tier, and directly."""
-        say = progress(name)
+        say = report.progress(name)
         pairs = []
         for index in range(-1, self.size.real_pairs):
             found = {}
@@ -249,7 +247,7 @@ class Bench:
 
     def measure_forecast(self, tier, keys, models):
         """Predicted against actual wait."""
-        say = progress("forecast")
+        say = report.progress("forecast")
         askers = {model: [forecast.Asker(tier, key, model) for key in keys] for model in models}
         kept = forecast.run(tier, askers, self.size.learn, self.size.samples, self.size.mixed_seconds, say)
         self.waits = forecast.rows(kept)
@@ -257,7 +255,7 @@ class Bench:
         if errors:
             met = stats.share_within(errors, 0.25) >= 0.8
             self.notes.append(
-                f"Predicted against actual wait, {len(models)} models: {judge(met, 'within 25 % in 8 of 10')}.")
+                f"Predicted against actual wait, {len(models)} models: {report.judge(met, 'within 25 % in 8 of 10')}.")
         else:
             self.notes.append("Predicted against actual wait: the tier predicted nothing in time. MISS.")
 
@@ -284,42 +282,14 @@ def model_of(tier, provider):
     raise servers.NotReady(f"{tier.name} has no model of `{provider}`:\n{servers.tail(tier.log)}")
 
 
-def progress(section):
-    """Prints what has been done."""
-
-    def say(what):
-        print(f"  {section}: {what}", file=sys.stderr, flush=True)
-
-    return say
-
-
-def judge(met, aim):
-    """What the aim says."""
-    return f"{'met' if met else 'MISS'} (aim {aim})"
-
-
 def worst(milliseconds):
     """The slowest of them; never, when one of them never came."""
     return "never" if None in milliseconds else f"{max(milliseconds):.1f} ms"
 
 
-def watchdog(bench, minutes):
-    """Whatever hangs: after so many minutes every server is ended, and this process too."""
-
-    def end():
-        print(f"The benchmark took longer than {minutes} minutes and was ended.", file=sys.stderr, flush=True)
-        faulthandler.dump_traceback(all_threads=True)
-        bench.stop()
-        os._exit(3)
-
-    timer = threading.Timer(minutes * 60, end)
-    timer.daemon = True
-    timer.start()
-
-
 def tables(bench):
     """The tables that have rows: (head, rows of texts)."""
-    cost = [[*cells, judge(round(ratio, 2) <= aim, f"≤ {aim:.1f}") if aim else ""] for cells, ratio, aim in bench.cost]
+    cost = [[*cells, report.judge(round(ratio, 2) <= aim, f"≤ {aim:.1f}") if aim else ""] for cells, ratio, aim in bench.cost]
     real = [[
         row.name, report.value(row.peer, row.unit), report.value(row.ours, row.unit),
         f"**{row.ratio:.2f}** ({row.lowest:.2f}–{row.highest:.2f})"] for row in bench.real]
@@ -385,7 +355,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="goblin-bench-") as folder:
         bench = Bench(args, Path(folder))
-        watchdog(bench, args.limit_minutes)
+        servers.watchdog(args.limit_minutes, bench.stop)
         began = time.monotonic()
         try:
             bench.measure_fake()

@@ -2,14 +2,12 @@
 against unchecked ones, and what a decision costs. See README.md."""
 
 import argparse
-import faulthandler
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -100,7 +98,7 @@ class Bench:
 
     def measure_verdicts(self, name, server):
         """Two read against two written, and what one more question costs."""
-        say = progress(name)
+        say = report.progress(name)
         pairs, unread, unparsed = [], [0, 0], [0, 0]
         for index in range(-1, self.size.pairs):
             case = verdicts.case(server, f"{name}-{index}", self.size.answer_tokens)
@@ -116,7 +114,7 @@ class Bench:
         self.verdicts.append(spread_row(f"{name}: two verdicts", pairs, AIM_TWO))
         self.others.append([
             f"{name}: verdicts that could not be parsed, read / written",
-            f"0 of {unread[1]} / {unparsed[0]} of {unparsed[1]}", judge(True, "0")])
+            f"0 of {unread[1]} / {unparsed[0]} of {unparsed[1]}", report.judge(True, "0")])
         self.others.append([
             f"{name}: verdicts with too little probability on the options, which are said to be none",
             f"{unread[0]} of {unread[1]}", ""])
@@ -125,7 +123,7 @@ class Bench:
         spread = stats.Spread.of(shares)
         self.others.append([
             f"{name}: each further question, as a share of the first", str(spread),
-            judge(round(spread.median, 2) <= AIM_FURTHER, f"≤ {AIM_FURTHER}")])
+            report.judge(round(spread.median, 2) <= AIM_FURTHER, f"≤ {AIM_FURTHER}")])
 
     def measure_streams(self):
         """Answers of a backend with the engine, each window checked by a judge that may refuse, against the same
@@ -137,7 +135,7 @@ class Bench:
             "SAFETY_THRESHOLD": "0", "CONFIDENCE_THRESHOLD": "0", "CRITICAL_THRESHOLD": "0"})
         server = self.keep(servers.start(
             "backend", [str(home.binary), "up"], home.environment, home.port, "none", self.work))
-        say = progress("stream")
+        say = report.progress("stream")
         for chats in (1, 4):
             firsts, lasts, passes = [], [], []
             for index in range(-1, self.size.streams):
@@ -164,7 +162,7 @@ class Bench:
             most = found.get("aim_micros")
             self.others.append([
                 found["what"], f"{found['value']:.2f} {found['unit']}",
-                judge(found["value"] <= most, f"≤ {most} µs") if most else ""])
+                report.judge(found["value"] <= most, f"≤ {most} µs") if most else ""])
 
     def run(self):
         """Measures what is wanted."""
@@ -189,7 +187,7 @@ def spread_row(name, pairs, aim):
     """A row of seconds: ours, the other's, and the ratio of each pair; below 1 is better."""
     spread = stats.Spread.of([ours / other for ours, other in pairs])
     medians = [stats.median(column) for column in zip(*pairs)]
-    verdict = judge(round(spread.median, 2) <= aim, f"≤ {aim}") if aim else ""
+    verdict = report.judge(round(spread.median, 2) <= aim, f"≤ {aim}") if aim else ""
     # In the streams' table what is unchecked comes first.
     return [name, f"{medians[0]:.2f} s", f"{medians[1]:.2f} s", str(spread), verdict]
 
@@ -199,7 +197,7 @@ def passes_rows(where, passes):
     shared = stats.Spread.of([p.shared for p in passes])
     rows = [[
         f"{where}: passes of the judge over question, answer and the marks around them", str(shared),
-        judge(round(shared.median, 2) <= AIM_PASSES, f"≤ {AIM_PASSES}")]]
+        report.judge(round(shared.median, 2) <= AIM_PASSES, f"≤ {AIM_PASSES}")]]
     for what, read in (
         ("tokens of those marks, for each token of question and answer", lambda p: p.marks),
         ("tokens of the judge's own questions, for each token of question and answer", lambda p: p.questions),
@@ -207,34 +205,6 @@ def passes_rows(where, passes):
     ):
         rows.append([f"{where}: {what}", str(stats.Spread.of([read(p) for p in passes])), ""])
     return rows
-
-
-def judge(met, aim):
-    """What the aim says."""
-    return f"{'met' if met else 'MISS'} (aim {aim})"
-
-
-def progress(section):
-    """Prints what has been done."""
-
-    def say(what):
-        print(f"  {section}: {what}", file=sys.stderr, flush=True)
-
-    return say
-
-
-def watchdog(bench, minutes):
-    """Whatever hangs: after so many minutes every server is ended, and this process too."""
-
-    def end():
-        print(f"The benchmark took longer than {minutes} minutes and was ended.", file=sys.stderr, flush=True)
-        faulthandler.dump_traceback(all_threads=True)
-        bench.stop()
-        os._exit(3)
-
-    timer = threading.Timer(minutes * 60, end)
-    timer.daemon = True
-    timer.start()
 
 
 def publish(bench, load_before, seconds):
@@ -276,7 +246,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="goblin-bench-") as folder:
         bench = Bench(args, Path(folder))
-        watchdog(bench, args.limit_minutes)
+        servers.watchdog(args.limit_minutes, bench.stop)
         try:
             bench.run()
         except (servers.NotReady, sse.StreamFailed, verdicts.Refused, subprocess.SubprocessError) as error:
