@@ -99,7 +99,7 @@ class Bench:
     def measure_verdicts(self, name, server):
         """Two read against two written, and what one more question costs."""
         say = report.progress(name)
-        pairs, unread, unparsed = [], [0, 0], [0, 0]
+        pairs, taken = [], ([], [])
         for index in range(-1, self.size.pairs):
             case = verdicts.case(server, f"{name}-{index}", self.size.answer_tokens)
             found = {}
@@ -109,15 +109,16 @@ class Bench:
                     f"{found[who].seconds:.2f} s")
             if index >= 0:
                 pairs.append((found[0].seconds, found[1].seconds))
-                unread = [unread[0] + found[0].failed, unread[1] + found[0].asked]
-                unparsed = [unparsed[0] + found[1].failed, unparsed[1] + found[1].asked]
+                taken[0].append(found[0])
+                taken[1].append(found[1])
         self.verdicts.append(spread_row(f"{name}: two verdicts", pairs, AIM_TWO))
         self.others.append([
             f"{name}: verdicts that could not be parsed, read / written",
-            f"0 of {unread[1]} / {unparsed[0]} of {unparsed[1]}", report.judge(True, "0")])
+            " / ".join(f"{sum(t.unparsed for t in side)} of {sum(t.asked for t in side)}" for side in taken),
+            report.judge(not any(t.unparsed for t in taken[0]), "0 of those read")])
         self.others.append([
             f"{name}: verdicts with too little probability on the options, which are said to be none",
-            f"{unread[0]} of {unread[1]}", ""])
+            f"{sum(t.silent for t in taken[0])} of {sum(t.asked for t in taken[0])}", ""])
         shares = [verdicts.further(server, f"{name}-more-{n}", self.size.answer_tokens) for n in range(self.size.further)]
         say("further questions")
         spread = stats.Spread.of(shares)

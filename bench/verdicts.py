@@ -49,11 +49,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Taken:
-    """How long the verdicts took, and how many of them said nothing."""
+    """How long the verdicts took, how many of them could not be read at all, and how many said nothing."""
 
     seconds: float
     asked: int
-    failed: int
+    unparsed: int
+    silent: int = 0
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,14 @@ def read(server, judged, salt, questions=(SAFE, GOOD)):
     answers = answer["answers"]
     if set(answers) != set(body["questions"]):
         raise Refused(f"{server.name} answered {sorted(answers)} of {sorted(body['questions'])}")
-    failed = sum(said["x_mass"] < LEAST_MASS for said in answers.values())
-    return Taken(seconds, len(answers), failed)
+    unparsed = sum(not is_probability(said.get("noul")) for said in answers.values())
+    silent = sum(said["x_mass"] < LEAST_MASS for said in answers.values())
+    return Taken(seconds, len(answers), unparsed, silent)
+
+
+def is_probability(value):
+    """Is it a number from 0 to 1?"""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def written(server, judged, salt):

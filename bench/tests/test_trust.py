@@ -31,6 +31,13 @@ class WrittenTest(unittest.TestCase):
             self.assertEqual(verdicts.parses(text), good, text)
 
 
+class ReadTest(unittest.TestCase):
+    def test_a_verdict_that_is_read_must_be_a_probability(self):
+        for value, good in ((0, True), (0.4, True), (1.0, True), (1.2, False), (float("nan"), False), ("0.4", False),
+                            (None, False), (True, False)):
+            self.assertEqual(verdicts.is_probability(value), good, value)
+
+
 class PassesTest(unittest.TestCase):
     def test_the_judges_work_is_counted_for_each_token_there_was(self):
         answer = sse.Answer(sent=0, prompt_tokens=60, completion_tokens=40)
