@@ -178,7 +178,9 @@ impl Recorder {
         };
         // A step that never got a price, or such a judge, makes the sum unknown.
         let answers: Option<f64> = trace.steps.iter().map(|step| step.cost_usd).sum();
-        trace.cost_usd = answers.zip(self.judges_usd).map(|(answers, judges)| answers + judges);
+        trace.cost_usd = answers
+            .zip(self.judges_usd)
+            .map(|(answers, judges)| answers + judges);
         let usage = delivered.and_then(|rung| used.get(&rung).copied());
         let usage = usage.unwrap_or_else(|| answered(trace, &self.steps, delivered));
         trace.would_have_cost_usd = would_have_cost(machine.rungs(), usage);

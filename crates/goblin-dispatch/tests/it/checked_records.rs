@@ -89,9 +89,16 @@ async fn judges_elsewhere_are_part_of_the_cost_and_make_it_unknown_where_they_ha
         let verdicts = trace.prompt_verdicts.len() + trace.steps[0].verdicts.len();
         // The judges of the bench read nothing and write one token for each question.
         let expected = known.then_some(verdicts as f64 * 30.0 / 1e6);
-        let same = trace.cost_usd.zip(expected).map(|(told, expected)| (told - expected).abs() < 1e-12);
+        let same = trace
+            .cost_usd
+            .zip(expected)
+            .map(|(told, expected)| (told - expected).abs() < 1e-12);
         assert_eq!(same, expected.map(|_| true), "{:?}", trace.cost_usd);
-        assert_eq!(trace.steps[0].cost_usd, Some(0.0), "that of the answer stays its own");
+        assert_eq!(
+            trace.steps[0].cost_usd,
+            Some(0.0),
+            "that of the answer stays its own"
+        );
     }
 }
 
