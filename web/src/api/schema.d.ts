@@ -2022,7 +2022,7 @@ export interface components {
             notes: string[];
             /**
              * Format: double
-             * @description What it cost in US dollars; absent when a model without a price was asked.
+             * @description What it cost in US dollars, its judges included; absent when a model without a price was asked.
              */
             cost_usd?: number | null;
             /**
