@@ -149,6 +149,15 @@ pub(crate) enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
+    /// Is a goblin healthy? Says nothing when it is (exit code 0); for containers, which have no curl
+    Healthcheck {
+        /// The model tier instead of the backend
+        #[arg(long)]
+        tier: bool,
+        /// Ask this goblin instead of the configured one, for example http://127.0.0.1:8001
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
     /// Look for what is wrong on this machine, and say why and what to do
     Doctor {
         /// Print JSON
@@ -228,7 +237,7 @@ pub(crate) enum ConfigCommand {
     },
     /// Say everything that is wrong, with its place (exit code 2), or that all is well
     Check,
-    /// The JSON Schema of goblin.toml, for editors
+    /// The JSON Schema of goblin.toml, for editors; `x-environment` lists the variables, for hosts
     Schema,
 }
 
@@ -289,6 +298,10 @@ impl Cli {
                 Some(("server", listen))
             }
             Command::Up(listen) => Some(("server", listen)),
+            Command::Healthcheck { tier, .. } => {
+                request.tier = *tier;
+                None
+            }
             _ => None,
         };
         let mut flag =

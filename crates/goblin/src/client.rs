@@ -69,6 +69,26 @@ pub(crate) async fn system_status(base: &str) -> anyhow::Result<SystemStatus> {
     serde_json::from_slice(&body).with_context(|| format!("what answers at {base} is no goblin"))
 }
 
+/// Says the goblin at `base` that it can take requests? `Err` with its sentence when it cannot.
+///
+/// # Errors
+///
+/// Also when nothing answers there.
+pub(crate) async fn health(base: &str) -> anyhow::Result<()> {
+    let response = get(base, "health").await?;
+    let status = response.status;
+    if status.is_success() {
+        return Ok(());
+    }
+    let said: Value = serde_json::from_slice(&response.body.collect().await?).unwrap_or_default();
+    let sentence = said["error"]["message"].as_str().or(said["detail"].as_str());
+    bail!(
+        "{base} answers with status {}: {}",
+        status.as_u16(),
+        sentence.unwrap_or("no reason given")
+    )
+}
+
 /// Is what answers at `base` a goblin model tier? No key is shown: it may be anybody, and only a tier wants one there.
 ///
 /// # Errors

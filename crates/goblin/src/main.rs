@@ -10,6 +10,7 @@ mod embedded;
 mod judge_records;
 mod machine;
 mod model_choice;
+mod notify;
 mod output;
 mod rates;
 mod roster;
@@ -25,6 +26,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command, Models};
 use crate::command::Interrupted;
 use crate::config::{Config, Environment, Loaded};
+use crate::notify::ServiceManager;
 use crate::output::{Output, complain};
 use crate::up::Mode;
 
@@ -87,7 +89,8 @@ fn run(command: &Command, loaded: Loaded, environment: &Environment, output: Out
         for notice in notices {
             tracing::warn!("{notice}");
         }
-        return up::run(config, mode, output).map(|()| true);
+        let manager = ServiceManager::of(environment);
+        return up::run(config, mode, manager, output).map(|()| true);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -117,6 +120,7 @@ async fn look(command: &Command, config: &Config, output: Output) -> anyhow::Res
         }
         Command::Trace(command) => command::trace::run(command, config, output).await,
         Command::Eval(command) => command::eval::run(command, config, output).await,
+        Command::Healthcheck { tier, url } => command::look::healthcheck(config, *tier, url.as_deref()).await,
         Command::Doctor { json } => command::look::doctor(config, *json, output).await,
         Command::Backup(asked) => command::backup::take(asked, config, output).await,
         Command::Restore(asked) => command::backup::put_back(asked, config, output).await,

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::embedded::Embedded;
+use crate::notify::ServiceManager;
 use crate::output::{Output, complain};
 use crate::rates::Rates;
 use crate::wiring::{self, Process};
@@ -52,7 +53,7 @@ pub(crate) enum Mode {
 /// # Errors
 ///
 /// Why it could not start, for the operator.
-pub(crate) fn run(config: Config, mode: Mode, output: Output) -> anyhow::Result<()> {
+pub(crate) fn run(config: Config, mode: Mode, manager: ServiceManager, output: Output) -> anyhow::Result<()> {
     let telemetry::Metrics { render, upkeep } = telemetry::start_metrics()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -67,16 +68,29 @@ pub(crate) fn run(config: Config, mode: Mode, output: Output) -> anyhow::Result<
             upkeep();
             std::future::ready(())
         });
+        tell_alive(&process, &manager);
         match mode {
-            Mode::Up | Mode::Serve => backend(process, mode, output, render).await,
-            Mode::Tier => tier(process, output, render).await,
+            Mode::Up | Mode::Serve => backend(process, mode, manager, output, render).await,
+            Mode::Tier => tier(process, manager, output, render).await,
         }
     })
+}
+
+/// A sign of life, for as long as this runtime gets to its work.
+fn tell_alive(process: &Process, manager: &ServiceManager) {
+    if let Some(period) = manager.alive_every() {
+        let manager = manager.clone();
+        wiring::repeat(process, period, move || {
+            manager.alive();
+            std::future::ready(())
+        });
+    }
 }
 
 async fn backend(
     process: Process,
     mode: Mode,
+    manager: ServiceManager,
     output: Output,
     render_metrics: RenderMetrics,
 ) -> anyhow::Result<()> {
@@ -119,14 +133,19 @@ async fn backend(
         "goblin is ready: http://{}",
         checks::reachable(address)
     ));
-    let until = serve_until_stopped(listener, app, stop, config.server.drain).await?;
+    let until = serve_until_stopped(listener, app, stop, config.server.drain, &manager).await?;
     finish(&process, &dispatch, embedded, until).await;
     rates.write().await;
     store.close().await;
     Ok(())
 }
 
-async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -> anyhow::Result<()> {
+async fn tier(
+    process: Process,
+    manager: ServiceManager,
+    output: Output,
+    render_metrics: RenderMetrics,
+) -> anyhow::Result<()> {
     let config = &process.config;
     let stop = stop_signal(&process)?;
     let paths = DataPaths::new(&config.data_dir);
@@ -166,7 +185,7 @@ async fn tier(process: Process, output: Output, render_metrics: RenderMetrics) -
         "goblin serves models: http://{} (a key is required)",
         checks::reachable(address)
     ));
-    let until = serve_until_stopped(listener, app, stop, config.server.drain).await?;
+    let until = serve_until_stopped(listener, app, stop, config.server.drain, &manager).await?;
     finish(&process, &dispatch, embedded, until).await;
     save_usage(meter).await;
     rates.write().await;
@@ -279,7 +298,9 @@ async fn serve_until_stopped(
     app: AppState,
     stop: CancellationToken,
     drain: Duration,
+    manager: &ServiceManager,
 ) -> anyhow::Result<Instant> {
+    manager.ready();
     let served = async {
         let served = serve(listener, app, stop.clone(), drain).await;
         stop.cancel();
@@ -287,6 +308,7 @@ async fn serve_until_stopped(
     };
     let told = async {
         stop.cancelled().await;
+        manager.stopping();
         Instant::now()
     };
     let (served, told) = tokio::join!(served, told);

@@ -1,4 +1,4 @@
-//! `goblin status`, `goblin doctor` and `goblin version`: looking, changing nothing.
+//! `goblin status`, `goblin healthcheck`, `goblin doctor` and `goblin version`: looking, changing nothing.
 
 use goblin_core::model::ModelState;
 use goblin_core::status::{ModelStatus, PartState, SystemStatus};
@@ -36,6 +36,19 @@ pub(crate) async fn status(
     let whole = status.tiers.iter().all(|t| t.state != PartState::Down);
     let lost = |u: &UpstreamStatus| !u.state.answers() && u.state != UpstreamState::Loading;
     Ok(whole && !status.upstreams.iter().any(lost))
+}
+
+/// `goblin healthcheck`. Silent when all is well.
+///
+/// # Errors
+///
+/// When no goblin answers, or it cannot take requests: with its own sentence.
+pub(crate) async fn healthcheck(config: &Config, tier: bool, url: Option<&str>) -> anyhow::Result<bool> {
+    let base = match url {
+        None if tier => client::base_url(config.tier.address),
+        url => client::base(config, url),
+    };
+    client::health(&base).await.map(|()| true)
 }
 
 fn show(status: &SystemStatus, base: &str, output: Output) {

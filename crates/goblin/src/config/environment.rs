@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The variables of the process, as they were at start.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +74,21 @@ impl Environment {
         self.xdg("XDG_DATA_HOME", ".local/share")
     }
 
+    /// Where the service manager listens (sd_notify(3)).
+    pub(crate) fn notify_socket(&self) -> Option<&str> {
+        self.get("NOTIFY_SOCKET")
+    }
+
+    /// How long the service manager waits for a sign of life of the process `pid` before it ends it
+    /// (sd_watchdog_enabled(3)).
+    pub(crate) fn watchdog(&self, pid: u32) -> Option<Duration> {
+        let is_meant = self
+            .get("WATCHDOG_PID")
+            .is_none_or(|p| p.trim() == pid.to_string());
+        let period = self.get("WATCHDOG_USEC")?.trim().parse().ok()?;
+        (is_meant && period > 0).then(|| Duration::from_micros(period))
+    }
+
     /// Has the person asked for output without colours (<https://no-color.org>)?
     pub(crate) fn no_color(&self) -> bool {
         self.get("NO_COLOR").is_some() || self.get("TERM") == Some("dumb")
@@ -95,6 +111,20 @@ mod tests {
             Some("/h/.local/share/goblin".into())
         );
         assert_eq!(at(&[]), None);
+    }
+
+    #[test]
+    fn the_watchdog_is_that_of_this_process() {
+        let of = |vars: &[(&str, &str)]| Environment::of(vars).watchdog(7);
+        assert_eq!(
+            of(&[("WATCHDOG_USEC", "30000000"), ("WATCHDOG_PID", "7")]),
+            Some(Duration::from_secs(30))
+        );
+        assert_eq!(of(&[("WATCHDOG_USEC", "1000")]), Some(Duration::from_millis(1)));
+        assert_eq!(of(&[("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "8")]), None);
+        for broken in ["0", "-1", "soon"] {
+            assert_eq!(of(&[("WATCHDOG_USEC", broken)]), None, "{broken}");
+        }
     }
 
     #[test]

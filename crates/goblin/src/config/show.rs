@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::keys::{KEYS, Key, Kind, SERVER_KEYS, SERVERS, find_of_server};
+use crate::config::keys::{
+    KEYS, Key, Kind, NOT_YET, NOT_YET_PREFIXES, Reader, SERVER_KEYS, SERVERS, find_of_server,
+};
 use crate::config::written::{DEFAULTS, Entry, Written};
 
 /// What stands for a secret that is set.
@@ -126,7 +128,37 @@ pub(crate) fn schema() -> Value {
     });
     whole["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     whole["title"] = "goblin.toml".into();
+    whole["x-environment"] = variables(&defaults);
     whole
+}
+
+/// The short names in the environment, so that what a host sets can be held against what is read: `setting`, `type` and
+/// `default` of each, who reads it (`all`, `backend` or `tier`), whether it is a secret (and can come as `NAME_FILE`),
+/// and whether this release reads it at all.
+fn variables(defaults: &Value) -> Value {
+    let read = KEYS.iter().filter_map(|key| {
+        let name = key.env?;
+        let pointer = format!("/{}", key.path.replace('.', "/"));
+        Some(json!({
+            "name": name.name,
+            "setting": key.path,
+            "type": property(key)["type"],
+            "default": defaults.pointer(&pointer),
+            "reader": match name.reader {
+                Reader::All => "all",
+                Reader::Backend => "backend",
+                Reader::Tier => "tier",
+            },
+            "secret": key.secret,
+            "read": true,
+        }))
+    });
+    let not_yet = |name: &str| json!({"name": name, "reader": "backend", "read": false});
+    let families = NOT_YET_PREFIXES
+        .iter()
+        .map(|prefix| not_yet(&format!("{prefix}*")));
+    let unread = NOT_YET.iter().map(|name| not_yet(name)).chain(families);
+    Value::Array(read.chain(unread).collect())
 }
 
 fn property(key: &Key) -> Value {

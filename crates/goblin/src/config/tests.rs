@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::keys::KEYS;
+use super::keys::{KEYS, NOT_YET, NOT_YET_PREFIXES};
 use super::show::description;
 use super::written::{DEFAULTS, Source};
 use super::*;
@@ -91,6 +91,31 @@ fn units_are_in_the_names_of_times_and_sizes() {
     {
         assert!(key.path.ends_with("_seconds"), "{}", key.path);
     }
+}
+
+#[test]
+fn the_schema_lists_every_variable_with_who_reads_it() {
+    let schema = schema();
+    let list = schema["x-environment"].as_array().unwrap();
+    let of = |name: &str| -> Vec<&Value> { list.iter().filter(|v| v["name"] == name).collect() };
+    let ports = of("PORT");
+    let readers: Vec<_> = ports.iter().map(|v| (&v["reader"], &v["default"])).collect();
+    assert_eq!(
+        readers,
+        [(&"backend".into(), &8001.into()), (&"tier".into(), &8002.into())]
+    );
+    let [database] = of("DATABASE_URL")[..] else {
+        panic!("DATABASE_URL is listed once")
+    };
+    assert_eq!(database["secret"], true);
+    assert_eq!(database["setting"], "database.url");
+    assert_eq!(database["read"], true);
+    let named = KEYS.iter().filter(|key| key.env.is_some()).count();
+    assert_eq!(list.len(), named + NOT_YET.len() + NOT_YET_PREFIXES.len());
+    assert!(
+        list.iter()
+            .all(|v| v["name"].is_string() && v["reader"].is_string())
+    );
 }
 
 #[test]

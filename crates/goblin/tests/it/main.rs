@@ -20,6 +20,7 @@ mod keys;
 mod licences;
 mod model_server;
 mod no_model;
+mod notify;
 mod postgres;
 mod process;
 mod pull;
