@@ -216,12 +216,12 @@ export async function startBackend(models, environment = {}) {
 }
 
 /**
- * `goblin serve` where people sign in, with the starter model. Nobody has an account yet; `setupLink` is read from
- * where its output says the link is.
+ * A backend where people sign in (`goblin serve`, or another command), with the starter model in its folder. Nobody has
+ * an account yet; `setupLink` is read from where its output says the link is.
  */
-export async function startAccounts(environment = {}) {
+export async function startAccounts(environment = {}, command = ["serve"]) {
   const goblin = await newProcess(
-    ["serve"],
+    command,
     // To be found at an address of its own is what ends local mode.
     (url) => ({ FRONTEND_URL: url, ...environment }),
     async (url) => (await fetch(`${url}/auth/state`)).ok,
