@@ -1,0 +1,294 @@
+#!/usr/bin/env bash
+# deploy/vps/install.sh for real: in a Debian 12 of its own, booted with systemd-nspawn, reached through a network
+# namespace that stands for the world. Needs root. GOBLIN_BIN names the program; without it, the one that `cargo build` made.
+#
+# What it cannot show here: limits of memory and tasks, which cgroups of a container do not enforce; and anything about
+# a real provider's network.
+set -euo pipefail
+# shellcheck source=scripts/env.sh
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+cd "$ROOT"
+
+program="${GOBLIN_BIN:-${CARGO_TARGET_DIR:-$ROOT/target}/debug/goblin}"
+model="${GOBLIN_STARTER_GGUF:-${XDG_CACHE_HOME:-$HOME/.cache}/goblin/models/SmolLM2-135M-Instruct-Q4_1.gguf}"
+ollama="${OLLAMA_BIN:-$(scripts/ollama.sh)}"
+archive="$(scripts/debian_tree.sh)"
+
+name="gob$$"
+work="$(mktemp -d "${TMPDIR:-/tmp}/goblin-vps.XXXXXX")"
+tree="$work/tree"
+nspawn=""
+leader=""
+here=10.77.0.2
+friend=10.77.0.1
+stranger=10.77.0.9
+count=0
+
+fail() {
+  say "FAILED: $*" >&2
+  if [ -n "$leader" ]; then
+    inside journalctl --no-pager --quiet -n 60 >&2 || true
+  fi
+  exit 1
+}
+shown() {
+  count=$((count + 1))
+  say "  ok $count: $*"
+}
+
+clean_up() {
+  trap - EXIT
+  if [ -n "$nspawn" ] && kill -0 "$nspawn" 2>/dev/null; then
+    # SIGTERM powers it off in order; what does not end then is ended.
+    kill -TERM "$nspawn" 2>/dev/null || true
+    for _ in $(seq 100); do
+      kill -0 "$nspawn" 2>/dev/null || break
+      sleep 0.1
+    done
+    kill -KILL "$nspawn" 2>/dev/null || true
+  fi
+  ip netns del "$name-vps" 2>/dev/null || true
+  ip netns del "$name-out" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap clean_up EXIT
+
+inside() { nsenter -t "$leader" -m -u -i -n -p -C -- "$@"; }
+install_there() { inside /opt/goblin-install/install.sh "$@"; }
+# until SECONDS WHAT COMMAND…: looks until the command succeeds.
+until_true() {
+  local limit="$1" what="$2"
+  shift 2
+  for _ in $(seq $((limit * 5))); do
+    if "$@" >/dev/null 2>&1; then return 0; fi
+    sleep 0.2
+  done
+  fail "$what (waited $limit s)"
+}
+out() { ip netns exec "$name-out" "$@"; }
+# The exit code of curl from an address of the world: 0 answered, 7 refused, 28 dropped.
+reach() {
+  local from="$1" url="$2" code=0
+  shift 2
+  out curl --silent --output /dev/null --max-time 3 --interface "$from" "$@" "$url" || code=$?
+  printf '%s' "$code"
+}
+
+say "==> a Debian 12, booted"
+mkdir "$tree"
+tar -C "$tree" -xf "$archive"
+mkdir -p "$tree/opt/goblin-install" "$tree/opt/given"
+cp -a deploy/vps/. "$tree/opt/goblin-install/"
+cp "$program" "$tree/opt/given/goblin"
+cp "$model" "$tree/opt/given/starter.gguf"
+mkdir -p "$work/ollama/bin"
+cp "$ollama" "$work/ollama/bin/ollama"
+tar -C "$work/ollama" -cf - bin | zstd --quiet -1 -o "$tree/opt/given/ollama.tar.zst"
+ip netns add "$name-vps"
+ip netns add "$name-out"
+ip -n "$name-out" link add to-vps type veth peer name eth0 netns "$name-vps"
+ip -n "$name-out" address add "$friend/24" dev to-vps
+ip -n "$name-out" address add "$stranger/24" dev to-vps
+ip -n "$name-out" link set to-vps up
+ip -n "$name-out" link set lo up
+ip -n "$name-vps" address add "$here/24" dev eth0
+ip -n "$name-vps" link set eth0 up
+ip -n "$name-vps" link set lo up
+systemd-nspawn -q -D "$tree" --boot --register=no --keep-unit -M "$name" --network-namespace-path="/run/netns/$name-vps" \
+  --capability=CAP_NET_ADMIN </dev/null >"$work/console" 2>&1 &
+nspawn=$!
+for _ in $(seq 200); do
+  leader="$(pgrep -P "$nspawn" | head -n 1 || true)"
+  [ -z "$leader" ] || break
+  sleep 0.1
+done
+[ -n "$leader" ] || { cat "$work/console" >&2; fail "it does not boot"; }
+until_true 60 "it boots" inside sh -c 'systemctl is-system-running | grep -Eq "running|degraded"'
+shown "it boots"
+
+arguments=(--goblin /opt/given/goblin --ollama /opt/given/ollama.tar.zst --listen "$here" --allow "$friend/32")
+
+say "==> what is wrong is said at once, and nothing is touched"
+code=0
+install_there --goblin /nowhere --no-ollama --listen everywhere --allow 300.1.1.1 --allow 0.0.0.0/0 --firewall wall \
+  --ssh-port 0 >"$work/said" 2>&1 || code=$?
+[ "$code" -eq 2 ] || fail "wrong arguments end with $code"
+for part in --goblin --listen 300.1.1.1 everybody --firewall --ssh-port; do
+  grep -q -- "$part" "$work/said" || fail "wrong arguments: $part is not named in: $(cat "$work/said")"
+done
+[ ! -e "$tree/etc/goblin" ] || fail "wrong arguments left something"
+shown "six faults in one answer, exit code 2"
+
+say "==> interrupted twice, then finished"
+# cut SIGNAL LINE: runs it and sends the signal when it says LINE.
+cut() {
+  local signal="$1" line="$2" said pid
+  inside bash -c 'echo $$ >/run/cut.pid; exec /opt/goblin-install/install.sh "$@"' cut "${arguments[@]}" 2>&1 |
+    while IFS= read -r said; do
+      printf '%s\n' "$said" >>"$work/cut.log"
+      if [[ "$said" == "$line" ]]; then
+        pid="$(cat "$tree/run/cut.pid" 2>/dev/null || inside cat /run/cut.pid)"
+        inside kill "-$signal" "$pid" || true
+      fi
+    done || true
+  ! grep -q '^done' "$work/cut.log" || fail "the run that was to be cut was done already"
+}
+cut INT 'programs'
+cut KILL '  changed: /etc/systemd/system/goblin-models.service'
+install_there "${arguments[@]}" >"$work/first" 2>&1 || { cat "$work/first" >&2; fail "the first whole run"; }
+grep -Eq '^done; [1-9][0-9]* changes$' "$work/first" || fail "the first run: $(cat "$work/first")"
+shown "cut by SIGINT and by SIGKILL, the next run finished it: $(tail -n 1 "$work/first")"
+install_there "${arguments[@]}" >"$work/second" 2>&1 || { cat "$work/second" >&2; fail "the second run"; }
+grep -q '^done; 0 changes$' "$work/second" || fail "the second run changed something: $(cat "$work/second")"
+shown "the second run: $(tail -n 1 "$work/second")"
+inside flock /run/lock/goblin-install.lock sleep 20 &
+until_true 10 "the lock is held" sh -c "! nsenter -t $leader -m -- flock -n /run/lock/goblin-install.lock true"
+code=0
+install_there "${arguments[@]}" >"$work/said" 2>&1 || code=$?
+[ "$code" -eq 1 ] && grep -q 'another run' "$work/said" || fail "two at once: $code $(cat "$work/said")"
+inside pkill -x sleep || true
+wait $! 2>/dev/null || true
+shown "two at once: the second one stands back"
+
+say "==> the services"
+for unit in goblin-firewall ollama goblin-models goblin-backup.timer; do
+  inside systemctl is-active --quiet "$unit" || fail "$unit is not active"
+  inside systemctl is-enabled --quiet "$unit" || fail "$unit is not enabled"
+done
+show() { inside systemctl show -p "$1" --value "${2:-goblin-models}"; }
+[ "$(show Type)" = notify ] && [ "$(show WatchdogUSec)" = 30s ] || fail "no notify or no watchdog"
+[ "$(show User)" = goblin ] || fail "it runs as $(show User)"
+shown "firewall, Ollama, models and the nightly backup run"
+key="$(cat "$tree/etc/goblin/tier-key")"
+[ "${#key}" -ge 40 ] && [ "$(stat -c %a "$tree/etc/goblin/tier-key")" = 600 ] || fail "the key"
+pid="$(show MainPID)"
+! inside sh -c "tr '\\0' '\\n' </proc/$pid/environ" | grep -qF "$key" || fail "the key is in the environment"
+shown "the key is a credential, not in the environment"
+
+say "==> a model, and who may ask it"
+inside sh -c 'cd /opt/given && printf "FROM ./starter.gguf\nPARAMETER num_thread 1\n" >Modelfile &&
+  OLLAMA_HOST=127.0.0.1:11434 HOME=/root ollama create starter:135m -f Modelfile' >"$work/create" 2>&1 ||
+  { cat "$work/create" >&2; fail "ollama create"; }
+listed() { out curl --silent --max-time 3 --interface "$friend" -H "x-api-key: $key" "http://$here:8002/v1/models" | grep -q starter; }
+until_true 60 "the tier has the model" listed
+answer="$(out curl --silent --show-error --fail --max-time 180 --interface "$friend" -H "authorization: Bearer $key" \
+  -H 'content-type: application/json' "http://$here:8002/v1/chat/completions" \
+  -d '{"model": "ollama/starter:135m", "max_tokens": 12, "messages": [{"role": "user", "content": "Say hello."}]}')" ||
+  fail "no answer through the tier: $answer"
+python3 -c 'import json,sys; a=json.loads(sys.argv[1]); assert a["choices"][0]["message"]["content"].strip(), a' "$answer" ||
+  fail "an empty answer: $answer"
+shown "a chat from the allowed address through the installed tier and Ollama"
+[ "$(reach "$friend" "http://$here:8002/health")" = 0 ] || fail "the allowed address is not let in"
+[ "$(reach "$stranger" "http://$here:8002/health")" = 28 ] || fail "another address is not dropped"
+[ "$(reach "$friend" "http://$here:11434/")" = 28 ] || fail "Ollama's port is not closed"
+inside curl --silent --fail --output /dev/null http://127.0.0.1:11434/ || fail "Ollama does not answer on loopback"
+! inside sh -c 'ss -Hltn "sport = :11434"' | grep -v '127.0.0.1:11434' | grep -q . || fail "Ollama listens elsewhere"
+status="$(out curl --silent --output /dev/null --write-out '%{http_code}' --interface "$friend" "http://$here:8002/v1/models")"
+[ "$status" = 401 ] || fail "without a key: $status"
+shown "allowed address: answered; another: dropped; 11434: dropped, loopback only; without a key: 401"
+
+say "==> killed, hung, shut in"
+inside kill -KILL "$pid"
+back() { [ "$(show MainPID)" != "$pid" ] && [ "$(show MainPID)" != 0 ] && inside systemctl is-active --quiet goblin-models; }
+until_true 60 "it comes back after kill -9" back
+shown "kill -9: started again"
+inside mkdir -p /run/systemd/system/goblin-models.service.d
+inside sh -c 'printf "[Service]\nWatchdogSec=2\n" >/run/systemd/system/goblin-models.service.d/try.conf; systemctl daemon-reload; systemctl restart goblin-models'
+pid="$(show MainPID)"
+inside kill -STOP "$pid"
+until_true 60 "the watchdog ends what hangs" back
+inside journalctl --no-pager -u goblin-models | grep -q 'Watchdog timeout' || fail "it was not the watchdog"
+shown "stopped with SIGSTOP: the watchdog ended it, systemd started it again"
+inside sh -c 'rm -r /run/systemd/system/goblin-models.service.d; systemctl daemon-reload; systemctl restart goblin-models'
+pid="$(show MainPID)"
+within() { inside nsenter -t "$pid" -m -- "$@"; }
+! within touch /etc/goblin/written 2>/dev/null || fail "it may write /etc"
+! within touch /usr/local/bin/written 2>/dev/null || fail "it may write /usr"
+[ -z "$(within sh -c 'ls -A /home /root' 2>/dev/null | grep -v : || true)" ] || fail "it sees homes"
+within sh -c 'ls /dev' | grep -qx sda && fail "it sees disks"
+[ "$(inside awk '/^CapEff/ {print $2}' "/proc/$pid/status")" = 0000000000000000 ] || fail "it has capabilities"
+[ "$(inside awk '/^NoNewPrivs/ {print $2}' "/proc/$pid/status")" = 1 ] || fail "it may gain privileges"
+[ "$(inside awk '/^Seccomp:/ {print $2}' "/proc/$pid/status")" = 2 ] || fail "no filter of system calls"
+shown "read-only system, no homes, no capabilities, system calls filtered"
+for unit in goblin-models:20 goblin:20 ollama:26; do
+  systemd-analyze security --offline=true --no-pager --threshold="${unit#*:}" "deploy/vps/units/${unit%:*}.service" >"$work/security" ||
+    fail "$(tail -n 2 "$work/security")"
+  say "     $(tail -n 1 "$work/security")"
+done
+shown "systemd-analyze security"
+
+say "==> kept and put back"
+inside goblin-keep backup >"$work/keep" || fail "backup: $(cat "$work/keep")"
+file="$(awk '/^kept in/ {print $3}' "$work/keep")"
+[ "$(inside stat -c %a "$file")" = 600 ] || fail "the backup can be read by others"
+inside sh -c 'echo another >/etc/goblin/tier-key'
+inside goblin-keep restore "$file" >"$work/keep" || fail "restore: $(cat "$work/keep")"
+[ "$(cat "$tree/etc/goblin/tier-key")" = "$key" ] || fail "the key is not as it was"
+until_true 60 "the tier answers again" listed
+inside sh -c "head -c 300 '$file' >/root/cut.tar.gz"
+! inside goblin-keep restore /root/cut.tar.gz 2>"$work/said" || fail "a damaged file was taken"
+grep -q 'nothing was changed' "$work/said" || fail "$(cat "$work/said")"
+inside sh -c 'cd /root && mkdir -p etc && echo x >etc/passwd && tar -czf evil.tar.gz etc/passwd'
+! inside goblin-keep restore /root/evil.tar.gz 2>/dev/null || fail "a file that holds /etc/passwd was taken"
+shown "the key came back; a damaged file and one that leads elsewhere were refused"
+
+say "==> another release"
+mkdir -p "$work/release/goblin"
+cp -a deploy/vps/. "$work/release/goblin/"
+cp "$program" "$work/release/goblin/goblin"
+printf '\n' >>"$work/release/goblin/goblin"
+tar -C "$work/release" -cf "$tree/opt/given/release.tar" goblin
+pid="$(show MainPID)"
+inside goblin-deploy /opt/given/release.tar >"$work/said" 2>&1 || fail "another release: $(cat "$work/said")"
+until_true 60 "the other release runs" back
+[ "$(reach "$stranger" "http://$here:8002/health")" = 28 ] || fail "another release opened the firewall"
+inside goblin-deploy --back >"$work/said" 2>&1 || fail "back: $(cat "$work/said")"
+inside cmp -s /opt/given/goblin /usr/local/bin/goblin || fail "the program is not the one before"
+until_true 60 "the tier answers again" listed
+shown "another release by goblin-deploy with the same settings, and back to the one before"
+
+say "==> with a name, and with ufw"
+named=(--goblin /opt/given/goblin --ollama /opt/given/ollama.tar.zst --domain models.goblin.test)
+# twice NAME ARGUMENTS…: the second run changes nothing.
+twice() {
+  local what="$1"
+  shift
+  install_there "$@" >"$work/said" 2>&1 || fail "$what: $(cat "$work/said")"
+  install_there "$@" >"$work/said" 2>&1 || fail "$what, again: $(cat "$work/said")"
+  grep -q '^done; 0 changes$' "$work/said" || fail "$what: the second run changed something: $(cat "$work/said")"
+}
+twice "--domain" "${named[@]}"
+inside systemctl is-active --quiet caddy || fail "Caddy does not run"
+[ "$(reach "$friend" "http://$here:8002/health")" = 28 ] || fail "8002 is open beside TLS"
+# Without an authority to ask there is no certificate: what answers is Caddy, and it refuses.
+[ "$(reach "$friend" "https://models.goblin.test/health" --insecure --resolve "models.goblin.test:443:$here")" = 35 ] ||
+  fail "443 is not Caddy's"
+[ "$(reach "$stranger" "https://models.goblin.test/health" --insecure --resolve "models.goblin.test:443:$here")" = 28 ] ||
+  fail "443 is open to another address"
+[ "$(reach "$stranger" "http://$here/.well-known/acme-challenge/x")" = 0 ] || fail "80 is closed, so no certificate can be had"
+shown "with a name: 443 for the list alone, 80 for certificates, 8002 for nobody"
+twice "--firewall ufw" "${named[@]}" --firewall ufw
+! inside nft list table inet goblin >/dev/null 2>&1 || fail "both firewalls at once"
+[ "$(reach "$friend" "https://models.goblin.test/" --insecure --resolve "models.goblin.test:443:$here")" = 35 ] || fail "ufw drops the allowed"
+[ "$(reach "$stranger" "https://models.goblin.test/" --insecure --resolve "models.goblin.test:443:$here")" = 28 ] || fail "ufw lets others in"
+[ "$(reach "$friend" "http://$here:11434/")" = 28 ] || fail "ufw leaves Ollama's port open"
+shown "the same with ufw"
+twice "back to nftables" "${arguments[@]}"
+[ "$(reach "$stranger" "http://$here:8002/health")" = 28 ] || fail "another address is let in"
+shown "and back to the private address and nftables"
+
+say "==> all in one, and away again"
+install_there "${arguments[@]}" --all-in-one >"$work/all" 2>&1 || { cat "$work/all" >&2; fail "--all-in-one"; }
+inside systemctl is-active --quiet goblin || fail "the backend does not run"
+inside curl --silent --fail --output /dev/null http://127.0.0.1:8001/health || fail "the backend does not answer"
+install_there "${arguments[@]}" --all-in-one >"$work/all" 2>&1
+grep -q '^done; 0 changes$' "$work/all" || fail "all-in-one twice: $(cat "$work/all")"
+shown "page and API run beside the models; again, the second run changes nothing"
+install_there --remove >"$work/removed" || fail "$(cat "$work/removed")"
+for unit in goblin goblin-models ollama goblin-firewall goblin-backup.timer; do
+  ! inside systemctl is-active --quiet "$unit" || fail "$unit still runs"
+done
+! inside nft list table inet goblin 2>/dev/null | grep -q . || fail "the firewall's table is still there"
+[ -s "$tree/etc/goblin/tier-key" ] && [ -d "$tree/var/lib/ollama" ] || fail "keys or models are gone"
+shown "removed; keys, models and chats stay"
+say "$count things shown"
