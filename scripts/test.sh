@@ -11,7 +11,7 @@ TARGET="${CARGO_TARGET_DIR:-$ROOT/target}"
 LOGS="$TARGET/test-logs"
 mkdir -p "$LOGS"
 
-STAGES=(setup models scripts web-install web-test rust-fmt rust-clippy ollama rust-without-engine rust-build rust-test clients readme e2e)
+STAGES=(setup models scripts web-install web-test rust-fmt rust-clippy ollama rust-without-engine rust-build rust-test deploy-files clients readme e2e)
 
 stage_setup() { scripts/setup.sh --tests; }
 stage_models() { scripts/fetch_model.py --gemma --cache-only; }
@@ -36,6 +36,8 @@ stage_rust-without-engine() {
 }
 stage_rust-build() { cargo test --workspace --locked --no-run; }
 stage_rust-test() { cargo test --workspace --locked; }
+# Files by which goblin is deployed, held against the program; used for real by `make test-deploy`.
+stage_deploy-files() { GOBLIN_BIN="$TARGET/debug/goblin" scripts/deploy_check.sh; }
 # The Python packages of OpenAI, Ollama and Anthropic.
 stage_clients() { GOBLIN_BIN="$TARGET/debug/goblin" scripts/test_clients.sh; }
 stage_readme() { PATH="$TARGET/debug:$PATH" scripts/readme_blocks.py; }
@@ -43,7 +45,7 @@ stage_e2e() { GOBLIN_BIN="$TARGET/debug/goblin" scripts/e2e.sh; }
 
 check_shell() {
   local file
-  for file in scripts/*.sh bench/*.sh .ci/run; do bash -n "$file" || return 1; done
+  for file in scripts/*.sh bench/*.sh deploy/vps/install.sh deploy/vps/goblin-* deploy/compose/*.sh .ci/run; do bash -n "$file" || return 1; done
   if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh bench/*.sh .ci/run; fi
 }
 
