@@ -124,7 +124,10 @@ fn question(model: &str, stream: bool) -> Value {
 /// The text of an answer, streamed or not.
 async fn text_of(app: &TestApp, body: &Value) -> String {
     let mut reply = app.post(OPENAI, body).await;
-    assert_eq!(reply.status, 200, "{}", reply.text().await);
+    let status = reply.status;
+    if status != 200 {
+        panic!("{status} {body}: {}", reply.text().await);
+    }
     if body["stream"] != true {
         let whole = reply.json().await;
         return whole["choices"][0]["message"]["content"]

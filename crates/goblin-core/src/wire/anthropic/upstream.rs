@@ -21,7 +21,8 @@ const USUAL_ANSWER_TOKENS: u32 = 8_192;
 /// Fewest tokens of thinking that can be asked for.
 const LEAST_BUDGET: u32 = 1_024;
 
-/// The body to ask Anthropic with: always a stream.
+/// The body to ask Anthropic with: always a stream. Earlier reasoning goes back only where Anthropic signed it; it could
+/// not read any other. Instructions are said before everything else, wherever they stood.
 ///
 /// # Errors
 /// [`ProviderError::Unsupported`] naming the first field that cannot be said in this dialect. Where goblin chose the model
