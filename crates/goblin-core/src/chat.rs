@@ -47,6 +47,10 @@ pub struct ToolCall {
     pub name: String,
     /// Arguments as JSON text, exactly as the model wrote them.
     pub arguments: String,
+    /// What its maker wants back with it and only its maker can read (a signature of what was thought before it), behind
+    /// the maker's id and a colon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
 }
 
 /// One message of a conversation.
@@ -247,6 +251,12 @@ pub struct ChatRequest {
     pub user: Option<String>,
     /// Where it comes from.
     pub origin: Origin,
+    /// Was the model goblin's choice? Then what it cannot take of how tokens are chosen is left out; who named a model is
+    /// told instead.
+    pub automatic: bool,
+    /// Fields of the caller's own dialect that these words do not have, by name. Who forwards nothing untouched refuses
+    /// them, or says why they do not matter.
+    pub untranslated: Vec<String>,
     /// The caller's own bytes, when the same dialect may be forwarded untouched.
     pub raw: Option<(Dialect, Bytes)>,
 }

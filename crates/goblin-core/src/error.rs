@@ -289,6 +289,14 @@ impl ApiError {
                 "The key this server uses at `{provider}` has used up what it was granted there. Its operator must \
                  raise that."
             )),
+            ProviderError::QuotaUsedUp => Self::upstream_failed(format!(
+                "This server's account at `{provider}` has used up what it was granted there. Its operator must pay or \
+                 raise its limit; until then ask another model."
+            )),
+            ProviderError::Unsupported { param, message } => Self::invalid(
+                param.clone(),
+                format!("`{provider}/{model}` cannot be asked that: {message}"),
+            ),
             ProviderError::Unauthorized => Self::upstream_failed(format!(
                 "`{provider}` refused this server's credentials. Its operator must correct the key."
             )),

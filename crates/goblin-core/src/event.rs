@@ -128,6 +128,14 @@ pub enum Parsed {
         /// Argument text to append.
         arguments: String,
     },
+    /// What the model's maker wants back with a tool call: see [`ToolCall::seal`](crate::chat::ToolCall::seal). Comes
+    /// after the call's first piece.
+    Sealed {
+        /// Which call of this answer, from 0.
+        index: u32,
+        /// The seal.
+        seal: String,
+    },
     /// The answer ended.
     Finished {
         /// Why.

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod admission;
+pub mod catalogue;
 pub mod chat;
 pub mod checks;
 pub mod clock;
@@ -23,6 +24,7 @@ pub mod id;
 pub mod intent;
 pub mod judge;
 pub mod limits;
+pub mod maker;
 pub mod manage;
 pub mod model;
 pub mod origin;

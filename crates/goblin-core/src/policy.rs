@@ -6,9 +6,12 @@ mod table;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::catalogue::Catalogue;
+use crate::event::Usage;
 use crate::intent::Intent;
 use crate::model::ModelInfo;
 use crate::roster::untagged;
@@ -137,8 +140,16 @@ pub struct Policy {
     pub cost_priority_weight: f64,
     /// From this many tokens on a text to be summarised goes to the role for long texts.
     pub long_text_tokens: u32,
-    /// What models cost; local ones nothing, others without an entry are unknown.
+    /// What models cost by the operator's word; local ones cost nothing.
     pub prices: Vec<Price>,
+    /// What others cost; those without an entry in either are unknown.
+    #[serde(serialize_with = "day")]
+    pub catalogue: Arc<Catalogue>,
+}
+
+/// A list is known by its day.
+fn day<S: serde::Serializer>(catalogue: &Catalogue, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&catalogue.as_of)
 }
 
 impl Default for Policy {
@@ -194,12 +205,39 @@ impl Policy {
     /// What so many tokens of this model cost in US dollars: `Some(0.0)` on the operator's machines, `None` without a
     /// price.
     pub fn cost(&self, id: &str, local: bool, prompt_tokens: u32, answer_tokens: u32) -> Option<f64> {
+        let usage = Usage {
+            prompt_tokens,
+            completion_tokens: answer_tokens,
+            ..Usage::default()
+        };
+        self.cost_of(id, local, &usage)
+    }
+
+    /// What an answer that used this costs in US dollars: cached and reasoning tokens by their own prices, where the
+    /// catalogue has them. `Some(0.0)` on the operator's machines, `None` without a price.
+    pub fn cost_of(&self, id: &str, local: bool, usage: &Usage) -> Option<f64> {
         if local {
             return Some(0.0);
         }
-        let price = self.prices.iter().find(|price| price.model == id)?;
-        let tokens = f64::from(prompt_tokens) * price.input + f64::from(answer_tokens) * price.output;
-        Some(tokens / 1e6)
+        if let Some(price) = self.prices.iter().find(|price| price.model == id) {
+            let (prompt, answer) = (f64::from(usage.prompt_tokens), f64::from(usage.completion_tokens));
+            return Some((prompt * price.input + answer * price.output) / 1e6);
+        }
+        let nanos = self.catalogue.find_id(id)?.cost(usage);
+        Some(nanos as f64 / 1e9)
+    }
+
+    /// The price of a model elsewhere: the operator's, else the catalogue's for prompts of the usual length.
+    pub fn price(&self, id: &str) -> Option<Price> {
+        let own = self.prices.iter().find(|price| price.model == id).cloned();
+        own.or_else(|| {
+            let entry = self.catalogue.find_id(id)?;
+            Some(Price {
+                model: id.to_owned(),
+                input: entry.input as f64 / 1e9,
+                output: entry.output as f64 / 1e9,
+            })
+        })
     }
 
     /// How likely an answer of this model to a question of this intent is good, 0–1. Of a model without a role it is
@@ -312,6 +350,16 @@ mod tests {
         assert_eq!(policy.cost("openai/other", false, 1_000, 1_000), None);
         let cost = policy.cost("openai/m", false, 500_000, 250_000).unwrap();
         assert!((cost - 3.0).abs() < 1e-9, "{cost}");
+        let listed = policy.catalogue.find("openai", "gpt-4o").unwrap().clone();
+        let of_list = policy.cost("openai/gpt-4o", false, 1_000_000, 0).unwrap();
+        assert!((of_list - listed.input as f64 / 1e9).abs() < 1e-9, "{of_list}");
+        policy.prices.push(Price {
+            model: "openai/gpt-4o".into(),
+            input: 7.0,
+            output: 0.0,
+        });
+        let own = policy.cost("openai/gpt-4o", false, 1_000_000, 0);
+        assert_eq!(own, Some(7.0), "the operator's word goes before the list's");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::embed::{EmbedRequest, EmbedResponse};
 use crate::event::ChatEvent;
 use crate::manage::ManageFn;
 use crate::model::ModelInfo;
+use crate::wire::Dialect;
 
 /// The id of the provider inside this process.
 pub const IN_PROCESS: &str = "engine";
@@ -82,6 +83,17 @@ pub enum ProviderError {
         /// The field at fault.
         param: Option<String>,
         /// Scrubbed, fit for the caller.
+        message: String,
+    },
+    /// What our account was granted there is used up; waiting does not help, its operator must pay or raise a limit.
+    #[error("our account there has used up what it was granted")]
+    QuotaUsedUp,
+    /// This model, or this way to it, cannot take what was asked for; another may.
+    #[error("cannot be asked that: {message}")]
+    Unsupported {
+        /// The field at fault.
+        param: String,
+        /// What is wrong and what to do.
         message: String,
     },
     /// The prompt does not fit.
@@ -171,6 +183,8 @@ pub struct ProviderHandle {
     pub manage: Option<ManageFn>,
     /// Does [`Self::manage`] fetch and make new models? Others refuse that.
     pub makes_models: bool,
+    /// Requests in this dialect are forwarded to it untouched.
+    pub forwards: Option<Dialect>,
     /// Says how it is.
     pub status: StatusFn,
 }
@@ -188,6 +202,7 @@ impl ProviderHandle {
             count: None,
             manage: None,
             makes_models: false,
+            forwards: None,
             status,
         }
     }

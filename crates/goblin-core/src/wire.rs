@@ -5,7 +5,9 @@
 mod answer;
 pub mod anthropic;
 mod base64;
+pub mod cloud_errors;
 mod fields;
+pub mod gemini;
 mod images;
 pub mod json;
 mod leaks;

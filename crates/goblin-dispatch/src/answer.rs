@@ -12,9 +12,10 @@ use goblin_core::completion::CompletionRequest;
 use goblin_core::error::ApiError;
 use goblin_core::event::ChatEvent;
 use goblin_core::owner::Owner;
-use goblin_core::route::Ladder;
+use goblin_core::route::{Ladder, Offer};
 use goblin_core::trace::{Trace, VerifyMode};
 use goblin_core::turn_event::{Checking, Retracted, Superseded};
+use goblin_core::wire::Dialect;
 use goblin_core::wire::openai::IncomingChat;
 
 use crate::Dispatch;
@@ -152,7 +153,7 @@ impl Dispatch {
         let (wanted, local_only) = (&ask.incoming.model, ask.incoming.goblin.local_only);
         let view = self.table.view_for(wanted, local_only).await;
         let Chosen {
-            ladder,
+            mut ladder,
             record,
             temperature,
         } = self
@@ -167,11 +168,24 @@ impl Dispatch {
         let route = checks.then(|| record.unwrap_or_else(told));
         let mut request = ask.incoming.request;
         request.sampling.temperature = request.sampling.temperature.or(temperature);
+        request.automatic = !ladder.explicit;
         // Untouched bytes are for callers who named the model on a door that speaks the same dialect, and whose
         // body holds nothing meant for us.
         let same_dialect = ask.door == "openai" || ask.door == "tier";
         if !ladder.explicit || ask.incoming.goblin_given || !same_dialect || checks {
             request.raw = None;
+        }
+        if let Some(error) = ask.incoming.unreadable {
+            // Only whoever takes the bytes as they are can answer what nobody here could read.
+            let forwards = |offer: &Offer| {
+                let provider = view.provider(&offer.provider);
+                provider.is_some_and(|p| p.forwards == Some(Dialect::OpenAi))
+            };
+            ladder.candidates.retain(forwards);
+            ladder.rungs = ladder.candidates.len();
+            if request.raw.is_none() || ladder.candidates.is_empty() {
+                return Err(self.unanswered(&ask.who, ask.door, &ask.request_id, *error));
+            }
         }
         let own = goblin.deadline_ms.map(Duration::from_millis);
         let deadline = [ask.deadline, own].into_iter().flatten().min();
@@ -230,6 +244,7 @@ impl Dispatch {
             .await
             .map_err(|e| self.unanswered(&who, door, &request_id, e))?;
         request.sampling.temperature = request.sampling.temperature.or(temperature);
+        request.automatic = !ladder.explicit;
         if !ladder.explicit {
             request.raw = None;
         }

@@ -22,6 +22,8 @@ pub(crate) struct Attempt {
     pub(crate) same_everywhere: bool,
     /// Is it the server's fault, so that another is better asked first for a moment?
     pub(crate) blames_provider: bool,
+    /// Does it hold for all of the provider's models, so that another of them need not be tried?
+    pub(crate) whole_provider: bool,
 }
 
 impl Attempt {
@@ -36,13 +38,16 @@ impl Attempt {
             next_may_help: false,
             same_everywhere: true,
             blames_provider: true,
+            whole_provider: false,
         }
     }
 
     pub(crate) fn from_provider(candidate: &Offer, error: &ProviderError) -> Self {
         let caller = matches!(
             error,
-            ProviderError::Rejected { .. } | ProviderError::ContextExceeded { .. }
+            ProviderError::Rejected { .. }
+                | ProviderError::ContextExceeded { .. }
+                | ProviderError::Unsupported { .. }
         );
         Self {
             error: Box::new(ApiError::from_provider(
@@ -53,6 +58,13 @@ impl Attempt {
             next_may_help: !matches!(error, ProviderError::Rejected { .. }),
             same_everywhere: matches!(error, ProviderError::ContextExceeded { .. }),
             blames_provider: !caller,
+            whole_provider: matches!(
+                error,
+                ProviderError::Unauthorized
+                    | ProviderError::QuotaUsedUp
+                    | ProviderError::LimitReached { .. }
+                    | ProviderError::Unavailable { .. }
+            ),
         }
     }
 
@@ -92,6 +104,7 @@ impl Attempt {
             next_may_help: true,
             same_everywhere: false,
             blames_provider: false,
+            whole_provider: false,
         }
     }
 

@@ -285,6 +285,11 @@ impl Driver {
                 let next_may_help = attempt.next_may_help;
                 self.recorder.failed(rung, &attempt.error.message);
                 if let Some(offer) = self.rungs.offer(rung).cloned() {
+                    if attempt.whole_provider {
+                        let all = self.rungs.offers().iter().enumerate();
+                        let same = all.filter(|(_, other)| other.provider == offer.provider);
+                        self.machine.rule_out(same.map(|(at, _)| at));
+                    }
                     self.rungs.note(&offer, &attempt);
                     self.failures.add(&offer, *attempt);
                 }

@@ -263,6 +263,7 @@ impl Dispatch {
         let Planned { request, left_out } = prompt::plan(&chat, &path, &content, &mut rungs).await?;
         let mut request = ChatRequest { origin, ..request };
         request.sampling.temperature = request.sampling.temperature.or(temperature);
+        request.automatic = !ladder.explicit;
         let left_out = left_out.saturating_add(older);
         let ladder = Ladder {
             rungs: ladder.rungs.min(rungs.len()),

@@ -70,7 +70,27 @@ impl Dispatch {
                 .and_then(|name| route::resolve(&name, needs, &table).ok())
                 .ok_or(error)
         });
-        found.map_err(|error| naming_who_was_asked(error, view))
+        found.map_err(|error| match self.keyless(wanted, &error) {
+            Some(told) => told,
+            None => naming_who_was_asked(error, view),
+        })
+    }
+
+    /// A model of a cloud without a key is asked for.
+    fn keyless(&self, wanted: &str, error: &ApiError) -> Option<ApiError> {
+        let unknown = matches!(error.code, ErrorCode::ModelNotFound | ErrorCode::NoProvider);
+        let (provider, _) = wanted.split_once('/').filter(|_| unknown)?;
+        let maker = self
+            .options
+            .without_key
+            .iter()
+            .find(|maker| maker.id() == provider)?;
+        let shown: String = wanted.chars().take(100).collect();
+        Some(ApiError::no_provider(format!(
+            "This server has no key for `{provider}`, so `{shown}` cannot be asked. Its operator sets {} and starts it \
+             again.",
+            maker.key_variable()
+        )))
     }
 
     /// What is known when choosing.

@@ -181,7 +181,11 @@ async fn ascend(
     let mut visit = job.visit(turn_of(meter.who()));
     let session = job.session();
     let mut failures = Failures::default();
+    let mut away: Vec<Arc<str>> = Vec::new();
     for candidate in dispatch.balanced(view, ladder, &visit, session) {
+        if away.contains(&candidate.provider) {
+            continue;
+        }
         visit.tokens = None;
         let attempt = open(dispatch, view, &candidate, job, &mut visit, Some(meter), limit);
         let attempt = match limit.within(attempt).await {
@@ -193,6 +197,9 @@ async fn ascend(
             Ok(Err(attempt)) | Err(attempt) => attempt,
         };
         dispatch.note(&candidate, &attempt);
+        if attempt.whole_provider {
+            away.push(Arc::clone(&candidate.provider));
+        }
         let next = attempt.helps_next(ladder.explicit);
         failures.add(&candidate, attempt);
         if !next {

@@ -351,6 +351,7 @@ mod tests {
                     id: "1".to_owned(),
                     name: "weather".to_owned(),
                     arguments: "{\"city\":\"Köln\",\"days\":[1,2]}".to_owned(),
+                    seal: None,
                 }],
                 ..Message::text(Role::Assistant, "")
             },

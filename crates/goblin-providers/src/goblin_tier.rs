@@ -64,6 +64,7 @@ fn handle(tier: &Arc<Tier>, local: bool) -> ProviderHandle {
     let (chat, status, complete) = (own(), own(), own());
     let (embed, decide, count) = (own(), own(), own());
     ProviderHandle {
+        forwards: Some(Dialect::OpenAi),
         complete: Some(Arc::new(move |request| {
             let tier = Arc::clone(&complete);
             Box::pin(async move { tier.complete(request).await })

@@ -1,5 +1,6 @@
 //! Models reached over HTTP: one file per kind of server, each a transport around `goblin_core::wire`.
 
+mod cloud;
 pub mod goblin_tier;
 pub mod llama_cpp;
 pub mod ollama;

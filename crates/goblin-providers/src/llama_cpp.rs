@@ -79,6 +79,7 @@ fn handle(local: bool, server: &Arc<Server>) -> ProviderHandle {
     let (chat, status, complete, embed) = (own(), own(), own(), own());
     let (decide, count, manage) = (own(), own(), own());
     ProviderHandle {
+        forwards: Some(goblin_core::wire::Dialect::OpenAi),
         complete: Some(Arc::new(move |request| {
             let server = Arc::clone(&complete);
             Box::pin(async move { server.complete(request).await })

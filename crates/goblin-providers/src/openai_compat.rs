@@ -13,11 +13,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use goblin_core::chat::{ChatRequest, Purpose};
+use goblin_core::maker::Maker;
 use goblin_core::origin::Origin;
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
 use goblin_core::wire::Dialect;
+use goblin_core::wire::cloud_errors::{Refusal, cloud_error};
 use goblin_core::wire::llama_cpp::upstream_error;
-use goblin_core::wire::openai::{StreamDecoder, encode_request, provider_error, rewrite_for_upstream};
+use goblin_core::wire::openai::{
+    StreamDecoder, encode_for, encode_request, provider_error, rewrite_for_upstream,
+};
 use goblin_net::{HttpClient, NetError, Request, Response, Url, Waiting};
 use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
@@ -25,6 +29,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use answer::{Answer, Framing, Words};
 
+use crate::cloud;
 use crate::goblin_tier;
 use crate::llama_cpp;
 use crate::ollama::{self, OllamaSpec};
@@ -47,6 +52,8 @@ pub enum Kind {
     Ollama,
     /// llama.cpp's server, also through its own doors ([`crate::llama_cpp`]).
     LlamaCpp,
+    /// A cloud known by name, in its own words.
+    Cloud(Maker),
 }
 
 /// A server to reach.
@@ -94,6 +101,17 @@ impl UpstreamSpec {
     /// llama.cpp's server at `base_url` (`LLAMACPP_URL`), named `llamacpp`.
     pub fn llama_cpp(base_url: Url) -> Self {
         Self::new("llamacpp", base_url, Kind::LlamaCpp)
+    }
+
+    /// A cloud at `base_url`, named as its maker: its models are asked for every five minutes.
+    pub fn cloud(maker: Maker, base_url: Url, key: Option<SecretString>) -> Self {
+        Self {
+            key,
+            local: false,
+            status_ttl: Duration::from_secs(300),
+            status_timeout: Duration::from_secs(5),
+            ..Self::new(maker.id(), base_url, Kind::Cloud(maker))
+        }
     }
 
     /// A model tier of our own at `base_url` (`LOCAL_LLM_PROXY_URL`) with its key.
@@ -163,6 +181,7 @@ pub fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandle, Buil
         Kind::LlamaCpp => llama_cpp::build(spec, net),
         Kind::Plain => plain::build(spec, net),
         Kind::GoblinTier => goblin_tier::build(&spec, net),
+        Kind::Cloud(maker) => cloud::build(maker, &spec, net),
         Kind::Ollama => {
             let ollama = OllamaSpec {
                 key: spec.key,
@@ -179,17 +198,35 @@ pub fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandle, Buil
 
 /// `http://h`, `http://h/` and `http://h/v1` all give `http://h/v1`. Another path is taken as the API's own
 /// (`https://h/v1beta/openai`).
-fn api_base(url: &Url) -> Url {
+fn api_base(url: &Url, kind: Kind) -> Url {
+    let version = match kind {
+        Kind::Cloud(maker) => maker.api_path(),
+        _ => "v1",
+    };
     match url.path().trim_end_matches('/') {
-        "" => url.join("v1"),
+        "" => url.join(version),
         _ => url.clone(),
     }
 }
 
 fn key_headers(spec: &UpstreamSpec) -> Result<HeaderMap, BuildError> {
     let mut headers = HeaderMap::new();
+    if spec.kind == Kind::Cloud(Maker::Anthropic) {
+        let version = HeaderValue::from_static(goblin_core::wire::anthropic::VERSION);
+        headers.insert("anthropic-version", version);
+    }
     let Some(key) = &spec.key else { return Ok(headers) };
-    headers.insert(AUTHORIZATION, bearer(key, &spec.id)?);
+    match spec.kind {
+        Kind::Cloud(Maker::Anthropic) => {
+            headers.insert("x-api-key", secret(key.expose_secret(), &spec.id)?);
+            return Ok(headers);
+        }
+        Kind::Cloud(Maker::Gemini) => {
+            headers.insert("x-goog-api-key", secret(key.expose_secret(), &spec.id)?);
+            return Ok(headers);
+        }
+        _ => headers.insert(AUTHORIZATION, bearer(key, &spec.id)?),
+    };
     if spec.kind == Kind::GoblinTier {
         headers.insert("x-api-key", secret(key.expose_secret(), &spec.id)?);
     }
@@ -203,7 +240,7 @@ impl Upstream {
         Ok(Self {
             id: spec.id.as_str().into(),
             kind: spec.kind,
-            base: api_base(&spec.base_url),
+            base: api_base(&spec.base_url, spec.kind),
             headers: key_headers(spec)?,
             net,
             own: spec.local,
@@ -217,8 +254,9 @@ impl Upstream {
 
     /// Starts an answer that is yet to be made a stream.
     pub(crate) async fn start(&self, request: ChatRequest) -> Result<Answer, ProviderError> {
-        let body = match &request.raw {
-            Some((Dialect::OpenAi, raw)) => rewrite_for_upstream(raw, &request.model, true),
+        let body = match (&request.raw, self.kind) {
+            (Some((Dialect::OpenAi, raw)), _) => rewrite_for_upstream(raw, &request.model, true),
+            (_, Kind::Cloud(maker)) => encode_for(maker, &request)?,
             _ => encode_request(&request),
         };
         self.start_with(&request, body, None).await
@@ -269,6 +307,9 @@ impl Upstream {
         // A tier of ours has taken them out already; a cloud's text is what it says.
         if self.own && self.kind != Kind::GoblinTier {
             words = words.without_leaks(request);
+        }
+        if let Kind::Cloud(maker) = self.kind {
+            words = words.of_maker(maker);
         }
         let words = Words::Chat(words);
         Ok(Answer::new(response.body, framing, words))
@@ -351,12 +392,24 @@ impl Upstream {
         } = Refused::read(response).await;
         match self.kind {
             Kind::LlamaCpp => upstream_error(status, &body, model, retry_after),
+            Kind::Cloud(maker) => cloud_error(
+                maker,
+                &Refusal {
+                    status,
+                    body: &body,
+                    retry_after,
+                    model,
+                },
+            ),
             _ => provider_error(status, &body, model, retry_after),
         }
     }
 
     /// How the answer is framed, by its content type. Without one it is what was asked for.
-    fn framing(
+    ///
+    /// # Errors
+    /// [`ProviderError::Broken`] for anything else.
+    pub(crate) fn framing(
         &self,
         headers: &HeaderMap,
         streams: bool,
@@ -414,10 +467,12 @@ mod tests {
     #[test]
     fn addresses_with_and_without_a_version_mean_the_same() {
         for text in ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"] {
-            let base = api_base(&Url::parse(text).unwrap());
+            let base = api_base(&Url::parse(text).unwrap(), Kind::Plain);
             assert_eq!(base.join("models").to_string(), "http://h:1/v1/models", "{text}");
         }
-        let base = api_base(&Url::parse("https://h/v1beta/openai").unwrap());
+        let gemini = api_base(&Url::parse("https://h").unwrap(), Kind::Cloud(Maker::Gemini));
+        assert_eq!(gemini.join("models").to_string(), "https://h/v1beta/models");
+        let base = api_base(&Url::parse("https://h/v1beta/openai").unwrap(), Kind::Plain);
         assert_eq!(base.join("models").to_string(), "https://h/v1beta/openai/models");
     }
 

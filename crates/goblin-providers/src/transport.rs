@@ -78,9 +78,15 @@ async fn read_at_most(mut response: Response, limit: usize) -> Vec<u8> {
     whole
 }
 
-/// `Retry-After`, in seconds or as a date (RFC 9110 section 10.2.3). A date is told from the server's own `Date`, so that
+/// OpenAI's `retry-after-ms`, else `Retry-After`, in seconds or as a date (RFC 9110 section 10.2.3). A date is told from the server's own `Date`, so that
 /// a clock that goes wrong on one side does not matter; without one nothing is known.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let exact = headers
+        .get("retry-after-ms")
+        .and_then(|v| v.to_str().ok()?.trim().parse::<f64>().ok());
+    if let Some(wait) = exact.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok()) {
+        return Some(wait.min(MAX_RETRY_AFTER));
+    }
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
@@ -105,6 +111,12 @@ mod tests {
         assert_eq!(read("1e300"), None);
         assert_eq!(read("999999"), Some(MAX_RETRY_AFTER));
         assert_eq!(read("-1"), None);
+        let exact = [("retry-after-ms", "1500"), ("retry-after", "2")]
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
+        assert_eq!(
+            retry_after(&HeaderMap::from_iter(exact)),
+            Some(Duration::from_millis(1500))
+        );
     }
 
     #[test]

@@ -127,6 +127,14 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
     results.push(timed("verdicts", async { verdicts(&asked) }).await);
     results.push(timed("judges", async { who_judges(config, &asked) }).await);
     results.extend(asked.iter().map(|asked| upstream_result(config, asked)));
+    for maker in &config.upstream.without_key {
+        let found = format!(
+            "it has no key and is never asked; {} gives it one",
+            maker.key_variable()
+        );
+        let name = format!("upstream:{}", maker.id());
+        results.push(timed(&name, async { Finding::ok(found) }).await);
+    }
     if !config.upstream.has_tier() {
         results.push(
             timed("model_tier", async {

@@ -111,7 +111,7 @@ fn net(config: &Config, way: &UpstreamWay) -> anyhow::Result<HttpClient> {
 pub(crate) fn upstreams(config: &Config, tier: bool) -> anyhow::Result<Vec<ProviderHandle>> {
     let servers = config.upstream.servers.iter();
     servers
-        .filter(|server| !(tier && server.kind == UpstreamKind::Goblin))
+        .filter(|server| !(tier && matches!(server.kind, UpstreamKind::Goblin | UpstreamKind::Cloud(_))))
         .map(|server| {
             Ok(openai_compat::build(
                 spec(config, server)?,
@@ -127,6 +127,14 @@ fn spec(config: &Config, server: &UpstreamServer) -> anyhow::Result<UpstreamSpec
         UpstreamKind::Ollama => Kind::Ollama,
         UpstreamKind::LlamaCpp => Kind::LlamaCpp,
         UpstreamKind::OpenAi => Kind::Plain,
+        UpstreamKind::Cloud(maker) => {
+            let url = Url::parse(server.url.as_str())?;
+            return Ok(UpstreamSpec {
+                id: server.id.clone(),
+                local: server.local,
+                ..UpstreamSpec::cloud(maker, url, server.key.clone())
+            });
+        }
     };
     Ok(UpstreamSpec {
         key: server.key.clone(),
@@ -150,7 +158,8 @@ pub(crate) async fn discover(config: &Config) -> anyhow::Result<Option<ProviderH
 /// The same at another address. What is found there is logged, also when it is of no use.
 async fn discover_at(address: &str, config: &Config) -> anyhow::Result<Option<ProviderHandle>> {
     let named = &config.upstream;
-    if !named.discover || !named.servers.is_empty() {
+    let own = |server: &UpstreamServer| !matches!(server.kind, UpstreamKind::Cloud(_));
+    if !named.discover || named.servers.iter().any(own) {
         return Ok(None);
     }
     let handle = openai_compat::build(
@@ -197,6 +206,7 @@ pub(crate) fn dispatch(
             turn_deadline: config.queue.turn_deadline,
             default_model: config.default_model.clone(),
             no_model_help: no_model_help(&providers).to_owned(),
+            without_key: config.upstream.without_key.clone(),
             roster: roster::for_providers(config, &providers),
             policy: config.policy.clone(),
             trust: Arc::new(trust(config, measured)),

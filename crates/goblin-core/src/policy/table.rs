@@ -1,8 +1,10 @@
 //! The default policy. `goblin.default.toml` says the same in the configuration's words; a test compares the two.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{IntentPolicy, Policy, PolicyRole, RoleModel};
+use crate::catalogue::Catalogue;
 use crate::intent::Intent;
 
 use PolicyRole::{Chat, Cloud, Code, Quick, Reasoning, Top};
@@ -36,6 +38,7 @@ pub(super) fn default_policy() -> Policy {
         cost_priority_weight: 100.0,
         long_text_tokens: 8_000,
         prices: Vec::new(),
+        catalogue: Arc::clone(Catalogue::embedded()),
     }
 }
 

@@ -186,7 +186,7 @@ impl Attempt {
             }
             Parsed::Finished { reason } => self.finish = Some(reason),
             Parsed::Usage(usage) => self.usage = Some(usage),
-            Parsed::Started | Parsed::Opaque => {}
+            Parsed::Started | Parsed::Sealed { .. } | Parsed::Opaque => {}
         }
         let over = self.bytes > most_bytes || self.max_tokens.is_some_and(|most| self.tokens > most);
         took.stop = took.stop.or(over.then_some(Fault::CutOff));

@@ -93,6 +93,11 @@ impl Cascade {
         })
     }
 
+    /// These rungs are not asked any more: what made another fail holds for them as well.
+    pub fn rule_out(&mut self, rungs: impl IntoIterator<Item = usize>) {
+        self.tried.extend(rungs);
+    }
+
     /// Takes an event that happened at `at_ms` (milliseconds from any fixed moment) and adds what is to be done to
     /// `out`. Events of rungs that were cancelled and of questions that were withdrawn are welcome and ignored, as is
     /// everything after [`Action::End`].

@@ -37,6 +37,11 @@ impl Answer {
                     self.reasoning.push_str(text);
                 }
             }
+            Parsed::Sealed { seal, .. } => {
+                if self.has_room(seal.len()) {
+                    self.calls.push(parsed);
+                }
+            }
             Parsed::ToolCall { arguments, .. } => {
                 if self.has_room(arguments.len()) {
                     self.calls.push(parsed);
@@ -81,6 +86,13 @@ pub(super) struct Calls {
 impl Calls {
     /// Takes the next piece; other events are ignored.
     pub(super) fn push(&mut self, parsed: &Parsed) {
+        if let Parsed::Sealed { index, seal } = parsed {
+            let place = self.numbers.iter().position(|number| number == index);
+            if let Some(call) = place.and_then(|place| self.calls.get_mut(place)) {
+                call.seal = Some(seal.clone());
+            }
+            return;
+        }
         let Parsed::ToolCall {
             index,
             id,
@@ -99,6 +111,7 @@ impl Calls {
                     id: format!("call_{index}"),
                     name: String::new(),
                     arguments: String::new(),
+                    seal: None,
                 });
                 self.calls.len() - 1
             }

@@ -6,6 +6,7 @@
 mod collect;
 pub(in crate::wire) mod embeddings;
 mod errors;
+mod makers;
 mod messages;
 mod models;
 mod pass_through;
@@ -18,11 +19,16 @@ mod vectors;
 
 pub use collect::Collector;
 pub use embeddings::{OpenAiEmbeddings, embeddings_body, encode_tier_embeddings, parse_embeddings};
+pub(in crate::wire) use errors::excerpt;
 pub use errors::{KEY_LIMIT, error_body, provider_error, scrub};
+pub use makers::encode_for;
+pub(in crate::wire) use makers::unsupported;
 pub(in crate::wire) use models::short_count;
 pub use models::{ListExtras, ListedModels, ModelEntry, model_list, model_object, parse_model_list};
 pub use pass_through::{PassThrough, parse_pass_through, rewrite_for_upstream};
-pub use request::{CacheUse, GoblinOptions, IncomingChat, parse_chat_request, parse_dry_run};
+pub use request::{
+    CacheUse, GoblinOptions, IncomingChat, parse_chat_request, parse_dry_run, parse_forwardable,
+};
 pub use stream::{ChunkEncoder, DONE};
 pub(in crate::wire) use upstream::put_choosing;
 pub use upstream::{

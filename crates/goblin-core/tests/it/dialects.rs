@@ -14,7 +14,7 @@ use crate::golden::golden_file;
 const DIALECTS: [&str; 3] = ["openai", "ollama", "anthropic"];
 
 /// The conversations, and the dialects that can say them.
-const CONVERSATIONS: [(&str, &[&str]); 9] = [
+pub(crate) const CONVERSATIONS: [(&str, &[&str]); 9] = [
     ("plain", &["openai", "ollama", "anthropic", "generate"]),
     ("sampling", &["openai", "ollama", "anthropic", "generate"]),
     ("every_option", &["openai", "ollama"]),
@@ -34,7 +34,7 @@ fn path(conversation: &str, file: &str) -> PathBuf {
 }
 
 /// The conversation as the dialect's reader understands it.
-fn read(conversation: &str, dialect: &str) -> ChatRequest {
+pub(crate) fn read(conversation: &str, dialect: &str) -> ChatRequest {
     let file = path(conversation, &format!("{dialect}.json"));
     let body = Bytes::from(std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display())));
     let failed = |e| panic!("{conversation} in {dialect}: {e}");

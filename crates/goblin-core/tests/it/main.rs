@@ -4,6 +4,7 @@ mod answers;
 mod anthropic_refusals;
 mod bodies;
 mod broken_streams;
+mod clouds;
 mod deciding;
 mod dialects;
 mod encoder;

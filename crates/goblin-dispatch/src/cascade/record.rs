@@ -108,7 +108,7 @@ impl Recorder {
                 step.prompt_tokens = usage.prompt_tokens;
                 step.tokens = usage.completion_tokens;
             }
-            Parsed::Started | Parsed::Finished { .. } | Parsed::Opaque => {}
+            Parsed::Started | Parsed::Finished { .. } | Parsed::Sealed { .. } | Parsed::Opaque => {}
         }
     }
 

@@ -104,7 +104,7 @@ impl Rungs {
                 local: offer.stays_local(),
                 spare: !self.worth.contains(&id),
                 quality: considered.map(|c| c.quality),
-                price: policy.prices.iter().find(|p| p.model == id).map(per_token),
+                price: policy.price(&id).as_ref().map(per_token),
                 prompt_tokens: tokens,
                 answer_tokens: limit.min(EXPECTED_ANSWER_TOKENS),
                 first_token_ms: considered.and_then(|c| c.first_token_ms),

@@ -196,6 +196,7 @@ mod tests {
             id: "c".to_owned(),
             name: "pay".to_owned(),
             arguments: arguments.to_owned(),
+            seal: None,
         };
         let request = ChatRequest {
             messages: vec![Message {

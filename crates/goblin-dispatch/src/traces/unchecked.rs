@@ -100,12 +100,7 @@ impl Unchecked {
             last.prompt_tokens = used.prompt_tokens;
             last.tokens = used.completion_tokens;
             let policy = &self.dispatch.options.policy;
-            last.cost_usd = policy.cost(
-                &last.model,
-                last.local,
-                used.prompt_tokens,
-                used.completion_tokens,
-            );
+            last.cost_usd = policy.cost_of(&last.model, last.local, &used);
             last.outcome = ended.outcome;
             last.why = ended.why;
         }

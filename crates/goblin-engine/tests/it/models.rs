@@ -121,7 +121,7 @@ pub(crate) async fn collect(mut stream: ChatStream) -> Result<Answer, ProviderEr
                 }
                 Parsed::Finished { reason } => out.finish = Some(reason),
                 Parsed::Usage(usage) => out.usage = usage,
-                Parsed::Started | Parsed::Reasoning { .. } | Parsed::Opaque => {}
+                Parsed::Started | Parsed::Reasoning { .. } | Parsed::Sealed { .. } | Parsed::Opaque => {}
             }
         }
         Ok(out)

@@ -64,6 +64,7 @@ async fn a_required_call_is_made_in_the_models_form_and_read_as_a_call() {
         id: "c1".to_owned(),
         name: "get_weather".to_owned(),
         arguments: "{\"city\":\"Paris\"}".to_owned(),
+        seal: None,
     };
     request.messages.push(Message {
         tool_calls: vec![call],

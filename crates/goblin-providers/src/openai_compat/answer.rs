@@ -8,6 +8,8 @@ use bytes::Bytes;
 use goblin_core::event::{ChatEvent, Parsed, Spent};
 use goblin_core::provider::{ChatStream, ProviderError};
 use goblin_core::wire::Dialect;
+use goblin_core::wire::anthropic::EventDecoder;
+use goblin_core::wire::gemini::ContentDecoder;
 use goblin_core::wire::llama_cpp::CompletionDecoder;
 use goblin_core::wire::openai::{StreamDecoder, decode_completion};
 use goblin_core::wire::sse::SseSplitter;
@@ -39,6 +41,10 @@ pub(crate) enum Words {
     Chat(StreamDecoder),
     /// A continued text's.
     Text(CompletionDecoder),
+    /// Anthropic's.
+    Anthropic(EventDecoder),
+    /// Gemini's.
+    Gemini(ContentDecoder),
 }
 
 impl Words {
@@ -47,6 +53,8 @@ impl Words {
         match self {
             Self::Chat(decoder) => decoder.clone().decode_whole(body),
             Self::Text(_) => decode_completion(body),
+            Self::Anthropic(decoder) => decoder.clone().decode_whole(body),
+            Self::Gemini(decoder) => decoder.clone().decode_whole(body),
         }
     }
 
@@ -54,6 +62,8 @@ impl Words {
         match self {
             Self::Chat(decoder) => decoder.decode(data),
             Self::Text(decoder) => decoder.decode(data),
+            Self::Anthropic(decoder) => decoder.decode(data),
+            Self::Gemini(decoder) => decoder.decode(data),
         }
     }
 
@@ -61,6 +71,8 @@ impl Words {
         match self {
             Self::Chat(decoder) => decoder.is_done(),
             Self::Text(decoder) => decoder.spent().is_some(),
+            Self::Anthropic(decoder) => decoder.is_done(),
+            Self::Gemini(_) => false,
         }
     }
 
@@ -68,6 +80,8 @@ impl Words {
         match self {
             Self::Chat(decoder) => decoder.finish(),
             Self::Text(decoder) => decoder.finish(),
+            Self::Anthropic(decoder) => decoder.finish(),
+            Self::Gemini(decoder) => decoder.finish(),
         }
     }
 
@@ -75,6 +89,8 @@ impl Words {
         match self {
             Self::Chat(decoder) => decoder.leftover(),
             Self::Text(_) => Vec::new(),
+            Self::Anthropic(decoder) => decoder.leftover(),
+            Self::Gemini(decoder) => decoder.leftover(),
         }
     }
 
@@ -82,6 +98,7 @@ impl Words {
         match self {
             Self::Chat(decoder) => decoder.spent(),
             Self::Text(decoder) => decoder.spent(),
+            Self::Anthropic(_) | Self::Gemini(_) => None,
         }
     }
 }

@@ -14,6 +14,7 @@ use goblin_core::chat::Purpose;
 use goblin_core::embed::{EmbedRequest, EmbedResponse};
 use goblin_core::model::{Capability, ModelInfo};
 use goblin_core::provider::{Health, ProviderError, ProviderHandle, ProviderStatus};
+use goblin_core::wire::Dialect;
 use goblin_core::wire::openai::{decode_embeddings, encode_embeddings};
 use goblin_net::HttpClient;
 use http::StatusCode;
@@ -58,6 +59,7 @@ pub(super) fn build(spec: UpstreamSpec, net: HttpClient) -> Result<ProviderHandl
     let own = || Arc::clone(&server);
     let (chat, status, embed, decide) = (own(), own(), own(), own());
     Ok(ProviderHandle {
+        forwards: Some(Dialect::OpenAi),
         embed: Some(Arc::new(move |request| {
             let server = Arc::clone(&embed);
             Box::pin(async move { server.embed(request).await })

@@ -2,6 +2,7 @@
 
 mod asking;
 mod cancel;
+mod clouds;
 mod discovery;
 mod fake_upstream;
 mod faults;

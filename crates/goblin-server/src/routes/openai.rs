@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use goblin_core::error::ApiError;
 use goblin_core::model::nearest;
-use goblin_core::wire::openai::parse_chat_request;
+use goblin_core::wire::openai::parse_forwardable;
 use goblin_dispatch::answer::Ask;
 use goblin_dispatch::plan::Question;
 use http::Uri;
@@ -48,7 +48,7 @@ pub(super) async fn create_chat_completion(
     uri: Uri,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
-    let mut incoming = parse_chat_request(&body)?;
+    let mut incoming = parse_forwardable(&body)?;
     incoming.request.purpose = ticket.purpose;
     incoming.request.origin = ticket.origin.clone();
     let door = Door::of(app.surface, uri.path());

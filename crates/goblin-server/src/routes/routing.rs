@@ -136,7 +136,7 @@ async fn chat_models(app: &App) -> Vec<Value> {
 fn chat_model(policy: &Policy, provider: &ProviderHandle, model: &ModelInfo) -> Value {
     let id = format!("{}/{}", provider.id, model.name);
     let local = model.stays_local(provider.local);
-    let price = policy.prices.iter().find(|price| price.model == id);
+    let price = policy.price(&id);
     let (input, output) = match (local, price) {
         (true, _) => (Some(0.0), Some(0.0)),
         (false, Some(price)) => (Some(price.input), Some(price.output)),

@@ -45,6 +45,10 @@ pub(crate) enum Reply {
     Bytes(Vec<u8>),
     /// Breaks the connection with a TCP reset.
     Reset,
+    /// Says nothing, and keeps the connection.
+    Silence,
+    /// Says these bytes and then nothing more, and keeps the connection.
+    Stall(Vec<u8>),
 }
 
 /// Decides by the request's body.
@@ -157,6 +161,11 @@ async fn serve(mut stream: TcpStream, script: Script, seen: Arc<Mutex<Vec<Asked>
         };
         match reply {
             Reply::Reset => stream.set_zero_linger().unwrap(),
+            Reply::Silence => until_left(&mut stream).await,
+            Reply::Stall(bytes) => {
+                let _left_early = stream.write_all(&bytes).await;
+                until_left(&mut stream).await;
+            }
             Reply::Bytes(bytes) => {
                 let _left_early = stream.write_all(&bytes).await;
                 let _left_early = stream.shutdown().await;
@@ -164,6 +173,12 @@ async fn serve(mut stream: TcpStream, script: Script, seen: Arc<Mutex<Vec<Asked>
         }
         return;
     }
+}
+
+/// Waits until the other side has hung up.
+async fn until_left(stream: &mut TcpStream) {
+    let mut byte = [0];
+    while matches!(stream.read(&mut byte).await, Ok(read) if read > 0) {}
 }
 
 /// A whole answer.

@@ -14,6 +14,7 @@ mod chat_completions;
 mod chats;
 mod checked;
 mod client;
+mod cloud_doors;
 mod cloud_models;
 mod connections;
 mod decisions;

@@ -104,7 +104,16 @@ impl Key {
 }
 
 /// What a server is.
-const SERVER_KINDS: &[&str] = &["goblin", "ollama", "llamacpp", "openai"];
+const SERVER_KINDS: &[&str] = &[
+    "goblin",
+    "ollama",
+    "llamacpp",
+    "openai",
+    "anthropic",
+    "deepseek",
+    "gemini",
+    "grok",
+];
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 const FORMATS: &[&str] = &["auto", "human", "json"];
 const ROLES: &[&str] = &["quick", "chat", "reasoning", "top", "code", "cloud"];
@@ -183,6 +192,26 @@ pub(crate) const KEYS: &[Key] = &[
     key("upstream.proxy_require_tls", Kind::Switch),
     key("upstream.ollama_url", Kind::Several).env("OLLAMA_HOST"),
     key("upstream.llamacpp_url", Kind::Several).env("LLAMACPP_URL"),
+    key("upstream.openai_key", Kind::Text)
+        .backend_env("OPENAI_API_KEY")
+        .secret(),
+    key("upstream.openai_url", Kind::Text).backend_env("OPENAI_BASE_URL"),
+    key("upstream.anthropic_key", Kind::Text)
+        .backend_env("ANTHROPIC_API_KEY")
+        .secret(),
+    key("upstream.anthropic_url", Kind::Text).backend_env("ANTHROPIC_BASE_URL"),
+    key("upstream.deepseek_key", Kind::Text)
+        .backend_env("DEEPSEEK_API_KEY")
+        .secret(),
+    key("upstream.deepseek_url", Kind::Text).backend_env("DEEPSEEK_BASE_URL"),
+    key("upstream.gemini_key", Kind::Text)
+        .backend_env("GEMINI_API_KEY")
+        .secret(),
+    key("upstream.gemini_url", Kind::Text).backend_env("GEMINI_BASE_URL"),
+    key("upstream.grok_key", Kind::Text)
+        .backend_env("GROK_API_KEY")
+        .secret(),
+    key("upstream.grok_url", Kind::Text).backend_env("GROK_BASE_URL"),
     key("upstream.discover", Kind::Switch),
     key("upstream.allow_cloud_models", Kind::Switch),
     key("upstream.connect_timeout_seconds", HOUR),
@@ -324,16 +353,6 @@ pub(crate) fn find(path: &str) -> Option<&'static Key> {
 pub(crate) const NOT_YET: &[&str] = &[
     "REDIS_URL",
     "SETTINGS_ENCRYPTION_KEY",
-    "OPENAI_API_KEY",
-    "OPENAI_BASE_URL",
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_BASE_URL",
-    "DEEPSEEK_API_KEY",
-    "DEEPSEEK_BASE_URL",
-    "GEMINI_API_KEY",
-    "GEMINI_BASE_URL",
-    "GROK_API_KEY",
-    "GROK_BASE_URL",
     "GOOGLE_CLIENT_ID",
     "GOOGLE_CLIENT_SECRET",
     "GOOGLE_REDIRECT_URI",

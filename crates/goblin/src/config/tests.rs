@@ -267,7 +267,7 @@ fn old_spellings_work_and_name_the_new_ones() {
         ("KALMATURA_LLM_URL", "http://10.0.0.7:8002"),
         ("REDIS_HOST", "cache"),
         ("ROUTING_ENCRYPTION_KEY", "k"),
-        ("OPENAI_API_KEY", "sk-x"),
+        ("SENTRY_DSN", "https://sk-x@sentry.test/1"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://o"),
     ]);
     let loaded = load(&environment, &Request::default()).unwrap();
@@ -280,7 +280,7 @@ fn old_spellings_work_and_name_the_new_ones() {
         "use LOCAL_LLM_PROXY_URL",
         "use REDIS_URL",
         "use SETTINGS_ENCRYPTION_KEY",
-        "OPENAI_API_KEY is set but not used",
+        "SENTRY_DSN is set but not used",
         "OTEL_EXPORTER_OTLP_ENDPOINT is set but not used",
     ] {
         assert!(all.contains(part), "{part} in {all}");

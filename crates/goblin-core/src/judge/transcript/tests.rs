@@ -135,6 +135,7 @@ fn images_and_tool_calls_are_named() {
         id: "1".into(),
         name: "look".into(),
         arguments: "{}".into(),
+        seal: None,
     });
     let transcript = Transcript::of(&[message, call]);
     let shared = transcript.shared(false);

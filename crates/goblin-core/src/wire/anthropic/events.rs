@@ -70,7 +70,7 @@ impl EventEncoder {
                 self.put_calls(&mut out);
             }
             Parsed::Usage(usage) => self.usage = Some(*usage),
-            Parsed::Text { .. } | Parsed::Reasoning { .. } | Parsed::Opaque => {}
+            Parsed::Text { .. } | Parsed::Reasoning { .. } | Parsed::Sealed { .. } | Parsed::Opaque => {}
         }
         out
     }

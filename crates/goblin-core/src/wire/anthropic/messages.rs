@@ -127,6 +127,7 @@ impl Said {
                 arguments: required(&fields, path, "input", |r, p| {
                     expect_kind(r, p, "an object").map(|()| r.get().to_owned())
                 })?,
+                seal: None,
             }),
             Block::ToolResult => self.read_result(&fields, path)?,
             Block::Thinking => {

@@ -183,7 +183,11 @@ impl LineEncoder {
                 self.usage = Some(*usage);
                 None
             }
-            Parsed::Text { .. } | Parsed::Reasoning { .. } | Parsed::Started | Parsed::Opaque => None,
+            Parsed::Text { .. }
+            | Parsed::Reasoning { .. }
+            | Parsed::Sealed { .. }
+            | Parsed::Started
+            | Parsed::Opaque => None,
         }
     }
 

@@ -148,6 +148,7 @@ fn read_tool_calls(
             id: open.made(id.map(String::from), &name),
             name: name.into_owned(),
             arguments: arguments.unwrap_or("{}").to_owned(),
+            seal: None,
         });
     }
     Ok(calls)

@@ -58,7 +58,8 @@ impl Collector {
     /// The whole answer in OpenAI's shape, with our `goblin` object when given.
     pub fn into_completion(self, goblin: Option<Value>) -> Value {
         let finish = self.answer.finish();
-        let calls: Vec<Value> = self.answer.tool_calls().iter().map(tool_call_json).collect();
+        let calls = self.answer.tool_calls().iter();
+        let calls: Vec<Value> = calls.map(sealed_call_json).collect();
         let Answer {
             text,
             reasoning,
@@ -96,6 +97,15 @@ impl Collector {
         }
         completion
     }
+}
+
+/// A whole tool call in OpenAI's shape, with what its maker wants back.
+fn sealed_call_json(call: &ToolCall) -> Value {
+    let mut value = tool_call_json(call);
+    if let Some(seal) = &call.seal {
+        value["extra_content"] = json!({"goblin": {"seal": seal}});
+    }
+    value
 }
 
 /// A whole tool call in OpenAI's shape.

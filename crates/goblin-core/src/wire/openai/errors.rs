@@ -270,7 +270,7 @@ fn scrub_word(word: &str) -> &str {
 }
 
 /// The beginning of an upstream's body, for the operators' log.
-fn excerpt(body: &[u8]) -> String {
+pub(in crate::wire) fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(1200)]);
     let line: Vec<&str> = text
         .split(|c: char| c.is_whitespace() || c.is_control())

@@ -235,6 +235,21 @@ fn read_tool_calls(fields: &Object<'_>, path: &str) -> Result<Vec<ToolCall>, Api
         .collect()
 }
 
+/// What the maker of the model wants back with the call, as [`super::ChunkEncoder`] wrote it.
+fn read_seal(fields: &Object<'_>, path: &str) -> Result<Option<String>, ApiError> {
+    let path = format!("{path}.extra_content");
+    let Some(extra) = get(fields, "extra_content") else {
+        return Ok(None);
+    };
+    let extra = object(extra, &path)?;
+    let Some(ours) = get(&extra, "goblin") else {
+        return Ok(None);
+    };
+    let path = format!("{path}.goblin");
+    let seal = optional(&object(ours, &path)?, &path, "seal", string)?;
+    Ok(seal.map(String::from))
+}
+
 fn read_tool_call(raw: &RawValue, path: &str) -> Result<ToolCall, ApiError> {
     let fields = object(raw, path)?;
     if let Some(kind) = get(&fields, "type") {
@@ -254,6 +269,7 @@ fn read_tool_call(raw: &RawValue, path: &str) -> Result<ToolCall, ApiError> {
     expect_kind(function, &function_path, "an object")?;
     let function = object(function, &function_path)?;
     Ok(ToolCall {
+        seal: read_seal(&fields, path)?,
         id: required(&fields, "id", format!("{path}.id"))?,
         name: required(&function, "name", format!("{function_path}.name"))?,
         arguments: required(&function, "arguments", format!("{function_path}.arguments"))?,

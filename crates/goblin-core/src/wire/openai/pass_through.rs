@@ -18,6 +18,8 @@ pub struct PassThrough {
     pub stream: bool,
     /// Was a usage chunk asked for?
     pub include_usage: bool,
+    /// Addresses of the images in it.
+    pub images: Vec<String>,
 }
 
 /// Checks a request that is to be forwarded: JSON, `model`, `messages`, sizes and image addresses. Everything else is
@@ -28,10 +30,11 @@ pub struct PassThrough {
 pub fn parse_pass_through(body: &Bytes) -> Result<PassThrough, ApiError> {
     let fields = top(body)?;
     let model = read_model(&fields)?;
+    let mut images = Vec::new();
     for (i, raw) in message_items(&fields)?.into_iter().enumerate() {
         let path = format!("messages[{i}]");
         let message = object(raw, &path)?;
-        check_images(&message, &path)?;
+        check_images(&message, &path, &mut images)?;
     }
     let stream = match get(&fields, "stream") {
         Some(raw) => boolean(raw, "stream")?,
@@ -41,10 +44,11 @@ pub fn parse_pass_through(body: &Bytes) -> Result<PassThrough, ApiError> {
         model,
         stream,
         include_usage: stream && read_include_usage(&fields)?,
+        images,
     })
 }
 
-fn check_images(message: &Object<'_>, path: &str) -> Result<(), ApiError> {
+fn check_images(message: &Object<'_>, path: &str, images: &mut Vec<String>) -> Result<(), ApiError> {
     let Some(content) = get(message, "content").filter(|c| c.get().starts_with('[')) else {
         return Ok(());
     };
@@ -61,7 +65,7 @@ fn check_images(message: &Object<'_>, path: &str) -> Result<(), ApiError> {
         if raw.get().starts_with('{') {
             let part = object(raw, &path)?;
             if get(&part, "image_url").is_some() {
-                image_url(&part, &format!("{path}.image_url"))?;
+                images.push(image_url(&part, &format!("{path}.image_url"))?);
             }
         }
     }
@@ -213,7 +217,8 @@ mod tests {
             PassThrough {
                 model: "p/m".into(),
                 stream: true,
-                include_usage: true
+                include_usage: true,
+                images: vec!["https://a/b.png".into()],
             }
         );
         for (body, param) in [

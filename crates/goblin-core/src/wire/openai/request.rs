@@ -6,9 +6,10 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::messages::read_messages;
+use super::pass_through::parse_pass_through;
 use super::tools::{read_format, read_tool_choice, read_tools};
 use crate::chat::{ChatRequest, KeepAlive, Message, Part, Purpose, Role, Sampling, Think};
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorCode};
 use crate::intent::Intent;
 use crate::limits::{MAX_CONTEXT_TOKENS, MAX_KEEP_ALIVE_SECONDS, MAX_LOGIT_BIAS, MAX_MAX_TOKENS};
 use crate::route::AUTOMATIC;
@@ -92,6 +93,9 @@ pub struct IncomingChat {
     pub enable_confidence_scoring: Option<bool>,
     /// Ask a better model when the answer is not good enough.
     pub auto_escalate: Option<bool>,
+    /// What of it cannot be read here. Such a request may only be forwarded, to a provider that speaks its dialect and
+    /// judges it itself; anybody else refuses it with this.
+    pub unreadable: Option<Box<ApiError>>,
 }
 
 impl IncomingChat {
@@ -123,6 +127,55 @@ pub fn parse_chat_request(body: &Bytes) -> Result<IncomingChat, ApiError> {
     let model = read_model(&fields)?;
     read_request(body, &fields, model)
 }
+
+/// As [`parse_chat_request`]; a body that names a provider's own model and nothing of ours is only looked at as far as
+/// forwarding it needs (`model`, `messages`, sizes, addresses of images): the rest is for its provider to judge.
+///
+/// # Errors
+/// As [`parse_chat_request`].
+pub fn parse_forwardable(body: &Bytes) -> Result<IncomingChat, ApiError> {
+    let error = match parse_chat_request(body) {
+        Err(error) if error.code == ErrorCode::InvalidRequest => error,
+        other => return other,
+    };
+    let Ok(seen) = parse_pass_through(body) else {
+        return Err(error);
+    };
+    let named = seen.model.contains('/') && !AUTOMATIC.contains(&&*seen.model);
+    let fields = top(body)?;
+    if !named || OURS.iter().any(|name| get(&fields, name).is_some()) {
+        return Err(error);
+    }
+    let mut pictures = Message::text(Role::User, "");
+    pictures.parts = seen.images.into_iter().map(|url| Part::Image { url }).collect();
+    images::not_too_many(std::slice::from_ref(&pictures))?;
+    Ok(IncomingChat {
+        model: seen.model.clone(),
+        request: ChatRequest {
+            model: seen.model,
+            messages: vec![pictures],
+            stream: seen.stream,
+            raw: Some((Dialect::OpenAi, body.clone())),
+            ..ChatRequest::default()
+        },
+        stream: seen.stream,
+        include_usage: seen.include_usage,
+        unreadable: Some(Box::new(error)),
+        ..IncomingChat::default()
+    })
+}
+
+/// Fields that are meant for this server.
+const OURS: [&str; 8] = [
+    "goblin",
+    "intent",
+    "latency_target",
+    "context",
+    "cost_priority",
+    "enable_verification",
+    "enable_confidence_scoring",
+    "auto_escalate",
+];
 
 /// Reads the body of `POST /api/route`: a chat request that need not name a model.
 ///
@@ -161,6 +214,7 @@ fn read_request(body: &Bytes, fields: &Object<'_>, model: String) -> Result<Inco
         })?,
         user: optional(fields, "user", |r, p| short_string(r, p, 512).map(String::from))?,
         think: optional(fields, "reasoning_effort", |r, p| one_of(r, p, &EFFORTS))?,
+        untranslated: untranslated(fields),
         raw: Some((Dialect::OpenAi, body.clone())),
         ..ChatRequest::default()
     };
@@ -181,8 +235,67 @@ fn read_request(body: &Bytes, fields: &Object<'_>, model: String) -> Result<Inco
         enable_verification,
         enable_confidence_scoring: flag(fields, "enable_confidence_scoring")?,
         auto_escalate: flag(fields, "auto_escalate")?,
+        unreadable: None,
     })
 }
+
+/// Names of fields that are not read here and may change an answer, in the order they came.
+fn untranslated(fields: &Object<'_>) -> Vec<String> {
+    let says_nothing = |name: &str, raw: &RawValue| match name {
+        "store" => raw.get() == "false",
+        "service_tier" => matches!(raw.get(), "\"auto\"" | "\"default\""),
+        "verbosity" => raw.get() == "\"medium\"",
+        _ => raw.get() == "null" || READ.contains(&name) || ABOUT_NO_ANSWER.contains(&name),
+    };
+    let left = fields.iter().filter(|(name, raw)| !says_nothing(name, raw));
+    left.map(|(name, _)| name.chars().take(60).collect()).collect()
+}
+
+/// Fields that are read.
+const READ: [&str; 39] = [
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "seed",
+    "stop",
+    "presence_penalty",
+    "frequency_penalty",
+    "repeat_penalty",
+    "repetition_penalty",
+    "max_tokens",
+    "max_completion_tokens",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "response_format",
+    "grammar",
+    "n",
+    "functions",
+    "function_call",
+    "modalities",
+    "prompt_cache_key",
+    "user",
+    "reasoning_effort",
+    "goblin",
+    "intent",
+    "latency_target",
+    "context",
+    "cost_priority",
+    "enable_verification",
+    "enable_confidence_scoring",
+    "auto_escalate",
+];
+
+/// Fields that are about keeping or counting requests, not about answers.
+const ABOUT_NO_ANSWER: [&str; 3] = ["metadata", "safety_identifier", "prompt_cache_retention"];
 
 const LATENCY: [(&str, LatencyTarget); 4] = [
     ("ultra_low", LatencyTarget::UltraLow),

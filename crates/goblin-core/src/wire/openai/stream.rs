@@ -89,6 +89,10 @@ impl ChunkEncoder {
                 let call = tool_call_delta(*index, id.as_deref(), name.as_deref(), arguments);
                 self.delta(&format!(r#""tool_calls":[{call}]"#), "null")
             }
+            Parsed::Sealed { index, seal } => {
+                let call = json!({"index": index, "extra_content": {"goblin": {"seal": seal}}});
+                self.delta(&format!(r#""tool_calls":[{call}]"#), "null")
+            }
             Parsed::Finished { reason } => self.choice("{}", "null", &format!("\"{}\"", reason.as_str())),
             Parsed::Usage(usage) if self.include_usage => {
                 format!("{}],\"usage\":{}", self.head, usage_json(usage))

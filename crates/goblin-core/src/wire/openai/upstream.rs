@@ -11,8 +11,10 @@ use super::stream::DONE;
 use crate::chat::{ChatRequest, Message, Part, Purpose, ResponseFormat, Role, Sampling, Think, ToolChoice};
 use crate::event::{ChatEvent, FinishReason, Parsed, Spent, TokenLogprob, Usage};
 use crate::limits::MAX_JSON_DEPTH;
+use crate::maker::Maker;
 use crate::provider::ProviderError;
 use crate::wire::Dialect;
+use crate::wire::cloud_errors::cloud_error_in_band;
 use crate::wire::json::depth_within;
 use crate::wire::leaks::Leaks;
 use crate::wire::llama_cpp::read_timings;
@@ -75,17 +77,17 @@ pub fn encode_tier_request(request: &ChatRequest) -> Bytes {
     written(body)
 }
 
-fn written(body: Map<String, Value>) -> Bytes {
+pub(super) fn written(body: Map<String, Value>) -> Bytes {
     Value::Object(body).to_string().into()
 }
 
-fn put<T: Into<Value>>(body: &mut Map<String, Value>, name: &str, value: Option<T>) {
+pub(super) fn put<T: Into<Value>>(body: &mut Map<String, Value>, name: &str, value: Option<T>) {
     if let Some(value) = value {
         body.insert(name.to_owned(), value.into());
     }
 }
 
-fn request_object(request: &ChatRequest) -> Map<String, Value> {
+pub(super) fn request_object(request: &ChatRequest) -> Map<String, Value> {
     let mut body = Map::new();
     put(&mut body, "model", Some(request.model.as_str()));
     put(
@@ -216,6 +218,7 @@ pub struct StreamDecoder {
     usage_said: bool,
     calls: Vec<Call>,
     spent: Option<Spent>,
+    maker: Option<Maker>,
 }
 
 /// A tool call seen so far: where the upstream counts it, and its id.
@@ -249,12 +252,20 @@ impl StreamDecoder {
             usage_said: false,
             calls: Vec::new(),
             spent: None,
+            maker: None,
         }
     }
 
     /// What the answer cost, where the server says so beside its usage (`timings` of llama.cpp's server).
     pub fn spent(&self) -> Option<Spent> {
         self.spent
+    }
+
+    /// Reads what only this maker says, and counts as it does.
+    #[must_use]
+    pub fn of_maker(mut self, maker: Maker) -> Self {
+        self.maker = Some(maker);
+        self
     }
 
     /// Names the model asked for, so that an upstream's "no such model" can be told from other refusals.
@@ -302,10 +313,11 @@ impl StreamDecoder {
         }
         let chunk: Value = serde_json::from_slice(data)
             .map_err(|e| interrupted(format!("a chunk of the stream is not JSON: {e}")))?;
-        if let Some(error) = in_band_error(&chunk, &self.model, self.content) {
+        if let Some(error) = self.error_in(&chunk) {
             return Err(error);
         }
         if let Some(choice) = first_choice(&chunk) {
+            self.refuse_if_starved(choice)?;
             self.read_choice(choice, choice.get("delta"), &mut parsed);
         }
         self.read_usage(&chunk, &mut parsed);
@@ -454,6 +466,24 @@ impl StreamDecoder {
         leaks.rest(out);
     }
 
+    fn error_in(&self, value: &Value) -> Option<ProviderError> {
+        match self.maker {
+            Some(maker) => cloud_error_in_band(maker, value, &self.model, self.content),
+            None => in_band_error(value, &self.model, self.content),
+        }
+    }
+
+    /// DeepSeek breaks an answer off with a reason of its own when its servers are full.
+    fn refuse_if_starved(&self, choice: &Value) -> Result<(), ProviderError> {
+        match choice.get("finish_reason").and_then(Value::as_str) {
+            Some("insufficient_system_resource") if self.content => Err(interrupted(
+                "its servers ran out of resources in the middle of the answer",
+            )),
+            Some("insufficient_system_resource") => Err(ProviderError::Overloaded { retry_after: None }),
+            _ => Ok(()),
+        }
+    }
+
     /// A server that did not see the calls says `stop`.
     fn reason(&self, said: FinishReason) -> FinishReason {
         match said {
@@ -512,11 +542,21 @@ impl StreamDecoder {
         };
         let count = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64).map_or(0, clamp);
         let detail = |group: &str, name: &str| usage.get(group).map_or(0, |g| count(g, name));
+        let reasoning_tokens = detail("completion_tokens_details", "reasoning_tokens");
+        let apart = match self.maker {
+            // Grok counts what it thought beside what it said.
+            Some(Maker::Grok) => reasoning_tokens,
+            _ => 0,
+        };
         let usage = Usage {
             prompt_tokens: count(usage, "prompt_tokens"),
-            completion_tokens: count(usage, "completion_tokens"),
-            cached_tokens: detail("prompt_tokens_details", "cached_tokens"),
-            reasoning_tokens: detail("completion_tokens_details", "reasoning_tokens"),
+            completion_tokens: count(usage, "completion_tokens").saturating_add(apart),
+            cached_tokens: match detail("prompt_tokens_details", "cached_tokens") {
+                // DeepSeek's own name for it.
+                0 => count(usage, "prompt_cache_hit_tokens"),
+                cached => cached,
+            },
+            reasoning_tokens,
         };
         if !self.finished {
             // Running totals; the last one counts.
@@ -574,11 +614,12 @@ impl StreamDecoder {
         }
         let whole: Value =
             serde_json::from_slice(body).map_err(|e| interrupted(format!("the answer is not JSON: {e}")))?;
-        if let Some(error) = in_band_error(&whole, &self.model, false) {
+        if let Some(error) = self.error_in(&whole) {
             return Err(error);
         }
         let mut parsed = Vec::new();
         let choice = first_choice(&whole).ok_or_else(|| interrupted("the answer has no choices"))?;
+        self.refuse_if_starved(choice)?;
         self.read_choice(choice, choice.get("message"), &mut parsed);
         if !self.finished {
             self.end_leaks(&mut parsed);

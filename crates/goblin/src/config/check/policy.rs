@@ -48,6 +48,7 @@ impl Reader<'_> {
             cost_priority_weight: self.real("policy.cost_priority_weight"),
             long_text_tokens: self.small("policy.long_text_tokens"),
             prices: self.prices(),
+            catalogue: known.catalogue,
         }
     }
 

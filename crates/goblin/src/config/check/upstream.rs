@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
+use goblin_core::maker::Maker;
 use goblin_net::{HttpClient, Identity, NetError, NetOptions, Proxy};
 use secrecy::SecretString;
 use url::{Host, Url};
@@ -17,6 +18,8 @@ use crate::config::written::{Entry, Server, Source, read_text};
 pub(crate) struct UpstreamConfig {
     /// In the order in which equal models are preferred.
     pub(crate) servers: Vec<UpstreamServer>,
+    /// Clouds known by name that have no key, and are never asked.
+    pub(crate) without_key: Vec<Maker>,
     /// The first key of `upstream.proxy_key`.
     lone_key: Option<SecretString>,
     /// Look for an Ollama on this machine.
@@ -76,6 +79,11 @@ pub(crate) struct UpstreamServer {
 }
 
 impl UpstreamServer {
+    /// A cloud known by name of which there is no key.
+    fn is_keyless_cloud(&self) -> bool {
+        matches!(self.kind, Kind::Cloud(maker) if maker.id() == self.id) && self.key.is_none()
+    }
+
     /// Does text travel there unencrypted over a public network?
     pub(crate) fn is_exposed(&self) -> bool {
         self.url.scheme() == "http" && is_public_url(&self.url)
@@ -106,6 +114,8 @@ pub(crate) enum Kind {
     LlamaCpp,
     /// Anything else that speaks OpenAI's wire.
     OpenAi,
+    /// A cloud known by name, or what speaks as it does.
+    Cloud(Maker),
 }
 
 impl Kind {
@@ -115,7 +125,7 @@ impl Kind {
             "ollama" => Self::Ollama,
             "llamacpp" => Self::LlamaCpp,
             "openai" => Self::OpenAi,
-            _ => return None,
+            other => Self::Cloud(Maker::of(other)?),
         })
     }
 
@@ -125,6 +135,7 @@ impl Kind {
             Self::Ollama => "ollama",
             Self::LlamaCpp => "llamacpp",
             Self::OpenAi => "openai",
+            Self::Cloud(maker) => maker.id(),
         }
     }
 
@@ -134,7 +145,7 @@ impl Kind {
             Self::Goblin => 8002,
             Self::Ollama => 11434,
             Self::LlamaCpp => 8080,
-            Self::OpenAi => 80,
+            Self::OpenAi | Self::Cloud(_) => 80,
         }
     }
 }
@@ -153,10 +164,19 @@ impl Reader<'_> {
             servers.extend(self.short_named(path, kind, id));
         }
         self.give_tier_keys(&mut servers);
+        for maker in Maker::ALL {
+            servers.extend(self.cloud(maker));
+        }
         let written = self.written;
         for (name, server) in &written.servers {
             self.named_server(name, server, &mut servers);
         }
+        let without_key = Maker::ALL.into_iter().filter(|maker| {
+            let known = servers.iter().find(|s| s.id == maker.id());
+            known.is_none_or(|s| s.is_keyless_cloud())
+        });
+        let without_key = without_key.collect();
+        servers.retain(|s| !s.is_keyless_cloud());
         if self.switch("upstream.proxy_require_tls") {
             for server in servers.iter().filter(|s| s.is_exposed()) {
                 let message = format!(
@@ -169,6 +189,7 @@ impl Reader<'_> {
         }
         UpstreamConfig {
             servers,
+            without_key,
             lone_key: self
                 .list("upstream.proxy_key")
                 .into_iter()
@@ -214,6 +235,31 @@ impl Reader<'_> {
             });
         }
         found
+    }
+
+    /// A cloud known by name. It may be given its key further below, as a server of that name.
+    fn cloud(&mut self, maker: Maker) -> Option<UpstreamServer> {
+        let key = self.secret(&format!("upstream.{}_key", maker.id()));
+        let said_more = self.written.servers.get(maker.id());
+        // A server of one's own may have the name, as long as the cloud has no key.
+        if key.is_none() && said_more.is_none_or(|server| server.entries.contains_key("url")) {
+            return None;
+        }
+        let path = format!("upstream.{}_url", maker.id());
+        let text = self.text(&path)?;
+        let source = self.source(&path);
+        let url = self.url(&path, source.clone(), &text, 443)?;
+        Some(UpstreamServer {
+            id: maker.id().to_owned(),
+            kind: Kind::Cloud(maker),
+            url,
+            key,
+            local: false,
+            allow_cloud_models: None,
+            way: Way::default(),
+            named_by: path,
+            source,
+        })
     }
 
     /// One key for all tiers, or one for each in their order.
@@ -278,8 +324,8 @@ impl Reader<'_> {
             return self.problem_at(&path("url"), place(written, "url"), message);
         }
         if !written.entries.contains_key("kind") {
-            let message = "it is not said what the server is: goblin, ollama, llamacpp, or openai for anything else \
-                           that speaks OpenAI's wire.";
+            let message = "it is not said what the server is: goblin, ollama, llamacpp, openai for anything else that \
+                           speaks OpenAI's wire, or anthropic, deepseek, gemini or grok for what speaks theirs.";
             self.problem_at(&path("kind"), written.source.clone(), message);
         }
         let port = kind.map_or(80, Kind::port);

@@ -354,3 +354,85 @@ fn the_manual_shows_every_setting_of_a_server_with_a_sentence() {
     }
     assert_eq!(server["additionalProperties"], false);
 }
+
+#[test]
+fn a_cloud_is_there_when_it_has_a_key_and_is_listed_without_one_otherwise() {
+    let loaded = load(&home(&[]), &Request::default()).unwrap();
+    assert!(loaded.config.upstream.servers.is_empty());
+    let ids = |config: &Config| -> Vec<&str> { config.upstream.without_key.iter().map(|m| m.id()).collect() };
+    assert_eq!(
+        ids(&loaded.config),
+        ["openai", "anthropic", "deepseek", "gemini", "grok"]
+    );
+
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key");
+    std::fs::write(&key, "from-a-file\n").unwrap();
+    let environment = home(&[
+        ("OPENAI_API_KEY", "sk-openai"),
+        ("GEMINI_API_KEY_FILE", key.to_str().unwrap()),
+        ("GROK_API_KEY", "xai-key"),
+        ("GROK_BASE_URL", "http://127.0.0.1:9/v1"),
+        ("OLLAMA_HOST", "127.0.0.1"),
+    ]);
+    let text = format!("[upstream.servers.anthropic]\nkey_file = {key:?}\n");
+    assert_eq!(
+        servers(&text, &environment),
+        [
+            "ollama Ollama http://127.0.0.1:11434/ - true",
+            "openai Cloud(OpenAi) https://api.openai.com/v1 sk-openai false",
+            "anthropic Cloud(Anthropic) https://api.anthropic.com/v1 from-a-file false",
+            "gemini Cloud(Gemini) https://generativelanguage.googleapis.com/v1beta from-a-file false",
+            "grok Cloud(Grok) http://127.0.0.1:9/v1 xai-key false",
+        ]
+    );
+    let loaded = load(&environment, &Request::default()).unwrap();
+    assert_eq!(ids(&loaded.config), ["anthropic", "deepseek"]);
+    assert!(!format!("{:?}", loaded.config).contains("sk-openai"));
+}
+
+#[test]
+fn a_server_of_ones_own_may_have_a_clouds_name_while_the_cloud_has_no_key() {
+    let text = "[upstream.servers.openai]\nkind = \"openai\"\nurl = \"http://192.168.1.20:8000\"\n\
+                [upstream.servers.mirror]\nkind = \"anthropic\"\nurl = \"https://a.example.org\"\nlocal = false\n";
+    assert_eq!(
+        servers(text, &home(&[])),
+        [
+            "mirror Cloud(Anthropic) https://a.example.org/ - false",
+            "openai OpenAi http://192.168.1.20:8000/ - true",
+        ]
+    );
+    let all = problems(text, &home(&[("OPENAI_API_KEY", "sk-x")]));
+    assert!(
+        all[0].contains("`openai` is the name of the server of"),
+        "{all:#?}"
+    );
+    let tier = Request {
+        tier: true,
+        ..Request::default()
+    };
+    let loaded = load(&home(&[("OPENAI_API_KEY", "sk-x")]), &tier).unwrap();
+    assert!(
+        loaded.config.upstream.servers.is_empty(),
+        "the model tier reads no key of a cloud"
+    );
+}
+
+#[test]
+fn a_cloud_over_plain_http_at_a_public_address_is_refused_where_that_is_forbidden_and_metadata_addresses_always()
+ {
+    let exposed = home(&[
+        ("OPENAI_API_KEY", "sk-x"),
+        ("OPENAI_BASE_URL", "http://gateway.example.org/v1"),
+    ]);
+    let all = problems("[upstream]\nproxy_require_tls = true\n", &exposed);
+    assert!(
+        all[0].contains("upstream.openai_url") && all[0].contains("plain http"),
+        "{all:#?}"
+    );
+    let all = problems(
+        "",
+        &home(&[("OPENAI_API_KEY", "sk-x"), ("OPENAI_BASE_URL", "ftp://x")]),
+    );
+    assert!(all[0].contains("upstream.openai_url"), "{all:#?}");
+}

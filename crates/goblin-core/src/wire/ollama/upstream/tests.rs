@@ -79,7 +79,7 @@ fn said(events: &[ChatEvent]) -> Said {
             } => out.calls.push((index, id.unwrap(), name.unwrap(), arguments)),
             Parsed::Finished { reason } => out.finish = Some(reason),
             Parsed::Usage(usage) => out.usage = Some(usage),
-            Parsed::Started | Parsed::Opaque => {}
+            Parsed::Started | Parsed::Sealed { .. } | Parsed::Opaque => {}
         }
     }
     out
@@ -135,6 +135,7 @@ fn calls_results_thoughts_and_images_travel() {
         id: "c1".into(),
         name: "look_up".into(),
         arguments: r#"{"q":"x"}"#.into(),
+        seal: None,
     }];
     let mut result = Message::text(Role::Tool, "42");
     result.tool_call_id = Some("c1".into());
