@@ -19,6 +19,7 @@ use http::header::AUTHORIZATION;
 use secrecy::SecretString;
 
 use crate::access_token::SigningKeys;
+use crate::passkey::RelyingParty;
 use crate::password::{HashCost, Hasher};
 use crate::principal::Principal;
 use crate::throttle::Throttle;
@@ -26,9 +27,11 @@ use crate::visit::{Premises, Visit};
 
 mod others;
 mod own;
+mod passkeys;
 mod signing_in;
 
 pub use others::{NewLinkShown, UserChange};
+pub use passkeys::CeremonyBegun;
 pub use signing_in::{Applicant, Given, SignedIn, Tokens};
 
 /// How often the last use of a sign-in is noted.
@@ -91,6 +94,8 @@ pub struct Parts {
     pub page_url: String,
     /// How accounts and sign-ins are to be.
     pub settings: Settings,
+    /// Who asks for passkeys; `None`: the page is nowhere browsers have them.
+    pub relying_party: Option<RelyingParty>,
 }
 
 /// Accounts at work. Cloning shares them.

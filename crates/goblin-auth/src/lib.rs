@@ -14,6 +14,7 @@ pub mod email;
 pub mod identity;
 pub mod keys;
 pub mod local;
+pub mod passkey;
 pub mod password;
 pub mod permission;
 pub mod principal;

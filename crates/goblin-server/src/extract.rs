@@ -135,6 +135,7 @@ impl FromRequestParts<AppState> for PathId {
             path if path.starts_with("/api/turns") => "turn",
             path if path.starts_with("/v1/traces") => "trace",
             path if path.starts_with("/api/account/sessions") => "session",
+            path if path.starts_with("/api/account/passkeys") => "passkey",
             path if path.starts_with("/api/invitations") => "invitation",
             _ => "chat",
         };

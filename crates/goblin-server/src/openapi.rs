@@ -424,7 +424,7 @@ pub(crate) fn add_sign_ins(document: &mut OpenApi) {
 }
 
 /// What our own answers always hold, null or not: clients need not ask whether a field is there.
-const ALWAYS_WHOLE: [&str; 25] = [
+const ALWAYS_WHOLE: [&str; 28] = [
     "Account",
     "AccountPage",
     "AuditEvent",
@@ -437,6 +437,9 @@ const ALWAYS_WHOLE: [&str; 25] = [
     "LinkAnswer",
     "ModelStatus",
     "PartStatus",
+    "Passkey",
+    "PasskeyCeremony",
+    "PasskeyList",
     "Problem",
     "Session",
     "SessionPage",

@@ -26,6 +26,7 @@ mod metrics;
 mod ollama;
 mod openai;
 mod page;
+mod passkeys;
 mod routing;
 mod status;
 mod systemone;
@@ -62,6 +63,12 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(auth::look_at_link))
         .routes(routes!(auth::accept_invitation))
         .routes(routes!(auth::reset_password))
+        .routes(routes!(passkeys::begin_passkey))
+        .routes(routes!(passkeys::finish_passkey))
+        .routes(routes!(passkeys::begin_passkey_sign_in))
+        .routes(routes!(passkeys::sign_in_with_passkey))
+        .routes(routes!(passkeys::list_passkeys))
+        .routes(routes!(passkeys::update_passkey, passkeys::delete_passkey))
         .routes(routes!(account::change_password))
         .routes(routes!(account::list_sessions, account::end_other_sessions))
         .routes(routes!(account::end_session))

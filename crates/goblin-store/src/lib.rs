@@ -28,6 +28,7 @@ pub mod limits;
 pub mod links;
 pub mod model_files;
 pub mod ollama_store;
+pub mod passkeys;
 pub mod postgres;
 pub mod private_file;
 pub mod processes;

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use goblin_auth::access_token::SigningKeys;
 use goblin_auth::identity::{Identity, Parts};
 use goblin_auth::local::{LocalMode, Surroundings};
+use goblin_auth::passkey::RelyingParty;
 use goblin_auth::visit::Premises;
 use goblin_server::people::People;
 use goblin_store::data_dir::DataPaths;
@@ -66,6 +67,7 @@ pub(crate) async fn people(
         },
         page_url: page_url(config, address),
         settings: config.auth.settings.clone(),
+        relying_party: relying_party(config, address),
     });
     sweep(process, store);
     match &local {
@@ -91,6 +93,13 @@ fn local_mode(config: &Config, has_account: bool, port: u16) -> Result<LocalMode
         origin_secret: config.server.origin_secret.is_some(),
     };
     LocalMode::decide(&surroundings, port)
+}
+
+/// Who asks for passkeys, where browsers have them.
+fn relying_party(config: &Config, address: SocketAddr) -> Option<RelyingParty> {
+    RelyingParty::of(&config.server.frontend_url, address.port())
+        .inspect_err(|reason| tracing::info!(reason, "there are no passkeys"))
+        .ok()
 }
 
 /// Where people find the page.
@@ -165,6 +174,9 @@ fn sweep(process: &Process, store: &Store) {
             }
             if let Err(error) = store.delete_ended_links(KEEP_LINKS_MS).await {
                 tracing::warn!(%error, "links that are over could not be removed");
+            }
+            if let Err(error) = store.delete_ended_ceremonies().await {
+                tracing::warn!(%error, "passkeys nobody showed in time could not be removed");
             }
         }
     });

@@ -1,8 +1,9 @@
 //! The shapes of accounts and sign-ins on the wire.
 
-use goblin_core::account::{Account, AuditEvent, Invitation, LinkKind, Role, Session};
+use goblin_core::account::{Account, AuditEvent, Invitation, LinkKind, Passkey, Role, Session};
 use goblin_core::clock::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// How people come in here.
@@ -13,8 +14,10 @@ pub struct SignInState {
     pub mode: String,
     /// May anybody make an account with `POST /auth/register`?
     pub registration_open: bool,
-    /// How one can sign in: `password`.
+    /// How one can sign in: `password`, `passkey`.
     pub methods: Vec<String>,
+    /// The pages on which passkeys can be made and used, the canonical one first; none: there can be none.
+    pub passkey_origins: Vec<String>,
     /// `secure`: encrypted; `near`: plain HTTP within this machine or a private network, where the page should warn;
     /// `far`: plain HTTP, where nobody can sign in.
     pub way: String,
@@ -192,6 +195,56 @@ pub struct SessionPage {
     pub items: Vec<SessionShown>,
     /// Give it back as `cursor` for those that follow; null at the end.
     pub next_cursor: Option<String>,
+}
+
+/// What begins a passkey; a browser's sign-in of the last ten minutes needs none of it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PasskeyBegin {
+    /// The caller's password, when the sign-in is older.
+    pub password: Option<String>,
+}
+
+/// The first half of a ceremony, good for five minutes and one answer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PasskeyCeremony {
+    /// Given back with the answer.
+    pub ceremony: String,
+    /// For `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`.
+    pub options: Value,
+}
+
+/// The answer of an authenticator that made a passkey.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PasskeyBody {
+    /// What the first half gave.
+    pub ceremony: String,
+    /// What `navigator.credentials.create` gave, as its `toJSON` writes it.
+    pub credential: Value,
+    /// What to call it, 1–200 characters.
+    pub name: Option<String>,
+}
+
+/// The answer of an authenticator that a passkey was used on.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PasskeySignInBody {
+    /// What the first half gave.
+    pub ceremony: String,
+    /// What `navigator.credentials.get` gave, as its `toJSON` writes it.
+    pub credential: Value,
+}
+
+/// Another name for a passkey.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PasskeyName {
+    /// 1–200 characters.
+    pub name: String,
+}
+
+/// The caller's passkeys.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PasskeyList {
+    /// Newest first.
+    pub items: Vec<Passkey>,
 }
 
 /// How many sign-ins were ended.

@@ -47,6 +47,8 @@ fn every_operation_declares_who_may_call_it() {
         "/auth/link",
         "/auth/login",
         "/auth/logout",
+        "/auth/passkey/login",
+        "/auth/passkey/login/finish",
         "/auth/refresh",
         "/auth/register",
         "/auth/reset",

@@ -10,6 +10,7 @@ use goblin_auth::bans::BanPolicy;
 use goblin_auth::identity::{Identity, Settings};
 use goblin_auth::keys::TierKeys;
 use goblin_auth::local::{LocalMode, Surroundings};
+use goblin_auth::passkey::RelyingParty;
 use goblin_auth::password::HashCost;
 use goblin_auth::visit::Premises;
 use goblin_core::checks::CheckResult;
@@ -172,6 +173,7 @@ impl TestApp {
                 premises: setup.premises.clone(),
                 page_url: format!("http://{address}"),
                 settings: setup.accounts.clone(),
+                relying_party: RelyingParty::of(&setup.premises.origins, address.port()).ok(),
             })
         });
         let people = identity.clone().map(|identity| People {

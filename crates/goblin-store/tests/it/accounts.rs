@@ -83,6 +83,7 @@ pub(crate) async fn letting_people_in(desk: &Desk) {
     signing_in(desk, &owner).await;
     let member = inviting(desk, &owner).await;
     changing(desk, &owner, &member).await;
+    crate::passkeys::passing_by_key(desk, &owner, &member.owner).await;
     let listed = desk
         .store
         .list_audit(Owner::LOCAL_TENANT, None, 200)

@@ -17,6 +17,7 @@ use sqlx::sqlite::SqlitePool;
 
 use crate::accounts::{self, deed};
 use crate::desk::{Desk, cluster, complete};
+use crate::passkeys;
 use crate::traces::trace;
 
 /// The columns of each table, with their types as SQLite writes them.
@@ -90,6 +91,10 @@ pub(crate) async fn fill(desk: &Desk) {
             .await
             .unwrap();
     }
+    let key = passkeys::passkey("credential");
+    store.insert_passkey(&account, &key, &deed("passkey.made")).await.unwrap();
+    let begun = passkeys::ceremony(desk, &account, Some("session"));
+    store.insert_ceremony("ceremony", &begun).await.unwrap();
 }
 
 /// What the migrations up to `version` make, without the record of them.

@@ -94,6 +94,7 @@ async fn reset(store: &Store, config: &Config, email: &str, output: Output) -> a
         keys: None,
         premises: Premises::default(),
         page_url: page_url(config, config.server.address),
+        relying_party: None,
         settings: config.auth.settings.clone(),
     });
     let made = identity
