@@ -34,7 +34,9 @@ async fn no_host_a_client_names_ends_up_in_a_link_or_makes_it_another_server() {
         ("forwarded", "host=evil.example;proto=https"),
     ];
     for (name, value) in evil {
-        let call = boss.call(&app, Method::POST, "/api/invitations").header(name, value);
+        let call = boss
+            .call(&app, Method::POST, "/api/invitations")
+            .header(name, value);
         let made = call.json(&json!({})).send().await.json().await;
         let url = made["url"].as_str().unwrap();
         assert!(
@@ -63,7 +65,10 @@ async fn a_request_with_two_hosts_or_none_is_refused_or_is_of_nobody_near() {
         raw.read_to_end().await
     };
     let near = format!("host: {}\r\n", app.address);
-    assert!(login("/auth/login", &near).await.starts_with("HTTP/1.1 200"), "the right one");
+    assert!(
+        login("/auth/login", &near).await.starts_with("HTTP/1.1 200"),
+        "the right one"
+    );
     for (target, hosts) in [
         ("/auth/login", String::new()),
         ("/auth/login", format!("{near}host: evil.example\r\n")),
@@ -82,7 +87,10 @@ async fn a_request_with_two_hosts_or_none_is_refused_or_is_of_nobody_near() {
             ["400", "403", "closed"].contains(&status.as_str()),
             "{target} {hosts:?}: {answer}"
         );
-        assert!(!answer.contains("access_token") && !answer.contains("set-cookie"), "{answer}");
+        assert!(
+            !answer.contains("access_token") && !answer.contains("set-cookie"),
+            "{answer}"
+        );
     }
 }
 
@@ -154,7 +162,10 @@ async fn nobody_gets_a_second_account_by_writing_an_address_otherwise() {
     assert_eq!(reply.status, 401, "{}", reply.text().await);
     // Whoever writes it otherwise still signs in to their own.
     let me = Person::of(by_program(&app, "KIM@xn--bcher-kva.example", PASSWORD).await).await;
-    assert_eq!(me.get(&app, "/auth/me").await.json().await["email"], "kim@b\u{fc}cher.example");
+    assert_eq!(
+        me.get(&app, "/auth/me").await.json().await["email"],
+        "kim@b\u{fc}cher.example"
+    );
 }
 
 #[tokio::test]
@@ -168,7 +179,9 @@ async fn the_cookie_of_another_user_is_theirs_alone() {
     let me = |call: Call| async { call.send().await.json().await["email"].clone() };
     // One's own token beside another's cookie: who the token is of.
     let program = Person::of(by_program(&app, "eve@example.org", PASSWORD).await).await;
-    let both = program.call(&app, Method::GET, "/auth/me").header("cookie", cookie(&ada));
+    let both = program
+        .call(&app, Method::GET, "/auth/me")
+        .header("cookie", cookie(&ada));
     assert_eq!(me(both).await, "eve@example.org");
     // Both cookies: nobody, for one of them was put there by somebody else.
     for both in [
@@ -208,7 +221,13 @@ async fn a_password_of_a_megabyte_is_refused_however_it_comes() {
     let long = "x".repeat(1_000_000);
     let json = json!({"email": "owner@example.org", "password": long, "current_password": long,
                       "new_password": long, "token": "A".repeat(43)});
-    for path in ["/auth/login", "/auth/register", "/auth/setup", "/auth/reset", "/auth/invitation"] {
+    for path in [
+        "/auth/login",
+        "/auth/register",
+        "/auth/setup",
+        "/auth/reset",
+        "/auth/invitation",
+    ] {
         assert_eq!(app.post(path, &json).await.status, 413, "{path}");
     }
     assert_eq!(boss.post(&app, "/api/account/password", &json).await.status, 413);
@@ -261,7 +280,9 @@ async fn of_ten_thousand_sign_ins_a_minute_few_are_hashed_and_the_owner_still_ge
     let (mut wrong, mut waits) = (0, 0);
     for n in 0..10_000u32 {
         let [_, _, high, low] = n.to_be_bytes();
-        let error = identity.sign_in(&visit([203, 0, high, low]), &email, &guess).await;
+        let error = identity
+            .sign_in(&visit([203, 0, high, low]), &email, &guess)
+            .await;
         match error.unwrap_err().status(true) {
             401 => wrong += 1,
             429 => waits += 1,
@@ -316,9 +337,8 @@ async fn a_clock_ten_minutes_off_lets_nobody_in_who_should_not_be_and_shuts_nobo
     let ahead = copy(&app, Clock::manual(app.clock.now().plus_ms(ten_minutes)));
     let behind = copy(&app, Clock::manual(app.clock.now().plus_ms(-ten_minutes)));
     let here = app.identity.as_ref().unwrap();
-    let good = async |identity: &Identity, token: &str| {
-        identity.account_of_token(token).await.unwrap().is_some()
-    };
+    let good =
+        async |identity: &Identity, token: &str| identity.account_of_token(token).await.unwrap().is_some();
     // Of the future, or over already: a token is as good as the clock of who looks at it says, give or take a minute.
     let token = token_of(&ahead).await;
     assert!(good(&ahead, &token).await);
@@ -354,5 +374,8 @@ async fn a_clock_ten_minutes_off_lets_nobody_in_who_should_not_be_and_shuts_nobo
     app.clock.advance_ms(-ten_minutes);
     let after = app.post("/auth/login", &wrong).await;
     let after: u64 = after.header("retry-after").parse().unwrap();
-    assert!((1..=60).contains(&before) && (1..=60).contains(&after), "{before} {after}");
+    assert!(
+        (1..=60).contains(&before) && (1..=60).contains(&after),
+        "{before} {after}"
+    );
 }

@@ -92,7 +92,10 @@ pub(crate) async fn fill(desk: &Desk) {
             .unwrap();
     }
     let key = passkeys::passkey("credential");
-    store.insert_passkey(&account, &key, &deed("passkey.made")).await.unwrap();
+    store
+        .insert_passkey(&account, &key, &deed("passkey.made"))
+        .await
+        .unwrap();
     let begun = passkeys::ceremony(desk, &account, Some("session"));
     store.insert_ceremony("ceremony", &begun).await.unwrap();
 }
