@@ -9,7 +9,7 @@ use goblin_core::owner::Owner;
 use goblin_store::accounts::AccountRow;
 use goblin_store::audit::NewAudit;
 use goblin_store::passkeys::{Ceremony, MAX_PASSKEYS, NewPasskey, PasskeyRow};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::Value;
 use webauthn_rs::prelude::{PublicKeyCredential, RegisterPublicKeyCredential, Uuid};
 
