@@ -11,6 +11,7 @@ import {
   linkSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   symlinkSync,
 } from "node:fs";
@@ -213,6 +214,35 @@ export async function startBackend(models, environment = {}) {
   return { ...goblin, api: apiOf(goblin.url), owned: true };
 }
 
+/**
+ * `goblin serve` as others reach it: it stands behind a proxy, so nobody gets in without signing in. Comes with its
+ * owner's access token.
+ */
+export async function startPublicGoblin(environment = {}) {
+  const all = { TRUSTED_PROXIES: "127.0.0.1", GOBLIN_ENGINE__ENABLED: "false", ...environment };
+  const goblin = await newProcess(["serve"], all, async (url) => {
+    const response = await fetch(`${url}/health`);
+    return response.ok;
+  });
+  try {
+    await goblin.start();
+    const link = readFileSync(join(goblin.home, "data", "goblin", "first-link"), "utf8");
+    const token = link.trim().split("#")[1];
+    const owner = { email: "owner@example.org", password: "a few words in a row" };
+    const made = await fetch(`${goblin.url}/auth/setup`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ token, ...owner }),
+    });
+    if (!made.ok) throw new Error(`no owner: ${made.status} ${await made.text()}`);
+    const { access_token } = await made.json();
+    return { ...goblin, owner: { ...owner, token: access_token }, api: apiOf(goblin.url, access_token) };
+  } catch (error) {
+    await goblin.stop();
+    throw error;
+  }
+}
+
 /** What a command of goblin prints. */
 export function goblinPrints(args) {
   const env = { ...process.env, NO_COLOR: "1" };
@@ -222,11 +252,14 @@ export function goblinPrints(args) {
 }
 
 /** The server as seen without the page: what is true, to compare with what is shown. */
-function apiOf(url) {
+function apiOf(url, token = null) {
   const call = async (method, path, body) => {
     const response = await fetch(url + path, {
       method,
-      headers: body ? { "content-type": "application/json" } : {},
+      headers: {
+        ...(body ? { "content-type": "application/json" } : {}),
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+      },
       body: body ? JSON.stringify(body) : undefined,
     });
     if (!response.ok)

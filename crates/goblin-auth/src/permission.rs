@@ -36,6 +36,9 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/api/account/sessions", Viewer),
     ("DELETE", "/api/account/sessions", Viewer),
     ("DELETE", "/api/account/sessions/{id}", Viewer),
+    ("GET", "/api/account/identities", Viewer),
+    ("POST", "/api/account/identities", Viewer),
+    ("DELETE", "/api/account/identities/{id}", Viewer),
     // Looking.
     ("GET", "/api/chats", Viewer),
     ("GET", "/api/chats/{id}", Viewer),

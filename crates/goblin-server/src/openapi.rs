@@ -424,7 +424,7 @@ pub(crate) fn add_sign_ins(document: &mut OpenApi) {
 }
 
 /// What our own answers always hold, null or not: clients need not ask whether a field is there.
-const ALWAYS_WHOLE: [&str; 25] = [
+const ALWAYS_WHOLE: [&str; 28] = [
     "Account",
     "AccountPage",
     "AuditEvent",
@@ -432,12 +432,15 @@ const ALWAYS_WHOLE: [&str; 25] = [
     "Chat",
     "ChatPage",
     "Feedback",
+    "IdentityList",
+    "IdentityView",
     "Invitation",
     "InvitationPage",
     "LinkAnswer",
     "ModelStatus",
     "PartStatus",
     "Problem",
+    "ProviderShown",
     "Session",
     "SessionPage",
     "SignInState",

@@ -23,3 +23,4 @@ export type Verdict = Step["verdicts"][number];
 export type Feedback = Schemas["Feedback"];
 export type FeedbackChange = Schemas["FeedbackBody"];
 export type DryRun = Schemas["DryRun"];
+export type LinkedIdentity = Schemas["IdentityView"];

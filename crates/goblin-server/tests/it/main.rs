@@ -17,6 +17,7 @@ mod client;
 mod cloud_models;
 mod connections;
 mod decisions;
+mod elsewhere;
 mod fake_upstream;
 mod health;
 mod local_mode;
