@@ -303,7 +303,8 @@ impl Provider {
         self.discovery.get(fetch).await
     }
 
-    async fn exchange(&self, discovery: &Discovery, code: &str, proof: &Proof) -> Result<Granted, Fault> {
+    /// What is asked of the token endpoint.
+    fn exchange_request(&self, discovery: &Discovery, code: &str, proof: &Proof) -> Result<Request, Fault> {
         let (id, secret) = (&self.settings.client_id, &self.settings.client_secret);
         let verifier = proof.verifier();
         let mut form = form_urlencoded::Serializer::new(String::new());
@@ -333,6 +334,11 @@ impl Provider {
             HeaderValue::from_static("application/x-www-form-urlencoded"),
         );
         request.body = Bytes::from(form.finish());
+        Ok(request)
+    }
+
+    async fn exchange(&self, discovery: &Discovery, code: &str, proof: &Proof) -> Result<Granted, Fault> {
+        let request = self.exchange_request(discovery, code, proof)?;
         let (status, bytes) = self.asker.ask(&discovery.token, request).await?;
         if status.is_success() {
             return read(&bytes, "its tokens");

@@ -103,7 +103,8 @@ async fn a_provider_that_cannot_be_reached_is_said_to_be_and_its_address_is_not(
         assert!(!text.contains("127.0.0.1"), "{text}");
     }
     let mut token = app.post("/auth/google", &json!({"credential": "a.b.c"})).await;
-    assert_eq!(token.status, 502, "{}", token.text().await);
+    let status = token.status;
+    assert_eq!(status, 502, "{}", token.text().await);
 }
 
 #[tokio::test]
@@ -188,7 +189,8 @@ async fn a_supabase_user_is_let_in_by_the_account_they_linked_and_by_no_address(
     let link = json!({"provider": "supabase", "token": token});
     assert_eq!(me.post(&app, "/api/account/identities", &link).await.status, 204);
     let mut again = me.post(&app, "/api/account/identities", &link).await;
-    assert_eq!(again.status, 409, "{}", again.text().await);
+    let status = again.status;
+    assert_eq!(status, 409, "{}", again.text().await);
     let shown = with_bearer(&app, "/auth/me", &token).await.json().await;
     assert_eq!(shown["id"], json!(me.id));
     assert_eq!(with_bearer(&app, "/api/chats", &token).await.status, 200);

@@ -234,8 +234,8 @@ async fn of_ten_who_take_a_sign_in_or_link_an_identity_at_once_one_gets_it(desk:
         taking.spawn(async move { store.take_flow("state", "browser").await.unwrap().is_some() });
         let (store, owner) = (desk.store.clone(), owner.clone());
         linking.spawn(async move {
-            let linked = store.insert_identity(&owner, &identity("s"), &deed("identity.linked"));
-            linked.await.is_ok()
+            let (one, audit) = (identity("s"), deed("identity.linked"));
+            store.insert_identity(&owner, &one, &audit).await.is_ok()
         });
     }
     let got = |all: Vec<bool>| all.into_iter().filter(|got| *got).count();

@@ -80,7 +80,9 @@ fn a_good_token_says_who_by_any_key_and_algorithm_that_is_allowed() {
         ("email_verified", json!("true")),
     ] {
         assert!(
-            judged(&token_of(&[good.clone()])).unwrap().email_verified,
+            judged(&token_of(std::slice::from_ref(&good)))
+                .unwrap()
+                .email_verified,
             "{good:?}"
         );
     }

@@ -51,7 +51,8 @@ fn google_and_several_providers_are_taken_by_their_names() {
 
 #[test]
 fn variables_that_are_set_by_half_are_named_at_once() {
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: &[Case<'_>] = &[
         (&[("GOOGLE_CLIENT_ID", "x")], &["auth.google_client_secret"]),
         (&[("GOOGLE_CLIENT_SECRET", "x")], &["auth.google_client_id"]),
         (
