@@ -5,7 +5,7 @@ let visitors = 0;
 /** Somebody new who comes to `url`, by way of the proxy that the server trusts. */
 export function visitor(url) {
   visitors += 1;
-  const address = `198.51.100.${visitors}`;
+  const [name, address] = [`visitor-${visitors}`, `198.51.100.${visitors}`];
   const cookies = new Map();
   const call = async (path, { method = "GET", body, site = "same-origin" } = {}) => {
     const response = await fetch(new URL(path, url), {
@@ -13,20 +13,23 @@ export function visitor(url) {
       redirect: "manual",
       headers: {
         "sec-fetch-site": site,
+        "x-correlation-id": name,
         "x-forwarded-for": address,
-        cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join("; "),
+        cookie: [...cookies].map((pair) => pair.join("=")).join("; "),
         ...(body ? { "content-type": "application/json" } : {}),
       },
       body: body ? JSON.stringify(body) : undefined,
     });
     for (const set of response.headers.getSetCookie()) {
-      const [name, value] = set.split(";")[0].split("=");
-      if (value === "") cookies.delete(name);
-      else cookies.set(name, value);
+      const [cookie, value] = set.split(";")[0].split("=");
+      if (value === "") cookies.delete(cookie);
+      else cookies.set(cookie, value);
     }
     return response;
   };
   return {
+    /** By which the server's log knows what they did. */
+    name,
     call,
     cookies,
     /** Begins at a provider: where the browser goes. */
