@@ -86,6 +86,9 @@ pub enum StoreError {
         "This is the only way left to sign in to the account. Set a password, or link another one, first."
     )]
     LastWayIn,
+    /// The account has as many identities as are kept.
+    #[error("This account already has {0} linked sign-ins, which is the limit. Unlink one first.")]
+    TooManyIdentities(i64),
     /// The account has as many passkeys as are kept.
     #[error("This account already has {0} passkeys, which is the limit. Remove one first.")]
     TooManyPasskeys(i64),
@@ -186,6 +189,7 @@ impl From<StoreError> for ApiError {
                 "The cursor is not one of ours. Leave it away to begin with the first page.",
             ),
             StoreError::TooManyBranches(_)
+            | StoreError::TooManyIdentities(_)
             | StoreError::TooManyPasskeys(_)
             | StoreError::Taken(_)
             | StoreError::LastOwner

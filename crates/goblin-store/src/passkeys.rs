@@ -9,7 +9,8 @@ use crate::accounts::{AccountRow, account_columns, account_from};
 use crate::audit::NewAudit;
 use crate::chat_rows::storable;
 use crate::error::StoreError;
-use crate::sql::{Link, Row, query};
+use crate::identities::{lock_account, ways_into};
+use crate::sql::{Row, query};
 use crate::store::Store;
 
 /// Most passkeys of one account.
@@ -198,7 +199,7 @@ impl Store {
     ) -> Result<Passkey, StoreError> {
         let (id, now) = (self.next_id(), self.now());
         let mut tx = self.begin_write().await?;
-        ways_into(&mut tx, owner).await?;
+        lock_account(&mut tx, owner).await?;
         let kept = query("SELECT COUNT(*) AS found FROM passkeys WHERE tenant_id = $1 AND user_id = $2")
             .bind(&owner.tenant)
             .bind(&owner.user)
@@ -351,28 +352,6 @@ impl Store {
         self.append_audit(&mut tx, audit).await?;
         tx.commit().await
     }
-}
-
-/// How many ways lead into an account: a password, identities elsewhere, passkeys no copy of which was seen. Whoever
-/// changes them waits for each other.
-pub(crate) async fn ways_into(tx: &mut Link, owner: &Owner) -> Result<i64, StoreError> {
-    let account =
-        query("SELECT password_hash FROM users WHERE tenant_id = $1 AND id = $2 AND email IS NOT NULL")
-            .bind(&owner.tenant)
-            .bind(&owner.user)
-            .locking()
-            .fetch_optional(tx)
-            .await?
-            .ok_or(StoreError::NotFound("user"))?;
-    let passkeys = query(
-        "SELECT COUNT(*) AS found FROM passkeys WHERE tenant_id = $1 AND user_id = $2 AND copied_at IS NULL",
-    )
-    .bind(&owner.tenant)
-    .bind(&owner.user)
-    .fetch_one(tx)
-    .await?;
-    let password = account.get::<Option<String>>("password_hash")?;
-    Ok(i64::from(password.is_some()) + passkeys.get::<i64>("found")?)
 }
 
 fn owner_from(row: &Row) -> Result<Owner, StoreError> {

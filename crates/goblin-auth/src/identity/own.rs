@@ -14,9 +14,6 @@ use crate::principal::{Principal, SignedInAs};
 use crate::secret;
 use crate::visit::Visit;
 
-/// How long ago a sign-in is recent, in milliseconds.
-const RECENT_MS: u64 = 600_000;
-
 impl Identity {
     /// The caller's account.
     ///
@@ -26,7 +23,7 @@ impl Identity {
         Ok(self.row(caller).await?.account)
     }
 
-    async fn row(&self, caller: &Principal) -> Result<AccountRow, ApiError> {
+    pub(super) async fn row(&self, caller: &Principal) -> Result<AccountRow, ApiError> {
         let found = self
             .store()
             .find_account(&caller.owner)
@@ -119,42 +116,6 @@ impl Identity {
             .update_password_by_link(&secret::hash(secret), &hash, &audit)
             .await;
         done.map(|_| ()).map_err(ApiError::from)
-    }
-
-    /// Has the caller signed in just now, or is this their password? Asked before ways in are added or taken away.
-    pub(super) async fn check_recent(
-        &self,
-        caller: &Principal,
-        visit: &Visit,
-        password: Option<&Password>,
-    ) -> Result<(), ApiError> {
-        let one = signed_in(caller)?;
-        let session = self.store().find_session(&one.session).await;
-        let session = session.map_err(ApiError::from)?;
-        let now = self.now();
-        if session.is_some_and(|row| now.ms_since(row.session.created_at) < RECENT_MS) {
-            return Ok(());
-        }
-        let Some(password) = password else {
-            return Err(ApiError::invalid(
-                "password",
-                "You signed in more than ten minutes ago. Give your password as `password`, or sign in again.",
-            ));
-        };
-        let row = self.row(caller).await?;
-        let email = Email::parse(&row.account.email)?;
-        let tried = self.take_try(visit, Some((&email, true)))?;
-        if self
-            .0
-            .hasher
-            .check(password, row.password_hash.as_deref())
-            .await?
-            == Check::Wrong
-        {
-            return Err(ApiError::invalid("password", "This is not your password."));
-        }
-        tried.give_back(now);
-        Ok(())
     }
 
     /// The caller's sign-ins, last used first.

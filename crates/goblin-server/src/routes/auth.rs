@@ -22,8 +22,8 @@ use crate::extract::RawBody;
 use crate::fields::Fields;
 use crate::openapi::LegacyError;
 use crate::openapi::accounts::{
-    AcceptBody, DoneAnswer, LinkAnswer, RefreshBody, RegisterBody, ResetBody, SetupBody, SignInAnswer,
-    SignInBody, SignInState, TokenBody, User, ValidAnswer,
+    AcceptBody, DoneAnswer, LinkAnswer, ProviderShown, RefreshBody, RegisterBody, ResetBody, SetupBody,
+    SignInAnswer, SignInBody, SignInState, TokenBody, User, ValidAnswer,
 };
 use crate::people::Standing;
 use crate::refusal::Refusal;
@@ -51,20 +51,31 @@ pub(super) async fn get_sign_in_state(
         Standing::Empty => ("setup", None),
         Standing::Accounts => ("accounts", who_is_signed_in(&guest, &headers).await?),
     };
-    let passkey_origins = guest.identity.passkey_origins().to_vec();
-    let mut methods = vec!["password".to_owned()];
-    if !passkey_origins.is_empty() {
-        methods.push("passkey".to_owned());
-    }
     let way = match guest.visit.way {
         Way::Secure => "secure",
         Way::Near => "near",
         Way::Far => "far",
     };
+    let named = guest.identity.providers();
+    let providers: Vec<ProviderShown> = named
+        .map(|(id, name)| ProviderShown {
+            id: id.to_owned(),
+            name: name.to_owned(),
+        })
+        .collect();
+    let passkey_origins = guest.identity.passkey_origins().to_vec();
+    let mut methods = vec!["password".to_owned()];
+    if !passkey_origins.is_empty() {
+        methods.push("passkey".to_owned());
+    }
+    if !providers.is_empty() {
+        methods.push("provider".to_owned());
+    }
     Ok(Json(SignInState {
         mode: mode.to_owned(),
         registration_open: guest.identity.registration_open(),
         methods,
+        providers,
         passkey_origins,
         way: way.to_owned(),
         user,

@@ -19,6 +19,7 @@ mod cloud_models;
 mod connections;
 mod decisions;
 mod door_tricks;
+mod elsewhere;
 mod fake_upstream;
 mod health;
 mod local_mode;
