@@ -75,7 +75,7 @@ impl RelyingParty {
     /// Why there can be no passkeys there.
     pub fn of(origins: &[String], port: u16) -> Result<Self, String> {
         let own = [format!("http://localhost:{port}")];
-        let origins = if origins.is_empty() { &own } else { origins };
+        let origins: &[String] = if origins.is_empty() { &own } else { origins };
         let first = origins.first().map_or("", String::as_str);
         let host = passkey_host(first).ok_or_else(|| {
             format!("{first} can have no passkeys: browsers give them to names, by https or on localhost")

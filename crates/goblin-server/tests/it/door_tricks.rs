@@ -176,7 +176,7 @@ async fn the_cookie_of_another_user_is_theirs_alone() {
     guest(&app, &boss, "eve@example.org", "member").await;
     let ada = Person::of(in_browser(&app, "ada@example.org", PASSWORD).await).await;
     let eve = Person::of(in_browser(&app, "eve@example.org", PASSWORD).await).await;
-    let me = |call: Call| async { call.send().await.json().await["email"].clone() };
+    let me = |call: Call| async move { call.send().await.json().await["email"].clone() };
     // One's own token beside another's cookie: who the token is of.
     let program = Person::of(by_program(&app, "eve@example.org", PASSWORD).await).await;
     let both = program
@@ -309,6 +309,7 @@ fn copy(app: &TestApp, clock: Clock) -> Identity {
         page_url: String::new(),
         settings: cheap(),
         relying_party: None,
+        federation: Default::default(),
     })
 }
 
@@ -345,7 +346,7 @@ async fn a_clock_ten_minutes_off_lets_nobody_in_who_should_not_be_and_shuts_nobo
     assert!(!good(here, &token).await, "not begun yet");
     let token = token_of(&behind).await;
     assert!(good(&behind, &token).await);
-    app.clock.advance_ms(60_000);
+    app.clock.advance_ms(61_000);
     assert!(!good(here, &token).await, "over");
     // A browser's sign-in lasts days: ten minutes do not end it, and it is good with either clock.
     let me = Person::of(in_browser(&app, "owner@example.org", PASSWORD).await).await;

@@ -54,7 +54,7 @@ async fn shown(app: &TestApp, asked: &Value, credential: &Value) -> Reply {
 /// Asks, and shows the passkey; the counter goes on as it does in a real one.
 async fn signed_in(app: &TestApp, authenticator: &mut Authenticator) -> Reply {
     let asked = asked(app).await;
-    authenticator.counter += 1;
+    authenticator.counter = authenticator.counter.wrapping_add(1);
     shown(app, &asked, &authenticator.show(&asked["options"])).await
 }
 
@@ -164,61 +164,69 @@ async fn what_an_authenticator_answers_wrongly_signs_nobody_in_and_says_why() {
     let tricks: Vec<Trick<'_>> = vec![
         (
             "origin",
-            Box::new(|a| a.origin = "https://evil.example".into()),
+            Box::new(|a: &mut Authenticator| a.origin = "https://evil.example".into()),
             "another page",
         ),
         (
             "origin's port",
-            Box::new(|a| a.origin = "http://localhost:1".into()),
+            Box::new(|a: &mut Authenticator| a.origin = "http://localhost:1".into()),
             "another page",
         ),
         (
             "scheme",
-            Box::new(|a| a.origin = a.origin.replace("http:", "https:")),
+            Box::new(|a: &mut Authenticator| a.origin = a.origin.replace("http:", "https:")),
             "another page",
         ),
         (
             "host",
-            Box::new(|a| a.host = "evil.example".into()),
+            Box::new(|a: &mut Authenticator| a.host = "evil.example".into()),
             "another site",
         ),
         (
             "no check of who holds it",
-            Box::new(|a| a.flags = 1),
+            Box::new(|a: &mut Authenticator| a.flags = 1),
             "who holds it",
         ),
-        ("nobody there", Box::new(|a| a.flags = 4), "who holds it"),
+        (
+            "nobody there",
+            Box::new(|a: &mut Authenticator| a.flags = 4),
+            "who holds it",
+        ),
         (
             "kind",
-            Box::new(|a| a.kind = Some("webauthn.create")),
+            Box::new(|a: &mut Authenticator| a.kind = Some("webauthn.create")),
             "another kind",
         ),
         (
             "challenge",
-            Box::new(|a| a.challenge = Some("A".repeat(43))),
+            Box::new(|a: &mut Authenticator| a.challenge = Some("A".repeat(43))),
             "another challenge",
         ),
         (
             "of another account",
-            Box::new(|a| a.handle = theirs.handle.clone()),
+            Box::new(|a: &mut Authenticator| a.handle = theirs.handle.clone()),
             "another account",
         ),
         (
             "of nobody",
-            Box::new(|a| a.handle = Vec::new()),
+            Box::new(|a: &mut Authenticator| a.handle = Vec::new()),
             "another account",
         ),
         (
             "another's passkey",
-            Box::new(|a| a.id = theirs.id.clone()),
+            Box::new(|a: &mut Authenticator| a.id = theirs.id.clone()),
             "another account",
         ),
         (
             "another's passkey and account",
-            Box::new(|a| (a.id, a.handle) = (theirs.id.clone(), theirs.handle.clone())),
+            Box::new(|a: &mut Authenticator| (a.id, a.handle) = (theirs.id.clone(), theirs.handle.clone())),
             "signature",
         ),
-        ("unknown", Box::new(|a| a.id = vec![7; 32]), "not known here"),
+        (
+            "unknown",
+            Box::new(|a: &mut Authenticator| a.id = vec![7; 32]),
+            "not known here",
+        ),
     ];
     let (id, origin) = (phone.id.clone(), phone.origin.clone());
     for (what, trick, word) in tricks {
@@ -488,28 +496,36 @@ async fn garbage_of_any_size_is_refused_by_name() {
             );
         }
     }
-    // Whole, but nothing in it makes sense: CBOR that promises a gigabyte, CBOR in CBOR in CBOR.
-    for object in [
+    // Whole, but one part makes no sense: CBOR that promises a gigabyte, CBOR in CBOR in CBOR.
+    let (mut phone, _) = made(&app, &boss, "Telephone").await;
+    let deep = [0x81; 20_000];
+    for part in [
         &b""[..],
         b"\xff",
         b"\xa3",
         b"\x5a\x40\x00\x00\x00",
-        &[0x81; 60_000][..20_000],
+        &deep,
         &[0; 300],
     ] {
         use base64::Engine as _;
-        let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(object);
-        let question = begun(&app, &boss).await;
-        let credential = json!({"id": "AAAA", "rawId": "AAAA", "type": "public-key",
-            "response": {"clientDataJSON": text, "attestationObject": text, "authenticatorData": text,
-                         "signature": text, "userHandle": text}});
-        let body = json!({"ceremony": question["ceremony"], "credential": credential});
-        let (status, param, said) = refusal(boss.post(&app, FINISH, &body).await).await;
-        assert_eq!((status, param.as_str()), (422, "credential"), "{said}");
-        let question = asked(&app).await;
-        let body = json!({"ceremony": question["ceremony"], "credential": credential});
-        let (status, param, said) = refusal(app.post(SHOW, &body).await).await;
-        assert_eq!((status, param.as_str()), (401, "credential"), "{said}");
+        let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(part);
+        for field in ["clientDataJSON", "attestationObject"] {
+            let question = begun(&app, &boss).await;
+            let mut credential = Authenticator::new(&app).make(&question["options"]);
+            credential["response"][field] = json!(text);
+            let body = json!({"ceremony": question["ceremony"], "credential": credential});
+            let (status, param, said) = refusal(boss.post(&app, FINISH, &body).await).await;
+            assert_eq!((status, param.as_str()), (422, "credential"), "{field}: {said}");
+        }
+        for field in ["clientDataJSON", "authenticatorData", "signature"] {
+            app.clock.advance_ms(4_000);
+            let question = asked(&app).await;
+            phone.counter += 1;
+            let mut credential = phone.show(&question["options"]);
+            credential["response"][field] = json!(text);
+            let (status, param, said) = refusal(shown(&app, &question, &credential).await).await;
+            assert_eq!((status, param.as_str()), (401, "credential"), "{field}: {said}");
+        }
     }
     let large = json!({"ceremony": ceremony, "credential": {"id": "x".repeat(70_000)}});
     assert_eq!(app.post(SHOW, &large).await.status, 413);

@@ -128,16 +128,16 @@ function AddPasskey({ onAdded }: { onAdded: () => Promise<void> }) {
   if (first === undefined) {
     return (
       <p className="notice-line">
-        Browsers give passkeys only to pages with a name, by https or on localhost. The operator names
-        the page in FRONTEND_URL.
+        Browsers give passkeys only to pages with a name, by https or on localhost. The operator
+        names the page in FRONTEND_URL.
       </p>
     );
   }
   if (!origins.includes(window.location.origin)) {
     return (
       <p className="notice-line">
-        Passkeys work at <a href={`${first}/account/passkeys`}>{first}</a>. Open this page there to add
-        one.
+        Passkeys work at <a href={`${first}/account/passkeys`}>{first}</a>. Open this page there to
+        add one.
       </p>
     );
   }
@@ -145,7 +145,12 @@ function AddPasskey({ onAdded }: { onAdded: () => Promise<void> }) {
     return <p className="notice-line">This browser is too old for passkeys. Update it.</p>;
   }
   return (
-    <Form label="Add a passkey" submission={submission} action="Add a passkey" busy="Waiting for it…">
+    <Form
+      label="Add a passkey"
+      submission={submission}
+      action="Add a passkey"
+      busy="Waiting for it…"
+    >
       <Field
         label="Name of the passkey"
         name="name"
