@@ -19,16 +19,24 @@ use http::header::AUTHORIZATION;
 use secrecy::SecretString;
 
 use crate::access_token::SigningKeys;
+use crate::oidc::Federation;
+use crate::passkey::RelyingParty;
 use crate::password::{HashCost, Hasher};
 use crate::principal::Principal;
 use crate::throttle::Throttle;
 use crate::visit::{Premises, Visit};
 
+mod elsewhere;
+mod linking;
 mod others;
 mod own;
+mod passkeys;
 mod signing_in;
 
+pub use elsewhere::{Begun, Denied, Finished, Returned, Why};
+pub use linking::{IdentityShown, Token};
 pub use others::{NewLinkShown, UserChange};
+pub use passkeys::CeremonyBegun;
 pub use signing_in::{Applicant, Given, SignedIn, Tokens};
 
 /// How often the last use of a sign-in is noted.
@@ -91,6 +99,10 @@ pub struct Parts {
     pub page_url: String,
     /// How accounts and sign-ins are to be.
     pub settings: Settings,
+    /// Who else vouches for people.
+    pub federation: Federation,
+    /// Who asks for passkeys; `None`: the page is nowhere browsers have them.
+    pub relying_party: Option<RelyingParty>,
 }
 
 /// Accounts at work. Cloning shares them.
@@ -157,6 +169,9 @@ impl Identity {
     pub async fn recognise(&self, headers: &HeaderMap, visit: &Visit) -> Result<Principal, ApiError> {
         let row = if headers.contains_key(AUTHORIZATION) {
             let token = bearer(headers).ok_or_else(over)?;
+            if let Some(principal) = self.recognise_supabase(token).await? {
+                return Ok(principal);
+            }
             self.row_of_token(token).await?
         } else {
             let hash = visit.cookie_hash.as_deref().ok_or_else(|| {

@@ -37,6 +37,14 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/api/account/sessions", Viewer),
     ("DELETE", "/api/account/sessions", Viewer),
     ("DELETE", "/api/account/sessions/{id}", Viewer),
+    ("GET", "/api/account/identities", Viewer),
+    ("POST", "/api/account/identities", Viewer),
+    ("DELETE", "/api/account/identities/{id}", Viewer),
+    ("POST", "/auth/passkey/register", Viewer),
+    ("POST", "/auth/passkey/register/finish", Viewer),
+    ("GET", "/api/account/passkeys", Viewer),
+    ("PATCH", "/api/account/passkeys/{id}", Viewer),
+    ("DELETE", "/api/account/passkeys/{id}", Viewer),
     // Looking.
     ("GET", "/api/chats", Viewer),
     ("GET", "/api/chats/{id}", Viewer),
@@ -103,7 +111,10 @@ mod tests {
     #[test]
     fn nothing_that_asks_a_model_or_changes_others_is_open_to_viewers() {
         for (method, route, role) in TABLE {
-            let own = route.starts_with("/api/account") || route.ends_with("/route");
+            let own = ["/api/account", "/auth/passkey/register"]
+                .iter()
+                .any(|o| route.starts_with(o))
+                || route.ends_with("/route");
             assert!(*method == "GET" || own || *role > Viewer, "{method} {route}");
             let others = ["/api/users", "/api/invitations", "/api/audit"];
             assert!(

@@ -32,6 +32,11 @@ pub(crate) fn draw() -> Result<SecretString, ApiError> {
     Ok(URL_SAFE_NO_PAD.encode(random::<32>()?).into())
 }
 
+/// Bytes of others, as the same kind of text.
+pub(crate) fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
 /// The form that is kept: SHA-256 as hex.
 pub(crate) fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))

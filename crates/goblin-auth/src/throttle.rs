@@ -66,15 +66,18 @@ impl Throttle {
         is_known: bool,
         now: Timestamp,
     ) -> Result<Try, Duration> {
-        let place = address.map_or_else(|| "nowhere".to_owned(), |a| place(a).to_string());
-        let mut subjects = vec![(Arc::from(format!("from {place}")), ADDRESS)];
+        let from = from_place(address);
+        let mut subjects = vec![(Arc::from(from.as_str()), ADDRESS)];
         if let Some(account) = account {
-            subjects.push((Arc::from(format!("on {account} from {place}")), PAIR));
+            subjects.push((Arc::from(format!("on {account} {from}")), PAIR));
             if !is_known {
                 subjects.push((Arc::from(format!("on {account}")), ACCOUNT));
             }
         }
         let mut table = self.table();
+        for (subject, rate) in &subjects {
+            table.settle(subject, *rate, now);
+        }
         let wait = subjects
             .iter()
             .map(|(subject, rate)| table.wait(subject, *rate, now))
@@ -90,6 +93,12 @@ impl Throttle {
             throttle: self.clone(),
             subjects,
         })
+    }
+
+    /// Gives back one try of `address` that led, in a second step, to a success.
+    pub fn forgive(&self, address: Option<IpAddr>, now: Timestamp) {
+        let subject = Arc::from(from_place(address).as_str());
+        self.table().add(&subject, -ADDRESS.every_ms, now);
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -114,6 +123,14 @@ impl Table {
         until + rate.every_ms - rate.burst * rate.every_ms - now.0
     }
 
+    /// Nobody owes more than a whole burst, unless the clock was set back: then they owe no more either.
+    fn settle(&mut self, subject: &Arc<str>, rate: Rate, now: Timestamp) {
+        let most = now.0 + rate.burst * rate.every_ms;
+        if let Some(until) = self.until.get(subject).copied().filter(|until| *until > most) {
+            self.add(subject, most - until, now);
+        }
+    }
+
     fn add(&mut self, subject: &Arc<str>, ms: i64, now: Timestamp) {
         let before = self.until.remove(subject);
         if let Some(before) = before {
@@ -132,6 +149,11 @@ impl Table {
         self.by_end.insert((until, Arc::clone(subject)));
         self.until.insert(Arc::clone(subject), until);
     }
+}
+
+/// All tries of one address.
+fn from_place(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "from nowhere".to_owned(), |a| format!("from {}", place(a)))
 }
 
 /// What counts as one address: of IPv6 the /64, because that is what one customer is given.
@@ -236,6 +258,23 @@ mod tests {
     }
 
     #[test]
+    fn a_try_that_leads_to_a_success_later_is_forgiven_and_never_more_than_was_taken() {
+        let throttle = Throttle::default();
+        let taken = |n: usize| {
+            (0..n)
+                .filter(|_| throttle.take(ip("192.0.2.1"), None, false, NOW).is_ok())
+                .count()
+        };
+        assert_eq!(taken(100), 30);
+        throttle.forgive(ip("192.0.2.1"), NOW);
+        assert_eq!(taken(100), 1);
+        for _ in 0..100 {
+            throttle.forgive(ip("192.0.2.1"), NOW);
+        }
+        assert_eq!(taken(100), 30, "nothing is saved up");
+    }
+
+    #[test]
     fn tries_at_the_same_time_are_counted_before_they_are_answered() {
         let throttle = Throttle::default();
         let mut under_way = Vec::new();
@@ -243,6 +282,17 @@ mod tests {
             under_way.extend(throttle.take(ip("192.0.2.1"), Some("a@x.org"), false, NOW));
         }
         assert_eq!(under_way.len(), 5);
+    }
+
+    #[test]
+    fn a_clock_set_back_makes_nobody_wait_longer_than_for_a_whole_burst() {
+        let throttle = Throttle::default();
+        assert_eq!(passed(&throttle, "192.0.2.1", "a@x.org", false, 100, NOW), 5);
+        let earlier = NOW.plus_ms(-600_000);
+        let wait = throttle.take(ip("192.0.2.1"), Some("a@x.org"), false, earlier);
+        assert_eq!(wait.unwrap_err(), Duration::from_secs(10));
+        let soon = earlier.plus_ms(10_000);
+        assert_eq!(passed(&throttle, "192.0.2.1", "a@x.org", false, 100, soon), 1);
     }
 
     #[test]

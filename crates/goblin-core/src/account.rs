@@ -102,7 +102,7 @@ pub struct Session {
     pub id: String,
     /// A browser or another program.
     pub kind: SessionKind,
-    /// `password`, `setup`, `register`, `invitation` or `reset`.
+    /// `password`, `passkey`, `setup`, `register`, `invitation`, `google`, `oidc` or `supabase`.
     pub signed_in_by: String,
     /// The network address it was begun from.
     pub address: Option<String>,
@@ -120,6 +120,43 @@ pub struct Session {
     /// When it ends in any case.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
+}
+
+/// A way to sign in by somebody else's word: an account at a provider, linked to one here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LinkedIdentity {
+    /// Names it.
+    pub id: String,
+    /// Who vouches: the provider's issuer.
+    pub issuer: String,
+    /// The e-mail address the account has there, as the provider last said.
+    pub email: Option<String>,
+    /// When it was linked.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was last used to sign in.
+    #[schema(value_type = String, format = DateTime)]
+    pub used_at: Timestamp,
+}
+
+/// A passkey, as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Passkey {
+    /// Names it.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// The host of the page it works on.
+    pub host: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was last used to sign in; null: never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub used_at: Option<Timestamp>,
+    /// When its counter went back, so that two must have it; it signs nobody in any more. Null: never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub copied_at: Option<Timestamp>,
 }
 
 /// What a link is good for.

@@ -135,6 +135,8 @@ impl FromRequestParts<AppState> for PathId {
             path if path.starts_with("/api/turns") => "turn",
             path if path.starts_with("/v1/traces") => "trace",
             path if path.starts_with("/api/account/sessions") => "session",
+            path if path.starts_with("/api/account/identities") => "identity",
+            path if path.starts_with("/api/account/passkeys") => "passkey",
             path if path.starts_with("/api/invitations") => "invitation",
             _ => "chat",
         };
@@ -155,6 +157,20 @@ impl FromRequestParts<AppState> for UserId {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(id)) if is_id(&id) || id == Owner::LOCAL_USER => Ok(Self(id)),
             _ => Err(ApiError::not_found("user").into()),
+        }
+    }
+}
+
+/// The `{provider}` of a path. What is no text names none.
+pub(crate) struct ProviderId(pub(crate) String);
+
+impl FromRequestParts<AppState> for ProviderId {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(_) => Err(ApiError::not_found("provider").into()),
         }
     }
 }
@@ -217,6 +233,15 @@ impl QueryFields {
         let limit = query.number("limit", 1, u64::from(MAX_PAGE))?;
         let limit = limit.and_then(|n| u32::try_from(n).ok()).unwrap_or(usual);
         Ok((query.text("cursor").map(str::to_owned), limit))
+    }
+
+    /// The text of `name`, when it was given once.
+    pub(crate) fn single(&self, name: &str) -> Option<&str> {
+        let mut given = self.0.iter().filter(|(n, _)| n == name);
+        match (given.next(), given.next()) {
+            (Some((_, value)), None) => Some(value),
+            _ => None,
+        }
     }
 
     /// The text of `name`, when it was given.

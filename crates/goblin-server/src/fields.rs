@@ -149,6 +149,14 @@ impl Fields {
         }
     }
 
+    /// An object that must be there, as it came.
+    pub(crate) fn required_object(&mut self, field: &str) -> Result<Value, ApiError> {
+        match self.object.shift_remove(field) {
+            Some(object @ Value::Object(_)) => Ok(object),
+            Some(_) | None => Err(self.wrong(field, "given: an object")),
+        }
+    }
+
     /// A switch, or `null`.
     pub(crate) fn switch(&mut self, field: &str) -> Result<Change<bool>, ApiError> {
         match self.object.shift_remove(field) {

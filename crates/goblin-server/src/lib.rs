@@ -22,6 +22,7 @@ mod progress;
 mod refusal;
 mod routes;
 pub mod serve;
+mod signed_in;
 mod sse;
 mod streamed;
 pub mod tier_guard;

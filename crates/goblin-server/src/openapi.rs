@@ -424,7 +424,7 @@ pub(crate) fn add_sign_ins(document: &mut OpenApi) {
 }
 
 /// What our own answers always hold, null or not: clients need not ask whether a field is there.
-const ALWAYS_WHOLE: [&str; 26] = [
+const ALWAYS_WHOLE: [&str; 29] = [
     "Account",
     "AccountPage",
     "AuditCheck",
@@ -433,12 +433,18 @@ const ALWAYS_WHOLE: [&str; 26] = [
     "Chat",
     "ChatPage",
     "Feedback",
+    "IdentityList",
+    "IdentityView",
     "Invitation",
     "InvitationPage",
     "LinkAnswer",
     "ModelStatus",
     "PartStatus",
+    "Passkey",
+    "PasskeyCeremony",
+    "PasskeyList",
     "Problem",
+    "ProviderShown",
     "Session",
     "SessionPage",
     "SignInState",

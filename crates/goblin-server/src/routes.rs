@@ -20,12 +20,15 @@ mod anthropic;
 mod auth;
 mod chats;
 mod docs;
+mod elsewhere;
 mod health;
+mod identities;
 mod manage;
 mod metrics;
 mod ollama;
 mod openai;
 mod page;
+mod passkeys;
 mod routing;
 mod status;
 mod systemone;
@@ -62,10 +65,24 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(auth::look_at_link))
         .routes(routes!(auth::accept_invitation))
         .routes(routes!(auth::reset_password))
+        .routes(routes!(elsewhere::get_google_url))
+        .routes(routes!(elsewhere::sign_in_with_google))
+        .routes(routes!(elsewhere::return_from_google, elsewhere::finish_google))
+        .routes(routes!(elsewhere::get_provider_url))
+        .routes(routes!(elsewhere::return_from_provider))
+        .routes(routes!(elsewhere::sign_in_with_supabase))
+        .routes(routes!(passkeys::begin_passkey))
+        .routes(routes!(passkeys::finish_passkey))
+        .routes(routes!(passkeys::begin_passkey_sign_in))
+        .routes(routes!(passkeys::sign_in_with_passkey))
+        .routes(routes!(passkeys::list_passkeys))
+        .routes(routes!(passkeys::update_passkey, passkeys::delete_passkey))
         .routes(routes!(account::update_account))
         .routes(routes!(account::change_password))
         .routes(routes!(account::list_sessions, account::end_other_sessions))
         .routes(routes!(account::end_session))
+        .routes(routes!(identities::list_identities, identities::link_identity))
+        .routes(routes!(identities::unlink_identity))
         .routes(routes!(users::list_users))
         .routes(routes!(users::update_user))
         .routes(routes!(users::end_user_sessions))

@@ -56,6 +56,7 @@ const systems: readonly [string, RegExp][] = [
 
 const ways: Record<string, string> = {
   password: "with the password",
+  passkey: "with a passkey",
   setup: "by the set-up link",
   register: "by registering",
   invitation: "by an invitation",
@@ -76,6 +77,10 @@ const deeds: Record<string, string> = {
   "account.named": "Name changed",
   "invitation.made": "Invitation made",
   "invitation.ended": "Invitation withdrawn",
+  "passkey.copied": "A copy of a passkey was used; it signs nobody in any more",
+  "passkey.made": "Passkey added",
+  "passkey.removed": "Passkey removed",
+  "passkey.renamed": "Passkey renamed",
   "password.changed": "Password changed",
   "password.reset": "Password set by a link",
   "reset.offered": "Link for another password made",

@@ -1,4 +1,5 @@
 import type { Problem } from "@/api/types";
+import { PasskeyError } from "./passkeys";
 
 /** What an error means to the person in front of it: what happened, and what to do about it. */
 export interface Remedy {
@@ -71,6 +72,9 @@ function codeFor(status: number): Problem["code"] {
 
 export function remedyOf(error: unknown): Remedy {
   if (error instanceof ProblemError) return remedyOfProblem(error.problem);
+  if (error instanceof PasskeyError) {
+    return { title: "No passkey", detail: error.message, action: "retry" };
+  }
   if (error instanceof UnreachableError) {
     return {
       title: "The server cannot be reached",

@@ -10,6 +10,8 @@ use goblin_auth::bans::BanPolicy;
 use goblin_auth::identity::{Identity, Settings};
 use goblin_auth::keys::TierKeys;
 use goblin_auth::local::{LocalMode, Surroundings};
+use goblin_auth::oidc::Federation;
+use goblin_auth::passkey::RelyingParty;
 use goblin_auth::password::HashCost;
 use goblin_auth::visit::Premises;
 use goblin_core::checks::CheckResult;
@@ -77,6 +79,8 @@ pub(crate) struct Setup {
     pub(crate) public: bool,
     pub(crate) premises: Premises,
     pub(crate) accounts: Settings,
+    /// Who else vouches for people.
+    pub(crate) federation: Federation,
     /// What the provider can do beside answering chats.
     pub(crate) able: fn(ProviderHandle) -> ProviderHandle,
     /// Who answers instead of the scripted provider.
@@ -103,6 +107,7 @@ impl Default for Setup {
             public: false,
             premises: Premises::default(),
             accounts: cheap(),
+            federation: Federation::default(),
             able: |handle| handle,
             upstreams: Vec::new(),
             trust: Trust::default(),
@@ -172,6 +177,8 @@ impl TestApp {
                 premises: setup.premises.clone(),
                 page_url: format!("http://{address}"),
                 settings: setup.accounts.clone(),
+                federation: setup.federation.clone(),
+                relying_party: RelyingParty::of(&setup.premises.origins, address.port()).ok(),
             })
         });
         let people = identity.clone().map(|identity| People {

@@ -28,7 +28,7 @@ pub(crate) fn somebody(email: &str) -> NewAccount {
         email: email.to_lowercase(),
         email_typed: email.into(),
         name: Some("Somebody".into()),
-        password_hash: "$argon2id$first".into(),
+        password_hash: Some("$argon2id$first".into()),
     }
 }
 
@@ -83,6 +83,7 @@ pub(crate) async fn letting_people_in(desk: &Desk) {
     signing_in(desk, &owner).await;
     let member = inviting(desk, &owner).await;
     changing(desk, &owner, &member).await;
+    crate::passkeys::passing_by_key(desk, &owner, &member.owner).await;
     let listed = desk
         .store
         .list_audit(Owner::LOCAL_TENANT, None, 200)

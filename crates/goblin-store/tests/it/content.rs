@@ -17,6 +17,8 @@ use sqlx::sqlite::SqlitePool;
 
 use crate::accounts::{self, deed};
 use crate::desk::{Desk, cluster, complete};
+use crate::identities;
+use crate::passkeys;
 use crate::traces::trace;
 
 /// The columns of each table, with their types as SQLite writes them.
@@ -90,6 +92,20 @@ pub(crate) async fn fill(desk: &Desk) {
             .await
             .unwrap();
     }
+    store
+        .insert_identity(&account, &identities::identity("s-1"), &deed("identity.linked"))
+        .await
+        .unwrap();
+    store.insert_flow(&identities::flow(desk, "state")).await.unwrap();
+    let ends = desk.clock.now().plus_ms(accounts::HOUR_MS);
+    assert!(store.insert_presented_token("token", ends).await.unwrap());
+    let key = passkeys::passkey("credential");
+    store
+        .insert_passkey(&account, &key, &deed("passkey.made"))
+        .await
+        .unwrap();
+    let begun = passkeys::ceremony(desk, &account, Some("session"));
+    store.insert_ceremony("ceremony", &begun).await.unwrap();
 }
 
 /// What the migrations up to `version` make, without the record of them.

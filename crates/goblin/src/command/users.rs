@@ -3,6 +3,7 @@
 use anyhow::bail;
 use goblin_auth::email::Email;
 use goblin_auth::identity::{Identity, Parts};
+use goblin_auth::oidc::Federation;
 use goblin_auth::visit::Premises;
 use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
@@ -94,7 +95,9 @@ async fn reset(store: &Store, config: &Config, email: &str, output: Output) -> a
         keys: None,
         premises: Premises::default(),
         page_url: page_url(config, config.server.address),
+        relying_party: None,
         settings: config.auth.settings.clone(),
+        federation: Federation::default(),
     });
     let made = identity
         .make_reset_link_here(&email)

@@ -33,6 +33,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("reqwest", &["goblin-net"]),
     ("llama-cpp-2", &["goblin-engine"]),
     ("llama-cpp-sys-2", &["goblin-engine"]),
+    ("webauthn-rs", &["goblin-auth"]),
     ("clap", &["goblin"]),
     ("anyhow", &["goblin"]),
 ];
@@ -408,6 +409,34 @@ fn no_journey_waits_for_a_while() {
             "{}: wait for what is meant, with a locator or with lib/until.mjs",
             path.display()
         );
+    }
+}
+
+#[test]
+fn every_test_that_security_names_is_there() {
+    let page = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let sources: String = below("crates", "rs").into_iter().map(|(_, text)| text).collect();
+    let names: Vec<&str> = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.matches('_').count() > 2 && !name.contains('.'))
+        .collect();
+    assert!(names.len() > 40, "{names:?}");
+    for name in names {
+        assert!(
+            sources.contains(&format!("fn {name}(")) || sources.contains(&format!("    {name},\n")),
+            "docs/security.md names the test {name}, which is not there"
+        );
+    }
+    for (file, is_there) in page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.ends_with(".mjs"))
+        .map(|name| (name, root().join(name).exists()))
+    {
+        assert!(is_there, "{file}");
     }
 }
 

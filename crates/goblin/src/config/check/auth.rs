@@ -7,7 +7,7 @@ use goblin_auth::identity::Settings;
 use goblin_auth::password::HashCost;
 use secrecy::SecretString;
 
-use crate::config::check::Reader;
+use crate::config::check::{FederationConfig, Reader};
 
 /// Least product of memory in KiB and passes: what OWASP recommends at least, however the two are weighed.
 const LEAST_WORK: u32 = 36_864;
@@ -19,6 +19,8 @@ pub(crate) struct AuthConfig {
     pub(crate) settings: Settings,
     /// What tokens are signed with, when it was given.
     pub(crate) keys: Option<SigningKeys>,
+    /// Who else vouches for people.
+    pub(crate) federation: FederationConfig,
 }
 
 impl Reader<'_> {
@@ -39,6 +41,7 @@ impl Reader<'_> {
         AuthConfig {
             settings,
             keys: self.signing_keys(),
+            federation: self.federation(),
         }
     }
 
