@@ -1,7 +1,8 @@
 //! Accounts at work: whose request it is, and everything that makes, changes and ends sign-ins.
 //!
 //! Truth is in the database: of an account, its role and its sign-ins nothing is remembered between two requests, so
-//! what one copy of goblin ends is over for all of them at their next request.
+//! what one copy of goblin ends is over for all of them at their next request. Keys of the API, which come with every
+//! request of a program, are remembered for a second.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -19,15 +20,18 @@ use http::header::AUTHORIZATION;
 use secrecy::SecretString;
 
 use crate::access_token::SigningKeys;
+use crate::api_keys::{CheckedKeys, presented};
 use crate::password::{HashCost, Hasher};
 use crate::principal::Principal;
 use crate::throttle::Throttle;
 use crate::visit::{Premises, Visit};
 
+mod api_keys;
 mod others;
 mod own;
 mod signing_in;
 
+pub use api_keys::{ApiKeyShown, KeyWish};
 pub use others::{NewLinkShown, UserChange};
 pub use signing_in::{Applicant, Given, SignedIn, Tokens};
 
@@ -102,6 +106,7 @@ struct Inner {
     parts: Parts,
     hasher: Hasher,
     throttle: Throttle,
+    checked_keys: CheckedKeys,
     /// Is there an account? Once there is one, there always is.
     has_account: AtomicBool,
     /// When that was last looked at, in milliseconds.
@@ -116,6 +121,7 @@ impl Identity {
             parts,
             hasher,
             throttle: Throttle::default(),
+            checked_keys: CheckedKeys::default(),
             has_account: AtomicBool::new(false),
             looked_at: AtomicI64::new(i64::MIN),
         }))
@@ -150,11 +156,15 @@ impl Identity {
         inner.has_account.load(Ordering::Relaxed)
     }
 
-    /// Whose request it is: by `Authorization: Bearer` when there is one, and then by nothing else, or by the cookie.
+    /// Whose request it is: by a key of the API or `Authorization: Bearer` when there is one, and then by nothing else, or
+    /// by the cookie.
     ///
     /// # Errors
     /// 401 for nobody's and for what is over, 503 while the database does not answer.
     pub async fn recognise(&self, headers: &HeaderMap, visit: &Visit) -> Result<Principal, ApiError> {
+        if let Some(key) = presented(headers)? {
+            return self.holder_of_key(key.expose(), visit.address).await;
+        }
         let row = if headers.contains_key(AUTHORIZATION) {
             let token = bearer(headers).ok_or_else(over)?;
             self.row_of_token(token).await?
@@ -249,7 +259,7 @@ impl Identity {
 }
 
 /// What is written down of a deed.
-fn deed(owner: &Owner, action: &'static str, target: Option<&str>, visit: &Visit) -> NewAudit {
+pub(crate) fn deed(owner: &Owner, action: &'static str, target: Option<&str>, visit: &Visit) -> NewAudit {
     NewAudit {
         owner: owner.clone(),
         action,

@@ -136,6 +136,7 @@ impl FromRequestParts<AppState> for PathId {
             path if path.starts_with("/v1/traces") => "trace",
             path if path.starts_with("/api/account/sessions") => "session",
             path if path.starts_with("/api/invitations") => "invitation",
+            path if path.starts_with("/api/keys") => "key",
             _ => "chat",
         };
         match Path::<String>::from_request_parts(parts, state).await {
@@ -155,6 +156,20 @@ impl FromRequestParts<AppState> for UserId {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(id)) if is_id(&id) || id == Owner::LOCAL_USER => Ok(Self(id)),
             _ => Err(ApiError::not_found("user").into()),
+        }
+    }
+}
+
+/// The `{provider}` of a path. What is no text names no provider.
+pub(crate) struct ProviderName(pub(crate) String);
+
+impl FromRequestParts<AppState> for ProviderName {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(_) => Err(ApiError::not_found("provider").into()),
         }
     }
 }
@@ -217,6 +232,22 @@ impl QueryFields {
         let limit = query.number("limit", 1, u64::from(MAX_PAGE))?;
         let limit = limit.and_then(|n| u32::try_from(n).ok()).unwrap_or(usual);
         Ok((query.text("cursor").map(str::to_owned), limit))
+    }
+
+    /// The switch of `name`, when it was given, and the other fields.
+    pub(crate) fn switch(mut self, name: &str) -> Result<(Option<bool>, Self), ApiError> {
+        let given: Vec<String> = self.0.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect();
+        self.0.retain(|(n, _)| n != name);
+        let on = match given.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => None,
+            ["true"] => Some(true),
+            ["false"] => Some(false),
+            _ => {
+                let message = format!("`{name}` must be given once, as `true` or `false`.");
+                return Err(ApiError::invalid(name, message));
+            }
+        };
+        Ok((on, self))
     }
 
     /// The text of `name`, when it was given.

@@ -12,7 +12,7 @@ mod tests;
 mod written;
 
 pub(crate) use check::{
-    Config, LogFormat, RoleModel, UpstreamKind, UpstreamServer, UpstreamWay, check, is_public_address,
+    Config, LimitsConfig, LogFormat, RoleModel, UpstreamKind, UpstreamServer, UpstreamWay, check, is_public_address,
 };
 pub(crate) use environment::Environment;
 pub(crate) use show::{print, schema};

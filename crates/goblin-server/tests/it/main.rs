@@ -9,6 +9,7 @@ mod able;
 mod accounts;
 mod allow_list;
 mod anthropic_door;
+mod api_keys;
 mod bad_input;
 mod chat_completions;
 mod chats;

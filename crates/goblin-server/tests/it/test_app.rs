@@ -11,6 +11,8 @@ use goblin_auth::identity::{Identity, Settings};
 use goblin_auth::keys::TierKeys;
 use goblin_auth::local::{LocalMode, Surroundings};
 use goblin_auth::password::HashCost;
+use goblin_auth::sealing::KeyRing;
+use goblin_auth::vault::Vault;
 use goblin_auth::visit::Premises;
 use goblin_core::checks::CheckResult;
 use goblin_core::clock::{Clock, Timestamp};
@@ -23,10 +25,12 @@ use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_server::app::{Access, App, AppState, ChecksCache, ServerOptions, Surface};
 use goblin_server::page_assets::Asset;
 use goblin_server::people::People;
+use goblin_server::rate::{Limits, RateSettings};
 use goblin_server::serve::serve;
 use goblin_server::tier_guard::TierGuard;
 use goblin_store::key_file::KeyFile;
 use goblin_store::limits::KeyMeter;
+use goblin_store::rate_limits::RateLimiter;
 use goblin_store::store::{Database, Store, StoreOptions};
 use goblin_store::turn_log::{Limits, TurnLog};
 use http::Method;
@@ -77,6 +81,10 @@ pub(crate) struct Setup {
     pub(crate) public: bool,
     pub(crate) premises: Premises,
     pub(crate) accounts: Settings,
+    /// How often people may ask; without a bound where nothing is said.
+    pub(crate) limits: Option<(RateSettings, RateLimiter)>,
+    /// What secrets are sealed with.
+    pub(crate) ring: Option<KeyRing>,
     /// What the provider can do beside answering chats.
     pub(crate) able: fn(ProviderHandle) -> ProviderHandle,
     /// Who answers instead of the scripted provider.
@@ -103,6 +111,8 @@ impl Default for Setup {
             public: false,
             premises: Premises::default(),
             accounts: cheap(),
+            limits: None,
+            ring: Some(KeyRing::parse(&KeyRing::make("tests").unwrap()).unwrap()),
             able: |handle| handle,
             upstreams: Vec::new(),
             trust: Trust::default(),
@@ -177,6 +187,10 @@ impl TestApp {
         let people = identity.clone().map(|identity| People {
             identity,
             local: (!setup.public).then(|| local_mode(address)),
+            limits: setup
+                .limits
+                .map(|(settings, limiter)| Limits::new(settings, limiter, clock.clone())),
+            vault: Vault::new(store.clone().unwrap(), clock.clone(), setup.ring.clone()),
         });
         let access = match setup.surface {
             Surface::Backend if !setup.keys => Access::People(people.unwrap()),

@@ -2,6 +2,7 @@
 
 mod auth;
 mod database;
+mod limits;
 mod policy;
 mod roster;
 mod trust;
@@ -27,6 +28,7 @@ use crate::config::written::{Entry, Problem, Source, Written};
 pub(crate) use upstream::{Kind as UpstreamKind, UpstreamConfig, UpstreamServer, Way as UpstreamWay};
 
 pub(crate) use auth::AuthConfig;
+pub(crate) use limits::LimitsConfig;
 pub(crate) use roster::{RegistryConfig, RoleModel};
 pub(crate) use trust::TrustConfig;
 
@@ -53,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) upstream: UpstreamConfig,
     /// The queue and the deadline of turns.
     pub(crate) queue: QueueConfig,
+    /// How often people, keys and addresses may ask.
+    pub(crate) limits: LimitsConfig,
     /// The model tier's surface.
     pub(crate) tier: TierConfig,
     /// The model tier's roles and their models.
@@ -182,6 +186,7 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
     let tier = reader.tier();
     let config = Config {
         auth: reader.auth(),
+        limits: reader.limits(),
         log: reader.log(),
         data_dir: reader.data_dir(environment),
         database: reader.database(environment),
