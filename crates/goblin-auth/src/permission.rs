@@ -52,6 +52,7 @@ use Role::{Admin, Member, Viewer};
 const TABLE: &[(&str, &str, Role)] = &[
     // One's own account.
     ("GET", "/auth/me", Viewer),
+    ("PATCH", "/api/account", Viewer),
     ("POST", "/api/account/password", Viewer),
     ("GET", "/api/account/sessions", Viewer),
     ("DELETE", "/api/account/sessions", Viewer),
@@ -103,6 +104,7 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("POST", "/api/invitations", Admin),
     ("DELETE", "/api/invitations/{id}", Admin),
     ("GET", "/api/audit", Admin),
+    ("GET", "/api/audit/check", Admin),
     ("GET", "/metrics", Admin),
     // What providers are called with.
     ("GET", "/api/provider-keys", Admin),

@@ -166,6 +166,14 @@ pub struct DoneAnswer {
     pub detail: String,
 }
 
+/// What somebody is called from now on.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NameChange {
+    /// 1–200 characters; null: nothing but the address.
+    #[schema(required)]
+    pub name: Option<String>,
+}
+
 /// Another password.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PasswordChange {
@@ -258,4 +266,11 @@ pub struct AuditPage {
     pub items: Vec<AuditEvent>,
     /// Give it back as `cursor` for those that follow; null at the end.
     pub next_cursor: Option<String>,
+}
+
+/// Whether the log of what was done to accounts is as it was written.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AuditCheck {
+    /// `position` of the first entry that was changed, or after which one is missing; null when all is well.
+    pub broken_at: Option<i64>,
 }
