@@ -19,7 +19,9 @@ mod cloud_models;
 mod connections;
 mod decisions;
 mod fake_upstream;
+mod headers;
 mod health;
+mod limits;
 mod local_mode;
 #[allow(dead_code, reason = "some of it is for dispatch's own tests")]
 #[path = "../../../goblin-dispatch/tests/it/log.rs"]
@@ -29,6 +31,10 @@ mod openapi;
 mod page;
 mod people;
 mod provider;
+mod provider_keys;
+#[path = "../../../goblin-store/tests/it/redis_server.rs"]
+#[allow(dead_code, reason = "some of it is for the store's own tests")]
+mod redis_server;
 mod refused_bodies;
 mod routing;
 mod sign_in_tricks;

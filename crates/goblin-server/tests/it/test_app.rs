@@ -25,7 +25,7 @@ use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_server::app::{Access, App, AppState, ChecksCache, ServerOptions, Surface};
 use goblin_server::page_assets::Asset;
 use goblin_server::people::People;
-use goblin_server::rate::{Limits, RateSettings};
+use goblin_server::rate::{self, RateSettings};
 use goblin_server::serve::serve;
 use goblin_server::tier_guard::TierGuard;
 use goblin_store::key_file::KeyFile;
@@ -63,6 +63,8 @@ pub(crate) struct TestApp {
     pub(crate) tier: TierParts,
     /// Of the backend.
     pub(crate) identity: Option<Identity>,
+    /// Of the backend.
+    pub(crate) vault: Option<Vault>,
     key: Option<&'static str>,
     served: JoinSet<()>,
     _files: tempfile::TempDir,
@@ -81,6 +83,8 @@ pub(crate) struct Setup {
     pub(crate) public: bool,
     pub(crate) premises: Premises,
     pub(crate) accounts: Settings,
+    /// Tells the time, and stands still unless a test moves it.
+    pub(crate) clock: Clock,
     /// How often people may ask; without a bound where nothing is said.
     pub(crate) limits: Option<(RateSettings, RateLimiter)>,
     /// What secrets are sealed with.
@@ -111,6 +115,7 @@ impl Default for Setup {
             public: false,
             premises: Premises::default(),
             accounts: cheap(),
+            clock: Clock::manual(Timestamp(1_795_471_200_000)),
             limits: None,
             ring: Some(KeyRing::parse(&KeyRing::make("tests").unwrap()).unwrap()),
             able: |handle| handle,
@@ -148,7 +153,7 @@ impl TestApp {
         let files = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let clock = Clock::manual(Timestamp(1_795_471_200_000));
+        let clock = setup.clock.clone();
         let (tracker, draining) = (TaskTracker::new(), CancellationToken::new());
         let store = match setup.surface {
             Surface::Backend => Some(memory_store(&clock).await),
@@ -184,13 +189,16 @@ impl TestApp {
                 settings: setup.accounts.clone(),
             })
         });
+        let vault = store
+            .as_ref()
+            .map(|store| Vault::new(store.clone(), clock.clone(), setup.ring.clone()));
         let people = identity.clone().map(|identity| People {
             identity,
             local: (!setup.public).then(|| local_mode(address)),
             limits: setup
                 .limits
-                .map(|(settings, limiter)| Limits::new(settings, limiter, clock.clone())),
-            vault: Vault::new(store.clone().unwrap(), clock.clone(), setup.ring.clone()),
+                .map(|(settings, limiter)| rate::Limits::new(settings, limiter, clock.clone())),
+            vault: vault.clone().unwrap(),
         });
         let access = match setup.surface {
             Surface::Backend if !setup.keys => Access::People(people.unwrap()),
@@ -228,6 +236,7 @@ impl TestApp {
             checks_run,
             tier,
             identity,
+            vault,
             key,
             served,
             _files: files,

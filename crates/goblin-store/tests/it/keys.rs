@@ -210,12 +210,12 @@ async fn somebody_has_only_so_many_good_keys(desk: &Desk) {
     let member = another(desk, "member@example.org", Role::Member).await.owner;
     let mut last = None;
     for n in 0..MAX_KEYS_OF_USER {
-        let made = desk.store.insert_api_key(&member, &api_key(&format!("{n:08}")), &deed("key.made"));
-        last = Some(made.await.unwrap());
+        let (new, deed) = (api_key(&format!("{n:08}")), deed("key.made"));
+        last = Some(desk.store.insert_api_key(&member, &new, &deed).await.unwrap());
     }
     let one_more = || async {
-        let made = desk.store.insert_api_key(&member, &api_key("onemore0"), &deed("key.made"));
-        made.await
+        let (new, deed) = (api_key("onemore0"), deed("key.made"));
+        desk.store.insert_api_key(&member, &new, &deed).await
     };
     let refused = one_more().await;
     assert!(matches!(refused, Err(StoreError::TooManyKeys(MAX_KEYS_OF_USER))), "{refused:?}");
