@@ -25,6 +25,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use goblin_auth::identity::{Identity, KeyWish, Parts, Settings};
+use goblin_auth::oidc::Federation;
 use goblin_auth::visit::{Premises, VisitFacts};
 use goblin_core::account::SessionKind;
 use goblin_core::clock::Clock;
@@ -243,6 +244,7 @@ fn identity(store: &Store) -> Identity {
         premises: Premises::default(),
         page_url: String::new(),
         settings: Settings::default(),
+        federation: Federation::default(),
     })
 }
 

@@ -14,6 +14,10 @@ pub const SECURE_NAME: &str = "__Host-goblin-sid";
 /// Its name over plain HTTP on this machine and in private networks.
 pub const PLAIN_NAME: &str = "goblin-sid";
 
+/// The cookie that binds a sign-in at a provider to this browser, named by the same rules.
+const SECURE_FLOW: &str = "__Host-goblin-oauth";
+const PLAIN_FLOW: &str = "goblin-oauth";
+
 /// Refuses to sign in where others can read along.
 ///
 /// # Errors
@@ -34,23 +38,49 @@ pub fn check_way(way: Way) -> Result<(), ApiError> {
 /// # Errors
 /// 403 where others can read along.
 pub fn set(way: Way, secret: &str, lifetime: Duration) -> Result<String, ApiError> {
+    written(way, [SECURE_NAME, PLAIN_NAME], secret, lifetime)
+}
+
+/// The value of `Set-Cookie` for a sign-in that is on its way to a provider.
+///
+/// # Errors
+/// 403 where others can read along.
+pub fn set_flow(way: Way, secret: &str, lifetime: Duration) -> Result<String, ApiError> {
+    written(way, [SECURE_FLOW, PLAIN_FLOW], secret, lifetime)
+}
+
+fn written(
+    way: Way,
+    [secure, plain]: [&str; 2],
+    secret: &str,
+    lifetime: Duration,
+) -> Result<String, ApiError> {
     check_way(way)?;
     let age = lifetime.as_secs();
     Ok(match way {
         Way::Secure => {
-            format!("{SECURE_NAME}={secret}; Path=/; Max-Age={age}; Secure; HttpOnly; SameSite=Lax")
+            format!("{secure}={secret}; Path=/; Max-Age={age}; Secure; HttpOnly; SameSite=Lax")
         }
         Way::Near | Way::Far => {
-            format!("{PLAIN_NAME}={secret}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax")
+            format!("{plain}={secret}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax")
         }
     })
 }
 
 /// The values of `Set-Cookie` that take both cookies away.
 pub fn clear() -> [String; 2] {
+    cleared([SECURE_NAME, PLAIN_NAME])
+}
+
+/// The same for the cookies of a sign-in on its way.
+pub fn clear_flow() -> [String; 2] {
+    cleared([SECURE_FLOW, PLAIN_FLOW])
+}
+
+fn cleared([secure, plain]: [&str; 2]) -> [String; 2] {
     [
-        format!("{SECURE_NAME}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax"),
-        format!("{PLAIN_NAME}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"),
+        format!("{secure}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax"),
+        format!("{plain}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"),
     ]
 }
 
@@ -62,15 +92,24 @@ pub fn is_there(headers: &HeaderMap) -> bool {
 /// The secret of the request's cookie. The plain one counts only where it may be set, and one that is there twice not
 /// at all: somebody has put a second one beside ours.
 pub fn read(headers: &HeaderMap, way: Way) -> Option<&str> {
+    found(headers, way, [SECURE_NAME, PLAIN_NAME])
+}
+
+/// The same of a sign-in on its way.
+pub fn read_flow(headers: &HeaderMap, way: Way) -> Option<&str> {
+    found(headers, way, [SECURE_FLOW, PLAIN_FLOW])
+}
+
+fn found<'a>(headers: &'a HeaderMap, way: Way, [secure, plain]: [&str; 2]) -> Option<&'a str> {
     let only = |wanted: &str| {
         let mut found = pairs(headers)
             .filter(|(name, _)| *name == wanted)
             .map(|(_, value)| value);
         (found.next(), found.next())
     };
-    match (only(SECURE_NAME), way) {
+    match (only(secure), way) {
         ((Some(secret), None), _) => Some(secret),
-        ((None, _), Way::Near) => match only(PLAIN_NAME) {
+        ((None, _), Way::Near) => match only(plain) {
             (Some(secret), None) => Some(secret),
             _ => None,
         },
@@ -128,6 +167,27 @@ mod tests {
         );
         assert_eq!(read(&plain, Way::Far), None);
         assert!(is_there(&plain) && is_there(&both) && !is_there(&cookies(&["a=1; sid=2"])));
+    }
+
+    #[test]
+    fn the_cookie_of_a_sign_in_on_its_way_follows_the_same_rules() {
+        let ten_minutes = Duration::from_secs(600);
+        assert_eq!(
+            set_flow(Way::Secure, "S", ten_minutes).unwrap(),
+            "__Host-goblin-oauth=S; Path=/; Max-Age=600; Secure; HttpOnly; SameSite=Lax"
+        );
+        assert!(set_flow(Way::Far, "S", ten_minutes).is_err());
+        let both = cookies(&["goblin-sid=session; goblin-oauth=flow"]);
+        assert_eq!(read_flow(&both, Way::Near), Some("flow"));
+        assert_eq!(read_flow(&both, Way::Secure), None);
+        assert_eq!(read(&both, Way::Near), Some("session"));
+        let twice = cookies(&["goblin-oauth=flow; goblin-oauth=planted"]);
+        assert_eq!(read_flow(&twice, Way::Near), None);
+        assert!(
+            clear_flow()
+                .iter()
+                .all(|c| c.contains("Max-Age=0") && c.contains("goblin-oauth=;"))
+        );
     }
 
     #[test]

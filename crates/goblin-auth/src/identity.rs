@@ -21,17 +21,22 @@ use secrecy::SecretString;
 
 use crate::access_token::SigningKeys;
 use crate::api_keys::{CheckedKeys, presented};
+use crate::oidc::Federation;
 use crate::password::{HashCost, Hasher};
 use crate::principal::Principal;
 use crate::throttle::Throttle;
 use crate::visit::{Premises, Visit};
 
 mod api_keys;
+mod elsewhere;
+mod linking;
 mod others;
 mod own;
 mod signing_in;
 
 pub use api_keys::{ApiKeyShown, KeyWish};
+pub use elsewhere::{Begun, Denied, Finished, Returned, Why};
+pub use linking::{IdentityShown, Token};
 pub use others::{NewLinkShown, UserChange};
 pub use signing_in::{Applicant, Given, SignedIn, Tokens};
 
@@ -95,6 +100,8 @@ pub struct Parts {
     pub page_url: String,
     /// How accounts and sign-ins are to be.
     pub settings: Settings,
+    /// Who else vouches for people.
+    pub federation: Federation,
 }
 
 /// Accounts at work. Cloning shares them.
@@ -167,6 +174,9 @@ impl Identity {
         }
         let row = if headers.contains_key(AUTHORIZATION) {
             let token = bearer(headers).ok_or_else(over)?;
+            if let Some(principal) = self.recognise_supabase(token).await? {
+                return Ok(principal);
+            }
             self.row_of_token(token).await?
         } else {
             let hash = visit.cookie_hash.as_deref().ok_or_else(|| {

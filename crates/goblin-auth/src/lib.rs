@@ -1,7 +1,7 @@
-//! Who is it: accounts, passwords and sign-ins of the backend; keys of the model tier; and the rules of local mode,
-//! where nobody signs in.
+//! Who is it: accounts, passwords and sign-ins of the backend, also by others' word; keys of the model tier; and the
+//! rules of local mode, where nobody signs in.
 //!
-//! Decisions here take what a request says as values; nothing opens a connection.
+//! Decisions here take what a request says as values. Only [`oidc`] asks others, through `goblin-net`.
 
 mod key_format;
 mod presented;
@@ -15,6 +15,7 @@ pub mod email;
 pub mod identity;
 pub mod keys;
 pub mod local;
+pub mod oidc;
 pub mod password;
 pub mod permission;
 pub mod principal;

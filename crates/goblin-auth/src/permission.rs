@@ -60,6 +60,9 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/api/keys", Viewer),
     ("POST", "/api/keys", Member),
     ("DELETE", "/api/keys/{id}", Viewer),
+    ("GET", "/api/account/identities", Viewer),
+    ("POST", "/api/account/identities", Viewer),
+    ("DELETE", "/api/account/identities/{id}", Viewer),
     // Looking.
     ("GET", "/api/chats", Viewer),
     ("GET", "/api/chats/{id}", Viewer),

@@ -102,6 +102,20 @@ pub struct Visit {
 }
 
 impl Visit {
+    /// As a browser that was sent to `address`, which the operator wrote: a browser that follows a link says neither who
+    /// it is nor from which page it comes. Where the address is https the cookies set are for encrypted ways only.
+    #[must_use]
+    pub(crate) fn of_browser_at(&self, address: &str) -> Self {
+        Self {
+            way: match address.starts_with("https://") {
+                true => Way::Secure,
+                false => self.way,
+            },
+            is_browser: true,
+            ..self.clone()
+        }
+    }
+
     /// Nobody came: goblin does something by itself, or by the command line.
     pub(crate) fn nobody() -> Self {
         Self {

@@ -102,7 +102,7 @@ pub struct Session {
     pub id: String,
     /// A browser or another program.
     pub kind: SessionKind,
-    /// `password`, `setup`, `register`, `invitation` or `reset`.
+    /// `password`, `setup`, `register`, `invitation`, `google`, `oidc` or `supabase`.
     pub signed_in_by: String,
     /// The network address it was begun from.
     pub address: Option<String>,
@@ -120,6 +120,23 @@ pub struct Session {
     /// When it ends in any case.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
+}
+
+/// A way to sign in by somebody else's word: an account at a provider, linked to one here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LinkedIdentity {
+    /// Names it.
+    pub id: String,
+    /// Who vouches: the provider's issuer.
+    pub issuer: String,
+    /// The e-mail address the account has there, as the provider last said.
+    pub email: Option<String>,
+    /// When it was linked.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was last used to sign in.
+    #[schema(value_type = String, format = DateTime)]
+    pub used_at: Timestamp,
 }
 
 /// What a link is good for.

@@ -135,6 +135,7 @@ impl FromRequestParts<AppState> for PathId {
             path if path.starts_with("/api/turns") => "turn",
             path if path.starts_with("/v1/traces") => "trace",
             path if path.starts_with("/api/account/sessions") => "session",
+            path if path.starts_with("/api/account/identities") => "identity",
             path if path.starts_with("/api/invitations") => "invitation",
             path if path.starts_with("/api/keys") => "key",
             _ => "chat",
@@ -160,15 +161,15 @@ impl FromRequestParts<AppState> for UserId {
     }
 }
 
-/// The `{provider}` of a path. What is no text names no provider.
-pub(crate) struct ProviderName(pub(crate) String);
+/// The `{provider}` of a path. What is no text names none.
+pub(crate) struct ProviderId(pub(crate) String);
 
-impl FromRequestParts<AppState> for ProviderName {
+impl FromRequestParts<AppState> for ProviderId {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
         match Path::<String>::from_request_parts(parts, state).await {
-            Ok(Path(name)) => Ok(Self(name)),
+            Ok(Path(id)) => Ok(Self(id)),
             Err(_) => Err(ApiError::not_found("provider").into()),
         }
     }
@@ -248,6 +249,15 @@ impl QueryFields {
             }
         };
         Ok((on, self))
+    }
+
+    /// The text of `name`, when it was given once.
+    pub(crate) fn single(&self, name: &str) -> Option<&str> {
+        let mut given = self.0.iter().filter(|(n, _)| n == name);
+        match (given.next(), given.next()) {
+            (Some((_, value)), None) => Some(value),
+            _ => None,
+        }
     }
 
     /// The text of `name`, when it was given.

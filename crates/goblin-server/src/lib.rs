@@ -24,6 +24,7 @@ pub mod rate;
 mod refusal;
 mod routes;
 pub mod serve;
+mod signed_in;
 mod sse;
 mod streamed;
 pub mod tier_guard;

@@ -20,7 +20,9 @@ mod anthropic;
 mod auth;
 mod chats;
 mod docs;
+mod elsewhere;
 mod health;
+mod identities;
 mod keys;
 mod manage;
 mod metrics;
@@ -64,10 +66,18 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(auth::look_at_link))
         .routes(routes!(auth::accept_invitation))
         .routes(routes!(auth::reset_password))
+        .routes(routes!(elsewhere::get_google_url))
+        .routes(routes!(elsewhere::sign_in_with_google))
+        .routes(routes!(elsewhere::return_from_google, elsewhere::finish_google))
+        .routes(routes!(elsewhere::get_provider_url))
+        .routes(routes!(elsewhere::return_from_provider))
+        .routes(routes!(elsewhere::sign_in_with_supabase))
         .routes(routes!(account::update_account))
         .routes(routes!(account::change_password))
         .routes(routes!(account::list_sessions, account::end_other_sessions))
         .routes(routes!(account::end_session))
+        .routes(routes!(identities::list_identities, identities::link_identity))
+        .routes(routes!(identities::unlink_identity))
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::revoke_key))
         .routes(routes!(provider_keys::list_provider_keys))

@@ -45,8 +45,8 @@ pub struct NewAccount {
     pub email_typed: String,
     /// What they are called.
     pub name: Option<String>,
-    /// argon2id, as PHC text.
-    pub password_hash: String,
+    /// argon2id, as PHC text; `None`: no password signs in.
+    pub password_hash: Option<String>,
 }
 
 /// Changes to an account. `None` leaves as it is.
@@ -229,7 +229,7 @@ impl Store {
         Ok(made)
     }
 
-    async fn insert_account_row(
+    pub(crate) async fn insert_account_row(
         &self,
         tx: &mut Link,
         tenant: &str,
@@ -262,7 +262,12 @@ impl Store {
     }
 
     /// The account as it now is, and its making written down as its own doing.
-    async fn noted(&self, tx: &mut Link, owner: &Owner, audit: &NewAudit) -> Result<AccountRow, StoreError> {
+    pub(crate) async fn noted(
+        &self,
+        tx: &mut Link,
+        owner: &Owner,
+        audit: &NewAudit,
+    ) -> Result<AccountRow, StoreError> {
         let audit = NewAudit {
             owner: owner.clone(),
             ..audit.clone()
@@ -464,10 +469,29 @@ async fn set_password(tx: &mut Link, owner: &Owner, hash: &str, now: Timestamp) 
 }
 
 /// A link just used up.
-struct UsedLink {
-    owner: Owner,
-    email: Option<String>,
-    role: Option<Role>,
+pub(crate) struct UsedLink {
+    /// Whose it was; of an invitation, who invites.
+    pub(crate) owner: Owner,
+    /// For whom.
+    pub(crate) email: Option<String>,
+    /// As what.
+    pub(crate) role: Option<Role>,
+}
+
+impl UsedLink {
+    pub(crate) fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            owner: Owner {
+                tenant: row.get("tenant_id")?,
+                user: row.get("user_id")?,
+            },
+            email: row.get("email")?,
+            role: row
+                .get::<Option<String>>("role")?
+                .as_deref()
+                .and_then(Role::parse),
+        })
+    }
 }
 
 /// Uses a link up, when it is good; of several that try at once, one succeeds.
@@ -487,20 +511,7 @@ async fn use_link(
     .bind(now.0)
     .fetch_optional(tx)
     .await?;
-    row.map(|row| {
-        Ok(UsedLink {
-            owner: Owner {
-                tenant: row.get("tenant_id")?,
-                user: row.get("user_id")?,
-            },
-            email: row.get("email")?,
-            role: row
-                .get::<Option<String>>("role")?
-                .as_deref()
-                .and_then(Role::parse),
-        })
-    })
-    .transpose()
+    row.as_ref().map(UsedLink::from_row).transpose()
 }
 
 async fn fetch_account(link: &mut Link, owner: &Owner) -> Result<Option<AccountRow>, StoreError> {

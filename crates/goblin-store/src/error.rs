@@ -84,6 +84,14 @@ pub enum StoreError {
     /// Nobody would be left who may do everything.
     #[error("This is the last owner. Make another account an owner first.")]
     LastOwner,
+    /// Nobody could sign in to the account any more.
+    #[error(
+        "This is the only way left to sign in to the account. Set a password, or link another one, first."
+    )]
+    LastWayIn,
+    /// The account has as many identities as are kept.
+    #[error("This account already has {0} linked sign-ins, which is the limit. Unlink one first.")]
+    TooManyIdentities(i64),
     /// The link was used, taken back, or its time is over; or it never was one.
     #[error("This link is not good: it was used, taken back, or its time is over. Ask for a new one.")]
     LinkOver,
@@ -181,11 +189,11 @@ impl From<StoreError> for ApiError {
                 "The cursor is not one of ours. Leave it away to begin with the first page.",
             ),
             StoreError::TooManyBranches(_)
+            | StoreError::TooManyIdentities(_)
             | StoreError::TooManyKeys(_)
             | StoreError::Taken(_)
-            | StoreError::LastOwner => {
-                Self::conflict(error.to_string())
-            }
+            | StoreError::LastOwner
+            | StoreError::LastWayIn => Self::conflict(error.to_string()),
             StoreError::LinkOver => Self::forbidden(error.to_string()),
             StoreError::Busy => Self {
                 retry_after: Some(std::time::Duration::from_secs(1)),

@@ -43,6 +43,7 @@ macro_rules! all_migrations {
             4 "processes" "0004_processes",
             5 "traces" "0005_traces",
             6 "identity" "0006_identity",
+            7 "identities" "0007_identities",
             8 "keys" "0008_keys",
         )
     };

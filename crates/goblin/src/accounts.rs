@@ -4,16 +4,19 @@
 use std::io::{ErrorKind, IsTerminal};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use goblin_auth::access_token::SigningKeys;
 use goblin_auth::identity::{Identity, Parts};
 use goblin_auth::local::{LocalMode, Surroundings};
+use goblin_auth::oidc::{Federation, Kind, Provider, ProviderSettings, Supabase};
 use goblin_auth::sealing::KeyRing;
 use goblin_auth::signing_keys::{self, SigningKeysError};
 use goblin_auth::vault::Vault;
 use goblin_auth::visit::Premises;
+use goblin_core::clock::Clock;
 use goblin_core::error::ApiError;
 use goblin_server::people::People;
 use goblin_server::rate::Limits;
@@ -24,7 +27,7 @@ use goblin_store::store::Store;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::client;
-use crate::config::{Config, LimitsConfig};
+use crate::config::{Config, GOOGLE_CALLBACK, LimitsConfig};
 use crate::output::Output;
 use crate::wiring::{self, Process};
 
@@ -77,6 +80,7 @@ pub(crate) async fn people(
         },
         page_url: page_url(config, address),
         settings: config.auth.settings.clone(),
+        federation: federation(config, address, &process.clock)?,
     });
     sweep(process, store);
     match &local {
@@ -187,6 +191,48 @@ async fn kept_key(path: &Path) -> anyhow::Result<Option<SecretString>> {
     read.with_context(|| format!("the signing key {shown}"))
 }
 
+/// Who else vouches for people. `address` is where this goblin listens; nobody is asked yet.
+///
+/// # Errors
+///
+/// When a client for them cannot be set up.
+pub(crate) fn federation(config: &Config, address: SocketAddr, clock: &Clock) -> anyhow::Result<Federation> {
+    let page = page_url(config, address);
+    let page = page.trim_end_matches('/');
+    let named = &config.auth.federation;
+    let google = named.google.iter().map(|google| ProviderSettings {
+        id: "google".to_owned(),
+        name: "Google".to_owned(),
+        kind: Kind::Google,
+        issuer: ProviderSettings::GOOGLE.to_owned(),
+        client_id: google.client_id.clone(),
+        client_secret: google.client_secret.clone(),
+        redirect_uri: google
+            .redirect_uri
+            .clone()
+            .unwrap_or_else(|| format!("{page}{GOOGLE_CALLBACK}")),
+    });
+    let others = named.oidc.iter().map(|other| ProviderSettings {
+        id: other.id.clone(),
+        name: other.name.clone(),
+        kind: Kind::Other,
+        issuer: other.issuer.clone(),
+        client_id: other.client_id.clone(),
+        client_secret: other.client_secret.clone(),
+        redirect_uri: format!("{page}{}", other.callback()),
+    });
+    let providers = google
+        .chain(others)
+        .map(|settings| Ok(Arc::new(Provider::build(settings, clock.clone())?)))
+        .collect::<anyhow::Result<_>>()?;
+    let supabase = named.supabase.as_ref();
+    let supabase = supabase.map(|settings| Supabase::build(settings, clock.clone()).map(Arc::new));
+    Ok(Federation {
+        providers,
+        supabase: supabase.transpose().context("Supabase")?,
+    })
+}
+
 fn local_mode(config: &Config, has_account: bool, port: u16) -> Result<LocalMode, Vec<String>> {
     let surroundings = Surroundings {
         bind: config.server.address.ip(),
@@ -268,6 +314,9 @@ fn sweep(process: &Process, store: &Store) {
             }
             if let Err(error) = store.delete_ended_links(KEEP_LINKS_MS).await {
                 tracing::warn!(%error, "links that are over could not be removed");
+            }
+            if let Err(error) = store.delete_ended_flows().await {
+                tracing::warn!(%error, "sign-ins that did not come back could not be removed");
             }
         }
     });

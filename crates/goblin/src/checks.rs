@@ -5,6 +5,7 @@ mod copies;
 mod judges;
 mod ports;
 mod roster;
+mod sign_in;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -137,6 +138,7 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
             .await,
         );
     }
+    results.extend(sign_in::sign_ins(config).await);
     for warning in warnings(config) {
         results.push(timed("configuration", async { warning }).await);
     }

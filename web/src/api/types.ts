@@ -23,6 +23,7 @@ export type Verdict = Step["verdicts"][number];
 export type Feedback = Schemas["Feedback"];
 export type FeedbackChange = Schemas["FeedbackBody"];
 export type DryRun = Schemas["DryRun"];
+export type LinkedIdentity = Schemas["IdentityView"];
 export type SignInState = Schemas["SignInState"];
 export type User = Schemas["User"];
 export type Role = Schemas["Role"];

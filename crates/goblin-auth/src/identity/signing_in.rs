@@ -340,7 +340,7 @@ impl Identity {
             email: applicant.email.canonical().to_owned(),
             email_typed: applicant.email.typed().to_owned(),
             name: applicant.name,
-            password_hash: self.0.hasher.hash(&applicant.password).await?,
+            password_hash: Some(self.0.hasher.hash(&applicant.password).await?),
         })
     }
 

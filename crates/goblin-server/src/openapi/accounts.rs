@@ -13,13 +13,96 @@ pub struct SignInState {
     pub mode: String,
     /// May anybody make an account with `POST /auth/register`?
     pub registration_open: bool,
-    /// How one can sign in: `password`.
+    /// How one can sign in: `password`, `provider` (at one of `providers`).
     pub methods: Vec<String>,
+    /// Who else vouches for people, in the order in which they are offered. A browser is sent to the address that
+    /// `GET /auth/oidc/{id}/url` gives.
+    pub providers: Vec<ProviderShown>,
     /// `secure`: encrypted; `near`: plain HTTP within this machine or a private network, where the page should warn;
     /// `far`: plain HTTP, where nobody can sign in.
     pub way: String,
     /// Who is signed in; null when nobody is.
     pub user: Option<User>,
+}
+
+/// A provider people may sign in at.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProviderShown {
+    /// Its name in paths: `google`, `oidc`, `oidc-2` …
+    pub id: String,
+    /// What people know it by.
+    pub name: String,
+}
+
+/// Where a browser goes to sign in at a provider.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AuthorizationUrl {
+    /// The address.
+    pub authorization_url: String,
+    /// The same, as other clients call it.
+    pub url: String,
+}
+
+/// An ID token of Google, under either name.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct IdTokenBody {
+    /// The token.
+    pub token: Option<String>,
+    /// The token, as Google's own script calls it.
+    pub credential: Option<String>,
+}
+
+/// What a provider sent back with a browser.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CallbackBody {
+    /// To be exchanged at the provider.
+    pub code: String,
+    /// What went there as `state`.
+    pub state: String,
+}
+
+/// A way in to be linked.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LinkBody {
+    /// The provider, as `/auth/state` names it, or `supabase`.
+    pub provider: String,
+    /// A token of it (Google's ID token, Supabase's access token); absent: the browser is sent there.
+    pub token: Option<String>,
+    /// The caller's password; needed unless they signed in within the last ten minutes.
+    pub password: Option<String>,
+}
+
+/// The caller's password.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PasswordBody {
+    /// Needed unless they signed in within the last ten minutes.
+    pub password: Option<String>,
+}
+
+/// An account at a provider that signs in to the caller's.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct IdentityView {
+    /// Names it.
+    pub id: String,
+    /// What people know its provider by; null when that is not configured any more.
+    pub provider: Option<String>,
+    /// The provider's issuer.
+    pub issuer: String,
+    /// The e-mail address the account has there, as the provider last said.
+    pub email: Option<String>,
+    /// When it was linked.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was last used to sign in.
+    #[schema(value_type = String, format = DateTime)]
+    pub used_at: Timestamp,
+}
+
+/// The caller's ways in by others' word.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct IdentityList {
+    /// Newest first; at most 20.
+    pub items: Vec<IdentityView>,
 }
 
 /// An account, as old clients know it, and its role.

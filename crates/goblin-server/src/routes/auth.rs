@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use goblin_auth::cookie;
 use goblin_auth::email::Email;
-use goblin_auth::identity::{Applicant, Given, SignedIn};
+use goblin_auth::identity::Applicant;
 use goblin_auth::password::Password;
 use goblin_auth::principal::PrincipalKind;
 use goblin_auth::visit::Way;
@@ -13,9 +13,8 @@ use goblin_core::account::Role;
 use goblin_core::error::ApiError;
 use goblin_core::limits::MAX_TITLE_CHARS;
 use goblin_core::owner::Owner;
+use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, SET_COOKIE};
-use http::{HeaderMap, HeaderValue};
-use secrecy::ExposeSecret;
 
 use crate::app::{Access, AppState};
 use crate::caller::{Caller, Guest};
@@ -23,11 +22,12 @@ use crate::extract::RawBody;
 use crate::fields::Fields;
 use crate::openapi::LegacyError;
 use crate::openapi::accounts::{
-    AcceptBody, DoneAnswer, LinkAnswer, RefreshBody, RegisterBody, ResetBody, SetupBody, SignInAnswer,
-    SignInBody, SignInState, TokenBody, User, ValidAnswer,
+    AcceptBody, DoneAnswer, LinkAnswer, ProviderShown, RefreshBody, RegisterBody, ResetBody, SetupBody,
+    SignInAnswer, SignInBody, SignInState, TokenBody, User, ValidAnswer,
 };
 use crate::people::Standing;
 use crate::refusal::Refusal;
+use crate::signed_in::signed_in;
 
 /// Most bytes of a field; what it holds has narrower bounds of its own.
 const MAX_FIELD_BYTES: usize = 16 * 1024;
@@ -56,10 +56,22 @@ pub(super) async fn get_sign_in_state(
         Way::Near => "near",
         Way::Far => "far",
     };
+    let named = guest.identity.providers();
+    let providers: Vec<ProviderShown> = named
+        .map(|(id, name)| ProviderShown {
+            id: id.to_owned(),
+            name: name.to_owned(),
+        })
+        .collect();
+    let mut methods = vec!["password".to_owned()];
+    if !providers.is_empty() {
+        methods.push("provider".to_owned());
+    }
     Ok(Json(SignInState {
         mode: mode.to_owned(),
         registration_open: guest.identity.registration_open(),
-        methods: vec!["password".to_owned()],
+        methods,
+        providers,
         way: way.to_owned(),
         user,
     }))
@@ -322,31 +334,4 @@ fn applicant(fields: &mut Fields) -> Result<Applicant, ApiError> {
         name,
         password,
     })
-}
-
-/// The answer to somebody just signed in: a cookie or tokens, never both.
-fn signed_in(made: SignedIn) -> Response {
-    let mut answer = SignInAnswer {
-        access_token: None,
-        token_type: None,
-        expires_in: None,
-        refresh_token: None,
-        user: made.account.into(),
-    };
-    match made.given {
-        Given::Cookie(cookie) => match HeaderValue::try_from(cookie.expose_secret()) {
-            Ok(mut cookie) => {
-                cookie.set_sensitive(true);
-                ([(SET_COOKIE, cookie)], Json(answer)).into_response()
-            }
-            Err(error) => Refusal(ApiError::internal(error)).into_response(),
-        },
-        Given::Tokens(tokens) => {
-            answer.access_token = Some(tokens.access.expose_secret().to_owned());
-            answer.token_type = Some("bearer".to_owned());
-            answer.expires_in = Some(tokens.expires_in.as_secs());
-            answer.refresh_token = Some(tokens.refresh.expose_secret().to_owned());
-            Json(answer).into_response()
-        }
-    }
 }

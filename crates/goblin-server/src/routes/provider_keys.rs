@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::app::AppState;
 use crate::caller::Caller;
-use crate::extract::{ProviderName, RawBody};
+use crate::extract::{ProviderId, RawBody};
 use crate::fields::Fields;
 use crate::openapi::keys::{ProviderKeyBody, ProviderKeyList, ProviderKeyState};
 use crate::refusal::Refusal;
@@ -60,7 +60,7 @@ pub(super) async fn list_provider_keys(
 pub(super) async fn set_provider_key(
     State(app): State<AppState>,
     caller: Caller,
-    ProviderName(provider): ProviderName,
+    ProviderId(provider): ProviderId,
     RawBody(body): RawBody,
 ) -> Result<Json<ProviderKeyState>, Refusal> {
     let key = key_of(&body)?;
@@ -83,7 +83,7 @@ pub(super) async fn set_provider_key(
 pub(super) async fn delete_provider_key(
     State(app): State<AppState>,
     caller: Caller,
-    ProviderName(provider): ProviderName,
+    ProviderId(provider): ProviderId,
 ) -> Result<StatusCode, Refusal> {
     app.vault()?
         .delete_provider_key(caller.principal(), caller.visit()?, &provider)
@@ -95,7 +95,7 @@ pub(super) async fn delete_provider_key(
 pub(super) async fn get_legacy_key(
     State(app): State<AppState>,
     caller: Caller,
-    ProviderName(provider): ProviderName,
+    ProviderId(provider): ProviderId,
 ) -> Result<Json<Value>, Refusal> {
     let found = app.vault()?.find_provider_key(caller.principal(), &provider).await?;
     let found = found.ok_or_else(|| ApiError::not_found("key"))?;
@@ -106,7 +106,7 @@ pub(super) async fn get_legacy_key(
 pub(super) async fn set_legacy_key(
     State(app): State<AppState>,
     caller: Caller,
-    ProviderName(provider): ProviderName,
+    ProviderId(provider): ProviderId,
     RawBody(body): RawBody,
 ) -> Result<Json<Value>, Refusal> {
     let key = key_of(&body)?;
@@ -121,7 +121,7 @@ pub(super) async fn set_legacy_key(
 pub(super) async fn delete_legacy_key(
     State(app): State<AppState>,
     caller: Caller,
-    ProviderName(provider): ProviderName,
+    ProviderId(provider): ProviderId,
 ) -> Result<Json<Value>, Refusal> {
     app.vault()?
         .delete_provider_key(caller.principal(), caller.visit()?, &provider)

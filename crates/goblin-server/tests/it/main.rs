@@ -18,6 +18,7 @@ mod client;
 mod cloud_models;
 mod connections;
 mod decisions;
+mod elsewhere;
 mod fake_upstream;
 mod headers;
 mod health;

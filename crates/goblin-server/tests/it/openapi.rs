@@ -43,15 +43,21 @@ fn the_committed_document_is_the_one_served() {
 #[test]
 fn every_operation_declares_who_may_call_it() {
     let public = [
+        "/auth/google",
+        "/auth/google/callback",
+        "/auth/google/url",
         "/auth/invitation",
         "/auth/link",
         "/auth/login",
         "/auth/logout",
+        "/auth/oidc/{provider}/callback",
+        "/auth/oidc/{provider}/url",
         "/auth/refresh",
         "/auth/register",
         "/auth/reset",
         "/auth/setup",
         "/auth/state",
+        "/auth/supabase",
         "/auth/validate",
         "/health",
         "/health/all",

@@ -595,7 +595,8 @@ async fn a_page_that_may_be_seen_by_everybody_asks_for_a_sign_in() {
     let state = app.get("/auth/state").await.json().await;
     assert_eq!(
         state,
-        json!({"mode": "accounts", "registration_open": false, "methods": ["password"], "way": "near", "user": null})
+        json!({"mode": "accounts", "registration_open": false, "methods": ["password"], "providers": [],
+               "way": "near", "user": null})
     );
     let me = Person::of(in_browser(&app, "owner@example.org", PASSWORD).await).await;
     assert_eq!(

@@ -10,6 +10,7 @@ use goblin_auth::bans::BanPolicy;
 use goblin_auth::identity::{Identity, Settings};
 use goblin_auth::keys::TierKeys;
 use goblin_auth::local::{LocalMode, Surroundings};
+use goblin_auth::oidc::Federation;
 use goblin_auth::password::HashCost;
 use goblin_auth::sealing::KeyRing;
 use goblin_auth::vault::Vault;
@@ -89,6 +90,8 @@ pub(crate) struct Setup {
     pub(crate) limits: Option<(RateSettings, RateLimiter)>,
     /// What secrets are sealed with.
     pub(crate) ring: Option<KeyRing>,
+    /// Who else vouches for people.
+    pub(crate) federation: Federation,
     /// What the provider can do beside answering chats.
     pub(crate) able: fn(ProviderHandle) -> ProviderHandle,
     /// Who answers instead of the scripted provider.
@@ -118,6 +121,7 @@ impl Default for Setup {
             clock: Clock::manual(Timestamp(1_795_471_200_000)),
             limits: None,
             ring: Some(KeyRing::parse(&KeyRing::make("tests").unwrap()).unwrap()),
+            federation: Federation::default(),
             able: |handle| handle,
             upstreams: Vec::new(),
             trust: Trust::default(),
@@ -187,6 +191,7 @@ impl TestApp {
                 premises: setup.premises.clone(),
                 page_url: format!("http://{address}"),
                 settings: setup.accounts.clone(),
+                federation: setup.federation.clone(),
             })
         });
         let vault = store

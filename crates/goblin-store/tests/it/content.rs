@@ -18,6 +18,7 @@ use sqlx::sqlite::SqlitePool;
 
 use crate::accounts::{self, deed};
 use crate::desk::{Desk, cluster, complete};
+use crate::identities;
 use crate::keys;
 use crate::traces::trace;
 
@@ -95,6 +96,13 @@ pub(crate) async fn fill(desk: &Desk) {
             .await
             .unwrap();
     }
+    store
+        .insert_identity(&account, &identities::identity("s-1"), &deed("identity.linked"))
+        .await
+        .unwrap();
+    store.insert_flow(&identities::flow(desk, "state")).await.unwrap();
+    let ends = desk.clock.now().plus_ms(accounts::HOUR_MS);
+    assert!(store.insert_presented_token("token", ends).await.unwrap());
     for (id, expires_at) in [("aaaaaaaa", None), ("bbbbbbbb", Some(desk.clock.now()))] {
         let key = NewApiKey {
             expires_at,

@@ -14,6 +14,7 @@ mod data_dir;
 mod desk;
 mod download;
 mod faults;
+mod identities;
 mod judge_records;
 mod keys;
 mod migrations;

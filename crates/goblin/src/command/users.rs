@@ -3,6 +3,7 @@
 use anyhow::bail;
 use goblin_auth::email::Email;
 use goblin_auth::identity::{Identity, Parts};
+use goblin_auth::oidc::Federation;
 use goblin_auth::visit::Premises;
 use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
@@ -66,6 +67,7 @@ pub(crate) fn identity(store: &Store, config: &Config) -> Identity {
         premises: Premises::default(),
         page_url: page_url(config, config.server.address),
         settings: config.auth.settings.clone(),
+        federation: Federation::default(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod auth;
 mod database;
+mod federation;
 mod limits;
 mod policy;
 mod roster;
@@ -28,6 +29,7 @@ use crate::config::written::{Entry, Problem, Source, Written};
 pub(crate) use upstream::{Kind as UpstreamKind, UpstreamConfig, UpstreamServer, Way as UpstreamWay};
 
 pub(crate) use auth::AuthConfig;
+pub(crate) use federation::{FederationConfig, GOOGLE_CALLBACK};
 pub(crate) use limits::LimitsConfig;
 pub(crate) use roster::{RegistryConfig, RoleModel};
 pub(crate) use trust::TrustConfig;

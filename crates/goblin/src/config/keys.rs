@@ -155,6 +155,24 @@ pub(crate) const KEYS: &[Key] = &[
     key("auth.jwt_standby_key", Kind::Text)
         .env("JWT_STANDBY_KEY")
         .secret(),
+    key("auth.google_client_id", Kind::Text).env("GOOGLE_CLIENT_ID"),
+    key("auth.google_client_secret", Kind::Text)
+        .env("GOOGLE_CLIENT_SECRET")
+        .secret(),
+    key("auth.google_redirect_uri", Kind::Text).env("GOOGLE_REDIRECT_URI"),
+    key("auth.oidc_issuer", Kind::Several).env("OIDC_ISSUER"),
+    key("auth.oidc_client_id", Kind::Several).env("OIDC_CLIENT_ID"),
+    key("auth.oidc_client_secret", Kind::Several)
+        .env("OIDC_CLIENT_SECRET")
+        .secret(),
+    key("auth.oidc_name", Kind::Several),
+    key("auth.supabase_url", Kind::Text).env("SUPABASE_URL"),
+    key("auth.supabase_anon_key", Kind::Text)
+        .env("SUPABASE_ANON_KEY")
+        .secret(),
+    key("auth.supabase_jwt_secret", Kind::Text)
+        .env("SUPABASE_JWT_SECRET")
+        .secret(),
     key("secrets.master_keys", Kind::Text)
         .env("SETTINGS_ENCRYPTION_KEY")
         .secret(),
@@ -347,16 +365,7 @@ pub(crate) const NOT_YET: &[&str] = &[
     "GEMINI_BASE_URL",
     "GROK_API_KEY",
     "GROK_BASE_URL",
-    "GOOGLE_CLIENT_ID",
-    "GOOGLE_CLIENT_SECRET",
-    "GOOGLE_REDIRECT_URI",
-    "OIDC_ISSUER",
-    "OIDC_CLIENT_ID",
-    "OIDC_CLIENT_SECRET",
-    "SUPABASE_URL",
-    "SUPABASE_ANON_KEY",
     "SUPABASE_SERVICE_ROLE_KEY",
-    "SUPABASE_JWT_SECRET",
     "SENTRY_DSN",
     "POSTHOG_API_KEY",
     "SMTP_URL",

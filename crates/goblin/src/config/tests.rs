@@ -1,5 +1,6 @@
 mod auth;
 mod database;
+mod federation;
 mod policy;
 mod upstream;
 

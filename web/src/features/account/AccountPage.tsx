@@ -5,6 +5,7 @@ import { type Section, SectionedPage } from "@/ui/SectionedPage";
 const sections: readonly Section[] = [
   { id: "profile", label: "Name", Body: lazy(() => import("./NameSection")) },
   { id: "password", label: "Password", Body: lazy(() => import("./PasswordSection")) },
+  { id: "linked", label: "Linked sign-ins", Body: lazy(() => import("./LinkedIdentities")) },
   { id: "sessions", label: "Sign-ins", Body: lazy(() => import("./SessionsSection")) },
   { id: "keys", label: "API keys", Body: lazy(() => import("./ApiKeys")) },
 ];

@@ -1,6 +1,7 @@
 import type { ComponentType } from "react";
 import type { SignInState, User } from "@/api/types";
 import PasswordSignIn from "./PasswordSignIn";
+import ProviderSignIn from "./ProviderSignIn";
 
 export interface WayProps {
   state: SignInState;
@@ -15,4 +16,7 @@ interface Way {
 }
 
 /** Every way to sign in, in the order they stand on the page. Each is a file of its own. */
-export const ways: readonly Way[] = [{ method: "password", Body: PasswordSignIn }];
+export const ways: readonly Way[] = [
+  { method: "password", Body: PasswordSignIn },
+  { method: "provider", Body: ProviderSignIn },
+];

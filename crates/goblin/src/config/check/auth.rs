@@ -8,7 +8,7 @@ use goblin_auth::password::HashCost;
 use goblin_auth::sealing::KeyRing;
 use secrecy::SecretString;
 
-use crate::config::check::Reader;
+use crate::config::check::{FederationConfig, Reader};
 
 /// Least product of memory in KiB and passes: what OWASP recommends at least, however the two are weighed.
 const LEAST_WORK: u32 = 36_864;
@@ -24,6 +24,8 @@ pub(crate) struct AuthConfig {
     pub(crate) given_keys: Vec<SecretString>,
     /// The master keys, when they were given.
     pub(crate) ring: Option<KeyRing>,
+    /// Who else vouches for people.
+    pub(crate) federation: FederationConfig,
 }
 
 impl Reader<'_> {
@@ -51,6 +53,7 @@ impl Reader<'_> {
             keys,
             given_keys,
             ring: self.master_keys(),
+            federation: self.federation(),
         }
     }
 
