@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.."
 source scripts/env.sh
 
 echo "Building the benchmark in the release profile." >&2
-cargo bench --locked -p goblin-store --bench store --no-run
+cargo bench --locked -p goblin-auth --bench store --no-run
 exec python3 bench/store.py "$@"

@@ -54,6 +54,7 @@ missing_packages() {
     [ -d /usr/share/fonts/truetype/liberation ] || [ ! -e /etc/debian_version ] || echo fonts-liberation
     has_postgres || echo postgresql
     has_pgbouncer || echo pgbouncer
+    have redis-server || have valkey-server || echo redis-server
   fi
 }
 
@@ -65,6 +66,7 @@ lines_without_apt() {
     names="${names/ libclang-dev / clang-devel }"
     names="${names/ fonts-liberation / liberation-fonts }"
     names="${names/ postgresql / postgresql-server }"
+    names="${names/ redis-server / redis }"
     say "sudo dnf install -y${names% }"
   elif have pacman; then
     names="${names/ g++ / gcc }"
@@ -72,6 +74,7 @@ lines_without_apt() {
     names="${names/ python3 / python }"
     names="${names/ python3-pip / python-pip }"
     names="${names/ fonts-liberation / ttf-liberation }"
+    names="${names/ redis-server / valkey }"
     say "sudo pacman -S --needed${names% }"
   elif have brew; then
     # Apple's own tools bring the compiler, make and libclang.
@@ -81,6 +84,7 @@ lines_without_apt() {
     names="${names/ libclang-dev / }"
     names="${names/ python3-pip / }"
     names="${names/ postgresql / postgresql@16 }"
+    names="${names/ redis-server / redis }"
     if [ "$names" != " " ]; then say "brew install${names% }"; fi
   fi
 }

@@ -5,8 +5,8 @@
 //! store [--rows MANY] [--rounds N] [--calls N]
 //! ```
 //!
-//! Each database has as many chats as rows, all of one user, and for each a turn and what it used. They are made by SQL,
-//! past the store. In every round each database is asked in its turn. Prints one JSON object:
+//! Each database has as many chats as rows, all of one user, for each a turn and what it used, and as many sign-ins and
+//! keys of the API. They are made by SQL, past the store. In every round each database is asked in its turn. Prints one JSON object:
 //!
 //! * `measured`: for each database and call the microseconds of a call, one median for each round, with few rows and many
 //! * `together`: for each database 500 turns at once: seconds, and what went wrong
@@ -24,13 +24,23 @@ mod cluster;
 use std::path::Path;
 use std::time::Instant;
 
+use goblin_auth::identity::{Identity, KeyWish, Parts, Settings};
+use goblin_auth::oidc::Federation;
+use goblin_auth::visit::{Premises, VisitFacts};
+use goblin_core::account::SessionKind;
 use goblin_core::clock::Clock;
 use goblin_core::conversation::TurnStatus;
 use goblin_core::id::Ids;
 use goblin_core::owner::Owner;
+use goblin_store::accounts::NewAccount;
+use goblin_store::audit::NewAudit;
+use goblin_store::sessions::NewSession;
 use goblin_store::store::{Database, Store, StoreOptions};
 use goblin_store::turns::{FinishedTurn, NewTurn};
+use http::{HeaderMap, Uri};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
@@ -38,7 +48,16 @@ use crate::cluster::Cluster;
 const FEW: u64 = 1_000;
 /// Turns that are asked at once.
 const TOGETHER: usize = 500;
-const CALLS: [&str; 3] = ["insert turn + usage", "list chats", "find chat"];
+const CALLS: [&str; 6] = [
+    "insert turn + usage",
+    "list chats",
+    "find chat",
+    "sign-in check",
+    "key check, looked for",
+    "key check, remembered",
+];
+/// A remembered key takes so little that many checks are timed together.
+const KEY_CHECKS: u32 = 1_000;
 
 /// `{number}` is a number from 1 to the number of rows, `{id}` an id made of it, `{with}` what SQLite makes numbers with.
 const CHATS: &str = "INSERT INTO chats (id, tenant_id, user_id, title, parameters_json, head, created_at, updated_at)
@@ -51,6 +70,13 @@ const USAGE: &str =
     "INSERT INTO usage (id, tenant_id, user_id, request_id, door, turn_id, prompt_tokens, completion_tokens,
                                         cached_tokens, reasoning_tokens, outcome, at)
     {with} SELECT {id}, 'local', 'local-owner', {id}, 'chats', {id}, 20, 30, 0, 0, 'complete', {number}";
+
+const SESSIONS: &str = "INSERT INTO sessions (id, tenant_id, user_id, kind, secret_hash, signed_in_by, created_at, seen_at,
+                                              idle_until, expires_at)
+    {with} SELECT {id}, 'local', 'local-owner', 'browser', {id}, 'password', {number}, {number}, {number}, {number}";
+const KEYS: &str = "INSERT INTO api_keys (id, tenant_id, user_id, public_id, secret_hash, name, scopes, created_at,
+                                          revoked_at)
+    {with} SELECT {id}, 'local', 'local-owner', {id}, {id}, 'Key ' || {number}, 'infer', {number}, {number}";
 
 struct Asked {
     rows: u64,
@@ -87,6 +113,11 @@ struct Subject {
     store: Store,
     /// Which chat is looked for next.
     next: u64,
+    /// A request with a cookie, and one with a key.
+    cookie: HeaderMap,
+    key: HeaderMap,
+    /// Remembers the key.
+    identity: Identity,
 }
 
 #[tokio::main]
@@ -151,7 +182,7 @@ async fn of_file(path: &Path, rows: u64) -> Subject {
     let file = sqlx::SqlitePool::connect(&format!("sqlite:{}", path.display()))
         .await
         .unwrap();
-    for statement in [CHATS, TURNS, USAGE] {
+    for statement in [CHATS, TURNS, USAGE, SESSIONS, KEYS] {
         let numbers =
             format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})");
         let sql = statement
@@ -169,14 +200,14 @@ async fn of_file(path: &Path, rows: u64) -> Subject {
         .await
         .unwrap();
     file.close().await;
-    filled("SQLite", rows, began, store)
+    filled("SQLite", rows, began, store).await
 }
 
 async fn of_server(cluster: &Cluster, rows: u64) -> Subject {
     let began = Instant::now();
     let name = cluster.new_database();
     let store = open(Database::parse(&cluster.address(&name)).unwrap()).await;
-    for statement in [CHATS, TURNS, USAGE] {
+    for statement in [CHATS, TURNS, USAGE, SESSIONS, KEYS] {
         let text = statement
             .replace("{with}", "")
             .replace("{number}", "i")
@@ -185,20 +216,95 @@ async fn of_server(cluster: &Cluster, rows: u64) -> Subject {
     }
     cluster.sql(&name, "ANALYZE");
     cluster.sql(&name, "CHECKPOINT");
-    filled("PostgreSQL", rows, began, store)
+    filled("PostgreSQL", rows, began, store).await
 }
 
-fn filled(engine: &'static str, rows: u64, began: Instant, store: Store) -> Subject {
+async fn filled(engine: &'static str, rows: u64, began: Instant, store: Store) -> Subject {
     eprintln!(
         "{engine}: {rows} rows in each table after {:.1} s",
         began.elapsed().as_secs_f64()
     );
+    let (cookie, key) = credentials(&store).await;
     Subject {
         engine,
         rows,
-        store,
         next: 1,
+        cookie,
+        key,
+        identity: identity(&store),
+        store,
     }
+}
+
+fn identity(store: &Store) -> Identity {
+    Identity::new(Parts {
+        store: store.clone(),
+        clock: Clock::System,
+        keys: None,
+        premises: Premises::default(),
+        page_url: String::new(),
+        settings: Settings::default(),
+        federation: Federation::default(),
+    })
+}
+
+/// An account, a browser signed in and a key, as requests show them.
+async fn credentials(store: &Store) -> (HeaderMap, HeaderMap) {
+    let deed = NewAudit {
+        owner: Owner::local(),
+        action: "bench",
+        target: None,
+        detail: None,
+        address: None,
+        device: None,
+    };
+    let account = NewAccount {
+        email: "bench@example.org".into(),
+        email_typed: "bench@example.org".into(),
+        name: None,
+        password_hash: String::new(),
+    };
+    store.insert_first_account(&account, &deed).await.unwrap();
+    let secret = "b".repeat(43);
+    let end = Clock::System.now().plus_ms(86_400_000);
+    let session = NewSession {
+        kind: SessionKind::Browser,
+        secret_hash: hex::encode(Sha256::digest(&secret)),
+        signed_in_by: "password",
+        address: None,
+        device: None,
+        idle_until: end,
+        expires_at: end,
+        replaces: None,
+    };
+    store.insert_session(&Owner::local(), &session, &deed).await.unwrap();
+    let wish = KeyWish {
+        name: "bench".into(),
+        ..KeyWish::default()
+    };
+    let made = identity(store).make_api_key_here(&Owner::local(), wish).await;
+    let made = made.unwrap_or_else(|error| panic!("{error:?}"));
+    let headers = |name: &'static str, value: String| {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().unwrap());
+        headers.insert("host", "127.0.0.1".parse().unwrap());
+        headers
+    };
+    (
+        headers("cookie", format!("goblin-sid={secret}")),
+        headers("x-api-key", made.secret.expose_secret().to_owned()),
+    )
+}
+
+/// Who a request is from, as for every request of the server.
+async fn recognise(identity: &Identity, headers: &HeaderMap) {
+    let uri = Uri::from_static("/v1/models");
+    let visit = identity.premises().visit(&VisitFacts {
+        uri: &uri,
+        headers,
+        peer: Some([127, 0, 0, 1].into()),
+    });
+    identity.recognise(headers, &visit).await.unwrap();
 }
 
 /// The median of so many calls, in microseconds.
@@ -209,6 +315,8 @@ async fn median_of(subject: &mut Subject, call: usize, calls: usize) -> f64 {
         // All over the table, and never twice in a row.
         subject.next = (subject.next + 7_919) % subject.rows;
         let chat = format!("{:012x}-bench", subject.next + 1);
+        let fresh = identity(&subject.store);
+        let mut together = 1;
         let began = Instant::now();
         match call {
             0 => turn(&subject.store, &owner, chat).await.unwrap(),
@@ -216,9 +324,17 @@ async fn median_of(subject: &mut Subject, call: usize, calls: usize) -> f64 {
                 let page = subject.store.list_chats(&owner, None, 50).await.unwrap();
                 assert_eq!(page.items.len(), 50);
             }
-            _ => assert!(subject.store.find_chat(&owner, &chat).await.unwrap().is_some()),
+            2 => assert!(subject.store.find_chat(&owner, &chat).await.unwrap().is_some()),
+            3 => recognise(&subject.identity, &subject.cookie).await,
+            4 => recognise(&fresh, &subject.key).await,
+            _ => {
+                together = KEY_CHECKS;
+                for _ in 0..together {
+                    recognise(&subject.identity, &subject.key).await;
+                }
+            }
         }
-        times.push(began.elapsed().as_secs_f64() * 1e6);
+        times.push(began.elapsed().as_secs_f64() * 1e6 / f64::from(together));
     }
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]

@@ -5,6 +5,7 @@
 //! (`jwk`, `jku`, `x5u`), or `crit` is refused before anything else. What a token proves is a sign-in (`sid`), which is
 //! then looked up, so ending that ends the token at once.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -37,9 +38,11 @@ const AUDIENCE: &str = "goblin";
 )]
 pub struct ShortKey(pub usize);
 
-/// The keys tokens are signed and checked with.
+/// The keys tokens are signed and checked with. Cloning shares them.
 #[derive(Clone)]
-pub struct SigningKeys {
+pub struct SigningKeys(Arc<RwLock<Arc<Set>>>);
+
+struct Set {
     current: Key,
     others: Vec<Key>,
 }
@@ -57,23 +60,27 @@ impl Key {
         if bytes.len() < MIN_KEY_BYTES {
             return Err(ShortKey(bytes.len()));
         }
-        // Names the key and tells no more of it than a signature does.
-        let digest = Sha256::new()
-            .chain_update(b"goblin signing key id\0")
-            .chain_update(Sha256::digest(bytes))
-            .finalize();
         Ok(Self {
-            id: hex::encode(&digest[..8]),
+            id: key_id(secret),
             signs: EncodingKey::from_secret(bytes),
             checks: DecodingKey::from_secret(bytes),
         })
     }
 }
 
+/// The `kid` of a key: names it and tells no more of it than a signature does.
+pub fn key_id(secret: &SecretString) -> String {
+    let digest = Sha256::new()
+        .chain_update(b"goblin signing key id\0")
+        .chain_update(Sha256::digest(secret.expose_secret().as_bytes()))
+        .finalize();
+    hex::encode(&digest[..8])
+}
+
 impl std::fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SigningKeys")
-            .field("current", &self.current.id)
+            .field("current", &self.set().current.id)
             .finish_non_exhaustive()
     }
 }
@@ -116,10 +123,21 @@ impl SigningKeys {
     /// # Errors
     /// [`ShortKey`].
     pub fn new(current: &SecretString, others: &[&SecretString]) -> Result<Self, ShortKey> {
-        Ok(Self {
+        let set = Set {
             current: Key::new(current)?,
             others: others.iter().map(|key| Key::new(key)).collect::<Result<_, _>>()?,
-        })
+        };
+        Ok(Self(Arc::new(RwLock::new(Arc::new(set)))))
+    }
+
+    /// Takes over the keys of `other`, for all who share these.
+    pub fn replace(&self, other: &Self) {
+        let set = other.set();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = set;
+    }
+
+    fn set(&self) -> Arc<Set> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A new key, as text.
@@ -152,10 +170,11 @@ impl SigningKeys {
             iat,
             exp: iat.saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)),
         };
+        let set = self.set();
         let mut header = Header::new(Algorithm::HS256);
         header.typ = Some(TYPE.to_owned());
-        header.kid = Some(self.current.id.clone());
-        encode(&header, &claims, &self.current.signs)
+        header.kid = Some(set.current.id.clone());
+        encode(&header, &claims, &set.current.signs)
             .map(SecretString::from)
             .map_err(|e| ApiError::internal(format!("a token could not be signed: {e}")))
     }
@@ -170,8 +189,9 @@ impl SigningKeys {
         if header.alg != "HS256" || header.typ != TYPE {
             return None;
         }
-        let key = std::iter::once(&self.current)
-            .chain(&self.others)
+        let set = self.set();
+        let key = std::iter::once(&set.current)
+            .chain(&set.others)
             .find(|key| key.id == header.kid)?;
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_issuer(&[ISSUER]);
@@ -223,7 +243,7 @@ mod tests {
     }
 
     fn good_header() -> Value {
-        json!({"alg": "HS256", "typ": TYPE, "kid": keys().current.id})
+        json!({"alg": "HS256", "typ": TYPE, "kid": keys().set().current.id})
     }
 
     fn good_claims() -> Value {
@@ -296,6 +316,9 @@ mod tests {
         assert!(rotated.check(signed_before.expose_secret(), NOW).is_some());
         let signed_after = rotated.issue(&owner(), "s-1", NOW, TEN_MINUTES).unwrap();
         assert!(old.check(signed_after.expose_secret(), NOW).is_none());
+        let shared = old.clone();
+        old.replace(&rotated);
+        assert!(shared.check(signed_after.expose_secret(), NOW).is_some(), "all who share them");
         let forgotten = SigningKeys::new(&secret_of("n"), &[]).unwrap();
         assert!(forgotten.check(signed_before.expose_secret(), NOW).is_none());
     }

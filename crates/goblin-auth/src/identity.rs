@@ -1,7 +1,8 @@
 //! Accounts at work: whose request it is, and everything that makes, changes and ends sign-ins.
 //!
 //! Truth is in the database: of an account, its role and its sign-ins nothing is remembered between two requests, so
-//! what one copy of goblin ends is over for all of them at their next request.
+//! what one copy of goblin ends is over for all of them at their next request. Keys of the API, which come with every
+//! request of a program, are remembered for a second.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -19,6 +20,7 @@ use http::header::AUTHORIZATION;
 use secrecy::SecretString;
 
 use crate::access_token::SigningKeys;
+use crate::api_keys::{CheckedKeys, presented};
 use crate::oidc::Federation;
 use crate::passkey::RelyingParty;
 use crate::password::{HashCost, Hasher};
@@ -26,6 +28,7 @@ use crate::principal::Principal;
 use crate::throttle::Throttle;
 use crate::visit::{Premises, Visit};
 
+mod api_keys;
 mod elsewhere;
 mod linking;
 mod others;
@@ -33,6 +36,7 @@ mod own;
 mod passkeys;
 mod signing_in;
 
+pub use api_keys::{ApiKeyShown, KeyWish};
 pub use elsewhere::{Begun, Denied, Finished, Returned, Why};
 pub use linking::{IdentityShown, Token};
 pub use others::{NewLinkShown, UserChange};
@@ -114,6 +118,7 @@ struct Inner {
     parts: Parts,
     hasher: Hasher,
     throttle: Throttle,
+    checked_keys: CheckedKeys,
     /// Is there an account? Once there is one, there always is.
     has_account: AtomicBool,
     /// When that was last looked at, in milliseconds.
@@ -128,6 +133,7 @@ impl Identity {
             parts,
             hasher,
             throttle: Throttle::default(),
+            checked_keys: CheckedKeys::default(),
             has_account: AtomicBool::new(false),
             looked_at: AtomicI64::new(i64::MIN),
         }))
@@ -162,11 +168,15 @@ impl Identity {
         inner.has_account.load(Ordering::Relaxed)
     }
 
-    /// Whose request it is: by `Authorization: Bearer` when there is one, and then by nothing else, or by the cookie.
+    /// Whose request it is: by a key of the API or `Authorization: Bearer` when there is one, and then by nothing else, or
+    /// by the cookie.
     ///
     /// # Errors
     /// 401 for nobody's and for what is over, 503 while the database does not answer.
     pub async fn recognise(&self, headers: &HeaderMap, visit: &Visit) -> Result<Principal, ApiError> {
+        if let Some(key) = presented(headers)? {
+            return self.holder_of_key(key.expose(), visit.address).await;
+        }
         let row = if headers.contains_key(AUTHORIZATION) {
             let token = bearer(headers).ok_or_else(over)?;
             if let Some(principal) = self.recognise_supabase(token).await? {
@@ -264,7 +274,7 @@ impl Identity {
 }
 
 /// What is written down of a deed.
-fn deed(owner: &Owner, action: &'static str, target: Option<&str>, visit: &Visit) -> NewAudit {
+pub(crate) fn deed(owner: &Owner, action: &'static str, target: Option<&str>, visit: &Visit) -> NewAudit {
     NewAudit {
         owner: owner.clone(),
         action,

@@ -1,11 +1,13 @@
-//! How a key is written: `gbl_tier_`, 8 characters that name it in public, 43 that are the secret (32 random
+//! How a key is written: `gbl_tier_` or `gbl_live_`, 8 characters that name it in public, 43 that are the secret (32 random
 //! bytes), 6 that let anyone, above all secret scanners, see a mistyped or made-up key without asking us.
 //! All base62, so that a double click selects the whole.
 
 use sha2::{Digest, Sha256};
 
 /// What every key of the model tier begins with.
-pub(crate) const PREFIX: &str = "gbl_tier_";
+pub(crate) const TIER: &str = "gbl_tier_";
+/// What every key of the API begins with.
+pub(crate) const LIVE: &str = "gbl_live_";
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const ID: usize = 8;
 /// 62^43 is just above 2^256.
@@ -16,25 +18,28 @@ const CHECK: usize = 6;
 /// Random bytes of a key: 6 for its public name, 32 for its secret.
 pub(crate) const RANDOM_BYTES: usize = 38;
 
-/// A key as text, and its public part.
-pub(crate) fn write(random: &[u8; RANDOM_BYTES]) -> (String, String) {
+/// A key as text, and its public part. `prefix`: [`TIER`] or [`LIVE`].
+pub(crate) fn write(prefix: &str, random: &[u8; RANDOM_BYTES]) -> (String, String) {
     let (id, secret) = random.split_at(RANDOM_BYTES - 32);
     let id = base62(id, ID);
-    let body = format!("{PREFIX}{id}{}", base62(secret, SECRET));
+    let body = format!("{prefix}{id}{}", base62(secret, SECRET));
     let check = base62(&crc32(body.as_bytes()).to_be_bytes(), CHECK);
     (format!("{body}{check}"), id)
 }
 
 /// Is this text one of ours, whole and without a typing mistake? Says nothing about whether it is valid.
-pub(crate) fn is_well_formed(key: &str) -> bool {
-    let Some(rest) = key.strip_prefix(PREFIX) else {
-        return false;
-    };
-    if rest.len() != ID + SECRET + CHECK || !rest.bytes().all(|b| ALPHABET.contains(&b)) {
-        return false;
+pub(crate) fn is_well_formed(prefix: &str, key: &str) -> bool {
+    public_id(prefix, key).is_some()
+}
+
+/// The public part of a key that is whole and without a typing mistake.
+pub(crate) fn public_id<'k>(prefix: &str, key: &'k str) -> Option<&'k str> {
+    let rest = key.strip_prefix(prefix)?;
+    if rest.len() != ID + SECRET + CHECK || !rest.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return None;
     }
     let (body, check) = key.split_at(key.len() - CHECK);
-    base62(&crc32(body.as_bytes()).to_be_bytes(), CHECK) == check
+    (base62(&crc32(body.as_bytes()).to_be_bytes(), CHECK) == check).then(|| &rest[..ID])
 }
 
 /// SHA-256. A secret of 256 random bits needs no slow hash: there is nothing to guess from.
@@ -84,13 +89,15 @@ mod tests {
         fn every_key_is_well_formed_and_no_changed_one_is(random in any::<[u8; 32]>(), at in 9usize..66, with in 0usize..62) {
             let mut bytes = [7; RANDOM_BYTES];
             bytes[6..].copy_from_slice(&random);
-            let (key, id) = write(&bytes);
+            let (key, id) = write(TIER, &bytes);
             prop_assert_eq!(key.len(), 66);
-            prop_assert!(key[9..].starts_with(&id) && is_well_formed(&key));
+            prop_assert!(key[9..].starts_with(&id) && is_well_formed(TIER, &key));
+            prop_assert!(!is_well_formed(LIVE, &key), "of the other kind");
+            prop_assert_eq!(public_id(TIER, &key), Some(id.as_str()));
             let mut changed = key.clone().into_bytes();
             changed[at] = ALPHABET[with];
             let changed = String::from_utf8(changed).unwrap();
-            prop_assert_eq!(is_well_formed(&changed), changed == key);
+            prop_assert_eq!(is_well_formed(TIER, &changed), changed == key);
         }
 
         #[test]

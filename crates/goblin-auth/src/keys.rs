@@ -16,7 +16,7 @@ use rand::TryCryptoRng;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-use crate::key_format::{self, PREFIX, RANDOM_BYTES};
+use crate::key_format::{self, RANDOM_BYTES};
 use crate::presented::{Presented, is_sendable};
 use crate::principal::{Principal, Scope};
 
@@ -378,7 +378,7 @@ fn draw(name: &str, rng: &mut impl TryCryptoRng) -> Result<(NewKey, KeyHash), Ti
     let mut random = [0; RANDOM_BYTES];
     rng.try_fill_bytes(&mut random)
         .map_err(|e| TierKeysError::NoRandomness(e.to_string()))?;
-    let (key, id) = key_format::write(&random);
+    let (key, id) = key_format::write(key_format::TIER, &random);
     let hash = KeyHash(key_format::hash(&key));
     let name = name.to_owned();
     Ok((
@@ -436,7 +436,7 @@ fn check(
 
 fn unknown(presented: &Presented) -> KeyRefusal {
     let text = presented.expose();
-    let message = if text.starts_with(PREFIX) && !key_format::is_well_formed(text) {
+    let message = if text.starts_with(key_format::TIER) && !key_format::is_well_formed(key_format::TIER, text) {
         "The key is incomplete or mistyped: its checksum is wrong. Copy it whole."
     } else {
         "The key is not known here. Use one that `goblin models keys create` or the tier's first start has printed, or \

@@ -8,6 +8,7 @@ mod presented;
 mod secret;
 
 pub mod access_token;
+pub mod api_keys;
 pub mod bans;
 pub mod cookie;
 pub mod email;
@@ -19,5 +20,8 @@ pub mod passkey;
 pub mod password;
 pub mod permission;
 pub mod principal;
+pub mod sealing;
+pub mod signing_keys;
 pub mod throttle;
+pub mod vault;
 pub mod visit;

@@ -1,8 +1,10 @@
-//! Which role each route needs: one table, read for every request of somebody signed in. What is not in it is for
-//! owners only.
+//! Which role each route needs, and which of them a key of the API reaches: two tables, read for every request of
+//! somebody with an account. What is not in the first is for owners only, what is not in the second for no key.
 
 use goblin_core::account::Role;
 use http::Method;
+
+use crate::principal::Scope;
 
 /// The least role for a method of a route, by the route's template.
 pub fn least_role(method: &Method, route: &str) -> Role {
@@ -14,13 +16,31 @@ pub fn is_listed(method: &Method, route: &str) -> bool {
     find(method, route).is_some()
 }
 
-fn find(method: &Method, route: &str) -> Option<Role> {
-    let method = if *method == Method::HEAD {
-        &Method::GET
+/// The scope a key of the API needs for a method of a route, by the route's template; `None`: no key reaches it.
+pub fn key_scope(method: &Method, route: &str) -> Option<Scope> {
+    let method = plain(method);
+    FOR_KEYS
+        .iter()
+        .find(|(m, r, _)| *m == method && *r == route)
+        .map(|(_, _, scope)| *scope)
+}
+
+/// Does it ask a model, so that it is an answer under way until it was sent?
+pub fn asks_a_model(method: &Method, route: &str) -> bool {
+    matches!(key_scope(method, route), Some(Scope::Infer | Scope::Embed))
+}
+
+/// HEAD is GET without the body.
+fn plain(method: &Method) -> &str {
+    if *method == Method::HEAD {
+        "GET"
     } else {
-        method
-    };
-    let method = method.as_str();
+        method.as_str()
+    }
+}
+
+fn find(method: &Method, route: &str) -> Option<Role> {
+    let method = plain(method);
     TABLE
         .iter()
         .find(|(m, r, _)| *m == method && *r == route)
@@ -37,6 +57,9 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/api/account/sessions", Viewer),
     ("DELETE", "/api/account/sessions", Viewer),
     ("DELETE", "/api/account/sessions/{id}", Viewer),
+    ("GET", "/api/keys", Viewer),
+    ("POST", "/api/keys", Member),
+    ("DELETE", "/api/keys/{id}", Viewer),
     ("GET", "/api/account/identities", Viewer),
     ("POST", "/api/account/identities", Viewer),
     ("DELETE", "/api/account/identities/{id}", Viewer),
@@ -91,6 +114,37 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/api/audit", Admin),
     ("GET", "/api/audit/check", Admin),
     ("GET", "/metrics", Admin),
+    // What providers are called with.
+    ("GET", "/api/provider-keys", Admin),
+    ("PUT", "/api/provider-keys/{provider}", Admin),
+    ("DELETE", "/api/provider-keys/{provider}", Admin),
+    ("GET", "/api-keys/{provider}", Admin),
+    ("POST", "/api-keys/{provider}", Admin),
+    ("DELETE", "/api-keys/{provider}", Admin),
+];
+
+use Scope::{Infer, Read};
+
+/// What programs call: the doors of clients' protocols, lists, states. Never chats, accounts or keys.
+const FOR_KEYS: &[(&str, &str, Scope)] = &[
+    ("POST", "/v1/chat/completions", Infer),
+    ("POST", "/api/chat/completions", Infer),
+    ("POST", "/chat/completions", Infer),
+    ("POST", "/v1/systemone", Infer),
+    ("GET", "/v1/models", Read),
+    ("GET", "/v1/models/{*id}", Read),
+    ("GET", "/v1/traces", Read),
+    ("GET", "/v1/traces/{id}", Read),
+    ("POST", "/api/route", Read),
+    ("POST", "/routing/route", Read),
+    ("GET", "/routing/providers", Read),
+    ("GET", "/routing/providers/{capability}", Read),
+    ("GET", "/routing/health", Read),
+    ("GET", "/chat/models", Read),
+    ("GET", "/chat/routing-info", Read),
+    ("GET", "/api/status", Read),
+    ("GET", "/health/all", Read),
+    ("GET", "/metrics", Read),
 ];
 
 #[cfg(test)]
@@ -114,7 +168,8 @@ mod tests {
             let own = ["/api/account", "/auth/passkey/register"]
                 .iter()
                 .any(|o| route.starts_with(o))
-                || route.ends_with("/route");
+                || route.ends_with("/route")
+                || (*method, *route) == ("DELETE", "/api/keys/{id}");
             assert!(*method == "GET" || own || *role > Viewer, "{method} {route}");
             let others = ["/api/users", "/api/invitations", "/api/audit"];
             assert!(
@@ -122,6 +177,27 @@ mod tests {
                 "{route}"
             );
         }
+    }
+
+    #[test]
+    fn keys_reach_only_what_is_listed_for_people_too_and_nothing_of_accounts() {
+        for (method, route, scope) in FOR_KEYS {
+            let method: Method = method.parse().unwrap();
+            assert!(is_listed(&method, route), "{method} {route}");
+            assert_eq!(key_scope(&method, route), Some(*scope));
+            assert!(*scope != Scope::Admin);
+        }
+        for (method, route) in [
+            ("GET", "/api/keys"),
+            ("POST", "/api/keys"),
+            ("GET", "/api/chats"),
+            ("GET", "/auth/me"),
+            ("GET", "/api/users"),
+            ("GET", ""),
+        ] {
+            assert_eq!(key_scope(&method.parse().unwrap(), route), None, "{method} {route}");
+        }
+        assert_eq!(key_scope(&Method::HEAD, "/v1/models"), Some(Scope::Read));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Who a request comes from, once that is settled, and what they may do.
 
+use std::sync::Arc;
+
 use goblin_core::account::{Role, SessionKind};
+use goblin_core::api_key::{ApiKey, allows_model};
+use goblin_core::error::ApiError;
 use goblin_core::owner::Owner;
 
 /// What a key may do.
@@ -53,6 +57,17 @@ pub enum PrincipalKind {
     },
     /// Somebody with an account, signed in.
     SignedIn(SignedInAs),
+    /// The holder of a key of the API, who acts for whoever made it.
+    ApiKey(KeyUse),
+}
+
+/// A key of the API in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// The key.
+    pub key: Arc<ApiKey>,
+    /// What its user may do: the key may nothing beyond that.
+    pub role: Role,
 }
 
 /// Somebody with an account, signed in.
@@ -112,11 +127,50 @@ impl Principal {
         }
     }
 
+    /// The holder of a key of the API. The key's scopes say what of its user's rights it has, and never that of an admin.
+    pub fn api_key(owner: Owner, key: Arc<ApiKey>, role: Role) -> Self {
+        let scopes = key.scopes.iter().filter_map(|s| Scope::parse(s));
+        let scopes = scopes.filter(|scope| *scope != Scope::Admin).collect();
+        Self {
+            owner,
+            kind: PrincipalKind::ApiKey(KeyUse { key, role }),
+            scopes,
+        }
+    }
+
+    /// The key of the API they hold.
+    pub fn key_use(&self) -> Option<&KeyUse> {
+        match &self.kind {
+            PrincipalKind::ApiKey(key) => Some(key),
+            PrincipalKind::Local | PrincipalKind::TierKey { .. } | PrincipalKind::SignedIn(_) => None,
+        }
+    }
+
+    /// May they ask the model a request names?
+    ///
+    /// # Errors
+    /// 403 for a key that is bound to others.
+    pub fn check_model(&self, model: &str) -> Result<(), ApiError> {
+        let allowed = self.key_use().and_then(|used| used.key.models.as_deref());
+        match allowed {
+            Some(allowed) if !allows_model(allowed, model) => {
+                let shown: String = model.chars().take(100).collect();
+                let mut error = ApiError::forbidden(format!(
+                    "This key may not ask `{shown}`. It may ask: {}.",
+                    allowed.join(", ")
+                ));
+                error.param = Some("model".to_owned());
+                Err(error)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What they may do to others, when they have an account.
     pub fn signed_in_as(&self) -> Option<&SignedInAs> {
         match &self.kind {
             PrincipalKind::SignedIn(one) => Some(one),
-            PrincipalKind::Local | PrincipalKind::TierKey { .. } => None,
+            PrincipalKind::Local | PrincipalKind::TierKey { .. } | PrincipalKind::ApiKey(_) => None,
         }
     }
 

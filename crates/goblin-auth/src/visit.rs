@@ -11,6 +11,8 @@ use goblin_core::error::ApiError;
 use goblin_store::key_file::Network;
 use http::header::{FORWARDED, HOST, HeaderName, ORIGIN, USER_AGENT};
 use http::{HeaderMap, Uri};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
 
 use crate::{cookie, secret};
 
@@ -19,6 +21,7 @@ const MAX_DEVICE_CHARS: usize = 200;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const ORIGIN_VERIFY: HeaderName = HeaderName::from_static("x-origin-verify");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What the operator says of how requests come here.
@@ -30,6 +33,9 @@ pub struct Premises {
     pub origins: Vec<String>,
     /// Origins of previews of the page, with one `*`.
     pub preview: Option<OriginPattern>,
+    /// What a CDN in front of everything adds to its requests, in `x-origin-verify`: of such a request it is believed
+    /// where it came from.
+    pub origin_secret: Option<SecretString>,
 }
 
 /// An origin with one `*`, which stands for letters, digits and hyphens.
@@ -203,6 +209,18 @@ impl Premises {
         self.proxies.iter().any(|network| network.contains(address))
     }
 
+    /// Does the request carry the CDN's secret?
+    fn is_by_cdn(&self, facts: &VisitFacts<'_>) -> bool {
+        match (&self.origin_secret, one(facts.headers, &ORIGIN_VERIFY)) {
+            (Some(secret), Some(shown)) => {
+                // Hashed first, so that not even the length is told by the time.
+                let (secret, shown) = (secret::hash(secret.expose_secret()), secret::hash(shown));
+                secret.as_bytes().ct_eq(shown.as_bytes()).into()
+            }
+            _ => false,
+        }
+    }
+
     /// The last address of the chain that is no trusted proxy.
     fn client(&self, facts: &VisitFacts<'_>) -> Option<IpAddr> {
         let mut client = facts.peer?;
@@ -211,8 +229,10 @@ impl Premises {
             .filter_map(|v| v.to_str().ok())
             .flat_map(|v| v.split(','))
             .collect();
+        // The CDN is the outermost of all, and its addresses are many: it proves itself by the secret, once.
+        let mut by_cdn = self.is_by_cdn(facts);
         for named in chain.into_iter().rev() {
-            if !self.is_proxy(client) {
+            if !self.is_proxy(client) && !std::mem::take(&mut by_cdn) {
                 break;
             }
             match named.trim().parse::<IpAddr>() {
@@ -224,7 +244,7 @@ impl Premises {
     }
 
     fn way(&self, facts: &VisitFacts<'_>) -> Way {
-        let by_proxy = facts.peer.is_some_and(|peer| self.is_proxy(peer));
+        let by_proxy = facts.peer.is_some_and(|peer| self.is_proxy(peer)) || self.is_by_cdn(facts);
         let proto = by_proxy.then(|| one(facts.headers, &FORWARDED_PROTO)).flatten();
         if proto.is_some_and(|all| {
             all.rsplit(',')
@@ -327,6 +347,7 @@ mod tests {
             proxies: vec!["10.0.0.0/8".parse().unwrap()],
             origins: vec!["https://chat.example.org".into()],
             preview: OriginPattern::parse("https://goblin-*-team.vercel.app"),
+            origin_secret: Some("through the CDN".to_owned().into()),
         }
     }
 
@@ -338,6 +359,26 @@ mod tests {
             peer: Some(peer.parse().unwrap()),
         };
         premises().visit(&facts)
+    }
+
+    #[test]
+    fn a_cdn_that_proves_itself_says_where_a_request_came_from_and_nobody_else_does() {
+        let address = |peer: &str, all: &[(&str, &str)]| visit(peer, all).address.unwrap().to_string();
+        let proof = ("x-origin-verify", "through the CDN");
+        let (client, through_both) = (
+            ("x-forwarded-for", "192.0.2.1"),
+            ("x-forwarded-for", "198.51.100.9, 192.0.2.1, 76.76.21.21"),
+        );
+        assert_eq!(address("76.76.21.21", &[client, proof]), "192.0.2.1");
+        assert_eq!(address("10.0.0.1", &[through_both, proof]), "192.0.2.1", "behind a proxy of ours as well");
+        assert_eq!(address("10.0.0.1", &[through_both]), "76.76.21.21");
+        for wrong in ["", "through the cdn", "through the CDN."] {
+            assert_eq!(address("76.76.21.21", &[client, ("x-origin-verify", wrong)]), "76.76.21.21");
+        }
+        assert_eq!(address("76.76.21.21", &[client, proof, proof]), "76.76.21.21", "twice proves nothing");
+        let encrypted = [("host", "chat.example.org"), ("x-forwarded-proto", "https"), proof];
+        assert_eq!(visit("76.76.21.21", &encrypted).way, Way::Secure);
+        assert_eq!(visit("76.76.21.21", &encrypted[..2]).way, Way::Far);
     }
 
     fn page(all: &[(&str, &str)]) -> bool {

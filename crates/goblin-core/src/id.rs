@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
+
 /// Where new ids come from. Cloning shares the source.
 #[derive(Clone, Debug)]
 pub enum Ids {
@@ -32,6 +34,13 @@ impl Ids {
     }
 }
 
+/// When an id was made, as it says itself (`UUIDv7`); `None` when it does not.
+pub fn made_at(id: &str) -> Option<Timestamp> {
+    let (seconds, nanos) = Uuid::try_parse(id).ok()?.get_timestamp()?.to_unix();
+    let ms = i64::try_from(seconds).ok()?.checked_mul(1_000)?;
+    Some(Timestamp(ms.checked_add(i64::from(nanos / 1_000_000))?))
+}
+
 /// Is this text an id we could have made? Guards paths such as `/api/chats/{id}`.
 pub fn is_id(text: &str) -> bool {
     text.len() == 36 && Uuid::try_parse(text).is_ok()
@@ -48,5 +57,9 @@ mod tests {
         assert!(made.is_sorted());
         assert!(made.iter().all(|id| is_id(id)));
         assert!(!is_id("../../etc/passwd"));
+        assert!(made.iter().all(|id| made_at(id).is_some_and(|at| at.0 > 1_700_000_000_000)));
+        for other in ["", "nonsense", "00000000-0000-0000-0000-000000000001"] {
+            assert_eq!(made_at(other), None, "{other}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod admission;
+pub mod api_key;
 pub mod catalogue;
 pub mod chat;
 pub mod checks;

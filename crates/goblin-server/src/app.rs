@@ -7,6 +7,7 @@ use crate::page_assets::Asset;
 use crate::people::People;
 use crate::tier_guard::TierGuard;
 use goblin_auth::identity::Identity;
+use goblin_auth::vault::Vault;
 use goblin_core::checks::{CheckResult, RunChecks};
 use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::error::ApiError;
@@ -132,6 +133,14 @@ impl App {
     pub(crate) fn identity(&self) -> Result<&Identity, ApiError> {
         match &self.access {
             Access::People(people) => Ok(&people.identity),
+            Access::Tier(_) => Err(ApiError::not_found("path")),
+        }
+    }
+
+    /// Keys of providers, on surfaces that have them.
+    pub(crate) fn vault(&self) -> Result<&Vault, ApiError> {
+        match &self.access {
+            Access::People(people) => Ok(&people.vault),
             Access::Tier(_) => Err(ApiError::not_found("path")),
         }
     }

@@ -1,7 +1,8 @@
 //! Who is asking. A handler that takes none of these is visibly public.
 //!
-//! On the backend somebody signed in may what [`goblin_auth::permission`] says of their role, whichever of these the
-//! handler takes; in local mode all of them are the owner.
+//! On the backend somebody signed in may what [`goblin_auth::permission`] says of their role, and the holder of a key of
+//! the API what it says of the key's scopes, whichever of these the handler takes; in local mode all of them are the
+//! owner.
 //!
 //! On the model tier each of them is a scope of the key, and taking one counts the request against what the key
 //! may use, so a handler takes one of them: [`Caller`] asks models, [`Embedder`] makes vectors, [`Reader`] looks,
@@ -53,6 +54,11 @@ impl Caller {
         self.principal.owner.clone()
     }
 
+    /// May they know of this model?
+    pub(crate) fn may_ask(&self, model: &str) -> bool {
+        self.principal.check_model(model).is_ok()
+    }
+
     /// May they see addresses, and what other servers said?
     pub(crate) fn is_admin(&self) -> bool {
         self.principal.may(Scope::Admin)
@@ -83,7 +89,7 @@ impl Caller {
 pub(crate) struct Embedder(pub(crate) Caller);
 
 /// Somebody who may see lists and states.
-pub(crate) struct Reader;
+pub(crate) struct Reader(pub(crate) Caller);
 
 /// Somebody who may change which models there are.
 pub(crate) struct Admin(pub(crate) Caller);
@@ -155,8 +161,7 @@ impl FromRequestParts<AppState> for Reader {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Refusal> {
-        admit(parts, app, Scope::Read).await?;
-        Ok(Self)
+        Ok(Self(admit(parts, app, Scope::Read).await?))
     }
 }
 

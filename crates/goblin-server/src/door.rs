@@ -49,6 +49,7 @@ impl Door {
             "/metrics",
             "/chat",
             "/api/chat/completions",
+            "/api-keys",
             "/models",
             "/routing",
             "/auth",

@@ -138,6 +138,7 @@ impl FromRequestParts<AppState> for PathId {
             path if path.starts_with("/api/account/identities") => "identity",
             path if path.starts_with("/api/account/passkeys") => "passkey",
             path if path.starts_with("/api/invitations") => "invitation",
+            path if path.starts_with("/api/keys") => "key",
             _ => "chat",
         };
         match Path::<String>::from_request_parts(parts, state).await {
@@ -233,6 +234,22 @@ impl QueryFields {
         let limit = query.number("limit", 1, u64::from(MAX_PAGE))?;
         let limit = limit.and_then(|n| u32::try_from(n).ok()).unwrap_or(usual);
         Ok((query.text("cursor").map(str::to_owned), limit))
+    }
+
+    /// The switch of `name`, when it was given, and the other fields.
+    pub(crate) fn switch(mut self, name: &str) -> Result<(Option<bool>, Self), ApiError> {
+        let given: Vec<String> = self.0.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect();
+        self.0.retain(|(n, _)| n != name);
+        let on = match given.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => None,
+            ["true"] => Some(true),
+            ["false"] => Some(false),
+            _ => {
+                let message = format!("`{name}` must be given once, as `true` or `false`.");
+                return Err(ApiError::invalid(name, message));
+            }
+        };
+        Ok((on, self))
     }
 
     /// The text of `name`, when it was given once.

@@ -1,6 +1,7 @@
 //! Reads a JSON object field by field. Unlike a derived deserialiser it can say which field is at fault,
 //! tells an absent field from `null`, and checks limits on the way.
 
+use goblin_core::clock::Timestamp;
 use goblin_core::conversation::Parameters;
 use goblin_core::error::ApiError;
 use goblin_core::id::is_id;
@@ -79,7 +80,7 @@ impl Fields {
         format!("{}{field}", self.prefix)
     }
 
-    fn wrong(&self, field: &str, must: &str) -> ApiError {
+    pub(crate) fn wrong(&self, field: &str, must: &str) -> ApiError {
         let name = self.name(field);
         let message = format!("`{name}` must be {must}.");
         ApiError::invalid(name, message)
@@ -167,6 +168,58 @@ impl Fields {
         }
     }
 
+    /// A list of at most `most` texts, each of at most `bytes`, or `null`.
+    pub(crate) fn texts(&mut self, field: &str, most: usize, bytes: usize) -> Result<Change<Vec<String>>, ApiError> {
+        let must = format!("a list of at most {most} texts of 1 to {bytes} bytes");
+        let items = match self.object.shift_remove(field) {
+            None => return Ok(None),
+            Some(Value::Null) => return Ok(Some(None)),
+            Some(Value::Array(items)) if items.len() <= most => items,
+            Some(_) => return Err(self.wrong(field, &must)),
+        };
+        let text = |item: Value| match item {
+            Value::String(s) if !s.is_empty() && s.len() <= bytes && !s.contains('\0') => Some(s),
+            _ => None,
+        };
+        let texts: Option<Vec<String>> = items.into_iter().map(text).collect();
+        texts.map(|all| Some(Some(all))).ok_or_else(|| self.wrong(field, &must))
+    }
+
+    /// A moment as RFC 3339 has it, or `null`.
+    pub(crate) fn moment(&mut self, field: &str) -> Result<Change<Timestamp>, ApiError> {
+        let must = "a moment like 2027-01-31T12:00:00Z, or null";
+        match self.object.shift_remove(field) {
+            None => Ok(None),
+            Some(Value::Null) => Ok(Some(None)),
+            Some(Value::String(text)) => match Timestamp::parse_rfc3339(&text) {
+                Some(moment) => Ok(Some(Some(moment))),
+                None => Err(self.wrong(field, must)),
+            },
+            Some(_) => Err(self.wrong(field, must)),
+        }
+    }
+
+    /// An object within, whose fields are named with `prefix` (the field's name and a dot) in errors, or `null`.
+    pub(crate) fn object(&mut self, field: &str, prefix: &'static str) -> Result<Change<Fields>, ApiError> {
+        match self.object.shift_remove(field) {
+            None => Ok(None),
+            Some(Value::Null) => Ok(Some(None)),
+            Some(Value::Object(object)) => Ok(Some(Some(Fields { object, prefix }))),
+            Some(_) => Err(self.wrong(field, "an object, or null")),
+        }
+    }
+
+    /// A number, or `null`.
+    pub(crate) fn real(&mut self, field: &str, least: f64, most: f64) -> Result<Option<f64>, ApiError> {
+        match self.object.shift_remove(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match value.as_f64() {
+                Some(n) if n >= least && n <= most => Ok(Some(n)),
+                _ => Err(self.wrong(field, &format!("a number from {least} to {most}"))),
+            },
+        }
+    }
+
     /// Is the field there?
     pub(crate) fn has(&self, field: &str) -> bool {
         self.object.contains_key(field)
@@ -226,7 +279,8 @@ impl Fields {
         }
     }
 
-    fn whole(&mut self, field: &str, least: u64, most: u64) -> Result<Option<u64>, ApiError> {
+    /// A whole number, or `null`.
+    pub(crate) fn whole(&mut self, field: &str, least: u64, most: u64) -> Result<Option<u64>, ApiError> {
         match self.object.shift_remove(field) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match value.as_u64() {

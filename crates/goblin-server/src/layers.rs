@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use goblin_auth::visit::Way;
 use goblin_core::error::ApiError;
 use goblin_core::origin::Trace;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -19,12 +20,15 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
-use crate::app::AppState;
+use crate::app::{Access, AppState};
 use crate::body::{GuardedBody, HeldBody, Place, WatchedBody, bounds};
+use crate::cors;
 use crate::door::Door;
 use crate::extract::{request_id, trace};
 use crate::people;
+use crate::rate;
 use crate::refusal::Refusal;
+use crate::serve::Peer;
 use crate::tier_guard;
 
 /// Carries a request's id, in both directions.
@@ -43,7 +47,11 @@ pub(crate) fn apply(router: Router, app: &AppState) -> Router {
             // Sees the final status, and the refusal before it becomes bytes: one log line, one measurement.
             .layer(from_fn(observe))
             // Outside everything that answers, so that errors carry these headers too.
-            .layer(from_fn(harden))
+            .layer(from_fn_with_state(app.clone(), harden))
+            // Outside everything that answers: the page on its own origin reads errors too.
+            .layer(from_fn_with_state(app.clone(), cors::allow))
+            // Keeps the place of an answer under way until the last of it was sent.
+            .layer(from_fn(rate::tell))
             // Outside everything that may answer without reading the body.
             .layer(from_fn(close_when_unread))
             // Errors become bytes once, in the shape of the door.
@@ -155,9 +163,25 @@ fn method_label(method: &Method) -> &'static str {
 /// What a browser may do with a response that is not a page: nothing.
 const API_POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-async fn harden(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+/// Browsers come back encrypted only, for a year, to this host and those below it (RFC 6797).
+const ENCRYPTED_ONLY: &str = "max-age=31536000; includeSubDomains";
+
+async fn harden(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let is_encrypted = match &app.access {
+        Access::People(people) => {
+            let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+            people.visit(&parts, peer).way == Way::Secure
+        }
+        Access::Tier(_) => false,
+    };
+    let mut response = next.run(Request::from_parts(parts, body)).await;
     let headers = response.headers_mut();
+    // Over plain HTTP it would say nothing (RFC 6797, 8.1).
+    if is_encrypted {
+        let value = HeaderValue::from_static(ENCRYPTED_ONLY);
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
     let always = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),

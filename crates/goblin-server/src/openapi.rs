@@ -1,9 +1,11 @@
 //! The document at `/openapi.json`: its frame, the shapes only it names, and what the macros cannot say.
 
+use goblin_auth::permission::key_scope;
 use goblin_core::conversation::{Chat, Parameters, Turn};
 use goblin_core::error::ApiError;
 use goblin_core::feedback::Rating;
 use goblin_core::trace::summary::TraceSummary;
+use http::Method;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -14,6 +16,7 @@ use utoipa::openapi::{
 };
 
 pub mod accounts;
+pub mod keys;
 
 /// A page of chats.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -330,9 +333,14 @@ pub(crate) fn frame() -> OpenApi {
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
         .description(Some(
-            "The access token another program is given when it signs in.",
+            "The access token another program is given when it signs in, or, where `api_key` is listed too, a key of the \
+             API (`gbl_live_…`).",
         ))
         .build();
+    let api_key = ApiKeyValue::with_description(
+        "x-api-key",
+        "A key of the API, as `POST /api/keys` makes them.",
+    );
     let info = InfoBuilder::new()
         .title("Goblin Assistant")
         .version(env!("CARGO_PKG_VERSION"))
@@ -345,6 +353,7 @@ pub(crate) fn frame() -> OpenApi {
         .security_scheme("local", SecurityScheme::ApiKey(ApiKey::Header(local)))
         .security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)))
         .security_scheme("bearer", SecurityScheme::Http(bearer))
+        .security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(api_key)))
         .build();
     OpenApiBuilder::new()
         .info(info)
@@ -401,35 +410,44 @@ fn as_legacy(mut operation: Operation, operation_id: &str) -> Operation {
 
 /// Whatever needs somebody takes a sign-in as well as local mode.
 pub(crate) fn add_sign_ins(document: &mut OpenApi) {
-    let local = SecurityRequirement::new("local", Vec::<String>::new());
-    for item in document.paths.paths.values_mut() {
+    let named = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
+    let local = named("local");
+    for (path, item) in &mut document.paths.paths {
+        // As the router knows it.
+        let route = match path.as_str() {
+            "/v1/models/{id}" => "/v1/models/{*id}",
+            other => other,
+        };
         let operations = [
-            &mut item.get,
-            &mut item.post,
-            &mut item.put,
-            &mut item.patch,
-            &mut item.delete,
+            (Method::GET, &mut item.get),
+            (Method::POST, &mut item.post),
+            (Method::PUT, &mut item.put),
+            (Method::PATCH, &mut item.patch),
+            (Method::DELETE, &mut item.delete),
         ];
-        for security in operations
-            .into_iter()
-            .flatten()
-            .filter_map(|o| o.security.as_mut())
-        {
+        for (method, operation) in operations {
+            let Some(security) = operation.as_mut().and_then(|o| o.security.as_mut()) else {
+                continue;
+            };
             if security.contains(&local) {
-                let others = ["session", "bearer"];
-                security.extend(others.map(|name| SecurityRequirement::new(name, Vec::<String>::new())));
+                security.extend(["session", "bearer"].map(named));
+                security.extend(key_scope(&method, route).map(|_| named("api_key")));
             }
         }
     }
 }
 
 /// What our own answers always hold, null or not: clients need not ask whether a field is there.
-const ALWAYS_WHOLE: [&str; 29] = [
+const ALWAYS_WHOLE: &[&str] = &[
     "Account",
     "AccountPage",
+    "ApiKey",
+    "ApiKeyMade",
+    "ApiKeyPage",
     "AuditCheck",
     "AuditEvent",
     "AuditPage",
+    "Budget",
     "Chat",
     "ChatPage",
     "Feedback",
@@ -444,6 +462,8 @@ const ALWAYS_WHOLE: [&str; 29] = [
     "PasskeyCeremony",
     "PasskeyList",
     "Problem",
+    "ProviderKeyList",
+    "ProviderKeyState",
     "ProviderShown",
     "Session",
     "SessionPage",
@@ -467,7 +487,7 @@ pub(crate) fn require_what_is_always_there(document: &mut OpenApi) {
     let Some(components) = &mut document.components else {
         return;
     };
-    for name in ALWAYS_WHOLE {
+    for name in ALWAYS_WHOLE.iter().copied() {
         if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(name) {
             let all = object
                 .properties

@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 use goblin_auth::cookie;
 use goblin_auth::identity::Identity;
 use goblin_auth::local::{LocalMode, RequestFacts, Surface as Part};
-use goblin_auth::permission::least_role;
-use goblin_auth::principal::Principal;
+use goblin_auth::permission::{key_scope, least_role};
+use goblin_auth::principal::{Principal, PrincipalKind};
+use goblin_auth::vault::Vault;
 use goblin_auth::visit::{Visit, VisitFacts};
 use goblin_core::error::ApiError;
 use http::header::AUTHORIZATION;
@@ -17,8 +18,12 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 
 use crate::app::{Access, AppState};
+use crate::rate::Limits;
 use crate::refusal::Refusal;
 use crate::serve::Peer;
+
+/// Where clients of Anthropic's wire put their key.
+const API_KEY: &str = "x-api-key";
 
 /// Who may come in on the backend.
 #[derive(Clone, Debug)]
@@ -27,6 +32,10 @@ pub struct People {
     pub identity: Identity,
     /// What holds until there is an account, when nobody else can reach this machine.
     pub local: Option<LocalMode>,
+    /// How often they may ask, once there are accounts; `None`: without a bound.
+    pub limits: Option<Limits>,
+    /// Keys of providers.
+    pub vault: Vault,
 }
 
 /// How things stand.
@@ -75,29 +84,63 @@ impl People {
                  `first-link` of its data directory.",
             )),
             Standing::Accounts => {
+                if let Some(limits) = &self.limits {
+                    limits.take_address(parts, visit.address, false).await?;
+                }
                 let principal = self.identity.recognise(&parts.headers, &visit).await?;
                 check_role(&principal, parts)?;
+                if let Some(limits) = &self.limits {
+                    limits.take_principal(parts, route_of(parts), &principal).await?;
+                }
                 Ok((principal, visit))
             }
         }
     }
 }
 
-/// The one place where a role is held against a route.
-fn check_role(principal: &Principal, parts: &Parts) -> Result<(), ApiError> {
-    let route = parts
+/// The route's template.
+fn route_of(parts: &Parts) -> &str {
+    parts
         .extensions
         .get::<MatchedPath>()
-        .map_or("", MatchedPath::as_str);
+        .map_or("", MatchedPath::as_str)
+}
+
+/// The one place where a role, and of a key its scopes, is held against a route.
+fn check_role(principal: &Principal, parts: &Parts) -> Result<(), ApiError> {
+    let route = route_of(parts);
     let least = least_role(&parts.method, route);
-    match principal.signed_in_as() {
-        Some(one) if one.role >= least => Ok(()),
-        Some(one) => Err(ApiError::forbidden(format!(
-            "This needs the role {}; yours is {}. An owner can change it.",
-            least.as_str(),
-            one.role.as_str()
+    let role = match &principal.kind {
+        PrincipalKind::SignedIn(one) => one.role,
+        PrincipalKind::ApiKey(used) => {
+            check_scope(principal, &parts.method, route)?;
+            used.role
+        }
+        PrincipalKind::Local | PrincipalKind::TierKey { .. } => {
+            return Err(ApiError::unauthorized("This needs a sign-in."));
+        }
+    };
+    if role >= least {
+        return Ok(());
+    }
+    Err(ApiError::forbidden(format!(
+        "This needs the role {}; yours is {}. An owner can change it.",
+        least.as_str(),
+        role.as_str()
+    )))
+}
+
+fn check_scope(principal: &Principal, method: &Method, route: &str) -> Result<(), ApiError> {
+    match key_scope(method, route) {
+        Some(scope) if principal.may(scope) => Ok(()),
+        Some(scope) => Err(ApiError::forbidden(format!(
+            "This needs a key with the scope `{}`. Make another one.",
+            scope.as_str()
         ))),
-        None => Err(ApiError::unauthorized("This needs a sign-in.")),
+        None => Err(ApiError::forbidden(
+            "Keys do not reach this: it is for people, who sign in. A key asks models and sees lists and traces, under \
+             `/v1` and at the doors of older clients.",
+        )),
     }
 }
 
@@ -116,14 +159,26 @@ fn visit_facts<'a>(uri: &'a Uri, headers: &'a HeaderMap, peer: Option<IpAddr>) -
 }
 
 /// Layer: what a browser does on the strength of a cookie, and signing in, only our own page may make it do. A request
-/// that says who it is by `Authorization` says so itself: no other page can make a browser do that.
+/// that says who it is by `Authorization` or `x-api-key` says so itself: no other page can make a browser do that, and
+/// its cookie is not looked at.
 pub(crate) async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let Access::People(people) = &app.access else {
         return next.run(request).await;
     };
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let (parts, body) = request.into_parts();
+    if let (Some(limits), false) = (&people.limits, is_safe)
+        && parts.uri.path().starts_with("/auth/")
+    {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        let address = people.visit(&parts, peer).address;
+        if let Err(error) = limits.take_address(&parts, address, true).await {
+            return Refusal(error).into_response();
+        }
+    }
+    let request = Request::from_parts(parts, body);
     let headers = request.headers();
-    if is_safe || headers.contains_key(AUTHORIZATION) {
+    if is_safe || headers.contains_key(AUTHORIZATION) || headers.contains_key(API_KEY) {
         return next.run(request).await;
     }
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);

@@ -23,12 +23,14 @@ mod docs;
 mod elsewhere;
 mod health;
 mod identities;
+mod keys;
 mod manage;
 mod metrics;
 mod ollama;
 mod openai;
 mod page;
 mod passkeys;
+mod provider_keys;
 mod routing;
 mod status;
 mod systemone;
@@ -83,6 +85,13 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(account::end_session))
         .routes(routes!(identities::list_identities, identities::link_identity))
         .routes(routes!(identities::unlink_identity))
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::revoke_key))
+        .routes(routes!(provider_keys::list_provider_keys))
+        .routes(routes!(
+            provider_keys::set_provider_key,
+            provider_keys::delete_provider_key
+        ))
         .routes(routes!(users::list_users))
         .routes(routes!(users::update_user))
         .routes(routes!(users::end_user_sessions))
@@ -133,6 +142,12 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .route(
             "/chat/completions",
             axum::routing::post(openai::create_chat_completion),
+        )
+        .route(
+            "/api-keys/{provider}",
+            get(provider_keys::get_legacy_key)
+                .post(provider_keys::set_legacy_key)
+                .delete(provider_keys::delete_legacy_key),
         )
         .route("/routing/route", axum::routing::post(routing::route_question))
         .route("/routing/providers", get(routing::list_routing_providers))

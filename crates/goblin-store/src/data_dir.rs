@@ -94,6 +94,11 @@ impl DataPaths {
         self.root.join("models.toml")
     }
 
+    /// The master keys secrets in the database are sealed with.
+    pub fn master_keys(&self) -> PathBuf {
+        self.root.join("master-keys")
+    }
+
     /// The model tier's keys (hashes only).
     pub fn tier_keys(&self) -> PathBuf {
         self.root.join("tier-keys.toml")

@@ -75,6 +75,9 @@ pub enum StoreError {
     /// The field names a turn that answers another question.
     #[error("`{0}` must name another answer to the same question.")]
     NotSibling(&'static str),
+    /// The user has as many good keys of the API as one may have.
+    #[error("There are {0} good keys already, as many as one may have. Revoke one that is not used any more.")]
+    TooManyKeys(u32),
     /// Something there can be only one of is there.
     #[error("The {0} is taken.")]
     Taken(&'static str),
@@ -191,6 +194,7 @@ impl From<StoreError> for ApiError {
             StoreError::TooManyBranches(_)
             | StoreError::TooManyIdentities(_)
             | StoreError::TooManyPasskeys(_)
+            | StoreError::TooManyKeys(_)
             | StoreError::Taken(_)
             | StoreError::LastOwner
             | StoreError::LastWayIn => Self::conflict(error.to_string()),

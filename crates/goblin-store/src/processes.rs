@@ -2,6 +2,9 @@
 //!
 //! SQLite belongs to one process at a time (the data directory's lock says so); several may share a PostgreSQL.
 
+use goblin_core::clock::Timestamp;
+use goblin_core::id::made_at;
+
 use crate::error::StoreError;
 use crate::sql::query;
 use crate::store::Store;
@@ -90,5 +93,24 @@ impl Store {
             .fetch_one(&mut self.read().await?)
             .await?;
         Ok(u64::try_from(row.get::<i64>("found")?).unwrap_or(0))
+    }
+
+    /// When each process that says it works on this database now has begun, the oldest first; of one whose id does not
+    /// say so, when it was last seen.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_processes(&self) -> Result<Vec<Timestamp>, StoreError> {
+        let rows = query("SELECT id, seen_at FROM processes WHERE seen_at >= $1")
+            .bind(self.now().0.saturating_sub(SILENT_MS))
+            .fetch_all(&mut self.read().await?)
+            .await?;
+        let mut begun = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let seen_at = Timestamp(row.get("seen_at")?);
+            begun.push(made_at(&row.get::<String>("id")?).unwrap_or(seen_at));
+        }
+        begun.sort_unstable();
+        Ok(begun)
     }
 }

@@ -44,6 +44,7 @@ macro_rules! all_migrations {
             5 "traces" "0005_traces",
             6 "identity" "0006_identity",
             7 "identities" "0007_identities",
+            8 "keys" "0008_keys",
             9 "passkeys" "0009_passkeys",
         )
     };

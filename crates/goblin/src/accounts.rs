@@ -13,19 +13,27 @@ use goblin_auth::identity::{Identity, Parts};
 use goblin_auth::local::{LocalMode, Surroundings};
 use goblin_auth::oidc::{Federation, Kind, Provider, ProviderSettings, Supabase};
 use goblin_auth::passkey::RelyingParty;
+use goblin_auth::sealing::KeyRing;
+use goblin_auth::signing_keys::{self, SigningKeysError};
+use goblin_auth::vault::Vault;
 use goblin_auth::visit::Premises;
 use goblin_core::clock::Clock;
+use goblin_core::error::ApiError;
 use goblin_server::people::People;
+use goblin_server::rate::Limits;
 use goblin_store::data_dir::DataPaths;
 use goblin_store::private_file::write_private;
+use goblin_store::rate_limits::{RateLimiter, RedisLimiter};
 use goblin_store::store::Store;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::client;
-use crate::config::{Config, GOOGLE_CALLBACK};
+use crate::config::{Config, GOOGLE_CALLBACK, LimitsConfig};
 use crate::output::Output;
 use crate::wiring::{self, Process};
 
+/// How often it is looked whether another process has changed keys.
+const LOOK_PERIOD: Duration = Duration::from_secs(5);
 /// How often what is over is removed.
 const SWEEP_PERIOD: Duration = Duration::from_secs(600);
 /// How long a sign-in that is over is kept, so that it can still be told from one that never was.
@@ -50,13 +58,15 @@ pub(crate) async fn people(
     let config = &process.config;
     let has_account = store.has_account().await?;
     let local = local_mode(config, has_account, address.port());
-    let keys = match &config.auth.keys {
-        Some(given) => Some(given.clone()),
-        None if !store.database().is_shared() => Some(kept_keys(paths).await?),
-        None if local.is_ok() => None,
-        None => bail!(
+    let ring = master_keys(process, store, paths).await?;
+    let keys = match (&config.auth.keys, &ring) {
+        (Some(given), _) => Some(given.clone()),
+        (None, Some(ring)) => Some(sealed_keys(process, store, paths, ring).await?),
+        (None, None) if local.is_ok() => None,
+        (None, None) => bail!(
             "Accounts on PostgreSQL need a signing key that every copy knows. Set JWT_SECRET_KEY to at least 32 random \
-             bytes; `openssl rand -base64 48` makes some"
+             bytes (`openssl rand -base64 48` makes some), or SETTINGS_ENCRYPTION_KEY, under which goblin keeps keys of its \
+             own in the database"
         ),
     };
     let identity = Identity::new(Parts {
@@ -67,6 +77,7 @@ pub(crate) async fn people(
             proxies: config.server.trusted_proxies.clone(),
             origins: config.server.frontend_url.clone(),
             preview: config.server.preview.clone(),
+            origin_secret: config.server.origin_secret.clone(),
         },
         page_url: page_url(config, address),
         settings: config.auth.settings.clone(),
@@ -85,7 +96,101 @@ pub(crate) async fn people(
     Ok(People {
         identity,
         local: local.ok(),
+        limits: Some(limits(process)?),
+        vault: Vault::new(store.clone(), process.clock.clone(), ring),
     })
+}
+
+/// How often people may ask, counted where the configuration says.
+fn limits(process: &Process) -> anyhow::Result<Limits> {
+    let LimitsConfig { settings, redis } = &process.config.limits;
+    let limiter = match redis {
+        Some(address) => RateLimiter::Redis(RedisLimiter::new(address.clone())?),
+        None => RateLimiter::memory(process.clock.clone()),
+    };
+    Ok(Limits::new(*settings, limiter, process.clock.clone()))
+}
+
+/// The master keys: those that were given, or on one box those of the data directory, made when absent.
+async fn master_keys(process: &Process, store: &Store, paths: &DataPaths) -> anyhow::Result<Option<KeyRing>> {
+    if let Some(given) = &process.config.auth.ring {
+        return Ok(Some(given.clone()));
+    }
+    if store.database().is_shared() {
+        return Ok(None);
+    }
+    let path = paths.master_keys();
+    let ring = kept_ring(&path).await?;
+    let shared = ring.clone();
+    wiring::repeat(process, LOOK_PERIOD, move || {
+        let (path, shared) = (path.clone(), shared.clone());
+        async move {
+            match kept_ring(&path).await {
+                Ok(found) => shared.replace(&found),
+                Err(error) => tracing::warn!(%error, "the master keys stay as they were"),
+            }
+        }
+    });
+    Ok(Some(ring))
+}
+
+/// The master keys of a file, made when absent.
+///
+/// # Errors
+///
+/// When it cannot be read or made, or holds something else.
+pub(crate) async fn kept_ring(path: &Path) -> anyhow::Result<KeyRing> {
+    let (shown, path) = (path.display().to_string(), path.to_owned());
+    let text = tokio::task::spawn_blocking(move || read_or_make(&path, || KeyRing::make("first"))).await?;
+    let text = text.with_context(|| format!("the master keys {shown}"))?;
+    KeyRing::parse(&text).with_context(|| format!("the master keys {shown}"))
+}
+
+/// The signing keys of the database, made when there are none; looked at again now and then, because another process
+/// may change them.
+async fn sealed_keys(
+    process: &Process,
+    store: &Store,
+    paths: &DataPaths,
+    ring: &KeyRing,
+) -> anyhow::Result<SigningKeys> {
+    // Where a release before this one kept its key.
+    let old = paths.signing_key();
+    let before = kept_key(&old).await?;
+    let loaded = signing_keys::load_or_make(store, ring, before.clone()).await;
+    let keys = match loaded {
+        Err(SigningKeysError::Unopened(..)) if !store.database().is_shared() => {
+            // A database put back from a backup, without the master keys it was sealed with.
+            tracing::warn!("the signing keys do not open with this machine's master keys; made others, so programs sign in again");
+            store.delete_signing_keys().await?;
+            signing_keys::load_or_make(store, ring, None).await?
+        }
+        Err(SigningKeysError::Short(short)) => {
+            return Err(short).with_context(|| format!("the signing key {}", old.display()));
+        }
+        other => other?,
+    };
+    if before.is_some() {
+        // It is in the database now.
+        let _ = tokio::fs::remove_file(&old).await;
+    }
+    let (store, ring, shared) = (store.clone(), ring.clone(), keys.clone());
+    wiring::repeat(process, LOOK_PERIOD, move || {
+        let (store, ring, shared) = (store.clone(), ring.clone(), shared.clone());
+        async move {
+            if let Err(error) = signing_keys::reload(&store, &ring, &shared).await {
+                tracing::warn!(%error, "the signing keys stay as they were");
+            }
+        }
+    });
+    Ok(keys)
+}
+
+/// The key a release before this one left in the data directory.
+async fn kept_key(path: &Path) -> anyhow::Result<Option<SecretString>> {
+    let (shown, path) = (path.display().to_string(), path.to_owned());
+    let read = tokio::task::spawn_blocking(move || read_secret(&path)).await?;
+    read.with_context(|| format!("the signing key {shown}"))
 }
 
 /// Who else vouches for people. `address` is where this goblin listens; nobody is asked yet.
@@ -188,23 +293,21 @@ pub(crate) async fn offer_setup(people: &People, paths: &DataPaths, output: Outp
     Ok(())
 }
 
-/// The keys of the data directory, made when absent.
-async fn kept_keys(paths: &DataPaths) -> anyhow::Result<SigningKeys> {
-    let path = paths.signing_key();
-    let shown = path.display().to_string();
-    let secret = tokio::task::spawn_blocking(move || read_or_make(&path)).await?;
-    let secret = secret.with_context(|| format!("the signing key {shown}"))?;
-    SigningKeys::new(&secret, &[]).with_context(|| format!("the signing key {shown}"))
-}
-
-fn read_or_make(path: &Path) -> anyhow::Result<SecretString> {
+/// A secret in a file; `None`: there is no such file.
+fn read_secret(path: &Path) -> anyhow::Result<Option<SecretString>> {
     match std::fs::metadata(path) {
         Ok(found) if found.len() > MAX_KEY_FILE_BYTES => bail!("it is too large to be one of ours"),
-        Ok(_) => return Ok(std::fs::read_to_string(path)?.trim().to_owned().into()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error.into()),
+        Ok(_) => Ok(Some(std::fs::read_to_string(path)?.trim().to_owned().into())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    let made = SigningKeys::make()?;
+}
+
+fn read_or_make(path: &Path, make: impl Fn() -> Result<SecretString, ApiError>) -> anyhow::Result<SecretString> {
+    if let Some(found) = read_secret(path)? {
+        return Ok(found);
+    }
+    let made = make()?;
     write_private(path, format!("{}\n", made.expose_secret()).as_bytes())?;
     Ok(made)
 }

@@ -1,6 +1,7 @@
 //! One list of checks: what `goblin doctor` looks at before or beside a running goblin, and what `/health/all`
 //! of a running one looks at. Each says what was found, and when something is wrong, why and what to do.
 
+mod copies;
 mod judges;
 mod ports;
 mod roster;
@@ -117,6 +118,7 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
         timed("memory", async { memory(config) }).await,
         timed("clock", async { clock(&Clock::System) }).await,
         timed("database", database(&config.database)).await,
+        timed("cache", copies::of_database(config)).await,
         timed("port", ports::of_backend(config.server.address)).await,
         timed("tier_port", ports::of_tier(config.tier.address)).await,
         timed("engine", async { engine(config) }).await,
@@ -160,7 +162,7 @@ pub(crate) async fn look_inside(
     let mut results = Vec::new();
     if let Some(store) = store {
         results.push(timed("database", database_open(store)).await);
-        results.push(timed("cache", async { Finding::ok("memory") }).await);
+        results.push(timed("cache", copies::cache(config, store, Clock::System.now())).await);
     }
     results.push(timed("disk", disk_in_time(config.data_dir.clone())).await);
     let asked = ask_all(providers).await;

@@ -1,9 +1,11 @@
 //! The command line: what can be asked, and the words that teach it.
 
+mod api_keys;
 mod backup;
 mod eval;
 mod keys;
 mod roster;
+mod secrets;
 mod trace;
 
 use std::path::PathBuf;
@@ -12,10 +14,12 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Request;
 
+pub(crate) use api_keys::{ApiKeys, CreateApiKey};
 pub(crate) use backup::{Backup, Restore};
 pub(crate) use eval::{Eval, EvalReport, EvalRun};
 pub(crate) use keys::{CreateKey, Expiry, Keys};
 pub(crate) use roster::{Bench, RosterCommand};
+pub(crate) use secrets::{SecretsCommand, SigningKeysCommand};
 pub(crate) use trace::TraceCommand;
 
 const AFTER: &str = "\
@@ -100,6 +104,15 @@ pub(crate) enum Command {
     /// People with accounts
     #[command(subcommand)]
     Users(Users),
+    /// The keys programs call this backend with
+    #[command(subcommand)]
+    Keys(ApiKeys),
+    /// The keys access tokens are signed with
+    #[command(subcommand)]
+    SigningKeys(SigningKeysCommand),
+    /// The master keys secrets in the database are sealed with
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// The settings in force
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -1,5 +1,6 @@
 //! The commands that do something and end.
 
+pub(crate) mod api_keys;
 pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod config;
@@ -11,6 +12,7 @@ pub(crate) mod models;
 pub(crate) mod pull;
 pub(crate) mod roster;
 pub(crate) mod route;
+pub(crate) mod secrets;
 pub(crate) mod tier_client;
 pub(crate) mod tier_status;
 pub(crate) mod trace;

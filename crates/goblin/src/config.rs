@@ -12,7 +12,7 @@ mod tests;
 mod written;
 
 pub(crate) use check::{
-    Config, GOOGLE_CALLBACK, LogFormat, RoleModel, UpstreamKind, UpstreamServer, UpstreamWay, check,
+    Config, GOOGLE_CALLBACK, LimitsConfig, LogFormat, RoleModel, UpstreamKind, UpstreamServer, UpstreamWay, check,
     is_public_address,
 };
 pub(crate) use environment::Environment;

@@ -101,6 +101,9 @@ fn run(command: &Command, loaded: Loaded, environment: &Environment, output: Out
 async fn look(command: &Command, config: &Config, output: Output) -> anyhow::Result<bool> {
     match command {
         Command::Users(command) => command::users::run(command, config, output).await,
+        Command::Keys(command) => command::api_keys::run(command, config, output).await,
+        Command::SigningKeys(command) => command::secrets::signing_keys(command, config, output).await,
+        Command::Secrets(command) => command::secrets::secrets(command, config, output).await,
         Command::Status { json, url } => command::look::status(config, url.as_deref(), *json, output).await,
         Command::Route {
             question,

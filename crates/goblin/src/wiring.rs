@@ -1,6 +1,7 @@
 //! Puts the rooms together: configuration → store, providers, engine → dispatch → the server's `App`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -359,12 +360,22 @@ pub(crate) async fn open_store(process: &Process) -> anyhow::Result<Store> {
 /// Says now and then that this process is alive, and ends the turns of those that are not.
 fn stay_known(process: &Process, store: &Store) {
     let store = store.clone();
+    let apart = process.config.limits.redis.is_none();
+    let others_before = Arc::new(AtomicU64::new(0));
     repeat(process, ALIVE_PERIOD, move || {
-        let store = store.clone();
+        let (store, others_before) = (store.clone(), Arc::clone(&others_before));
         async move {
             if let Err(error) = store.say_alive().await {
                 tracing::warn!(%error, "the database was not told that this process is alive");
                 return;
+            }
+            if let (true, Ok(others)) = (apart, store.count_others().await)
+                && others_before.swap(others, Ordering::Relaxed) < others
+            {
+                tracing::warn!(
+                    others,
+                    "other copies of goblin work on this database and no REDIS_URL is set: limits hold for each copy apart"
+                );
             }
             match store.mark_interrupted().await {
                 Ok(0) => {}

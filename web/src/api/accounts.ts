@@ -86,7 +86,7 @@ export const checkAudit = () => data(api().GET("/api/audit/check"));
 export const linkAddress = (made: LinkMade) => new URL(made.path, window.location.origin).href;
 
 /** A list that comes in pages, each naming the next. */
-const pages = <Page extends { next_cursor: string | null }>(
+export const pages = <Page extends { next_cursor: string | null }>(
   key: string,
   ask: (query: { cursor?: string; limit: number }) => Promise<Page>,
 ) =>

@@ -40,3 +40,7 @@ export type InvitationPage = Schemas["InvitationPage"];
 export type NewInvitation = Schemas["InvitationBody"];
 export type AuditEvent = Schemas["AuditEvent"];
 export type AuditPage = Schemas["AuditPage"];
+export type ApiKey = Schemas["ApiKey"];
+export type ApiKeyMade = Schemas["ApiKeyMade"];
+export type ApiKeyPage = Schemas["ApiKeyPage"];
+export type NewApiKey = Schemas["ApiKeyBody"];

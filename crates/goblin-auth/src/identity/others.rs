@@ -85,7 +85,9 @@ impl Identity {
             role: change.role,
             disabled: change.disabled,
         };
-        Ok(self.store().update_account(&target.owner, change, &audit).await?)
+        let changed = self.store().update_account(&target.owner, change, &audit).await;
+        self.forget_keys();
+        Ok(changed?)
     }
 
     /// Ends every sign-in of somebody else. Returns how many.

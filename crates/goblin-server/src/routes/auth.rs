@@ -237,7 +237,9 @@ pub(super) async fn sign_out(guest: Guest, headers: HeaderMap) -> Result<Respons
 )]
 pub(super) async fn get_me(State(app): State<AppState>, caller: Caller) -> Result<Json<User>, Refusal> {
     Ok(Json(match caller.principal().kind {
-        PrincipalKind::SignedIn(_) => app.identity()?.account(caller.principal()).await?.into(),
+        PrincipalKind::SignedIn(_) | PrincipalKind::ApiKey(_) => {
+            app.identity()?.account(caller.principal()).await?.into()
+        }
         PrincipalKind::Local | PrincipalKind::TierKey { .. } => local_owner(),
     }))
 }

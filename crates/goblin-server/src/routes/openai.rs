@@ -49,6 +49,7 @@ pub(super) async fn create_chat_completion(
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let mut incoming = parse_forwardable(&body)?;
+    caller.principal().check_model(&incoming.model)?;
     incoming.request.purpose = ticket.purpose;
     incoming.request.origin = ticket.origin.clone();
     let door = Door::of(app.surface, uri.path());
@@ -77,8 +78,15 @@ pub(super) async fn create_chat_completion(
         (status = "4XX", description = "Refused.", body = OpenAiError),
     ),
 )]
-pub(super) async fn list_models(State(app): State<AppState>, _: Reader) -> Result<Json<Value>, Refusal> {
-    Ok(Json(models::list(&app).await?))
+pub(super) async fn list_models(
+    State(app): State<AppState>,
+    Reader(caller): Reader,
+) -> Result<Json<Value>, Refusal> {
+    let mut list = models::list(&app).await?;
+    if let Some(models) = list["data"].as_array_mut() {
+        models.retain(|model| model["id"].as_str().is_none_or(|id| caller.may_ask(id)));
+    }
+    Ok(Json(list))
 }
 
 /// Describes one model; its id may hold slashes.
@@ -92,10 +100,11 @@ pub(super) async fn list_models(State(app): State<AppState>, _: Reader) -> Resul
 )]
 pub(super) async fn get_model(
     State(app): State<AppState>,
-    _: Reader,
+    Reader(caller): Reader,
     ModelName(id): ModelName,
 ) -> Result<Json<Value>, Refusal> {
     let mut objects = models::objects(&app).await;
+    objects.retain(|model| model["id"].as_str().is_none_or(|id| caller.may_ask(id)));
     match objects.iter().position(|model| models::is_named(model, &id)) {
         Some(at) => Ok(Json(objects.swap_remove(at))),
         None => {

@@ -18,8 +18,9 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
      form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types goblin#worker";
 
 /// Prefixes that never show the page, so that a mistyped API path is an error and not a page.
-const API_PREFIXES: [&str; 9] = [
+const API_PREFIXES: [&str; 10] = [
     "/api",
+    "/api-keys",
     "/v1",
     "/auth",
     "/health",

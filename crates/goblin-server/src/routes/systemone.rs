@@ -34,6 +34,7 @@ pub(super) async fn decide_questions(
     RawBody(body): RawBody,
 ) -> Result<Json<Value>, Refusal> {
     let asked = systemone::parse(&body)?;
+    caller.principal().check_model(&asked.model)?;
     let limit = ticket.limit(&app, false);
     let request = DecideRequest {
         origin: ticket.origin,

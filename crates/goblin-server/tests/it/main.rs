@@ -9,6 +9,7 @@ mod able;
 mod accounts;
 mod allow_list;
 mod anthropic_door;
+mod api_keys;
 mod authenticator;
 mod bad_input;
 mod chat_completions;
@@ -22,7 +23,9 @@ mod decisions;
 mod door_tricks;
 mod elsewhere;
 mod fake_upstream;
+mod headers;
 mod health;
+mod limits;
 mod local_mode;
 #[allow(dead_code, reason = "some of it is for dispatch's own tests")]
 #[path = "../../../goblin-dispatch/tests/it/log.rs"]
@@ -34,6 +37,10 @@ mod page;
 mod passkeys;
 mod people;
 mod provider;
+mod provider_keys;
+#[path = "../../../goblin-store/tests/it/redis_server.rs"]
+#[allow(dead_code, reason = "some of it is for the store's own tests")]
+mod redis_server;
 mod refused_bodies;
 mod routing;
 mod sign_in_tricks;

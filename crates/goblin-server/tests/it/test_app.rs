@@ -13,6 +13,8 @@ use goblin_auth::local::{LocalMode, Surroundings};
 use goblin_auth::oidc::Federation;
 use goblin_auth::passkey::RelyingParty;
 use goblin_auth::password::HashCost;
+use goblin_auth::sealing::KeyRing;
+use goblin_auth::vault::Vault;
 use goblin_auth::visit::Premises;
 use goblin_core::checks::CheckResult;
 use goblin_core::clock::{Clock, Timestamp};
@@ -25,10 +27,12 @@ use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_server::app::{Access, App, AppState, ChecksCache, ServerOptions, Surface};
 use goblin_server::page_assets::Asset;
 use goblin_server::people::People;
+use goblin_server::rate::{self, RateSettings};
 use goblin_server::serve::serve;
 use goblin_server::tier_guard::TierGuard;
 use goblin_store::key_file::KeyFile;
 use goblin_store::limits::KeyMeter;
+use goblin_store::rate_limits::RateLimiter;
 use goblin_store::store::{Database, Store, StoreOptions};
 use goblin_store::turn_log::{Limits, TurnLog};
 use http::Method;
@@ -61,6 +65,8 @@ pub(crate) struct TestApp {
     pub(crate) tier: TierParts,
     /// Of the backend.
     pub(crate) identity: Option<Identity>,
+    /// Of the backend.
+    pub(crate) vault: Option<Vault>,
     key: Option<&'static str>,
     served: JoinSet<()>,
     _files: tempfile::TempDir,
@@ -79,6 +85,12 @@ pub(crate) struct Setup {
     pub(crate) public: bool,
     pub(crate) premises: Premises,
     pub(crate) accounts: Settings,
+    /// Tells the time, and stands still unless a test moves it.
+    pub(crate) clock: Clock,
+    /// How often people may ask; without a bound where nothing is said.
+    pub(crate) limits: Option<(RateSettings, RateLimiter)>,
+    /// What secrets are sealed with.
+    pub(crate) ring: Option<KeyRing>,
     /// Who else vouches for people.
     pub(crate) federation: Federation,
     /// What the provider can do beside answering chats.
@@ -107,6 +119,9 @@ impl Default for Setup {
             public: false,
             premises: Premises::default(),
             accounts: cheap(),
+            clock: Clock::manual(Timestamp(1_795_471_200_000)),
+            limits: None,
+            ring: Some(KeyRing::parse(&KeyRing::make("tests").unwrap()).unwrap()),
             federation: Federation::default(),
             able: |handle| handle,
             upstreams: Vec::new(),
@@ -143,7 +158,7 @@ impl TestApp {
         let files = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let clock = Clock::manual(Timestamp(1_795_471_200_000));
+        let clock = setup.clock.clone();
         let (tracker, draining) = (TaskTracker::new(), CancellationToken::new());
         let store = match setup.surface {
             Surface::Backend => Some(memory_store(&clock).await),
@@ -181,9 +196,16 @@ impl TestApp {
                 relying_party: RelyingParty::of(&setup.premises.origins, address.port()).ok(),
             })
         });
+        let vault = store
+            .as_ref()
+            .map(|store| Vault::new(store.clone(), clock.clone(), setup.ring.clone()));
         let people = identity.clone().map(|identity| People {
             identity,
             local: (!setup.public).then(|| local_mode(address)),
+            limits: setup
+                .limits
+                .map(|(settings, limiter)| rate::Limits::new(settings, limiter, clock.clone())),
+            vault: vault.clone().unwrap(),
         });
         let access = match setup.surface {
             Surface::Backend if !setup.keys => Access::People(people.unwrap()),
@@ -221,6 +243,7 @@ impl TestApp {
             checks_run,
             tier,
             identity,
+            vault,
             key,
             served,
             _files: files,

@@ -8,6 +8,7 @@ use goblin_core::event::Usage;
 use goblin_core::feedback::{FeedbackChange, Rating};
 use goblin_core::id::Ids;
 use goblin_core::owner::Owner;
+use goblin_store::api_keys::NewApiKey;
 use goblin_store::store::{Database, Store, StoreOptions};
 use goblin_store::traces::NewTrace;
 use goblin_store::turns::Parent;
@@ -19,6 +20,7 @@ use crate::accounts::{self, deed};
 use crate::desk::{Desk, cluster, complete};
 use crate::identities;
 use crate::passkeys;
+use crate::keys;
 use crate::traces::trace;
 
 /// The columns of each table, with their types as SQLite writes them.
@@ -37,6 +39,9 @@ pub(crate) fn options(database: &Database) -> StoreOptions {
 /// Text that needs care: quotes, line ends, other alphabets, what SQL and JSON and COPY treat in a way of their own.
 pub(crate) const AWKWARD: &str =
     "it's \"quoted\"\r\n\t\\N \\ {\"a\":[null]} $1 ?1 -- ü 漢字 👩‍👩‍👧 \u{202e}\u{0}\u{7f}";
+
+/// The same without what PostgreSQL has no text for.
+const AWKWARD_ID: &str = "it's a \\N $1 -- 漢字";
 
 /// Puts something into every table. The turn that runs has a process; the others have ended.
 pub(crate) async fn fill(desk: &Desk) {
@@ -106,6 +111,21 @@ pub(crate) async fn fill(desk: &Desk) {
         .unwrap();
     let begun = passkeys::ceremony(desk, &account, Some("session"));
     store.insert_ceremony("ceremony", &begun).await.unwrap();
+    for (id, expires_at) in [("aaaaaaaa", None), ("bbbbbbbb", Some(desk.clock.now()))] {
+        let key = NewApiKey {
+            expires_at,
+            ..keys::api_key(id)
+        };
+        store.insert_api_key(&account, &key, &deed("key.made")).await.unwrap();
+    }
+    store
+        .put_provider_key(&keys::provider_key(desk, AWKWARD_ID, 1), &deed("provider_key.set"))
+        .await
+        .unwrap();
+    store
+        .insert_first_signing_keys(&keys::signing_key("k1"), &keys::signing_key("k2"))
+        .await
+        .unwrap();
 }
 
 /// What the migrations up to `version` make, without the record of them.

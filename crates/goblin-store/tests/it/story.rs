@@ -55,6 +55,7 @@ async fn whole_life(desk: &Desk) {
     deleting(desk, &chat, &turn).await;
     booking(desk).await;
     crate::accounts::letting_people_in(desk).await;
+    crate::keys::keeping_keys(desk).await;
     migrating(desk).await;
     desk.store.close().await;
     assert!(desk.store.ping().await.is_err());

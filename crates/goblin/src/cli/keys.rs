@@ -124,7 +124,7 @@ fn overlap(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn expiry(text: &str) -> Result<Expiry, String> {
+pub(super) fn expiry(text: &str) -> Result<Expiry, String> {
     let moment = |text: &str| Timestamp::parse_rfc3339(text);
     let end_of_day = || moment(&format!("{text}T00:00:00Z")).map(|day| day.plus_ms(86_400_000));
     match duration(text) {

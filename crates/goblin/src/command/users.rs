@@ -23,6 +23,21 @@ use crate::output::{Output, complain};
 ///
 /// When there is no database or no such account, and sentences of the store.
 pub(crate) async fn run(command: &Users, config: &Config, output: Output) -> anyhow::Result<bool> {
+    let store = open(config).await?;
+    let outcome = match command {
+        Users::List { json } => list(&store, *json, output).await,
+        Users::Reset { email } => reset(&store, config, email, output).await,
+    };
+    store.close().await;
+    outcome.map(|()| true)
+}
+
+/// The database as this release knows it.
+///
+/// # Errors
+///
+/// When there is none yet, or it is older.
+pub(crate) async fn open(config: &Config) -> anyhow::Result<Store> {
     if let Database::File(path) = &config.database
         && !path.exists()
     {
@@ -40,12 +55,21 @@ pub(crate) async fn run(command: &Users, config: &Config, output: Output) -> any
     if store.migration_status().await?.iter().any(|m| !m.applied) {
         bail!("The database is older than this release. Start goblin, or run `goblin migrate up`, first.");
     }
-    let outcome = match command {
-        Users::List { json } => list(&store, *json, output).await,
-        Users::Reset { email } => reset(&store, config, email, output).await,
-    };
-    store.close().await;
-    outcome.map(|()| true)
+    Ok(store)
+}
+
+/// Accounts for commands, which sign nobody in.
+pub(crate) fn identity(store: &Store, config: &Config) -> Identity {
+    Identity::new(Parts {
+        store: store.clone(),
+        clock: Clock::System,
+        keys: None,
+        premises: Premises::default(),
+        page_url: page_url(config, config.server.address),
+        relying_party: None,
+        settings: config.auth.settings.clone(),
+        federation: Federation::default(),
+    })
 }
 
 async fn list(store: &Store, as_json: bool, output: Output) -> anyhow::Result<()> {
@@ -89,16 +113,7 @@ async fn list(store: &Store, as_json: bool, output: Output) -> anyhow::Result<()
 
 async fn reset(store: &Store, config: &Config, email: &str, output: Output) -> anyhow::Result<()> {
     let email = Email::parse(email).map_err(|error| anyhow::anyhow!("{}", error.message))?;
-    let identity = Identity::new(Parts {
-        store: store.clone(),
-        clock: Clock::System,
-        keys: None,
-        premises: Premises::default(),
-        page_url: page_url(config, config.server.address),
-        relying_party: None,
-        settings: config.auth.settings.clone(),
-        federation: Federation::default(),
-    });
+    let identity = identity(store, config);
     let made = identity
         .make_reset_link_here(&email)
         .await

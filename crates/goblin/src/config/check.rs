@@ -3,6 +3,7 @@
 mod auth;
 mod database;
 mod federation;
+mod limits;
 mod policy;
 mod roster;
 mod trust;
@@ -29,6 +30,7 @@ pub(crate) use upstream::{Kind as UpstreamKind, UpstreamConfig, UpstreamServer, 
 
 pub(crate) use auth::AuthConfig;
 pub(crate) use federation::{FederationConfig, GOOGLE_CALLBACK};
+pub(crate) use limits::LimitsConfig;
 pub(crate) use roster::{RegistryConfig, RoleModel};
 pub(crate) use trust::TrustConfig;
 
@@ -55,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) upstream: UpstreamConfig,
     /// The queue and the deadline of turns.
     pub(crate) queue: QueueConfig,
+    /// How often people, keys and addresses may ask.
+    pub(crate) limits: LimitsConfig,
     /// The model tier's surface.
     pub(crate) tier: TierConfig,
     /// The model tier's roles and their models.
@@ -184,6 +188,7 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
     let tier = reader.tier();
     let config = Config {
         auth: reader.auth(),
+        limits: reader.limits(),
         log: reader.log(),
         data_dir: reader.data_dir(environment),
         database: reader.database(environment),

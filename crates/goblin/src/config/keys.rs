@@ -119,6 +119,9 @@ const FORMATS: &[&str] = &["auto", "human", "json"];
 const ROLES: &[&str] = &["quick", "chat", "reasoning", "top", "code", "cloud"];
 const VERIFY: &[&str] = &["off", "final", "hold", "optimistic"];
 const HANDLING: &[&str] = &["off", "note", "redact", "redact_away", "refuse"];
+const WITHOUT_REDIS: &[&str] = &["count_here", "let_through", "refuse"];
+/// 0 is without a bound.
+const PER_MINUTE: Kind = Kind::Number(0, 1_000_000);
 /// A probability.
 const SHARE: Kind = Kind::Real(0.0, 1.0);
 const PORT: Kind = Kind::Number(0, 65_535);
@@ -179,6 +182,18 @@ pub(crate) const KEYS: &[Key] = &[
     key("auth.supabase_jwt_secret", Kind::Text)
         .env("SUPABASE_JWT_SECRET")
         .secret(),
+    key("secrets.master_keys", Kind::Text)
+        .env("SETTINGS_ENCRYPTION_KEY")
+        .secret(),
+    key("limits.sign_ins_per_minute", PER_MINUTE),
+    key("limits.address_per_minute", PER_MINUTE),
+    key("limits.user_per_minute", PER_MINUTE),
+    key("limits.key_per_minute", PER_MINUTE),
+    key("limits.user_concurrent", PER_MINUTE),
+    key("limits.key_concurrent", PER_MINUTE),
+    key("limits.redis_url", Kind::Text).env("REDIS_URL").secret(),
+    key("limits.sign_ins_without_redis", Kind::Word(WITHOUT_REDIS)),
+    key("limits.requests_without_redis", Kind::Word(WITHOUT_REDIS)),
     key("log.level", Kind::Word(LEVELS)).env("LOG_LEVEL"),
     key("log.format", Kind::Word(FORMATS)),
     key("data.dir", Kind::Text),
@@ -369,8 +384,6 @@ pub(crate) fn find(path: &str) -> Option<&'static Key> {
 
 /// Variables of features this version does not have. Set ones are reported, not silently ignored.
 pub(crate) const NOT_YET: &[&str] = &[
-    "REDIS_URL",
-    "SETTINGS_ENCRYPTION_KEY",
     "SUPABASE_SERVICE_ROLE_KEY",
     "SENTRY_DSN",
     "POSTHOG_API_KEY",

@@ -47,7 +47,7 @@ fn the_first_start_elsewhere_leaves_a_link_and_accounts_outlive_a_restart() {
     assert_eq!(goblin.ask("GET", "/health", &[], "").0, 200);
     assert_eq!(goblin.ask("GET", "/api/chats", &[], "").0, 403);
     let link = std::fs::read_to_string(file(&home, "first-link")).unwrap();
-    assert!(is_private(&file(&home, "first-link")) && is_private(&file(&home, "signing-key")));
+    assert!(is_private(&file(&home, "first-link")) && is_private(&file(&home, "master-keys")));
     let secret = link
         .trim()
         .strip_prefix("https://chat.example.org/setup#")
@@ -157,4 +157,33 @@ fn an_owner_who_has_forgotten_the_password_gets_a_link_from_the_command_line_whi
         (&listed[0]["email"], &listed[0]["role"]),
         (&json!("owner@example.org"), &json!("owner"))
     );
+}
+
+#[test]
+fn a_key_made_on_the_command_line_works_at_a_goblin_that_runs_until_it_is_revoked_there() {
+    let home = home();
+    let goblin = serve(&home, ELSEWHERE);
+    let early = run(home.path(), &["keys", "create", "ci"], ELSEWHERE);
+    assert_eq!(early.status.code(), Some(1));
+    assert!(stderr(&early).contains("no account yet"), "{}", stderr(&early));
+    let link = std::fs::read_to_string(file(&home, "first-link")).unwrap();
+    let secret = link.trim().split_once('#').unwrap().1;
+    let body = json!({"token": secret, "email": "owner@example.org", "password": PASSWORD});
+    assert_eq!(post(&goblin, "/auth/setup", &body).0, 200);
+
+    let arguments = ["keys", "create", "ci", "--scope", "read", "--expires", "30d"];
+    let key = printed_well(&run(home.path(), &arguments, ELSEWHERE), &arguments);
+    let key = json!(key.trim());
+    assert!(key.as_str().unwrap().starts_with("gbl_live_"), "the key and nothing else: {key}");
+    assert_eq!(get(&goblin, "/v1/models", &key), 200);
+    let arguments = ["keys", "list"];
+    let listed = printed_well(&run(home.path(), &arguments, ELSEWHERE), &arguments);
+    assert!(listed.contains("owner@example.org") && listed.contains("good"), "{listed}");
+    let id = &key.as_str().unwrap()[9..17];
+    let arguments = ["keys", "revoke", id];
+    printed_well(&run(home.path(), &arguments, ELSEWHERE), &arguments);
+    crate::process::until("the goblin notices", || (get(&goblin, "/v1/models", &key) == 401).then_some(()));
+    let unknown = run(home.path(), &["keys", "revoke", "zzzzzzzz"], ELSEWHERE);
+    assert!(stderr(&unknown).contains("no key `zzzzzzzz`"), "{}", stderr(&unknown));
+    assert!(!goblin.logs().contains(key.as_str().unwrap()));
 }

@@ -30,6 +30,7 @@ mod registry_server;
 mod resident;
 mod roster;
 mod route;
+mod secrets;
 mod tidy;
 mod tier_faults;
 mod tiers;

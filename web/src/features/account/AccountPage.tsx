@@ -8,6 +8,7 @@ const sections: readonly Section[] = [
   { id: "linked", label: "Linked sign-ins", Body: lazy(() => import("./LinkedIdentities")) },
   { id: "passkeys", label: "Passkeys", Body: lazy(() => import("./PasskeysSection")) },
   { id: "sessions", label: "Sign-ins", Body: lazy(() => import("./SessionsSection")) },
+  { id: "keys", label: "API keys", Body: lazy(() => import("./ApiKeys")) },
 ];
 
 interface AccountPageProps {

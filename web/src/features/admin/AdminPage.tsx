@@ -13,6 +13,7 @@ const sections: readonly (Section & { least: Role })[] = [
     least: "admin",
     Body: lazy(() => import("./InvitationsSection")),
   },
+  { id: "keys", label: "API keys", least: "admin", Body: lazy(() => import("./KeysSection")) },
   { id: "audit", label: "Audit log", least: "admin", Body: lazy(() => import("./AuditSection")) },
 ];
 

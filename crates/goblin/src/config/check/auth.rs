@@ -5,6 +5,7 @@ use std::time::Duration;
 use goblin_auth::access_token::SigningKeys;
 use goblin_auth::identity::Settings;
 use goblin_auth::password::HashCost;
+use goblin_auth::sealing::KeyRing;
 use secrecy::SecretString;
 
 use crate::config::check::{FederationConfig, Reader};
@@ -19,6 +20,10 @@ pub(crate) struct AuthConfig {
     pub(crate) settings: Settings,
     /// What tokens are signed with, when it was given.
     pub(crate) keys: Option<SigningKeys>,
+    /// The same as they were given: the one that signs first, then the others.
+    pub(crate) given_keys: Vec<SecretString>,
+    /// The master keys, when they were given.
+    pub(crate) ring: Option<KeyRing>,
     /// Who else vouches for people.
     pub(crate) federation: FederationConfig,
 }
@@ -38,11 +43,25 @@ impl Reader<'_> {
             hashes_at_once: self.count("auth.hashes_at_once"),
             ..Settings::default()
         };
+        let given_keys = self.signing_keys();
+        let keys = given_keys.split_first().and_then(|(current, others)| {
+            // Each has been tried when it was read.
+            SigningKeys::new(current, &others.iter().collect::<Vec<_>>()).ok()
+        });
         AuthConfig {
             settings,
-            keys: self.signing_keys(),
+            keys,
+            given_keys,
+            ring: self.master_keys(),
             federation: self.federation(),
         }
+    }
+
+    fn master_keys(&mut self) -> Option<KeyRing> {
+        let given = self.secret("secrets.master_keys")?;
+        KeyRing::parse(&given)
+            .map_err(|why| self.problem("secrets.master_keys", why.to_string()))
+            .ok()
     }
 
     fn hash_cost(&mut self) -> HashCost {
@@ -64,7 +83,7 @@ impl Reader<'_> {
     }
 
     /// The current key signs, the secret one when there is no current one; all that were given are accepted.
-    fn signing_keys(&mut self) -> Option<SigningKeys> {
+    fn signing_keys(&mut self) -> Vec<SecretString> {
         let paths = [
             "auth.jwt_current_key",
             "auth.jwt_secret_key",
@@ -80,16 +99,14 @@ impl Reader<'_> {
                     path,
                     "there is no key it would follow. Set JWT_CURRENT_KEY or JWT_SECRET_KEY as well.",
                 );
-                return None;
+                return Vec::new();
             }
             if let Err(short) = SigningKeys::new(&key, &[]) {
                 self.problem(path, short.to_string());
-                return None;
+                return Vec::new();
             }
             given.push(key);
         }
-        let (current, others) = given.split_first()?;
-        // Each has been tried above.
-        SigningKeys::new(current, &others.iter().collect::<Vec<_>>()).ok()
+        given
     }
 }

@@ -1,0 +1,105 @@
+//! Keys of providers: kept sealed, shown by their last four characters, opened only inside.
+
+use http::Method;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::people::{app_with, guest, owner, public_app};
+
+const SECRET: &str = "sk-proj-0123456789-abcdWXYZ";
+
+#[tokio::test]
+async fn a_key_is_sealed_shown_by_its_end_opened_inside_and_forgotten() {
+    let app = public_app().await;
+    let owner = owner(&app).await;
+    let put = |body: Value| owner.call(&app, Method::PUT, "/api/provider-keys/openai").json(&body).send();
+    let mut set = put(json!({"key": SECRET})).await;
+    assert_eq!(set.status, 200);
+    let text = set.text().await;
+    assert!(!text.contains("0123456789") && text.contains("\"last_four\":\"WXYZ\""), "{text}");
+    let listed = owner.get(&app, "/api/provider-keys").await.text().await;
+    assert!(!listed.contains("0123456789") && listed.contains("openai"), "{listed}");
+
+    let store = app.store.as_ref().unwrap();
+    let row = store.find_provider_key("local", "openai").await.unwrap().unwrap();
+    for bytes in [&row.envelope.sealed, &row.envelope.sealed_key] {
+        assert!(!String::from_utf8_lossy(bytes).contains("0123456789"));
+    }
+    let vault = app.vault.as_ref().unwrap();
+    let opened = vault.open_provider_key("local", "openai").await.unwrap().unwrap();
+    assert_eq!(opened.expose_secret(), SECRET);
+    // A row put in another's place does not open.
+    let moved = goblin_store::provider_keys::ProviderKeyRow {
+        provider: "anthropic".into(),
+        ..row.clone()
+    };
+    let refused = vault.open(&moved).unwrap_err();
+    assert_eq!(refused.status(true), 503);
+    assert!(!refused.message.contains("tests"), "why is for the operator: {}", refused.message);
+
+    assert_eq!(put(json!({"key": "another-key-2222"})).await.status, 200);
+    let again = vault.open_provider_key("local", "openai").await.unwrap().unwrap();
+    assert_eq!(again.expose_secret(), "another-key-2222");
+    let gone = || owner.call(&app, Method::DELETE, "/api/provider-keys/openai").send();
+    assert_eq!(gone().await.status, 204);
+    assert_eq!(gone().await.status, 404);
+    assert!(vault.open_provider_key("local", "openai").await.unwrap().is_none());
+    let audit = owner.get(&app, "/api/audit").await.text().await;
+    assert!(audit.contains("provider_key.set") && !audit.contains("0123456789"), "{audit}");
+}
+
+#[tokio::test]
+async fn old_clients_have_their_paths_and_both_names_of_the_field() {
+    let app = public_app().await;
+    let owner = owner(&app).await;
+    for body in [json!({"key": SECRET}), json!({"api_key": SECRET})] {
+        let mut set = owner.post(&app, "/api-keys/openai", &body).await;
+        assert_eq!(set.status, 200);
+        assert_eq!(set.json().await["hint"], "…WXYZ");
+    }
+    let mut found = owner.get(&app, "/api-keys/openai").await;
+    assert_eq!(found.json().await, json!({"provider": "openai", "configured": true, "hint": "…WXYZ"}));
+    let mut none = owner.get(&app, "/api-keys/anthropic").await;
+    assert_eq!(none.status, 404);
+    assert!(none.json().await["detail"].is_string(), "in the shape they know");
+    let gone = owner.call(&app, Method::DELETE, "/api-keys/openai").send().await;
+    assert_eq!(gone.status, 200);
+}
+
+#[tokio::test]
+async fn only_admins_come_near_and_what_cannot_be_a_key_is_refused() {
+    let app = public_app().await;
+    let owner = owner(&app).await;
+    let member = guest(&app, &owner, "member@example.org", "member").await;
+    for (method, path) in [
+        (Method::GET, "/api/provider-keys"),
+        (Method::PUT, "/api/provider-keys/openai"),
+        (Method::DELETE, "/api/provider-keys/openai"),
+        (Method::GET, "/api-keys/openai"),
+        (Method::POST, "/api-keys/openai"),
+    ] {
+        assert_eq!(member.call(&app, method.clone(), path).send().await.status, 403, "{method} {path}");
+        assert_eq!(app.call(method.clone(), path).send().await.status, 401, "{method} {path}");
+    }
+    for (path, body, field) in [
+        ("openai", json!({}), "key"),
+        ("openai", json!({"key": ""}), "key"),
+        ("openai", json!({"key": "two words"}), "key"),
+        ("openai", json!({"key": "k".repeat(600)}), "key"),
+        ("openai", json!({"key": "k", "url": "http://x"}), "url"),
+        ("OpenAI", json!({"key": "k"}), "provider"),
+        ("..%2Fopenai", json!({"key": "k"}), "provider"),
+        ("'%20OR%201=1", json!({"key": "k"}), "provider"),
+    ] {
+        let call = owner.call(&app, Method::PUT, &format!("/api/provider-keys/{path}"));
+        let mut refused = call.json(&body).send().await;
+        assert_eq!(refused.status, 422, "{path} {body}");
+        assert_eq!(refused.json().await["param"], field, "{path} {body}");
+    }
+    let keyless = app_with(|setup| setup.ring = None).await;
+    let theirs = crate::people::owner(&keyless).await;
+    let call = theirs.call(&keyless, Method::PUT, "/api/provider-keys/openai");
+    let mut refused = call.json(&json!({"key": "k"})).send().await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text().await.contains("SETTINGS_ENCRYPTION_KEY"));
+}
