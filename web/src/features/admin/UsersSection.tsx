@@ -147,7 +147,7 @@ function UserRow(props: UserRowProps) {
         </p>
       </div>
       {mayChange ? (
-        <>
+        <div className="row-side">
           <Choice
             quiet
             label={`Role of ${name}`}
@@ -180,7 +180,7 @@ function UserRow(props: UserRowProps) {
               </MenuItem>
             )}
           </Menu>
-        </>
+        </div>
       ) : (
         <span className="text-muted">{roleWords[account.role].name}</span>
       )}
