@@ -884,6 +884,153 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/account/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the accounts at providers that sign in to the caller's, newest first. */
+        get: operations["list_identities"];
+        put?: never;
+        /**
+         * Links an account at a provider to the caller's: by a token, at once, or by sending the browser there. Whoever signed in
+         *     more than ten minutes ago gives their password.
+         */
+        post: operations["link_identity"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/identities/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a way in away from the caller's account. The last one stays. */
+        delete: operations["unlink_identity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/google": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs in by an ID token of Google, as its own script gives it to a page. Each is good once. */
+        post: operations["sign_in_with_google"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/google/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where Google sends browsers back to: signs in and leads to the page. What went wrong, the page says. */
+        get: operations["return_from_google"];
+        put?: never;
+        /**
+         * Finishes a sign-in at Google for a client that was handed `code` and `state` itself. The cookie that was set when it
+         *     began must come along.
+         */
+        post: operations["finish_google"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/google/url": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Begins a sign-in at Google: where the browser goes now. The sign-in is bound to this browser by a cookie. */
+        get: operations["get_google_url"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where a provider sends browsers back to: signs in and leads to the page. What went wrong, the page says. */
+        get: operations["return_from_provider"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/{provider}/url": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Begins a sign-in at a provider: where the browser goes now. The sign-in is bound to this browser by a cookie. */
+        get: operations["get_provider_url"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/supabase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Signs in by an access token of Supabase Auth. Somebody new is taken in by an invitation for the address Supabase has
+         *     confirmed, or where registration is open; from then on such tokens are also taken as `Authorization: Bearer`.
+         */
+        post: operations["sign_in_with_supabase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1801,8 +1948,13 @@ export interface components {
             mode: string;
             /** @description May anybody make an account with `POST /auth/register`? */
             registration_open: boolean;
-            /** @description How one can sign in: `password`. */
+            /** @description How one can sign in: `password`, `provider` (at one of `providers`). */
             methods: string[];
+            /**
+             * @description Who else vouches for people, in the order in which they are offered. A browser is sent to the address that
+             *     `GET /auth/oidc/{id}/url` gives.
+             */
+            providers: components["schemas"]["ProviderShown"][];
             /**
              * @description `secure`: encrypted; `near`: plain HTTP within this machine or a private network, where the page should warn;
              *     `far`: plain HTTP, where nobody can sign in.
@@ -2324,6 +2476,74 @@ export interface components {
          * @enum {string}
          */
         VerifyMode: "off" | "final" | "hold" | "optimistic";
+        /** @description Where a browser goes to sign in at a provider. */
+        AuthorizationUrl: {
+            /** @description The address. */
+            authorization_url: string;
+            /** @description The same, as other clients call it. */
+            url: string;
+        };
+        /** @description What a provider sent back with a browser. */
+        CallbackBody: {
+            /** @description To be exchanged at the provider. */
+            code: string;
+            /** @description What went there as `state`. */
+            state: string;
+        };
+        /** @description An ID token of Google, under either name. */
+        IdTokenBody: {
+            /** @description The token. */
+            token?: string | null;
+            /** @description The token, as Google's own script calls it. */
+            credential?: string | null;
+        };
+        /** @description The caller's ways in by others' word. */
+        IdentityList: {
+            /** @description Newest first; at most 20. */
+            items: components["schemas"]["IdentityView"][];
+        };
+        /** @description An account at a provider that signs in to the caller's. */
+        IdentityView: {
+            /** @description Names it. */
+            id: string;
+            /** @description What people know its provider by; null when that is not configured any more. */
+            provider: string | null;
+            /** @description The provider's issuer. */
+            issuer: string;
+            /** @description The e-mail address the account has there, as the provider last said. */
+            email: string | null;
+            /**
+             * Format: date-time
+             * @description When it was linked.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was last used to sign in.
+             */
+            used_at: string;
+        };
+        /** @description A way in to be linked. */
+        LinkBody: {
+            /** @description The provider, as `/auth/state` names it, or `supabase`. */
+            provider: string;
+            /** @description A token of it (Google's ID token, Supabase's access token); absent: the browser is sent there. */
+            token?: string | null;
+            /** @description The caller's password; needed unless they signed in within the last ten minutes. */
+            password?: string | null;
+        };
+        /** @description The caller's password. */
+        PasswordBody: {
+            /** @description Needed unless they signed in within the last ten minutes. */
+            password?: string | null;
+        };
+        /** @description A provider people may sign in at. */
+        ProviderShown: {
+            /** @description Its name in paths: `google`, `oidc`, `oidc-2` … */
+            id: string;
+            /** @description What people know it by. */
+            name: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -4148,6 +4368,380 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    list_identities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityList"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    link_identity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkBody"];
+            };
+        };
+        responses: {
+            /** @description Where the browser goes now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthorizationUrl"];
+                };
+            };
+            /** @description Linked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; 409 when it is linked already. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The provider does not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unlink_identity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The way in. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PasswordBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Taken away. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; 409 for the last way in. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_in_with_google: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdTokenBody"];
+            };
+        };
+        responses: {
+            /** @description Signed in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description Refused; 401 for a token that is not good, 403 for somebody nobody invited. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+            /** @description Google does not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    return_from_google: {
+        parameters: {
+            query?: {
+                /** @description As it went there. */
+                state?: string;
+                /** @description To be exchanged at Google. */
+                code?: string;
+                /** @description What was refused there. */
+                error?: string;
+                /** @description Who sends back. */
+                iss?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the page: signed in with a cookie, or with `error` in the address. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    finish_google: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CallbackBody"];
+            };
+        };
+        responses: {
+            /** @description Signed in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+            /** @description Google does not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    get_google_url: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where to. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthorizationUrl"];
+                };
+            };
+            /** @description Refused; 404 when Google is not configured. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+            /** @description Google does not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    return_from_provider: {
+        parameters: {
+            query?: {
+                /** @description As it went there. */
+                state?: string;
+                /** @description To be exchanged at the provider. */
+                code?: string;
+                /** @description What was refused there. */
+                error?: string;
+                /** @description Who sends back. */
+                iss?: string;
+            };
+            header?: never;
+            path: {
+                /** @description As `/auth/state` names it. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the page: signed in with a cookie, or with `error` in the address. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_provider_url: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As `/auth/state` names it. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where to. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthorizationUrl"];
+                };
+            };
+            /** @description Refused; 404 for one that is not configured. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+            /** @description The provider does not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    sign_in_with_supabase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenBody"];
+            };
+        };
+        responses: {
+            /** @description Signed in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description Refused; 401 for a token that is not good, 404 when Supabase is not configured. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+            /** @description Supabase does not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
                 };
             };
         };

@@ -1,14 +1,17 @@
 // What the server puts into the address when somebody comes back from a provider, and what it means.
 
 const sentences: Record<string, string> = {
-  denied: "You, or the provider, did not allow the sign-in there. Try again, or sign in another way.",
-  provider_down: "The provider does not answer as it should. Try again soon, or sign in another way.",
+  denied:
+    "You, or the provider, did not allow the sign-in there. Try again, or sign in another way.",
+  provider_down:
+    "The provider does not answer as it should. Try again soon, or sign in another way.",
   refused: "What the provider sent is not good. Begin again.",
   clock_differs:
     "The clocks of this server and of the provider differ by more than a minute. Tell whoever runs this server.",
   expired:
     "This sign-in is over: it took more than ten minutes, was finished already, or began in another browser. Begin again.",
-  not_verified: "The provider does not say that this e-mail address is yours. Confirm it there first.",
+  not_verified:
+    "The provider does not say that this e-mail address is yours. Confirm it there first.",
   not_invited:
     "Nobody here invited this e-mail address. Ask an owner or admin for an invitation to the address you have there.",
   not_linked:

@@ -9,6 +9,7 @@ import SignInPage from "./SignInPage";
 const state: SignInState = {
   mode: "accounts",
   registration_open: false,
+  providers: [],
   methods: ["password"],
   way: "secure",
   user: null,
@@ -94,6 +95,36 @@ describe("signing in", () => {
     const page = show({ way: "far" });
     expect(page.host.querySelector("form")).toBeNull();
     expect(page.host.textContent).toContain("Open it with https");
+    page.leave();
+  });
+
+  it("offers each provider by its name and sends the browser there", async () => {
+    const leave = vi.fn();
+    vi.spyOn(window.location, "assign").mockImplementation(leave);
+    const url = "https://id.example.org/authorize?state=s";
+    const asked = serve({ "GET /auth/oidc/oidc/url": () => json({ url, authorization_url: url }) });
+    const page = show({
+      methods: ["password", "provider"],
+      providers: [{ id: "oidc", name: "Example ID" }],
+    });
+    const button = [...page.host.querySelectorAll("button")].find(
+      ({ textContent }) => textContent === "Continue with Example ID",
+    );
+    act(() => button?.click());
+    await settled();
+    expect(asked).toEqual(["GET /auth/oidc/oidc/url"]);
+    expect(leave).toHaveBeenCalledWith(url);
+    page.leave();
+  });
+
+  it("says why somebody came back without being signed in, once", () => {
+    window.history.replaceState(null, "", "/?error=not_invited");
+    const page = show({
+      methods: ["password", "provider"],
+      providers: [{ id: "oidc", name: "Example ID" }],
+    });
+    expect(page.host.textContent).toContain("Nobody here invited this e-mail address");
+    expect(window.location.search).toBe("");
     page.leave();
   });
 });
