@@ -17,6 +17,7 @@ use goblin_store::store::Store;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use secrecy::SecretString;
+use tokio::sync::Semaphore;
 
 use crate::access_token::SigningKeys;
 use crate::password::{HashCost, Hasher};
@@ -24,15 +25,19 @@ use crate::principal::Principal;
 use crate::throttle::Throttle;
 use crate::visit::{Premises, Visit};
 
+mod leaving;
 mod others;
 mod own;
 mod signing_in;
+mod teams;
 
 pub use others::{NewLinkShown, UserChange};
 pub use signing_in::{Applicant, Given, SignedIn, Tokens};
 
 /// How often the last use of a sign-in is noted.
 const SEEN_EVERY_MS: u64 = 60_000;
+/// Most people who take everything along at once.
+const EXPORTS: usize = 4;
 /// How old the knowledge that there is no account may be.
 const LOOK_EVERY_MS: u64 = 1_000;
 
@@ -102,6 +107,8 @@ struct Inner {
     parts: Parts,
     hasher: Hasher,
     throttle: Throttle,
+    /// Places for those who take everything along.
+    exports: Arc<Semaphore>,
     /// Is there an account? Once there is one, there always is.
     has_account: AtomicBool,
     /// When that was last looked at, in milliseconds.
@@ -116,6 +123,7 @@ impl Identity {
             parts,
             hasher,
             throttle: Throttle::default(),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
             has_account: AtomicBool::new(false),
             looked_at: AtomicI64::new(i64::MIN),
         }))

@@ -29,6 +29,7 @@ mod page;
 mod routing;
 mod status;
 mod systemone;
+mod teams;
 mod tier;
 mod traces;
 mod turns;
@@ -62,16 +63,22 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(auth::look_at_link))
         .routes(routes!(auth::accept_invitation))
         .routes(routes!(auth::reset_password))
+        .routes(routes!(account::delete_account))
+        .routes(routes!(account::export_account))
         .routes(routes!(account::change_password))
         .routes(routes!(account::list_sessions, account::end_other_sessions))
         .routes(routes!(account::end_session))
         .routes(routes!(users::list_users))
-        .routes(routes!(users::update_user))
+        .routes(routes!(users::update_user, users::delete_user))
         .routes(routes!(users::end_user_sessions))
         .routes(routes!(users::create_reset_link))
         .routes(routes!(users::list_invitations, users::create_invitation))
         .routes(routes!(users::delete_invitation))
         .routes(routes!(users::list_audit_events))
+        .routes(routes!(teams::list_teams, teams::create_team))
+        .routes(routes!(teams::update_team, teams::delete_team))
+        .routes(routes!(teams::list_team_members))
+        .routes(routes!(teams::put_team_member, teams::delete_team_member))
         .routes(routes!(openai::create_chat_completion))
         .routes(routes!(openai::list_models))
         .routes(routes!(systemone::decide_questions))

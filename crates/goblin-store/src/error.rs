@@ -78,6 +78,9 @@ pub enum StoreError {
     /// Something there can be only one of is there.
     #[error("The {0} is taken.")]
     Taken(&'static str),
+    /// A team has as many members as it may have.
+    #[error("This team has its limit of {0} members. Take somebody out first, or make another team.")]
+    TeamFull(usize),
     /// Nobody would be left who may do everything.
     #[error("This is the last owner. Make another account an owner first.")]
     LastOwner,
@@ -177,9 +180,10 @@ impl From<StoreError> for ApiError {
                 "cursor",
                 "The cursor is not one of ours. Leave it away to begin with the first page.",
             ),
-            StoreError::TooManyBranches(_) | StoreError::Taken(_) | StoreError::LastOwner => {
-                Self::conflict(error.to_string())
-            }
+            StoreError::TooManyBranches(_)
+            | StoreError::Taken(_)
+            | StoreError::TeamFull(_)
+            | StoreError::LastOwner => Self::conflict(error.to_string()),
             StoreError::LinkOver => Self::forbidden(error.to_string()),
             StoreError::Busy => Self {
                 retry_after: Some(std::time::Duration::from_secs(1)),

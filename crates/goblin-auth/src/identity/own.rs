@@ -23,7 +23,7 @@ impl Identity {
         Ok(self.row(caller).await?.account)
     }
 
-    async fn row(&self, caller: &Principal) -> Result<AccountRow, ApiError> {
+    pub(super) async fn row(&self, caller: &Principal) -> Result<AccountRow, ApiError> {
         let found = self
             .store()
             .find_account(&caller.owner)

@@ -18,6 +18,7 @@ mod judge_records;
 mod migrations;
 mod model_files;
 mod opening;
+mod people;
 mod postgres;
 mod processes;
 mod rates_file;
