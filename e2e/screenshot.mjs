@@ -1,9 +1,11 @@
 // Writes the pictures of the README from a real run: node screenshot.mjs http://127.0.0.1:8001 ["A question"]
 // With --tiers instead of an address it starts a real Ollama, a model tier and a backend, and writes the pictures of those.
+// With --accounts it starts a server where people sign in, and writes the pictures of signing in and of administration.
 // With --trust after the address: answers that are held, put aside and taken back, and a trace, as scenes of the test.
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { startTiers } from "./lib/goblin.mjs";
+import { accountMenu, copiedLink, fillIn, pageOf, password } from "./lib/accounts.mjs";
+import { makeAccount, startAccounts, startTiers } from "./lib/goblin.mjs";
 import { startOllama } from "./lib/ollama.mjs";
 import {
   ask,
@@ -19,8 +21,10 @@ import { scene } from "./lib/scene.mjs";
 import { still } from "./lib/until.mjs";
 
 const tiers = process.argv[2] === "--tiers" ? await startAll() : null;
+const accounts = process.argv[2] === "--accounts" ? await startAccounts() : null;
 const url =
-  tiers?.goblin.url ?? (process.argv[2] ?? process.env.GOBLIN_URL ?? "").replace(/\/+$/, "");
+  tiers?.goblin.url ??
+  accounts?.url ?? (process.argv[2] ?? process.env.GOBLIN_URL ?? "").replace(/\/+$/, "");
 const trust = process.argv[3] === "--trust";
 const question = (!trust && process.argv[3]) || "Explain in three short points why the sky is blue.";
 if (!url) throw new Error("say where Goblin runs: node screenshot.mjs http://127.0.0.1:8001");
@@ -139,9 +143,60 @@ async function tierPictures() {
   await picture("tier-down", { colorScheme: "light", viewport: desktop }, lost);
 }
 
+/** Somebody makes the first account, invites others, and looks at where they are signed in. */
+async function accountPictures() {
+  const owner = "ada@example.org";
+  const made = await makeAccount(accounts, "/auth/setup", accounts.setupLink, owner, password);
+  await made.patch("/api/account", { name: "Ada" });
+  for (const [email, role] of [
+    ["grace@example.org", "admin"],
+    ["alan@example.org", "member"],
+  ]) {
+    const { url: link } = await made.post("/api/invitations", { email, role });
+    await makeAccount(accounts, "/auth/invitation", link, email, password);
+  }
+  await made.post("/api/invitations", { email: "edsger@example.org", role: "viewer" });
+  const screen = (path, ready) => ({ path, ready });
+  const dark = { colorScheme: "dark", viewport: desktop };
+  await picture("sign-in", { ...dark, ...screen("/", "form") }, async () => {});
+  const signedIn = (prepare) => async (page) => {
+    await fillIn(page, owner);
+    await prepare(page);
+  };
+  await picture(
+    "invitations",
+    { ...dark, ...screen("/admin/invitations", "form") },
+    signedIn(async (page) => {
+      const form = page.getByRole("form", { name: "Invite somebody" });
+      await form.getByLabel("E-mail address").fill("barbara@example.org");
+      await form.getByRole("button", { name: "Make an invitation" }).click();
+      await copiedLink(page);
+    }),
+  );
+  await picture(
+    "people",
+    { colorScheme: "light", viewport: phone, deviceScaleFactor: 2, ...screen("/admin/users", "form") },
+    signedIn((page) => page.getByText("alan@example.org").waitFor()),
+  );
+  const firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0";
+  const other = await pageOf(browser, accounts, owner, { userAgent: firefox });
+  await picture(
+    "sessions",
+    { colorScheme: "light", viewport: desktop, ...screen("/", "form") },
+    signedIn(async (page) => {
+      await page.locator("#question").waitFor();
+      await accountMenu(page, "Your account");
+      await page.getByRole("link", { name: "Sign-ins" }).click();
+      await page.getByText("Firefox on Windows").waitFor();
+    }),
+  );
+  await other.leave();
+}
+
 try {
-  await (tiers ? tierPictures() : trust ? trustPictures() : ordinaryPictures());
+  await (accounts ? accountPictures() : tiers ? tierPictures() : trust ? trustPictures() : ordinaryPictures());
 } finally {
   await browser.close();
   await tiers?.stop();
+  await accounts?.stop();
 }

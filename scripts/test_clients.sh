@@ -7,75 +7,12 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$ROOT"
 
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/goblin"
-program="${GOBLIN_BIN:-${CARGO_TARGET_DIR:-target}/debug/goblin}"
-
-# Installs PACKAGE at VERSION once and says where its python is.
-client() {
-  local tool="$cache/tools/$1-python-$2"
-  if [ ! -e "$tool/complete" ]; then
-    say "==> installing $1 $2" >&2
-    rm -rf "$tool"
-    python3 -m venv "$tool"
-    "$tool/bin/pip" install --quiet "$1==$2" >&2
-    touch "$tool/complete"
-  fi
-  printf '%s' "$tool/bin/python"
-}
+# shellcheck source=scripts/clients.sh
+source scripts/clients.sh
 
 openai="$(client openai 3.54.0)"
 ollama="$(client ollama 0.6.3)"
 anthropic="$(client anthropic 2.12.0)"
-
-scripts/fetch_model.py --cache-only
-if [ ! -x "$program" ]; then cargo build --locked --package goblin; fi
-
-home="$(mktemp -d)"
-servers=()
-stop() {
-  for server in "${servers[@]}"; do kill "$server" 2>/dev/null || true; done
-  for server in "${servers[@]}"; do wait "$server" 2>/dev/null || true; done
-  rm -rf "$home"
-}
-trap stop EXIT
-
-# Starts the program with these arguments on a free port, the starter model in its folder; its folder and log are named
-# NAME. Sets `address`.
-start() {
-  mkdir -p "$home/$1/models"
-  cp "$cache/models/SmolLM2-135M-Instruct-Q4_1.gguf" "$home/$1/models/"
-  launch "$@"
-}
-
-# The same without a model.
-launch() {
-  local name="$1"
-  shift
-  # There before it is looked into.
-  : >"$home/$name.out"
-  GOBLIN_ENGINE__THREADS=1 GOBLIN_UPSTREAM__DISCOVER=false "$program" "$@" --port 0 --data-dir "$home/$name" \
-    >"$home/$name.out" 2>"$home/$name.log" &
-  servers+=("$!")
-  for _ in $(seq 600); do
-    # The address is printed when the door is open.
-    address="$(sed -n 's/^goblin [a-z ]*: \(http:[^ ]*\).*/\1/p' "$home/$name.out")"
-    if [ -n "$address" ]; then return 0; fi
-    if ! kill -0 "${servers[-1]}" 2>/dev/null; then break; fi
-    sleep 0.1
-  done
-  cat "$home/$name.log" >&2
-  exit 1
-}
-
-# Waits until CURL's arguments get an answer that says a model is loaded.
-until_loaded() {
-  for _ in $(seq 600); do
-    if curl --silent "$@" | grep -q '"state":"loaded"'; then return 0; fi
-    sleep 0.2
-  done
-  say "no model was loaded in time" >&2
-  exit 1
-}
 
 start backend up
 until_loaded "$address/api/status"

@@ -28,7 +28,7 @@ export default defineConfig({
   plugins: [react(), tailwindcss(), configJson()],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   worker: { format: "es" },
-  server: { proxy: { "/api": backend, "/v1": backend } },
+  server: { proxy: { "/api": backend, "/auth": backend, "/v1": backend } },
   build: {
     manifest: true,
     sourcemap: false,

@@ -11,6 +11,7 @@ import {
   linkSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   symlinkSync,
 } from "node:fs";
@@ -18,6 +19,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { until } from "./until.mjs";
 
 export const given = process.env.GOBLIN_URL?.replace(/\/+$/, "");
 const START_MS = Number(process.env.GOBLIN_START_MS ?? 120_000);
@@ -63,7 +65,7 @@ function placeModel(models) {
 
 /**
  * One process of goblin with a home of its own. `kill` is kill -9; `start` brings it back on the same
- * port and data. `isReady(url)` says whether it can be used.
+ * port and data. `extra` is environment, or makes it from the address. `isReady(url)` says whether it can be used.
  */
 async function newProcess(command, extra, isReady) {
   const home = mkdtempSync(join(tmpdir(), "goblin-e2e-"));
@@ -82,7 +84,7 @@ async function newProcess(command, extra, isReady) {
     // The browser needs the other core, and llama.cpp on cores it must share is many times slower.
     GOBLIN_ENGINE__THREADS: process.env.GOBLIN_ENGINE__THREADS ?? "1",
     GOBLIN_UPSTREAM__DISCOVER: "false",
-    ...extra,
+    ...(typeof extra === "function" ? extra(url) : extra),
   };
   let child = null;
   let output = "";
@@ -213,6 +215,37 @@ export async function startBackend(models, environment = {}) {
   return { ...goblin, api: apiOf(goblin.url), owned: true };
 }
 
+/**
+ * `goblin serve` where people sign in, with the starter model. Nobody has an account yet; `setupLink` is read from
+ * where its output says the link is.
+ */
+export async function startAccounts(environment = {}) {
+  const goblin = await newProcess(
+    ["serve"],
+    // To be found at an address of its own is what ends local mode.
+    (url) => ({ FRONTEND_URL: url, ...environment }),
+    async (url) => (await fetch(`${url}/auth/state`)).ok,
+  );
+  placeModel(join(goblin.home, "data", "goblin", "models"));
+  try {
+    await goblin.start();
+  } catch (error) {
+    await goblin.stop();
+    throw error;
+  }
+  const place = await until("the output names the file with the set-up link", () =>
+    /(\/[^\s"=]*first-link)/.exec(goblin.output())?.at(1),
+  );
+  return { ...goblin, owned: true, setupLink: readFileSync(place, "utf8").trim() };
+}
+
+/** Makes an account as a program does: by the set-up link or an invitation. Gives back calls made as that account. */
+export async function makeAccount(goblin, path, link, email, password) {
+  const body = { token: new URL(link).hash.slice(1), email, password };
+  const made = await apiOf(goblin.url).post(path, body);
+  return apiOf(goblin.url, { authorization: `Bearer ${made.access_token}` });
+}
+
 /** What a command of goblin prints. */
 export function goblinPrints(args) {
   const env = { ...process.env, NO_COLOR: "1" };
@@ -222,11 +255,11 @@ export function goblinPrints(args) {
 }
 
 /** The server as seen without the page: what is true, to compare with what is shown. */
-function apiOf(url) {
+function apiOf(url, who = {}) {
   const call = async (method, path, body) => {
     const response = await fetch(url + path, {
       method,
-      headers: body ? { "content-type": "application/json" } : {},
+      headers: { ...who, ...(body ? { "content-type": "application/json" } : {}) },
       body: body ? JSON.stringify(body) : undefined,
     });
     if (!response.ok)
@@ -237,5 +270,6 @@ function apiOf(url) {
     get: (path) => call("GET", path),
     post: (path, body) => call("POST", path, body),
     patch: (path, body) => call("PATCH", path, body),
+    delete: (path) => call("DELETE", path),
   };
 }

@@ -20,7 +20,9 @@ export function openBrowser() {
 export const desktop = { width: 1280, height: 800 };
 export const phone = { width: 390, height: 844 };
 
-export async function openPage(browser, goblin, options = {}) {
+/** A page at `path`, shown when there is what `ready` selects; both are of the new chat's page unless given. */
+export async function openPage(browser, goblin, given = {}) {
+  const { path = "/", ready = "#question", ...options } = given;
   const context = await browser.newContext({
     viewport: desktop,
     colorScheme: "dark",
@@ -47,8 +49,8 @@ export async function openPage(browser, goblin, options = {}) {
     const own = url.origin === goblin.url || ["data:", "blob:"].includes(url.protocol);
     if (!own) faults.push(`request: ${request.url()}`);
   });
-  await page.goto(goblin.url);
-  await page.locator("#question").waitFor();
+  await page.goto(new URL(path, goblin.url).href);
+  await page.locator(ready).waitFor();
   return Object.assign(page, {
     faults: () => [...faults],
     assertClean: () => assert.deepEqual(faults, []),

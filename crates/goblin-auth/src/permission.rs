@@ -39,6 +39,7 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/auth/me", Viewer),
     ("DELETE", "/api/account", Viewer),
     ("GET", "/api/account/export", Viewer),
+    ("PATCH", "/api/account", Viewer),
     ("POST", "/api/account/password", Viewer),
     ("GET", "/api/account/sessions", Viewer),
     ("DELETE", "/api/account/sessions", Viewer),
@@ -96,6 +97,7 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("POST", "/api/invitations", Admin),
     ("DELETE", "/api/invitations/{id}", Admin),
     ("GET", "/api/audit", Admin),
+    ("GET", "/api/audit/check", Admin),
     ("GET", "/metrics", Admin),
 ];
 

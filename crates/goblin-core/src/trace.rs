@@ -340,7 +340,7 @@ pub struct Trace {
     pub safety: Option<Safety>,
     /// What was not as configured, and what was done instead: sentences for people.
     pub notes: Vec<String>,
-    /// What it cost in US dollars; absent when a model without a price was asked.
+    /// What it cost in US dollars, its judges included; absent when a model without a price was asked.
     pub cost_usd: Option<f64>,
     /// What the most expensive model of the ladder would have cost; absent when one of them has no price.
     pub would_have_cost_usd: Option<f64>,

@@ -176,32 +176,28 @@ impl Dispatch {
         let own = goblin.deadline_ms.map(Duration::from_millis);
         let deadline = [ask.deadline, own].into_iter().flatten().min();
         let keep = self.keeper(&ask.who.owner, &ask.request_id);
-        let (id, named) = (&ask.request_id, &ask.incoming.model);
-        let trace = match route {
-            None => Unchecked::begun(self, &ask.who.owner, id, named),
-            Some(_) => None,
-        };
-        let meter = Meter::new(self, true, ask.who, ask.door, id).traced(trace);
-        if let Some(route) = route {
-            return Ok(cascade(Cascading {
+        let meter = Meter::new(self, true, ask.who, ask.door, &ask.request_id);
+        let model = ask.incoming.model;
+        let Some(route) = route else {
+            return Ok(climb(Climb {
+                meter: meter.traced(Unchecked::begun(self, &model, keep)),
                 dispatch: Arc::clone(self),
                 view,
                 ladder,
-                route,
-                request,
-                settings: settings.within(deadline),
-                model: ask.incoming.model,
-                meter,
-                keep: Some(keep),
+                job: Job::Chat(Box::new(request)),
+                deadline,
             }));
-        }
-        Ok(climb(Climb {
+        };
+        Ok(cascade(Cascading {
             dispatch: Arc::clone(self),
             view,
             ladder,
-            job: Job::Chat(Box::new(request)),
+            route,
+            request,
+            settings: settings.within(deadline),
+            model,
             meter,
-            deadline,
+            keep: Some(keep),
         }))
     }
 

@@ -255,6 +255,7 @@ impl Driver {
         tokio::select! {
             biased;
             Some(heard) = self.jury.next() => {
+                self.recorder.judges_cost(heard.cost_usd);
                 if let Some((to, bytes)) = heard.sent {
                     self.recorder.sent(&to, bytes);
                 }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use goblin_core::decide::DecideResponse;
 use goblin_core::error::{ApiError, ErrorCode};
 use goblin_core::judge::Judge;
 use goblin_core::judge::questions::{Asked, QuestionSet, ask, smaller_room};
@@ -51,6 +52,8 @@ pub struct Judged {
     pub verdicts: Vec<Verdict>,
     /// Bytes of text the judge was sent.
     pub sent_bytes: u64,
+    /// What the requests that were answered cost in US dollars: 0 on the operator's machines, `None` without a price.
+    pub cost_usd: Option<f64>,
     /// Did the judge's context hold only a part of the text?
     pub partial: bool,
 }
@@ -66,7 +69,10 @@ impl Dispatch {
     /// Asks a judge. Never fails: a verdict that is not there says why. Dropping the future cancels the question.
     pub async fn judge(self: &Arc<Self>, judging: Judging) -> Judged {
         let started = Instant::now();
-        let mut judged = Judged::default();
+        let mut judged = Judged {
+            cost_usd: Some(0.0),
+            ..Judged::default()
+        };
         let mut room = None;
         for attempt in 0..=SHORTER_AT_MOST {
             let asked = judging.asked(room);
@@ -109,6 +115,8 @@ impl Dispatch {
                 .await;
             match decided {
                 Ok(decided) => {
+                    let cost = self.cost_of(&judging.judge, &decided.response);
+                    judged.cost_usd = judged.cost_usd.zip(cost).map(|(sum, cost)| sum + cost);
                     judged
                         .verdicts
                         .extend(part.verdicts(&judging.judge, &decided.response, since(begun)))
@@ -121,6 +129,16 @@ impl Dispatch {
             }
         }
         Ok(())
+    }
+}
+
+impl Dispatch {
+    /// Of one request: all it read, and a token for each answer.
+    fn cost_of(&self, judge: &Judge, answered: &DecideResponse) -> Option<f64> {
+        let read = answered.cost;
+        let read = read.shared_evaluated + read.shared_cached + read.question_tokens;
+        let written = u32::try_from(answered.decisions.len()).unwrap_or(u32::MAX);
+        self.options.policy.cost(&judge.model, judge.local, read, written)
     }
 }
 

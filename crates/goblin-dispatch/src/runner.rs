@@ -30,6 +30,7 @@ use crate::job::Job;
 use crate::meter::Meter;
 use crate::table::View;
 use crate::traces::Slot;
+use crate::traces::unchecked::Unchecked;
 
 /// The first pause before a failed save is tried again; it doubles, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -91,11 +92,11 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
     let traced = Slot::default();
     let stream = match route {
         None => climb(Climb {
+            meter: meter.traced(Unchecked::begun(&dispatch, &model, traced.filler())),
             dispatch: Arc::clone(&dispatch),
             view,
             ladder,
             job: Job::Chat(Box::new(request)),
-            meter,
             deadline,
         }),
         Some(route) => cascade(Cascading {

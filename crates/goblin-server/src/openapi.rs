@@ -424,9 +424,10 @@ pub(crate) fn add_sign_ins(document: &mut OpenApi) {
 }
 
 /// What our own answers always hold, null or not: clients need not ask whether a field is there.
-const ALWAYS_WHOLE: [&str; 25] = [
+const ALWAYS_WHOLE: [&str; 26] = [
     "Account",
     "AccountPage",
+    "AuditCheck",
     "AuditEvent",
     "AuditPage",
     "Chat",

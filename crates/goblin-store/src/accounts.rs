@@ -348,6 +348,30 @@ impl Store {
         })
     }
 
+    /// Changes what somebody is called; `None`: nothing but their address.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn update_account_name(
+        &self,
+        owner: &Owner,
+        name: Option<&str>,
+        audit: &NewAudit,
+    ) -> Result<Account, StoreError> {
+        let mut tx = self.begin_write().await?;
+        query("UPDATE users SET name = $3 WHERE tenant_id = $1 AND id = $2 AND email IS NOT NULL")
+            .bind(&owner.tenant)
+            .bind(&owner.user)
+            .bind(name.map(storable).as_deref())
+            .execute(&mut tx)
+            .await?;
+        let row = fetch_account(&mut tx, owner).await?;
+        let row = row.ok_or(StoreError::NotFound("user"))?;
+        self.append_audit(&mut tx, audit).await?;
+        tx.commit().await?;
+        Ok(row.account)
+    }
+
     /// Sets another password; every session but the one that stays ends, and so do open links to set another one.
     ///
     /// # Errors

@@ -3,6 +3,7 @@ import { ProblemError, problemOf, UnreachableError } from "@/lib/problems";
 import { reportDown, reportUp } from "./connection";
 import { apiAddress, apiOrigin } from "./origin";
 import type { paths } from "./schema";
+import { reportRefused } from "./signIn";
 import type {
   Chat,
   ChatPage,
@@ -17,7 +18,10 @@ import type {
   TurnPage,
 } from "./types";
 
-/** Every request of the page: reports whether the server answers, and turns errors into problems. */
+/**
+ * Every request of the page: reports whether the server answers and whether the sign-in still holds, and turns errors
+ * into problems.
+ */
 export async function request(input: string | Request, init?: RequestInit): Promise<Response> {
   let response: Response;
   try {
@@ -33,18 +37,20 @@ export async function request(input: string | Request, init?: RequestInit): Prom
   reportUp();
   if (response.ok) return response;
   const body = await response.json().catch(() => null);
+  reportRefused(response.status, typeof input === "string" ? input : input.url);
   throw new ProblemError(problemOf(response.status, body, response.headers.get("retry-after")));
 }
 
 let client: Client<paths> | undefined;
 
-function api(): Client<paths> {
+export function api(): Client<paths> {
   // Made at the first call, since the origin is known only at run time.
   client ??= createClient<paths>({ baseUrl: apiOrigin(), fetch: (input) => request(input) });
   return client;
 }
 
-async function data<T>(call: Promise<{ data?: T }>): Promise<T> {
+/** What a call of `api()` brought. */
+export async function data<T>(call: Promise<{ data?: T }>): Promise<T> {
   return (await call).data as T;
 }
 

@@ -1,6 +1,23 @@
 // Generated from openapi.json by `npm run api`. Do not edit.
 
 export interface paths {
+    "/api/account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes what the caller is called. */
+        patch: operations["update_account"];
+        trace?: never;
+    };
     "/api/account/password": {
         parameters: {
             query?: never;
@@ -62,6 +79,23 @@ export interface paths {
         };
         /** Lists what was done to accounts and sign-ins, newest first, a page at a time. */
         get: operations["list_audit_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads the whole log of what was done, and says whether anything was changed or taken out of it afterwards. */
+        get: operations["check_audit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -925,6 +959,14 @@ export interface components {
              */
             checks: unknown;
         };
+        /** @description Whether the log of what was done to accounts is as it was written. */
+        AuditCheck: {
+            /**
+             * Format: int64
+             * @description `position` of the first entry that was changed, or after which one is missing; null when all is well.
+             */
+            broken_at: number | null;
+        };
         /** @description Something that was done to accounts. */
         AuditEvent: {
             /** @description Names it. */
@@ -1458,6 +1500,11 @@ export interface components {
              */
             decode_tokens_per_second: number | null;
         };
+        /** @description What somebody is called from now on. */
+        NameChange: {
+            /** @description 1–200 characters; null: nothing but the address. */
+            name: string | null;
+        };
         /** @description An error under `/v1`. */
         OpenAiError: {
             /** @description What went wrong. */
@@ -1975,7 +2022,7 @@ export interface components {
             notes: string[];
             /**
              * Format: double
-             * @description What it cost in US dollars; absent when a model without a price was asked.
+             * @description What it cost in US dollars, its judges included; absent when a model without a price was asked.
              */
             cost_usd?: number | null;
             /**
@@ -2286,6 +2333,39 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    update_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NameChange"];
+            };
+        };
+        responses: {
+            /** @description The account as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     change_password: {
         parameters: {
             query?: never;
@@ -2431,6 +2511,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_audit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether all is as it was written. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheck"];
                 };
             };
             /** @description Refused. */

@@ -7,10 +7,9 @@ import { HealthStrip } from "@/features/machine/HealthStrip";
 import { useKeyboard } from "@/features/shortcuts/useKeyboard";
 import { useShortcut } from "@/lib/shortcuts";
 import { useMediaQuery } from "@/lib/useMediaQuery";
-import { Announcer } from "@/ui/Announcer";
 import { IconButton } from "@/ui/Button";
 import { Drawer } from "@/ui/Dialog";
-import { Toasts } from "@/ui/Toasts";
+import { Gate } from "./Gate";
 import { Sidebar } from "./Sidebar";
 
 const HelpDialog = lazy(() => import("@/features/shortcuts/HelpDialog"));
@@ -30,6 +29,14 @@ export function SidebarButton() {
 }
 
 export function Shell() {
+  return (
+    <Gate>
+      <Rooms />
+    </Gate>
+  );
+}
+
+function Rooms() {
   const navigate = useNavigate();
   const wide = useMediaQuery("(min-width: 48rem)");
   const [pinned, setPinned] = useState(true);
@@ -94,8 +101,6 @@ export function Shell() {
           <ServersDialog onClose={() => setServers(false)} />
         </Suspense>
       )}
-      <Toasts />
-      <Announcer />
     </div>
   );
 }

@@ -1,10 +1,14 @@
 import { Link } from "@tanstack/react-router";
 import { Keyboard, Monitor, Moon, PanelLeftClose, SquarePen, Sun } from "lucide-react";
+import { lazy, Suspense } from "react";
+import { useOwnAccount } from "@/api/signIn";
 import { ChatList } from "@/features/chats/ChatList";
 import { HealthLine } from "@/features/machine/HealthLine";
 import { IconButton } from "@/ui/Button";
 import { GoblinMark } from "@/ui/GoblinMark";
 import { setTheme, type Theme, useTheme } from "@/ui/theme";
+
+const AccountLine = lazy(() => import("@/features/account/AccountLine"));
 
 interface SidebarProps {
   onHide: () => void;
@@ -15,6 +19,7 @@ interface SidebarProps {
 }
 
 export function Sidebar({ onHide, onHelp, onServers, onChosen }: SidebarProps) {
+  const hasAccount = useOwnAccount() !== null;
   return (
     <div className="sidebar">
       <div className="flex items-center gap-2 py-3 pr-3 pl-5">
@@ -36,6 +41,11 @@ export function Sidebar({ onHide, onHelp, onServers, onChosen }: SidebarProps) {
       <ChatList onChosen={onChosen} />
       <footer className="space-y-2 border-t border-line px-4 py-3">
         <HealthLine onOpen={onServers} />
+        {hasAccount && (
+          <Suspense fallback={<div className="account-line" />}>
+            <AccountLine onChosen={onChosen} />
+          </Suspense>
+        )}
         <div className="flex items-center justify-between">
           <ThemeSwitch />
           <IconButton label="Keyboard shortcuts" onClick={onHelp}>

@@ -3,6 +3,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { loadOrigin } from "@/api/origin";
+import { loadSignIn } from "@/api/signIn";
 import { ProblemError } from "@/lib/problems";
 import { preloadChatPage, router } from "./router";
 import "./styles.css";
@@ -21,6 +22,8 @@ const client = new QueryClient({
 
 async function start() {
   await loadOrigin();
+  // Before anything is shown: a chat that flashes up and goes would be worse than a moment of nothing.
+  await loadSignIn();
   const element = document.getElementById("root");
   if (!element) throw new Error("index.html has no #root");
   createRoot(element).render(

@@ -7,14 +7,18 @@ import {
 } from "@tanstack/react-router";
 import { NewChatPage } from "@/features/chat/NewChatPage";
 import { MachineNotice } from "@/features/machine/MachineNotice";
+import { Frame } from "./Frame";
 import { Shell, SidebarButton } from "./Shell";
 
 // No path here may begin with /api, /auth or /v1: those belong to the server.
 
-const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
+const root = createRootRoute({ component: Frame });
+
+/** What has the sidebar beside it, and where there are accounts is for people who are signed in. */
+const shell = createRoute({ getParentRoute: () => root, id: "shell", component: Shell });
 
 const newChat = createRoute({
-  getParentRoute: () => root,
+  getParentRoute: () => shell,
   path: "/",
   component: () => <NewChatPage menu={<SidebarButton />} notice={<MachineNotice />} />,
 });
@@ -22,15 +26,81 @@ const newChat = createRoute({
 const ChatPage = lazyRouteComponent(() => import("@/features/chat/ChatPage"));
 
 const chat = createRoute({
-  getParentRoute: () => root,
+  getParentRoute: () => shell,
   path: "/c/$chatId",
   component: function ChatRoute() {
     return <ChatPage chatId={chat.useParams().chatId} menu={<SidebarButton />} />;
   },
 });
 
+const AccountPage = lazyRouteComponent(() => import("@/features/account/AccountPage"));
+
+const account = createRoute({
+  getParentRoute: () => shell,
+  path: "/account",
+  component: () => <AccountPage section={undefined} menu={<SidebarButton />} />,
+});
+
+const accountSection = createRoute({
+  getParentRoute: () => shell,
+  path: "/account/$section",
+  component: function AccountRoute() {
+    return <AccountPage section={accountSection.useParams().section} menu={<SidebarButton />} />;
+  },
+});
+
+const AdminPage = lazyRouteComponent(() => import("@/features/admin/AdminPage"));
+
+const admin = createRoute({
+  getParentRoute: () => shell,
+  path: "/admin",
+  component: () => <AdminPage section={undefined} menu={<SidebarButton />} />,
+});
+
+const adminSection = createRoute({
+  getParentRoute: () => shell,
+  path: "/admin/$section",
+  component: function AdminRoute() {
+    return <AdminPage section={adminSection.useParams().section} menu={<SidebarButton />} />;
+  },
+});
+
+// Where links lead that the server gives out: `/setup#TOKEN` and so on.
+
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: "/setup",
+  component: lazyRouteComponent(() => import("@/features/signing-in/SetupPage")),
+});
+
+const invitation = createRoute({
+  getParentRoute: () => root,
+  path: "/invitation",
+  component: lazyRouteComponent(() => import("@/features/signing-in/InvitationPage")),
+});
+
+const reset = createRoute({
+  getParentRoute: () => root,
+  path: "/reset",
+  component: lazyRouteComponent(() => import("@/features/signing-in/ResetPage")),
+});
+
+const register = createRoute({
+  getParentRoute: () => root,
+  path: "/register",
+  component: lazyRouteComponent(() => import("@/features/signing-in/RegisterPage")),
+});
+
+const anythingElse = createRoute({ getParentRoute: () => shell, path: "$", component: NotFound });
+
 export const router = createRouter({
-  routeTree: root.addChildren([newChat, chat]),
+  routeTree: root.addChildren([
+    shell.addChildren([newChat, chat, account, accountSection, admin, adminSection, anythingElse]),
+    setup,
+    invitation,
+    reset,
+    register,
+  ]),
   // The chat's code is asked for while a hand moves towards a link to it.
   defaultPreload: "intent",
 });

@@ -70,6 +70,24 @@ describe("remedyOf", () => {
 });
 
 describe("problemOf", () => {
+  it("reads the errors of paths old clients know", () => {
+    const given = {
+      detail: "`email` must be an address.",
+      error: {
+        message: "x",
+        type: "invalid_request_error",
+        param: "email",
+        code: "invalid_request",
+      },
+    };
+    const found = problemOf(422, given, null);
+    expect([found.detail, found.param, found.code]).toEqual([
+      "`email` must be an address.",
+      "email",
+      "invalid_request",
+    ]);
+    expect("error" in found).toBe(false);
+  });
   it("takes a problem as it is", () => {
     const given = problem("model_not_found", { param: "model" });
     expect(problemOf(404, given, null)).toEqual({ ...given, status: 404 });

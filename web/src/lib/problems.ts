@@ -27,7 +27,7 @@ export class ProblemError extends Error {
 
 /** Reads the problem of an error response; proxies answer with pages of their own, which count too. */
 export function problemOf(status: number, body: unknown, retryAfter: string | null): Problem {
-  const given = (typeof body === "object" && body !== null ? body : {}) as Partial<Problem>;
+  const given = problemIn(body);
   const seconds = given.retry_after_seconds ?? retryAfterSeconds(retryAfter);
   return {
     type: "about:blank",
@@ -39,6 +39,14 @@ export function problemOf(status: number, body: unknown, retryAfter: string | nu
     request_id: given.request_id ?? "",
     ...(seconds === null ? {} : { retry_after_seconds: seconds }),
   };
+}
+
+/** Ours, or that of a path old clients know: `{"detail", "error": {"param", "code", …}}`. */
+function problemIn(body: unknown): Partial<Problem> {
+  if (typeof body !== "object" || body === null) return {};
+  const { error, ...given } = body as Partial<Problem> & { error?: Partial<Problem> };
+  if (typeof error !== "object" || error === null) return given;
+  return { ...given, code: error.code ?? given.code, param: error.param ?? given.param ?? null };
 }
 
 function retryAfterSeconds(header: string | null): number | null {
@@ -106,7 +114,7 @@ export function remedyOfProblem(problem: Problem): Remedy {
     case "answer_rejected":
       return { title: "The answer was held back", detail, action: "retry" };
     case "unauthorized":
-      return { title: "You are not signed in", detail, action: "reload" };
+      return { title: "You are not signed in", detail, action: "none" };
     case "forbidden":
       return { title: "This is not allowed", detail, action: "none" };
     case "not_found":

@@ -23,6 +23,18 @@ export function writeDraft(key: string, text: string): void {
   }
 }
 
+/** Whoever wrote them is gone. */
+export function forgetDrafts(): void {
+  try {
+    const keys = Array.from({ length: sessionStorage.length }, (_, at) => sessionStorage.key(at));
+    for (const key of keys) {
+      if (key?.startsWith(prefix)) sessionStorage.removeItem(key);
+    }
+  } catch {
+    // Then nothing was kept either.
+  }
+}
+
 export function useDraft(key: string): [string, (text: string) => void] {
   const [draft, setDraft] = useState({ key, text: readDraft(key) });
   const current = draft.key === key ? draft.text : readDraft(key);

@@ -257,6 +257,15 @@ impl Identity {
             .await?)
     }
 
+    /// The number of the first entry of that log which is not as it was written, or after which one is missing; `None`
+    /// when all is well. Reads every entry.
+    ///
+    /// # Errors
+    /// 503 while the database does not answer.
+    pub async fn check_audit(&self, caller: &Principal) -> Result<Option<i64>, ApiError> {
+        Ok(self.store().find_broken_audit(&caller.owner.tenant).await?)
+    }
+
     /// Somebody else of the caller's tenant, whom the caller may change.
     pub(super) async fn target(&self, caller: &Principal, user: &str) -> Result<AccountRow, ApiError> {
         let role = signed_in(caller)?.role;

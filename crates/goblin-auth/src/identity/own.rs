@@ -32,6 +32,25 @@ impl Identity {
         found.ok_or_else(super::over)
     }
 
+    /// Changes what the caller is called; `None`: nothing but their address.
+    ///
+    /// # Errors
+    /// 401 when the account is gone, 409 in local mode.
+    pub async fn change_name(
+        &self,
+        caller: &Principal,
+        visit: &Visit,
+        name: Option<&str>,
+    ) -> Result<Account, ApiError> {
+        signed_in(caller)?;
+        let audit = deed(&caller.owner, "account.named", Some(&caller.owner.user), visit);
+        let changed = self
+            .store()
+            .update_account_name(&caller.owner, name, &audit)
+            .await;
+        changed.map_err(ApiError::from)
+    }
+
     /// Sets another password. Every other sign-in ends, and a browser's own gets another cookie, which is returned as
     /// the value of `Set-Cookie`.
     ///

@@ -36,6 +36,8 @@ pub(super) struct Verdicts {
     pub(super) answers: Vec<(Asked, Heard, Vec<Verdict>)>,
     /// Bytes that left the operator's machines, and to whom.
     pub(super) sent: Option<(String, u64)>,
+    /// What asking cost in US dollars; `None` without a price.
+    pub(super) cost_usd: Option<f64>,
 }
 
 /// A text judges read, as far as it has been written down for them.
@@ -219,6 +221,7 @@ impl Jury {
                 let unknown = Verdicts {
                     answers: vec![((id, ask), Heard::Failed, Vec::new())],
                     sent: None,
+                    cost_usd: Some(0.0),
                 };
                 self.send(vec![id], Box::pin(std::future::ready(unknown)));
                 continue;
@@ -353,6 +356,7 @@ fn read(asks: Vec<Asked>, judged: Judged, sent_to: Option<String>) -> Verdicts {
     });
     Verdicts {
         answers: answers.collect(),
+        cost_usd: judged.cost_usd,
         sent: sent_to.map(|model| {
             let provider = model.split('/').next().unwrap_or_default().to_owned();
             (provider, judged.sent_bytes)

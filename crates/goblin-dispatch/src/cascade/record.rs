@@ -19,6 +19,8 @@ pub(super) struct Recorder {
     trace: Trace,
     /// Where the step of each rung stands in the trace.
     steps: BTreeMap<usize, usize>,
+    /// What the judges cost so far in US dollars; `None` once one without a price was asked.
+    judges_usd: Option<f64>,
     keep: Option<KeepTrace>,
 }
 
@@ -48,6 +50,7 @@ impl Recorder {
         Self {
             trace,
             steps: BTreeMap::new(),
+            judges_usd: Some(0.0),
             keep,
         }
     }
@@ -56,6 +59,11 @@ impl Recorder {
         if !self.trace.notes.contains(&note) {
             self.trace.notes.push(note);
         }
+    }
+
+    /// Judges were asked at this cost.
+    pub(super) fn judges_cost(&mut self, usd: Option<f64>) {
+        self.judges_usd = self.judges_usd.zip(usd).map(|(sum, usd)| sum + usd);
     }
 
     fn step(&mut self, rung: usize) -> Option<&mut Step> {
@@ -168,8 +176,11 @@ impl Recorder {
             }
             End::Failed { .. } | End::Left => None,
         };
-        // A step that never got a price makes the sum unknown.
-        trace.cost_usd = trace.steps.iter().map(|step| step.cost_usd).sum();
+        // A step that never got a price, or such a judge, makes the sum unknown.
+        let answers: Option<f64> = trace.steps.iter().map(|step| step.cost_usd).sum();
+        trace.cost_usd = answers
+            .zip(self.judges_usd)
+            .map(|(answers, judges)| answers + judges);
         let usage = delivered.and_then(|rung| used.get(&rung).copied());
         let usage = usage.unwrap_or_else(|| answered(trace, &self.steps, delivered));
         trace.would_have_cost_usd = would_have_cost(machine.rungs(), usage);

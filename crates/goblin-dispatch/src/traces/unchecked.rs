@@ -3,19 +3,17 @@
 use std::sync::Arc;
 
 use goblin_core::event::Usage;
-use goblin_core::owner::Owner;
 use goblin_core::route::Offer;
 use goblin_core::trace::{RouteRecord, Sent, Step, StepOutcome, Trace, VerifyMode};
-use goblin_store::traces::NewTrace;
 
 use crate::Dispatch;
+use crate::cascade::KeepTrace;
 
 /// Written while an answer is made.
 pub(crate) struct Unchecked {
     dispatch: Arc<Dispatch>,
-    owner: Owner,
-    request_id: String,
     trace: Trace,
+    keep: KeepTrace,
 }
 
 /// How an answer ended. Times are milliseconds after the question.
@@ -28,13 +26,8 @@ pub(crate) struct Ended {
 }
 
 impl Unchecked {
-    /// Of an answer to a request that named `model`. The model tier keeps no traces.
-    pub(crate) fn begun(
-        dispatch: &Arc<Dispatch>,
-        owner: &Owner,
-        request_id: &str,
-        model: &str,
-    ) -> Option<Self> {
+    /// Of an answer to a request that named `model`. At its end it is given to `keep`. The model tier keeps no traces.
+    pub(crate) fn begun(dispatch: &Arc<Dispatch>, model: &str, keep: KeepTrace) -> Option<Self> {
         dispatch.store.as_ref()?;
         let trace = Trace {
             trace_id: dispatch.options.ids.next_id(),
@@ -50,9 +43,8 @@ impl Unchecked {
         };
         Some(Self {
             dispatch: Arc::clone(dispatch),
-            owner: owner.clone(),
-            request_id: request_id.to_owned(),
             trace,
+            keep,
         })
     }
 
@@ -119,11 +111,6 @@ impl Unchecked {
         }
         self.trace.cost_usd = self.trace.steps.iter().map(|step| step.cost_usd).sum();
         self.trace.would_have_cost_usd = self.trace.cost_usd;
-        let new = NewTrace {
-            request_id: self.request_id,
-            turn: None,
-            trace: self.trace,
-        };
-        self.dispatch.keep_trace(&self.owner, new);
+        (self.keep)(self.trace);
     }
 }

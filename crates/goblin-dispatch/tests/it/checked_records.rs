@@ -76,6 +76,33 @@ async fn what_an_answer_would_have_cost_is_only_told_when_every_price_is_known()
 }
 
 #[tokio::test]
+async fn judges_elsewhere_are_part_of_the_cost_and_make_it_unknown_where_they_have_no_price() {
+    let all = vec![("judges/watch", 10.0, 30.0), ("judges/sage", 10.0, 30.0)];
+    for prices in [all.clone(), all[..1].to_vec()] {
+        let known = prices.len() == all.len();
+        let setup = Setup {
+            judges_away: true,
+            prices,
+            ..Setup::default()
+        };
+        let trace = sure(setup, "{}").await;
+        let verdicts = trace.prompt_verdicts.len() + trace.steps[0].verdicts.len();
+        // The judges of the bench read nothing and write one token for each question.
+        let expected = known.then_some(verdicts as f64 * 30.0 / 1e6);
+        let same = trace
+            .cost_usd
+            .zip(expected)
+            .map(|(told, expected)| (told - expected).abs() < 1e-12);
+        assert_eq!(same, expected.map(|_| true), "{:?}", trace.cost_usd);
+        assert_eq!(
+            trace.steps[0].cost_usd,
+            Some(0.0),
+            "that of the answer stays its own"
+        );
+    }
+}
+
+#[tokio::test]
 async fn under_a_limit_of_cost_a_model_without_a_price_is_skipped() {
     let mut bench = Bench::new(Setup {
         models: vec!["phi3:3.8b"],

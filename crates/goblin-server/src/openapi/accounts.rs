@@ -166,6 +166,14 @@ pub struct DoneAnswer {
     pub detail: String,
 }
 
+/// What somebody is called from now on.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NameChange {
+    /// 1–200 characters; null: nothing but the address.
+    #[schema(required)]
+    pub name: Option<String>,
+}
+
 /// Another password.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PasswordChange {
@@ -295,4 +303,11 @@ pub struct MembersAnswer {
 pub struct MemberBody {
     /// What they may do within the team; absent: `member`.
     pub role: Option<Role>,
+}
+
+/// Whether the log of what was done to accounts is as it was written.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AuditCheck {
+    /// `position` of the first entry that was changed, or after which one is missing; null when all is well.
+    pub broken_at: Option<i64>,
 }

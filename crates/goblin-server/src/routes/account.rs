@@ -1,4 +1,4 @@
-//! One's own account: its password and its sign-ins, taking everything along, and going.
+//! One's own account: its name, its password and its sign-ins, taking everything along, and going.
 
 use axum::Json;
 use axum::body::Body;
@@ -10,6 +10,7 @@ use goblin_auth::cookie;
 use goblin_auth::password::Password;
 use goblin_core::conversation::Problem;
 use goblin_core::error::ApiError;
+use goblin_core::limits::MAX_TITLE_CHARS;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use secrecy::ExposeSecret;
@@ -18,13 +19,41 @@ use crate::app::AppState;
 use crate::caller::Caller;
 use crate::extract::{PathId, QueryFields, RawBody};
 use crate::fields::Fields;
-use crate::openapi::accounts::{AccountEnd, EndedAnswer, PasswordChange, SessionPage, SessionShown};
+use crate::openapi::accounts::{
+    AccountEnd, EndedAnswer, NameChange, PasswordChange, SessionPage, SessionShown, User,
+};
 use crate::refusal::Refusal;
 
 /// Tells a browser what to forget.
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// Most bytes of a field; what it holds has narrower bounds of its own.
 const MAX_FIELD_BYTES: usize = 16 * 1024;
+
+/// Changes what the caller is called.
+#[utoipa::path(
+    patch, path = "/api/account", tag = "Account", security(("local" = [])),
+    request_body = NameChange,
+    responses(
+        (status = 200, description = "The account as it is now.", body = User),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn update_account(
+    State(app): State<AppState>,
+    caller: Caller,
+    RawBody(body): RawBody,
+) -> Result<Json<User>, Refusal> {
+    let mut fields = Fields::parse(&body)?;
+    let name = fields.label("name", MAX_TITLE_CHARS)?;
+    fields.finish()?;
+    let name =
+        name.ok_or_else(|| ApiError::invalid("name", "`name` must be given: a text, or null for none."))?;
+    let identity = app.identity()?;
+    let account = identity
+        .change_name(caller.principal(), caller.visit()?, name.as_deref())
+        .await?;
+    Ok(Json(account.into()))
+}
 
 /// Sets another password. Every other sign-in of the account ends; this one goes on, a browser's with another cookie.
 #[utoipa::path(

@@ -15,7 +15,8 @@ use crate::caller::Caller;
 use crate::extract::{PathId, QueryFields, RawBody, UserId};
 use crate::fields::Fields;
 use crate::openapi::accounts::{
-    AccountChangeBody, AccountPage, AuditPage, EndedAnswer, InvitationBody, InvitationPage, LinkMade,
+    AccountChangeBody, AccountPage, AuditCheck, AuditPage, EndedAnswer, InvitationBody, InvitationPage,
+    LinkMade,
 };
 use crate::refusal::Refusal;
 
@@ -248,6 +249,22 @@ pub(super) async fn list_audit_events(
         items: page.items,
         next_cursor: page.next_cursor,
     }))
+}
+
+/// Reads the whole log of what was done, and says whether anything was changed or taken out of it afterwards.
+#[utoipa::path(
+    get, path = "/api/audit/check", tag = "People", security(("local" = [])),
+    responses(
+        (status = 200, description = "Whether all is as it was written.", body = AuditCheck),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn check_audit(
+    State(app): State<AppState>,
+    caller: Caller,
+) -> Result<Json<AuditCheck>, Refusal> {
+    let broken_at = app.identity()?.check_audit(caller.principal()).await?;
+    Ok(Json(AuditCheck { broken_at }))
 }
 
 fn role(fields: &mut Fields) -> Result<Option<Role>, ApiError> {

@@ -14,7 +14,7 @@ use crate::test_app::{Setup, TestApp};
 
 const COMPLETIONS: &str = "/v1/chat/completions";
 
-/// A chat's first turn as it ended. A model that is named is not checked, so no turn of it is traced.
+/// A chat's first turn as it ended.
 async fn answered(app: &TestApp, chat: &Value) -> Value {
     let chat = app.chat(chat).await;
     let body = json!({"content": "hi"});
@@ -23,9 +23,9 @@ async fn answered(app: &TestApp, chat: &Value) -> Value {
     data(events.last().unwrap())["turn"].clone()
 }
 
-async fn untraced(app: &TestApp) -> String {
+/// The id of a turn of a model that was named, so that nobody checked its answer.
+async fn unchecked(app: &TestApp) -> String {
     let turn = answered(app, &json!({"model": "fake/parrot"})).await;
-    assert_eq!(turn["trace"], Value::Null);
     turn["id"].as_str().unwrap().to_owned()
 }
 
@@ -48,25 +48,44 @@ async fn traced(app: &TestApp, turn: Option<&str>, model: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_trace_is_shown_by_its_id_and_by_its_turn() {
+async fn a_turn_of_a_model_that_was_named_ends_with_a_short_trace_shown_by_its_id_and_by_its_turn() {
     let app = TestApp::local().await;
-    let turn = untraced(&app).await;
-    let mut none = app.get(&format!("/api/turns/{turn}/trace")).await;
-    assert_eq!(none.status, 404);
-    assert_eq!(none.json().await["detail"], "There is no such trace.");
-    let id = traced(&app, Some(&turn), "goblin").await;
+    let turn = answered(&app, &json!({"model": "fake/parrot"})).await;
+    let (line, turn) = (&turn["trace"], turn["id"].as_str().unwrap());
+    assert_eq!(
+        (&line["asked_for"], &line["verify"], &line["checked"]),
+        (&json!("fake/parrot"), &json!("off"), &json!(false))
+    );
+    let id = line["trace_id"].as_str().unwrap();
     for path in [format!("/v1/traces/{id}"), format!("/api/turns/{turn}/trace")] {
         let mut shown = app.get(&path).await;
         assert_eq!(shown.status, 200, "{path}");
         let trace = shown.json().await;
+        assert_eq!(trace["trace_id"], id);
+        let step = &trace["steps"][0];
         assert_eq!(
-            (&trace["trace_id"], &trace["model"]),
-            (&json!(id), &json!("goblin"))
+            (&step["model"], &step["outcome"], &step["tokens"]),
+            (&json!("fake/parrot"), &json!("accepted"), &json!(2))
         );
+        assert!(!trace.to_string().contains("Hello there"), "{trace}");
     }
+    app.clock.advance_ms(1);
+    app.store.as_ref().unwrap().delete_old_traces(0).await.unwrap();
+    let mut gone = app.get(&format!("/api/turns/{turn}/trace")).await;
+    assert_eq!(gone.status, 404);
+    assert_eq!(gone.json().await["detail"], "There is no such trace.");
+}
+
+#[tokio::test]
+async fn of_several_traces_of_a_turn_the_newest_is_shown() {
+    let app = TestApp::local().await;
+    let turn = unchecked(&app).await;
+    app.clock.advance_ms(1);
+    let id = traced(&app, Some(&turn), "goblin").await;
+    let shown = app.get(&format!("/api/turns/{turn}/trace")).await.json().await;
+    assert_eq!(shown["trace_id"], id);
     let turn = app.get(&format!("/api/turns/{turn}")).await.json().await;
     assert_eq!(turn["trace"]["trace_id"], id);
-    assert_eq!(turn["trace"]["checked"], false);
 }
 
 #[tokio::test]
@@ -203,7 +222,7 @@ async fn what_is_no_trace_is_refused_in_the_shape_of_its_door() {
 #[tokio::test]
 async fn feedback_is_kept_field_by_field_and_shown_with_its_turn() {
     let app = TestApp::local().await;
-    let turn = untraced(&app).await;
+    let turn = unchecked(&app).await;
     let mut again = app
         .post(&format!("/api/turns/{turn}/regenerate"), &json!({}))
         .await;
@@ -235,7 +254,7 @@ async fn feedback_is_kept_field_by_field_and_shown_with_its_turn() {
 #[tokio::test]
 async fn feedback_that_makes_no_sense_is_refused_naming_the_field() {
     let app = TestApp::local().await;
-    let turn = untraced(&app).await;
+    let turn = unchecked(&app).await;
     let path = format!("/api/turns/{turn}/feedback");
     for (body, param) in [
         (json!({}), "rating"),

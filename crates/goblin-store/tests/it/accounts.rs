@@ -392,6 +392,29 @@ async fn changing(desk: &Desk, owner: &Owner, member: &AccountRow) {
     let hash = async |owner: &Owner| store.find_account(owner).await.unwrap().unwrap().password_hash;
     assert_eq!(hash(&member.owner).await.as_deref(), Some("$argon2id$second"));
 
+    for name in [Some("Grace"), None] {
+        let named = store
+            .update_account_name(&member.owner, name, &deed("account.named"))
+            .await
+            .unwrap();
+        assert_eq!(named.name.as_deref(), name);
+        assert_eq!(
+            store.find_account(&member.owner).await.unwrap().unwrap().account,
+            named
+        );
+    }
+    let nobody = Owner {
+        user: "nobody".into(),
+        ..member.owner.clone()
+    };
+    let refused = store
+        .update_account_name(&nobody, Some("x"), &deed("account.named"))
+        .await;
+    assert!(
+        matches!(refused, Err(StoreError::NotFound("user"))),
+        "{refused:?}"
+    );
+
     let kept = store
         .insert_session(&member.owner, &browser(desk, "m-1"), &deed("session.begun"))
         .await

@@ -4,6 +4,7 @@ import { SlidersHorizontal } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
 import { stopTurn, updateChat } from "@/api/client";
 import { chatQuery, lookAgain, putChat, putTurn } from "@/api/queries";
+import { useMay } from "@/api/signIn";
 import type { Chat, Turn } from "@/api/types";
 import { nothingInstalled } from "@/lib/health";
 import { ProblemError } from "@/lib/problems";
@@ -60,6 +61,7 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
   const [settingsOpen, setSettingsOpen] = useState(false);
   const [traced, setTraced] = useState<Turn | null>(null);
   const composer = useRef<ComposerHandle>(null);
+  const mayAsk = useMay("member");
   const last = turns.at(-1);
   const streaming = useStreamingTurn(last);
 
@@ -86,10 +88,10 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
   }, []);
 
   useShortcut("focus", () => composer.current?.focus());
-  useShortcut("settings", () => setSettingsOpen(true));
-  useShortcut("stop", streaming ? () => stop(streaming) : null);
-  useShortcut("edit", last ? () => setEditing(last.id) : null);
-  useShortcut("regenerate", last && !streaming ? () => actions.onRegenerate(last) : null);
+  useShortcut("settings", mayAsk ? () => setSettingsOpen(true) : null);
+  useShortcut("stop", streaming && mayAsk ? () => stop(streaming) : null);
+  useShortcut("edit", last && mayAsk ? () => setEditing(last.id) : null);
+  useShortcut("regenerate", last && !streaming && mayAsk ? () => actions.onRegenerate(last) : null);
   useShortcut("copy", last ? () => copyAnswer(last) : null);
   useShortcut("trace", last?.trace ? () => setTraced(last) : null);
 
@@ -101,9 +103,11 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
         <h1 className="min-w-0 flex-1 truncate font-display text-[1.0625rem] font-semibold">
           {chat.title ?? "New chat"}
         </h1>
-        <IconButton label="Settings of this chat" onClick={() => setSettingsOpen(true)}>
-          <SlidersHorizontal size={17} />
-        </IconButton>
+        {mayAsk && (
+          <IconButton label="Settings of this chat" onClick={() => setSettingsOpen(true)}>
+            <SlidersHorizontal size={17} />
+          </IconButton>
+        )}
       </header>
       <TurnList
         chatId={chat.id}
@@ -134,23 +138,25 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
           text={draft}
           onText={setDraft}
           onSend={() => send(draft)}
-          onStop={streaming ? () => stop(streaming) : null}
-          disabled={noModel || pending !== null}
-          placeholder={noModel ? "No model can answer yet" : "Ask further"}
+          onStop={streaming && mayAsk ? () => stop(streaming) : null}
+          disabled={noModel || pending !== null || !mayAsk}
+          placeholder={placeholderOf(mayAsk, noModel)}
           tools={
-            <ModelPicker
-              status={status}
-              chosen={chat.model}
-              onOpen={() => lookAgain(client)}
-              onChoose={(model) => {
-                const choose = () =>
-                  attempt(
-                    async () => putChat(client, await updateChat(chat.id, { model }), "keep"),
-                    choose,
-                  );
-                choose();
-              }}
-            />
+            mayAsk && (
+              <ModelPicker
+                status={status}
+                chosen={chat.model}
+                onOpen={() => lookAgain(client)}
+                onChoose={(model) => {
+                  const choose = () =>
+                    attempt(
+                      async () => putChat(client, await updateChat(chat.id, { model }), "keep"),
+                      choose,
+                    );
+                  choose();
+                }}
+              />
+            )
           }
         />
         <RoutePreview
@@ -177,6 +183,11 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
       )}
     </>
   );
+}
+
+function placeholderOf(mayAsk: boolean, noModel: boolean): string {
+  if (!mayAsk) return "Viewers read, and ask nothing";
+  return noModel ? "No model can answer yet" : "Ask further";
 }
 
 /** The last turn, while it is being answered. */

@@ -4,6 +4,7 @@ import { SlidersHorizontal } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
 import { createChat } from "@/api/client";
 import { lookAgain, putChat } from "@/api/queries";
+import { useMay } from "@/api/signIn";
 import type { Model, Status } from "@/api/types";
 import { modelName } from "@/lib/format";
 import { nothingInstalled } from "@/lib/health";
@@ -38,13 +39,14 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
   const [settingsOpen, setSettingsOpen] = useState(false);
   const composer = useRef<ComposerHandle>(null);
   const noModel = nothingInstalled(status);
+  const mayAsk = useMay("member");
 
   useEffect(() => {
     document.title = "Goblin";
     composer.current?.focus();
   }, []);
   useShortcut("focus", () => composer.current?.focus());
-  useShortcut("settings", () => setSettingsOpen(true));
+  useShortcut("settings", mayAsk ? () => setSettingsOpen(true) : null);
 
   async function send() {
     setError(null);
@@ -68,15 +70,17 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
       <header className="page-header">
         {menu}
         <span className="flex-1" />
-        <IconButton label="Settings of this chat" onClick={() => setSettingsOpen(true)}>
-          <SlidersHorizontal size={17} />
-        </IconButton>
+        {mayAsk && (
+          <IconButton label="Settings of this chat" onClick={() => setSettingsOpen(true)}>
+            <SlidersHorizontal size={17} />
+          </IconButton>
+        )}
       </header>
       <div className="welcome">
         <div className="welcome-head">
           <GoblinMark size={76} />
           <h1>What shall we dig into?</h1>
-          <p data-testid="who-answers">{whoAnswers(status, answering)}</p>
+          <p data-testid="who-answers">{mayAsk ? whoAnswers(status, answering) : readsOnly}</p>
         </div>
         {error !== null && (
           <RemedyNotice error={error} onRetry={send} noModelHelp={status?.no_model_help} />
@@ -87,15 +91,17 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
           onText={setDraft}
           onSend={send}
           onStop={null}
-          disabled={noModel || creating}
-          placeholder={noModel ? "No model can answer yet" : "Ask anything"}
+          disabled={noModel || creating || !mayAsk}
+          placeholder={placeholderOf(mayAsk, noModel)}
           tools={
-            <ModelPicker
-              status={status}
-              chosen={choices.model}
-              onOpen={() => lookAgain(client)}
-              onChoose={(model) => useNewChat.setState({ model })}
-            />
+            mayAsk && (
+              <ModelPicker
+                status={status}
+                chosen={choices.model}
+                onOpen={() => lookAgain(client)}
+                onChoose={(model) => useNewChat.setState({ model })}
+              />
+            )
           }
         />
         <RoutePreview draft={draft} model={choices.model} otherwise="" />
@@ -112,6 +118,13 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
       )}
     </main>
   );
+}
+
+const readsOnly = "Your role here is viewer: you read, and ask nothing. An owner can change it.";
+
+function placeholderOf(mayAsk: boolean, noModel: boolean): string {
+  if (!mayAsk) return "Viewers ask nothing";
+  return noModel ? "No model can answer yet" : "Ask anything";
 }
 
 /** One honest sentence: which model, and whether the question leaves the machine. */

@@ -1,5 +1,6 @@
 import { ChevronLeft, ChevronRight, Pencil, RefreshCw } from "lucide-react";
 import { memo } from "react";
+import { useMay } from "@/api/signIn";
 import type { Turn } from "@/api/types";
 import { answerFacts } from "@/lib/format";
 import { branchOf } from "@/lib/turnPath";
@@ -60,6 +61,7 @@ export const TurnRow = memo(function TurnRow({
 });
 
 function QuestionView({ turn, onEdit }: { turn: Turn; onEdit: () => void }) {
+  const mayAsk = useMay("member");
   return (
     <div className="question-row">
       <div className="question">
@@ -67,9 +69,11 @@ function QuestionView({ turn, onEdit }: { turn: Turn; onEdit: () => void }) {
         <p>{turn.content}</p>
       </div>
       <div className="turn-actions justify-end">
-        <IconButton label="Edit question" onClick={onEdit}>
-          <Pencil size={15} />
-        </IconButton>
+        {mayAsk && (
+          <IconButton label="Edit question" onClick={onEdit}>
+            <Pencil size={15} />
+          </IconButton>
+        )}
         <CopyButton text={turn.content} label="Copy question" />
       </div>
     </div>
@@ -84,6 +88,7 @@ interface AnswerProps {
 function Answer({ shown, actions }: AnswerProps) {
   const { turn, reconnecting, checking, earlier } = shown;
   const streaming = turn.status === "streaming";
+  const mayAsk = useMay("member");
   return (
     <div className="answer" aria-busy={streaming}>
       <span className="answer-mark">
@@ -109,7 +114,7 @@ function Answer({ shown, actions }: AnswerProps) {
         )}
         <AnswerStatus
           turn={turn}
-          onRegenerate={streaming ? null : () => actions.onRegenerate(turn)}
+          onRegenerate={streaming || !mayAsk ? null : () => actions.onRegenerate(turn)}
         />
         {!streaming && <AnswerFooter turn={turn} actions={actions} />}
       </div>
@@ -118,6 +123,7 @@ function Answer({ shown, actions }: AnswerProps) {
 }
 
 function AnswerFooter({ turn, actions }: { turn: Turn; actions: TurnActions }) {
+  const mayAsk = useMay("member");
   return (
     <>
       <footer className="answer-footer">
@@ -128,14 +134,16 @@ function AnswerFooter({ turn, actions }: { turn: Turn; actions: TurnActions }) {
         )}
         <div className="turn-actions">
           <CopyButton text={turn.answer} label="Copy answer" />
-          <IconButton label="Answer again" onClick={() => actions.onRegenerate(turn)}>
-            <RefreshCw size={15} />
-          </IconButton>
-          {turn.answer !== "" && <FeedbackButtons turn={turn} actions={actions} />}
+          {mayAsk && (
+            <IconButton label="Answer again" onClick={() => actions.onRegenerate(turn)}>
+              <RefreshCw size={15} />
+            </IconButton>
+          )}
+          {mayAsk && turn.answer !== "" && <FeedbackButtons turn={turn} actions={actions} />}
           <Branches turn={turn} onBranch={actions.onBranch} />
         </div>
       </footer>
-      <FeedbackComment turn={turn} actions={actions} />
+      {mayAsk && <FeedbackComment turn={turn} actions={actions} />}
     </>
   );
 }

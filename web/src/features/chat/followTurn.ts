@@ -2,6 +2,7 @@ import { notifyManager, type QueryClient } from "@tanstack/react-query";
 import { whenUp } from "@/api/connection";
 import { apiAddress } from "@/api/origin";
 import { hasTurn, lookAgain, putChat, putTurn, traceQuery, turnsQuery } from "@/api/queries";
+import { whenSignedIn } from "@/api/signIn";
 import { openTurn, readTurnEvents, reopenTurn, type TurnRequest } from "@/api/turnStream";
 import type { Turn } from "@/api/types";
 import { backoffSeconds } from "@/lib/backoff";
@@ -100,6 +101,7 @@ async function pickUp(client: QueryClient, id: string): Promise<void> {
       putLiveTurn(id, { ...live, reconnecting: true });
       await seconds(backoffSeconds(attempt - 1));
       await whenUp(never);
+      await whenSignedIn();
     }
     const before = live.state.lastEventId;
     try {

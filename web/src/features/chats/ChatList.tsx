@@ -5,6 +5,7 @@ import { Ellipsis, Pencil, Trash2 } from "lucide-react";
 import { useMemo, useRef, useState } from "react";
 import { useNextPage } from "@/api/nextPage";
 import { chatsQuery } from "@/api/queries";
+import { useMay } from "@/api/signIn";
 import type { Chat } from "@/api/types";
 import { groupChats } from "@/lib/chatGroups";
 import { Button, IconButton } from "@/ui/Button";
@@ -97,6 +98,7 @@ interface ChatRowProps {
 function ChatRow({ chat, onChosen, onRename }: ChatRowProps) {
   const { chatId } = useParams({ strict: false });
   const remove = useDeleteChat();
+  const mayChange = useMay("member");
   const title = chat.title ?? "New chat";
   // The menu gives focus back to its button as it closes; the field of a rename must come after.
   const afterClose = useRef<(() => void) | null>(null);
@@ -111,26 +113,28 @@ function ChatRow({ chat, onChosen, onRename }: ChatRowProps) {
       >
         {title}
       </Link>
-      <Menu
-        label={`Actions for ${title}`}
-        align="end"
-        onOpenChange={(open) => {
-          if (!open && afterClose.current) setTimeout(afterClose.current, 0);
-          if (!open) afterClose.current = null;
-        }}
-        trigger={
-          <IconButton label={`Actions for ${title}`} className="chat-row-menu size-7">
-            <Ellipsis size={16} />
-          </IconButton>
-        }
-      >
-        <MenuItem icon={<Pencil size={15} />} onSelect={() => (afterClose.current = onRename)}>
-          Rename
-        </MenuItem>
-        <MenuItem icon={<Trash2 size={15} />} danger onSelect={() => remove(chat)}>
-          Delete
-        </MenuItem>
-      </Menu>
+      {mayChange && (
+        <Menu
+          label={`Actions for ${title}`}
+          align="end"
+          onOpenChange={(open) => {
+            if (!open && afterClose.current) setTimeout(afterClose.current, 0);
+            if (!open) afterClose.current = null;
+          }}
+          trigger={
+            <IconButton label={`Actions for ${title}`} className="chat-row-menu size-7">
+              <Ellipsis size={16} />
+            </IconButton>
+          }
+        >
+          <MenuItem icon={<Pencil size={15} />} onSelect={() => (afterClose.current = onRename)}>
+            Rename
+          </MenuItem>
+          <MenuItem icon={<Trash2 size={15} />} danger onSelect={() => remove(chat)}>
+            Delete
+          </MenuItem>
+        </Menu>
+      )}
     </div>
   );
 }

@@ -1,0 +1,359 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { accountMenu, copiedLink, fillIn, pageOf, password, signInForm } from "../lib/accounts.mjs";
+import { assertAccessible } from "../lib/axe.mjs";
+import { startAccounts } from "../lib/goblin.mjs";
+import { ask, desktop, finished, lastTurn, openBrowser, openPage, phone } from "../lib/page.mjs";
+import { until } from "../lib/until.mjs";
+
+// One server, from its first start on: each journey goes on where the one before ended.
+
+let goblin;
+let browser;
+before(async () => {
+  goblin = await startAccounts();
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await goblin?.stop();
+});
+
+const owner = "owner@example.org";
+const member = "member@example.org";
+const rows = (page, name) => page.getByRole("list", { name }).getByRole("listitem");
+const main = (page) => page.getByRole("main");
+const isSignedOut = (page) => main(page).getByRole("heading", { name: "Sign in" }).waitFor();
+
+/** Invites somebody in the page and gives back the link it shows once. */
+async function invite(page, email, role) {
+  await page.goto(`${goblin.url}/admin/invitations`);
+  const form = page.getByRole("form", { name: "Invite somebody" });
+  await form.getByLabel("E-mail address").fill(email);
+  await form.getByLabel("Role").selectOption(role);
+  await form.getByRole("button", { name: "Make an invitation" }).click();
+  await page.getByTestId("shown-once").waitFor();
+  return copiedLink(page);
+}
+
+async function accept(link, name) {
+  const page = await openPage(browser, goblin, { path: link, ready: "form" });
+  const form = page.getByRole("form");
+  await form.getByLabel("Name").fill(name);
+  await form.getByLabel("Password", { exact: true }).fill(password);
+  await page.keyboard.press("Enter");
+  await page.locator("#question").waitFor();
+  return page;
+}
+
+test("the set-up link of the first start makes the owner, by keyboard alone", async () => {
+  const early = await openPage(browser, goblin, { ready: "main h1" });
+  await main(early).getByRole("heading", { name: "Nobody owns this server yet" }).waitFor();
+  await early.leave();
+
+  const page = await openPage(browser, goblin, { path: goblin.setupLink, ready: "form" });
+  const form = page.getByRole("form", { name: "Set up Goblin" });
+  await form.getByLabel("E-mail address").focus();
+  await page.keyboard.type("nobody");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("short");
+  await page.keyboard.press("Enter");
+  await form.getByText("This is no e-mail address").waitFor();
+  await form.getByText("at least 8 characters").waitFor();
+  const focused = () => page.evaluate(() => document.activeElement.name);
+  assert.equal(await focused(), "email", "the first field that is wrong has the focus");
+
+  await page.keyboard.press("ControlOrMeta+A");
+  await page.keyboard.type(owner);
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "password");
+  await page.keyboard.press("ControlOrMeta+A");
+  await page.keyboard.type(owner);
+  await page.keyboard.press("Enter");
+  // What only the server knows is said beside the field it names.
+  await form.getByText("too easy to guess").waitFor();
+  assert.equal(await focused(), "password");
+  await page.keyboard.press("ControlOrMeta+A");
+  await page.keyboard.type(password);
+  await page.keyboard.press("Enter");
+
+  await page.locator("#question").waitFor();
+  assert.equal(new URL(page.url()).pathname + new URL(page.url()).hash, "/");
+  await page.getByRole("button", { name: `Account: ${owner}` }).waitFor();
+  await page.leave();
+
+  const again = await openPage(browser, goblin, { path: goblin.setupLink, ready: "main h1" });
+  await main(again).getByText("has its owner already").waitFor();
+  await again.leave();
+});
+
+test("the owner invites, the invited comes in, signs out, and signs in by password", async () => {
+  const page = await pageOf(browser, goblin, owner);
+  await accountMenu(page, "Administration");
+  await page.waitForURL(`${goblin.url}/admin`);
+  const link = await invite(page, member, "member");
+  await rows(page, "Open invitations").getByText(member).waitFor();
+
+  const guest = await openPage(browser, goblin, { path: link, ready: "form" });
+  const address = guest.getByRole("form").getByLabel("E-mail address");
+  assert.equal(await address.inputValue(), member);
+  assert.equal(await address.isEditable(), false, "the invitation is for one address");
+  await guest.leave();
+
+  const newcomer = await accept(link, "Ada");
+  await newcomer.getByRole("button", { name: "Account: Ada" }).waitFor();
+  await accountMenu(newcomer, "Sign out");
+  await isSignedOut(newcomer);
+
+  await fillIn(newcomer, member, "not the password");
+  await signInForm(newcomer).getByText("Invalid email or password").waitFor();
+  await signInForm(newcomer).getByLabel("Password", { exact: true }).fill(password);
+  await newcomer.keyboard.press("Enter");
+  await newcomer.locator("#question").waitFor();
+  await newcomer.leave();
+
+  const used = await openPage(browser, goblin, { path: link, ready: "main h1" });
+  await main(used).getByRole("heading", { name: "This invitation does not work" }).waitFor();
+  await used.leave();
+
+  await page.reload();
+  await page.getByText("No invitation is open.").waitFor();
+  const other = await invite(page, "other@example.org", "member");
+  await page.getByRole("button", { name: "Withdraw the invitation of other@example.org" }).click();
+  await page.getByText("No invitation is open.").waitFor();
+  const withdrawn = await openPage(browser, goblin, { path: other, ready: "main h1" });
+  await main(withdrawn).getByRole("heading", { name: "This invitation does not work" }).waitFor();
+  await withdrawn.leave();
+  await page.leave();
+});
+
+test("a sign-in ended in one place is over in the other at its next request, and nothing written is lost", async () => {
+  const here = await pageOf(browser, goblin, member);
+  const there = await pageOf(browser, goblin, member, {
+    userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+  });
+  await there.getByTestId("who-answers").locator("strong").waitFor();
+  await ask(there, "Say hello.");
+  await there.waitForURL(/\/c\//);
+  await finished(there);
+  const chat = there.url();
+  await there.locator("#question").fill("What was I about to ask?");
+
+  await here.goto(`${goblin.url}/account/sessions`);
+  const mine = rows(here, "Sign-ins").filter({ hasText: "this one" });
+  assert.equal(await mine.count(), 1);
+  assert.equal(await mine.getByRole("button").count(), 0);
+  await rows(here, "Sign-ins").getByText("Firefox on Linux").waitFor();
+  await here.getByRole("button", { name: "Sign out Firefox on Linux" }).click();
+  await rows(here, "Sign-ins").getByText("Firefox on Linux").waitFor({ state: "detached" });
+
+  await there.locator("#question").press("Enter");
+  await isSignedOut(there);
+  assert.equal(await there.getByText("Say hello.").count(), 0, "nothing of the chat is on screen");
+  assert.equal(there.url(), chat, "the address stays");
+  await fillIn(there, member);
+  await there.locator("#question").waitFor();
+  assert.equal(there.url(), chat);
+  assert.equal(await there.locator("#question").inputValue(), "What was I about to ask?");
+  await there.locator("#question").press("Enter");
+  await lastTurn(there).getByText("What was I about to ask?").waitFor();
+  await finished(there);
+
+  // One button ends all others; this one stays.
+  await here.reload();
+  await here.getByRole("button", { name: "Sign out everywhere else" }).click();
+  await here.getByRole("dialog").getByRole("button", { name: "Sign out everywhere else" }).click();
+  await here.getByRole("dialog").waitFor({ state: "detached" });
+  await until("only this one is left", async () => (await rows(here, "Sign-ins").count()) === 1);
+  await there.getByRole("button", { name: "Answer again" }).last().click();
+  await isSignedOut(there);
+  await here.leave();
+  await there.leave();
+});
+
+test("somebody changes their name and their password", async () => {
+  const page = await pageOf(browser, goblin, member);
+  const elsewhere = await pageOf(browser, goblin, member);
+  await accountMenu(page, "Your account");
+  await page.getByRole("form", { name: "Name" }).getByLabel("Name").fill("Ada Lovelace");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Account: Ada Lovelace" }).waitFor();
+
+  await page.getByRole("link", { name: "Password" }).click();
+  const form = page.getByRole("form", { name: "Password" });
+  await form.getByLabel("Current password", { exact: true }).fill("something else");
+  await form.getByLabel("New password", { exact: true }).fill("another badger digs by day");
+  await page.keyboard.press("Enter");
+  await form.getByText("This is not the current password.").waitFor();
+  await form.getByLabel("Current password", { exact: true }).fill(password);
+  await page.keyboard.press("Enter");
+  await page.getByText("Password changed. Everywhere else you are signed out.").first().waitFor();
+
+  await elsewhere.getByRole("button", { name: "Settings of this chat" }).waitFor();
+  await ask(elsewhere, "Hello?");
+  await isSignedOut(elsewhere);
+  await fillIn(elsewhere, member, "another badger digs by day");
+  await elsewhere.locator("#question").waitFor();
+  await page.goto(`${goblin.url}/account/sessions`);
+  await rows(page, "Sign-ins").first().waitFor();
+  await page.leave();
+  await elsewhere.leave();
+});
+
+test("an owner makes a link for another password, and it works once", async () => {
+  const page = await pageOf(browser, goblin, owner, { path: "/admin/users", ready: ".rows li" });
+  await page.getByRole("button", { name: "Actions for Ada Lovelace" }).click();
+  await page.getByRole("menuitem", { name: "Make a link for another password" }).click();
+  const link = await copiedLink(page);
+  await page.leave();
+
+  const lost = await openPage(browser, goblin, { path: link, ready: "form" });
+  await lost.getByLabel("New password", { exact: true }).fill(password);
+  await lost.keyboard.press("Enter");
+  await main(lost).getByRole("heading", { name: "The password is set" }).waitFor();
+  await main(lost).getByRole("link", { name: "Sign in" }).click();
+  await fillIn(lost, member);
+  await lost.locator("#question").waitFor();
+  await lost.leave();
+
+  const again = await openPage(browser, goblin, { path: link, ready: "main h1" });
+  await main(again).getByRole("heading", { name: "This link does not work" }).waitFor();
+  await again.leave();
+});
+
+test("a viewer is offered nothing that asks, and a role changed by the owner counts at once", async () => {
+  const boss = await pageOf(browser, goblin, owner);
+  const viewer = await accept(await invite(boss, "viewer@example.org", "viewer"), "Vera");
+  await viewer.getByText("you read, and ask nothing").waitFor();
+  assert.equal(await viewer.locator("#question").isEnabled(), true, "a text may be written");
+  await viewer.locator("#question").fill("May I?");
+  assert.equal(await viewer.getByRole("button", { name: "Send" }).isDisabled(), true);
+  await viewer.locator("#question").press("Enter");
+  assert.equal(await viewer.getByRole("button", { name: "Settings of this chat" }).count(), 0);
+  const status = await viewer.evaluate(
+    async () =>
+      (
+        await fetch("/api/chats", {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: "{}",
+        })
+      ).status,
+  );
+  assert.equal(status, 403, "and the server says so too");
+  await viewer.getByRole("button", { name: "Account: Vera" }).click();
+  await viewer.getByRole("menuitem", { name: "Your account" }).waitFor();
+  assert.equal(await viewer.getByRole("menuitem", { name: "Administration" }).count(), 0);
+  await viewer.keyboard.press("Escape");
+
+  await boss.goto(`${goblin.url}/admin/users`);
+  await boss.getByLabel("Role of Vera").selectOption("member");
+  await until("the role is changed", async () => {
+    return (await boss.getByTestId("announcer").textContent()).includes("Vera is Member now");
+  });
+  await viewer.reload();
+  await isSignedOut(viewer);
+  await fillIn(viewer, "viewer@example.org");
+  await viewer.locator("#question").waitFor();
+  assert.equal(await viewer.locator("#question").inputValue(), "May I?");
+  assert.equal(await viewer.getByRole("button", { name: "Send" }).isDisabled(), false);
+
+  await boss.getByRole("button", { name: "Actions for Vera" }).click();
+  await boss.getByRole("menuitem", { name: "Shut out" }).click();
+  await boss.getByRole("dialog").getByRole("button", { name: "Shut out" }).click();
+  await rows(boss, "People").filter({ hasText: "Vera" }).getByText("shut out").waitFor();
+  await viewer.locator("#question").press("Enter");
+  await isSignedOut(viewer);
+  await fillIn(viewer, "viewer@example.org");
+  await signInForm(viewer).getByText("Invalid email or password").waitFor();
+  await viewer.leave();
+  await boss.leave();
+});
+
+test("the audit log tells what was done, and that nobody changed it", async () => {
+  const page = await pageOf(browser, goblin, owner, { path: "/admin/audit", ready: ".audit tbody tr" });
+  const log = page.getByRole("region", { name: "Audit log" });
+  for (const deed of ["Account made", "Invitation withdrawn", "Password set by a link", "Sign-in refused"]) {
+    await log.getByText(deed).first().waitFor();
+  }
+  assert.equal(await log.getByText(password).count(), 0);
+  await page.getByRole("button", { name: "Check the whole log" }).click();
+  await page.getByText("Every entry is as it was written.").waitFor();
+  await page.leave();
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const viewport of [desktop, phone]) {
+    const look = `${colorScheme} ${viewport.width}`;
+
+    test(`axe finds nothing and nothing is cut off: ${look}`, async () => {
+      const options = { colorScheme, viewport };
+      const check = async (page, where) => {
+        await assertAccessible(page, `${where}, ${look}`);
+        const over = await page.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
+        assert.equal(over, 0, `${where}, ${look}: as wide as the screen`);
+      };
+
+      const outside = await openPage(browser, goblin, { ...options, ready: "form" });
+      await check(outside, "sign-in");
+      await outside.keyboard.press("Tab");
+      await outside.getByRole("button", { name: "Sign in" }).click();
+      await signInForm(outside).getByText("Type an e-mail address").waitFor();
+      await check(outside, "sign-in with errors");
+      for (const path of ["/setup", "/reset", "/invitation#nothing"]) {
+        await outside.goto(goblin.url + path);
+        await main(outside).getByRole("heading").waitFor();
+        await outside.getByText("Looking at the link…").waitFor({ state: "detached" });
+        await check(outside, path);
+      }
+      await outside.leave();
+
+      const page = await pageOf(browser, goblin, owner, options);
+      await check(page, "start page of somebody signed in");
+      const narrow = viewport === phone;
+      if (narrow) await page.getByRole("button", { name: "Show chats" }).click();
+      await page.getByRole("button", { name: /^Account: / }).click();
+      await page.getByRole("menu").waitFor();
+      await check(page, "menu of the account");
+      for (const [path, there] of [
+        ["/account", page.getByRole("form", { name: "Name" })],
+        ["/account/password", page.getByRole("form", { name: "Password" })],
+        ["/account/sessions", rows(page, "Sign-ins").first()],
+        ["/admin/users", rows(page, "People").first()],
+        ["/admin/invitations", page.getByRole("form", { name: "Invite somebody" })],
+        ["/admin/audit", page.locator(".audit tbody tr").first()],
+      ]) {
+        await page.goto(goblin.url + path);
+        await there.waitFor();
+        await check(page, path);
+      }
+
+      const link = await invite(page, "", "member");
+      await check(page, "an invitation just made");
+      const guest = await openPage(browser, goblin, { ...options, path: link, ready: "form" });
+      await check(guest, "invitation");
+      await guest.leave();
+      await page.getByRole("button", { name: "Withdraw the invitation of Whoever has the link" }).click();
+      await page.getByText("No invitation is open.").waitFor();
+
+      await page.goto(`${goblin.url}/admin/users`);
+      await page.getByRole("button", { name: "Actions for Ada Lovelace" }).click();
+      await check(page, "menu of a person");
+      await page.getByRole("menuitem", { name: "Make a link for another password" }).click();
+      await page.getByTestId("shown-once").waitFor();
+      const reset = await copiedLink(page);
+      await page.getByRole("button", { name: "Actions for Ada Lovelace" }).click();
+      await page.getByRole("menuitem", { name: "Shut out" }).click();
+      await page.getByRole("dialog").waitFor();
+      await check(page, "shutting out");
+      await page.leave();
+      const lost = await openPage(browser, goblin, { ...options, path: reset, ready: "form" });
+      await check(lost, "reset");
+      await lost.leave();
+    });
+  }
+}

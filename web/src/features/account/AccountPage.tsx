@@ -1,0 +1,27 @@
+import { lazy, type ReactNode } from "react";
+import { type Section, SectionedPage } from "@/ui/SectionedPage";
+
+/** Each section is a file of its own, loaded when it is looked at; a new one is one line here. */
+const sections: readonly Section[] = [
+  { id: "profile", label: "Name", Body: lazy(() => import("./NameSection")) },
+  { id: "password", label: "Password", Body: lazy(() => import("./PasswordSection")) },
+  { id: "sessions", label: "Sign-ins", Body: lazy(() => import("./SessionsSection")) },
+];
+
+interface AccountPageProps {
+  section: string | undefined;
+  menu: ReactNode;
+}
+
+/** One's own account. */
+export default function AccountPage({ section, menu }: AccountPageProps) {
+  return (
+    <SectionedPage
+      title="Your account"
+      to="/account/$section"
+      sections={sections}
+      current={section}
+      menu={menu}
+    />
+  );
+}

@@ -1,0 +1,99 @@
+import { act } from "react";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { useSignIn } from "@/api/signIn";
+import type { SignInState } from "@/api/types";
+import { render, settled } from "@/testing/render";
+import { json, serve } from "@/testing/server";
+import SignInPage from "./SignInPage";
+
+const state: SignInState = {
+  mode: "accounts",
+  registration_open: false,
+  methods: ["password"],
+  way: "secure",
+  user: null,
+};
+
+afterEach(() => vi.unstubAllGlobals());
+
+function show(change: Partial<SignInState> = {}) {
+  useSignIn.setState({ state: { ...state, ...change }, ended: false });
+  const page = render(<SignInPage />);
+  const field = (name: string) => page.host.querySelector<HTMLInputElement>(`[name=${name}]`);
+  const type = (name: string, text: string) =>
+    act(() => {
+      const input = field(name);
+      if (!input) throw new Error(`no field ${name}`);
+      const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value")?.set;
+      set?.call(input, text);
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+  const send = async () => {
+    act(() => page.host.querySelector("form")?.requestSubmit());
+    await settled();
+  };
+  return { ...page, field, type, send };
+}
+
+describe("signing in", () => {
+  it("asks nobody as long as a field is empty, and says so beside it", async () => {
+    const asked = serve({});
+    const page = show();
+    await page.send();
+    expect(page.host.textContent).toContain("Type an e-mail address");
+    expect(page.field("email")?.getAttribute("aria-invalid")).toBe("true");
+    expect(document.activeElement).toBe(page.field("email"));
+    expect(asked).toEqual([]);
+    page.leave();
+  });
+
+  it("says what the server says, and keeps what was typed", async () => {
+    const said = {
+      detail: "Invalid email or password",
+      error: { param: null, code: "unauthorized" },
+    };
+    serve({ "POST /auth/login": () => new Response(JSON.stringify(said), { status: 401 }) });
+    const page = show();
+    page.type("email", "ada@example.org");
+    page.type("password", "wrong");
+    await page.send();
+    expect(page.host.querySelector("[role=alert].form-failure")?.textContent).toBe(
+      "Invalid email or password",
+    );
+    expect(page.field("email")?.value).toBe("ada@example.org");
+    page.leave();
+  });
+
+  it("puts what the server says of a field beside the field", async () => {
+    const said = {
+      detail: "`email` must be an address: it has no `@`.",
+      error: { param: "email", code: "invalid_request", message: "", type: "" },
+    };
+    serve({ "POST /auth/login": () => new Response(JSON.stringify(said), { status: 422 }) });
+    const page = show();
+    page.type("email", "ada@example.org");
+    page.type("password", "a password");
+    await page.send();
+    expect(page.field("email")?.getAttribute("aria-invalid")).toBe("true");
+    expect(page.host.textContent).toContain("email must be an address");
+    page.leave();
+  });
+
+  it("lets in whom the server lets in", async () => {
+    const user = { id: "ada", email: "ada@example.org", name: null, role: "member" };
+    serve({ "POST /auth/login": () => json({ user }) });
+    const page = show();
+    page.type("email", "ada@example.org");
+    page.type("password", "a password");
+    await page.send();
+    expect(useSignIn.getState().state?.user).toEqual(user);
+    page.leave();
+  });
+
+  it("offers nothing where nobody can sign in, and says why", () => {
+    const page = show({ way: "far" });
+    expect(page.host.querySelector("form")).toBeNull();
+    expect(page.host.textContent).toContain("Open it with https");
+    page.leave();
+  });
+});
