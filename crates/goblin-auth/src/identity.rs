@@ -18,6 +18,7 @@ use goblin_store::store::Store;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use secrecy::SecretString;
+use tokio::sync::Semaphore;
 
 use crate::access_token::SigningKeys;
 use crate::api_keys::{CheckedKeys, presented};
@@ -31,10 +32,12 @@ use crate::visit::{Premises, Visit};
 mod api_keys;
 mod elsewhere;
 mod linking;
+mod leaving;
 mod others;
 mod own;
 mod passkeys;
 mod signing_in;
+mod teams;
 
 pub use api_keys::{ApiKeyShown, KeyWish};
 pub use elsewhere::{Begun, Denied, Finished, Returned, Why};
@@ -45,6 +48,8 @@ pub use signing_in::{Applicant, Given, SignedIn, Tokens};
 
 /// How often the last use of a sign-in is noted.
 const SEEN_EVERY_MS: u64 = 60_000;
+/// Most people who take everything along at once.
+const EXPORTS: usize = 4;
 /// How old the knowledge that there is no account may be.
 const LOOK_EVERY_MS: u64 = 1_000;
 
@@ -119,6 +124,8 @@ struct Inner {
     hasher: Hasher,
     throttle: Throttle,
     checked_keys: CheckedKeys,
+    /// Places for those who take everything along.
+    exports: Arc<Semaphore>,
     /// Is there an account? Once there is one, there always is.
     has_account: AtomicBool,
     /// When that was last looked at, in milliseconds.
@@ -134,6 +141,7 @@ impl Identity {
             hasher,
             throttle: Throttle::default(),
             checked_keys: CheckedKeys::default(),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
             has_account: AtomicBool::new(false),
             looked_at: AtomicI64::new(i64::MIN),
         }))

@@ -16,6 +16,11 @@ pub fn is_listed(method: &Method, route: &str) -> bool {
     find(method, route).is_some()
 }
 
+/// Every route of the table: its method, its template, and the least role.
+pub fn table() -> impl Iterator<Item = (&'static str, &'static str, Role)> {
+    TABLE.iter().copied()
+}
+
 /// The scope a key of the API needs for a method of a route, by the route's template; `None`: no key reaches it.
 pub fn key_scope(method: &Method, route: &str) -> Option<Scope> {
     let method = plain(method);
@@ -52,6 +57,8 @@ use Role::{Admin, Member, Viewer};
 const TABLE: &[(&str, &str, Role)] = &[
     // One's own account.
     ("GET", "/auth/me", Viewer),
+    ("DELETE", "/api/account", Viewer),
+    ("GET", "/api/account/export", Viewer),
     ("PATCH", "/api/account", Viewer),
     ("POST", "/api/account/password", Viewer),
     ("GET", "/api/account/sessions", Viewer),
@@ -68,6 +75,8 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/api/account/passkeys", Viewer),
     ("PATCH", "/api/account/passkeys/{id}", Viewer),
     ("DELETE", "/api/account/passkeys/{id}", Viewer),
+    ("GET", "/api/teams", Viewer),
+    ("GET", "/api/teams/{id}/members", Viewer),
     // Looking.
     ("GET", "/api/chats", Viewer),
     ("GET", "/api/chats/{id}", Viewer),
@@ -103,9 +112,16 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("POST", "/api/turns/{id}/edit", Member),
     ("POST", "/api/turns/{id}/stop", Member),
     ("POST", "/api/turns/{id}/feedback", Member),
-    // Other people's accounts.
+    // Within a team its own roles count as well.
+    ("PATCH", "/api/teams/{id}", Member),
+    ("PUT", "/api/teams/{id}/members/{user}", Member),
+    ("DELETE", "/api/teams/{id}/members/{user}", Member),
+    // Other people's accounts, and teams.
+    ("POST", "/api/teams", Admin),
+    ("DELETE", "/api/teams/{id}", Admin),
     ("GET", "/api/users", Admin),
     ("PATCH", "/api/users/{id}", Admin),
+    ("DELETE", "/api/users/{id}", Admin),
     ("DELETE", "/api/users/{id}/sessions", Admin),
     ("POST", "/api/users/{id}/reset", Admin),
     ("GET", "/api/invitations", Admin),

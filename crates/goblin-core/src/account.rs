@@ -208,6 +208,36 @@ pub struct Invitation {
     pub expires_at: Timestamp,
 }
 
+/// People who belong together. A team owns nothing: chats, traces and usage are one person's each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Team {
+    /// Names it.
+    pub id: String,
+    /// What it is called, unlike every other.
+    pub name: String,
+    /// How many are in it.
+    pub members: u64,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// Somebody in a team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TeamMember {
+    /// The account's id.
+    pub id: String,
+    /// The account's e-mail address.
+    pub email: String,
+    /// What they are called.
+    pub name: Option<String>,
+    /// What they may do within the team.
+    pub role: Role,
+    /// Since when they are in it.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
 /// Something that was done to accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditEvent {

@@ -139,6 +139,7 @@ impl FromRequestParts<AppState> for PathId {
             path if path.starts_with("/api/account/passkeys") => "passkey",
             path if path.starts_with("/api/invitations") => "invitation",
             path if path.starts_with("/api/keys") => "key",
+            path if path.starts_with("/api/teams") => "team",
             _ => "chat",
         };
         match Path::<String>::from_request_parts(parts, state).await {
@@ -172,6 +173,24 @@ impl FromRequestParts<AppState> for ProviderId {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(id)) => Ok(Self(id)),
             Err(_) => Err(ApiError::not_found("provider").into()),
+        }
+    }
+}
+
+/// The `{id}` of a team and the `{user}` in it.
+pub(crate) struct MemberId {
+    pub(crate) team: String,
+    pub(crate) user: String,
+}
+
+impl FromRequestParts<AppState> for MemberId {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        match Path::<(String, String)>::from_request_parts(parts, state).await {
+            Ok(Path((team, _))) if !is_id(&team) => Err(ApiError::not_found("team").into()),
+            Ok(Path((team, user))) if is_id(&user) || user == Owner::LOCAL_USER => Ok(Self { team, user }),
+            _ => Err(ApiError::not_found("user").into()),
         }
     }
 }

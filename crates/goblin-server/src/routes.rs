@@ -34,6 +34,7 @@ mod provider_keys;
 mod routing;
 mod status;
 mod systemone;
+mod teams;
 mod tier;
 mod traces;
 mod turns;
@@ -79,7 +80,8 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(passkeys::sign_in_with_passkey))
         .routes(routes!(passkeys::list_passkeys))
         .routes(routes!(passkeys::update_passkey, passkeys::delete_passkey))
-        .routes(routes!(account::update_account))
+        .routes(routes!(account::update_account, account::delete_account))
+        .routes(routes!(account::export_account))
         .routes(routes!(account::change_password))
         .routes(routes!(account::list_sessions, account::end_other_sessions))
         .routes(routes!(account::end_session))
@@ -93,12 +95,16 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
             provider_keys::delete_provider_key
         ))
         .routes(routes!(users::list_users))
-        .routes(routes!(users::update_user))
+        .routes(routes!(users::update_user, users::delete_user))
         .routes(routes!(users::end_user_sessions))
         .routes(routes!(users::create_reset_link))
         .routes(routes!(users::list_invitations, users::create_invitation))
         .routes(routes!(users::delete_invitation))
         .routes(routes!(users::list_audit_events))
+        .routes(routes!(teams::list_teams, teams::create_team))
+        .routes(routes!(teams::update_team, teams::delete_team))
+        .routes(routes!(teams::list_team_members))
+        .routes(routes!(teams::put_team_member, teams::delete_team_member))
         .routes(routes!(users::check_audit))
         .routes(routes!(openai::create_chat_completion))
         .routes(routes!(openai::list_models))

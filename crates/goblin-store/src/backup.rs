@@ -85,7 +85,7 @@ pub enum Kind {
 
 impl Kind {
     /// The kind of a column that a migration makes with this type, on SQLite or PostgreSQL.
-    fn of_type(name: &str) -> Option<Self> {
+    pub(crate) fn of_type(name: &str) -> Option<Self> {
         match name.to_ascii_uppercase().as_str() {
             "TEXT" => Some(Self::Text),
             "BIGINT" => Some(Self::Number),

@@ -81,6 +81,9 @@ pub enum StoreError {
     /// Something there can be only one of is there.
     #[error("The {0} is taken.")]
     Taken(&'static str),
+    /// A team has as many members as it may have.
+    #[error("This team has its limit of {0} members. Take somebody out first, or make another team.")]
+    TeamFull(usize),
     /// Nobody would be left who may do everything.
     #[error("This is the last owner. Make another account an owner first.")]
     LastOwner,
@@ -195,6 +198,7 @@ impl From<StoreError> for ApiError {
             | StoreError::TooManyIdentities(_)
             | StoreError::TooManyPasskeys(_)
             | StoreError::TooManyKeys(_)
+            | StoreError::TeamFull(_)
             | StoreError::Taken(_)
             | StoreError::LastOwner
             | StoreError::LastWayIn => Self::conflict(error.to_string()),

@@ -46,6 +46,7 @@ macro_rules! all_migrations {
             7 "identities" "0007_identities",
             8 "keys" "0008_keys",
             9 "passkeys" "0009_passkeys",
+            10 "people" "0010_people",
         )
     };
 }
@@ -367,13 +368,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_migration_file_is_embedded_and_numbered_without_gaps() {
+    fn every_migration_file_is_embedded_in_the_order_of_its_number() {
         for (folder, all) in [("sqlite", SQLITE), ("postgres", POSTGRES)] {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join("migrations")
                 .join(folder);
             assert_eq!(std::fs::read_dir(folder).unwrap().count(), all.len() * 2);
-            assert!(all.iter().enumerate().all(|(i, m)| m.version == i as i64 + 1));
+            assert!(all.is_sorted_by(|a, b| a.version < b.version));
         }
     }
 }

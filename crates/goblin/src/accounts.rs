@@ -22,8 +22,10 @@ use goblin_core::error::ApiError;
 use goblin_server::people::People;
 use goblin_server::rate::Limits;
 use goblin_store::data_dir::DataPaths;
+use goblin_store::error::StoreError;
 use goblin_store::private_file::write_private;
 use goblin_store::rate_limits::{RateLimiter, RedisLimiter};
+use goblin_store::retention::Retention;
 use goblin_store::store::Store;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -40,6 +42,8 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(600);
 const KEEP_SESSIONS_MS: i64 = 7 * 86_400_000;
 /// The same for links.
 const KEEP_LINKS_MS: i64 = 30 * 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 /// Largest key file that is read, in bytes.
 const MAX_KEY_FILE_BYTES: u64 = 64 * 1024;
 
@@ -293,6 +297,30 @@ pub(crate) async fn offer_setup(people: &People, paths: &DataPaths, output: Outp
     Ok(())
 }
 
+/// What was left of people who have gone, and what was written of them late; one copy for all.
+async fn erase_gone(store: &Store) -> Result<(), StoreError> {
+    if store.take_chore("erasure").await? {
+        store.erase_gone().await?;
+        store.finish_chore("erasure", HOUR_MS).await?;
+    }
+    Ok(())
+}
+
+/// What is older than it is to be kept, once a day; one copy for all.
+async fn remove_old(store: &Store, retention: Retention) -> Result<(), StoreError> {
+    if retention == Retention::default() || !store.take_chore("retention").await? {
+        return Ok(());
+    }
+    let swept = store.remove_old(retention).await?;
+    let (chats, usage, audit) = (swept.chats, swept.usage, swept.audit);
+    if chats + usage + audit > 0 {
+        tracing::info!(chats, usage, audit, "removed what was older than it is kept");
+    }
+    store
+        .finish_chore("retention", if swept.more { 0 } else { DAY_MS })
+        .await
+}
+
 /// A secret in a file; `None`: there is no such file.
 fn read_secret(path: &Path) -> anyhow::Result<Option<SecretString>> {
     match std::fs::metadata(path) {
@@ -312,12 +340,19 @@ fn read_or_make(path: &Path, make: impl Fn() -> Result<SecretString, ApiError>) 
     Ok(made)
 }
 
-/// Removes now and then what is over.
+/// Removes now and then what is over, what is too old, and what is left of those who have gone.
 fn sweep(process: &Process, store: &Store) {
     let store = store.clone();
+    let retention = process.config.retention;
     wiring::repeat(process, SWEEP_PERIOD, move || {
         let store = store.clone();
         async move {
+            if let Err(error) = erase_gone(&store).await {
+                tracing::warn!(%error, "what is left of people who have gone could not be erased");
+            }
+            if let Err(error) = remove_old(&store, retention).await {
+                tracing::warn!(%error, "what is older than it is to be kept could not be removed");
+            }
             if let Err(error) = store.delete_ended_sessions(KEEP_SESSIONS_MS).await {
                 tracing::warn!(%error, "sign-ins that are over could not be removed");
             }

@@ -73,6 +73,22 @@ pub(crate) enum Users {
         #[arg(long)]
         json: bool,
     },
+    /// Write everything kept of somebody into a ZIP archive: chats as Markdown, everything as JSON
+    Export {
+        /// The e-mail address of the account
+        email: String,
+        /// The file to be made
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// End an account for good and erase everything of it
+    Delete {
+        /// The e-mail address of the account
+        email: String,
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+    },
     /// Make a link by which somebody sets another password: also for an owner who has forgotten it
     Reset {
         /// The e-mail address of the account

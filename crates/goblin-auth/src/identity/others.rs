@@ -269,7 +269,7 @@ impl Identity {
     }
 
     /// Somebody else of the caller's tenant, whom the caller may change.
-    async fn target(&self, caller: &Principal, user: &str) -> Result<AccountRow, ApiError> {
+    pub(super) async fn target(&self, caller: &Principal, user: &str) -> Result<AccountRow, ApiError> {
         let role = signed_in(caller)?.role;
         if user == caller.owner.user {
             return Err(ApiError::conflict(

@@ -1,6 +1,8 @@
 //! The shapes of accounts and sign-ins on the wire.
 
-use goblin_core::account::{Account, AuditEvent, Invitation, LinkKind, Passkey, Role, Session};
+use goblin_core::account::{
+    Account, AuditEvent, Invitation, LinkKind, Passkey, Role, Session, Team, TeamMember,
+};
 use goblin_core::clock::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -269,6 +271,13 @@ pub struct PasswordChange {
     pub new_password: String,
 }
 
+/// An account to be ended.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AccountEnd {
+    /// The password; not needed within ten minutes of signing in.
+    pub password: Option<String>,
+}
+
 /// A sign-in of the caller.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SessionShown {
@@ -402,6 +411,36 @@ pub struct AuditPage {
     pub items: Vec<AuditEvent>,
     /// Give it back as `cursor` for those that follow; null at the end.
     pub next_cursor: Option<String>,
+}
+
+/// A page of teams.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TeamPage {
+    /// Newest first.
+    pub items: Vec<Team>,
+    /// Give it back as `cursor` for those that follow; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// A team to be made, or its other name.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TeamBody {
+    /// What it is called, 1–200 characters, unlike every other.
+    pub name: String,
+}
+
+/// Everybody in a team.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MembersAnswer {
+    /// By address.
+    pub items: Vec<TeamMember>,
+}
+
+/// A place in a team.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MemberBody {
+    /// What they may do within the team; absent: `member`.
+    pub role: Option<Role>,
 }
 
 /// Whether the log of what was done to accounts is as it was written.

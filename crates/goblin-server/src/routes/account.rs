@@ -1,23 +1,31 @@
-//! One's own account: its name, its password and its sign-ins.
+//! One's own account: its name, its password and its sign-ins, taking everything along, and going.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use goblin_auth::cookie;
 use goblin_auth::password::Password;
 use goblin_core::conversation::Problem;
 use goblin_core::error::ApiError;
 use goblin_core::limits::MAX_TITLE_CHARS;
-use http::header::SET_COOKIE;
-use http::{HeaderValue, StatusCode};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, SET_COOKIE};
+use http::{HeaderName, HeaderValue, StatusCode};
 use secrecy::ExposeSecret;
 
 use crate::app::AppState;
 use crate::caller::Caller;
 use crate::extract::{PathId, QueryFields, RawBody};
 use crate::fields::Fields;
-use crate::openapi::accounts::{EndedAnswer, NameChange, PasswordChange, SessionPage, SessionShown, User};
+use crate::openapi::accounts::{
+    AccountEnd, EndedAnswer, NameChange, PasswordChange, SessionPage, SessionShown, User,
+};
 use crate::refusal::Refusal;
 
+/// Tells a browser what to forget.
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// Most bytes of a field; what it holds has narrower bounds of its own.
 const MAX_FIELD_BYTES: usize = 16 * 1024;
 
@@ -151,4 +159,65 @@ pub(super) async fn end_other_sessions(
         .end_other_sessions(caller.principal(), caller.visit()?)
         .await?;
     Ok(Json(EndedAnswer { ended }))
+}
+
+/// Everything kept of the caller as one ZIP archive: each chat as Markdown; chats, turns, traces, usage, sign-ins, links
+/// and what was done to the account as JSON. It is made while it is sent.
+#[utoipa::path(
+    get, path = "/api/account/export", tag = "Account", security(("local" = [])),
+    responses(
+        (status = 200, description = "The archive.", body = [u8], content_type = "application/zip"),
+        (status = "4XX", description = "Refused; 429 while too many others take theirs.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn export_account(State(app): State<AppState>, caller: Caller) -> Result<Response, Refusal> {
+    let place = app
+        .identity()?
+        .begin_export(caller.principal(), caller.visit()?)
+        .await?;
+    let pieces = app.store()?.export(&caller.owner()).map(move |piece| {
+        // Held until the last piece is on its way.
+        let _ = &place;
+        piece
+            .map(Bytes::from)
+            .inspect_err(|error| tracing::warn!(%error, "an export ends in the middle"))
+    });
+    let day: String = app.clock.now().to_rfc3339().chars().take(10).collect();
+    let headers = [
+        (CONTENT_TYPE, "application/zip".to_owned()),
+        (
+            CONTENT_DISPOSITION,
+            format!("attachment; filename=\"goblin-export-{day}.zip\""),
+        ),
+    ];
+    Ok((headers, Body::from_stream(pieces)).into_response())
+}
+
+/// Ends the caller's account for good and erases everything of it: chats, turns, traces, labels, sign-ins and links. What
+/// was used stays booked, on nobody. Whoever signed in more than ten minutes ago gives the password. The last owner
+/// stays.
+#[utoipa::path(
+    delete, path = "/api/account", tag = "Account", security(("local" = [])),
+    request_body = AccountEnd,
+    responses(
+        (status = 204, description = "Gone."),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn delete_account(
+    State(app): State<AppState>,
+    caller: Caller,
+    RawBody(body): RawBody,
+) -> Result<Response, Refusal> {
+    let mut fields = Fields::parse(&body)?;
+    let password = fields.long_text("password", MAX_FIELD_BYTES)?.flatten();
+    fields.finish()?;
+    let password = password.map(|given| Password::presented("password", &given));
+    let password = password.transpose()?;
+    app.identity()?
+        .leave(caller.principal(), caller.visit()?, password.as_ref())
+        .await?;
+    let cookies = cookie::clear().map(|cookie| (SET_COOKIE, cookie));
+    let forget = [(CLEAR_SITE_DATA, "\"cache\", \"storage\"")];
+    Ok((StatusCode::NO_CONTENT, AppendHeaders(cookies), forget).into_response())
 }

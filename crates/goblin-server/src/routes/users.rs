@@ -84,6 +84,28 @@ pub(super) async fn update_user(
     Ok(Json(account))
 }
 
+/// Ends somebody's account for good and erases everything of it: chats, turns, traces, labels, sign-ins and links. What
+/// was used stays booked, on nobody. The last owner stays.
+#[utoipa::path(
+    delete, path = "/api/users/{id}", tag = "People", security(("local" = [])),
+    params(("id" = String, Path, description = "The account.")),
+    responses(
+        (status = 204, description = "Gone."),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn delete_user(
+    State(app): State<AppState>,
+    caller: Caller,
+    UserId(id): UserId,
+) -> Result<StatusCode, Refusal> {
+    let identity = app.identity()?;
+    identity
+        .delete_user(caller.principal(), caller.visit()?, &id)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Ends every sign-in of somebody, everywhere, at once.
 #[utoipa::path(
     delete, path = "/api/users/{id}/sessions", tag = "People", security(("local" = [])),

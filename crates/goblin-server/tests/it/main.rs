@@ -19,6 +19,7 @@ mod client;
 mod cloud_doors;
 mod cloud_models;
 mod connections;
+mod crossing;
 mod decisions;
 mod door_tricks;
 mod elsewhere;
@@ -36,6 +37,7 @@ mod own_account;
 mod page;
 mod passkeys;
 mod people;
+mod privacy;
 mod provider;
 mod provider_keys;
 #[path = "../../../goblin-store/tests/it/redis_server.rs"]

@@ -88,6 +88,11 @@ pub(crate) async fn fill(desk: &Desk) {
         .insert_link(&account, &invited, &deed("invitation.made"))
         .await
         .unwrap();
+    store
+        .insert_team(&account.tenant, "Reds", Some(&account), &deed("team.made"))
+        .await
+        .unwrap();
+    store.take_chore("sweep").await.unwrap();
     for session in [
         accounts::browser(desk, "cookie"),
         accounts::program(desk, "refresh"),

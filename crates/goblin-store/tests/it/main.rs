@@ -21,6 +21,7 @@ mod migrations;
 mod model_files;
 mod opening;
 mod passkeys;
+mod people;
 mod postgres;
 mod processes;
 mod rate_limits;

@@ -22,6 +22,12 @@ async fn applied(store: &Store) -> usize {
     all.iter().filter(|m| m.applied).count()
 }
 
+/// How many migrations this release knows up to a version. Numbers may be left out.
+async fn known_up_to(store: &Store, version: i64) -> usize {
+    let all = store.migration_status().await.unwrap();
+    all.iter().filter(|m| m.known && m.version <= version).count()
+}
+
 async fn every_step_down_and_up_again_keeps_what_is_below_it(desk: &Desk) {
     let chat = desk.chat().await;
     let turn = desk.ask(&chat, Parent::Head, "before").await;
@@ -31,9 +37,10 @@ async fn every_step_down_and_up_again_keeps_what_is_below_it(desk: &Desk) {
         .unwrap();
     for down_to in (0..NEWEST).rev() {
         desk.store.migrate_down(down_to).await.unwrap();
-        assert_eq!(applied(&desk.store).await as i64, down_to);
+        let left = known_up_to(&desk.store, down_to).await;
+        assert_eq!(applied(&desk.store).await, left, "down to {down_to}");
         desk.store.migrate_up(None).await.unwrap();
-        assert_eq!(applied(&desk.store).await as i64, NEWEST);
+        assert_eq!(applied(&desk.store).await, known_up_to(&desk.store, NEWEST).await);
         let answer = desk
             .store
             .find_turn(&desk.owner, &turn.id)
@@ -114,7 +121,8 @@ async fn what_a_newer_release_applied_only_it_takes_back(desk: &Desk) {
     );
     let refused = known.migrate_down(0).await.expect_err("refused").to_string();
     assert!(refused.contains("newer release"), "{refused}");
-    assert_eq!(applied(&known).await as i64, NEWEST + 1, "nothing was taken back");
+    let all = known_up_to(&known, NEWEST).await;
+    assert_eq!(applied(&known).await, all + 1, "nothing was taken back");
 
     tamper(
         desk.store.database(),
@@ -151,7 +159,7 @@ async fn ten_at_once(database: &Database) {
         .map(Result::unwrap)
         .collect();
     for store in &stores {
-        assert_eq!(applied(store).await as i64, NEWEST);
+        assert_eq!(applied(store).await, known_up_to(store, NEWEST).await);
     }
     // Applied twice, the first migration would have failed, or made a second owner.
     stores[0].ping().await.unwrap();
@@ -169,7 +177,7 @@ async fn migrations_given_up_at_any_moment_go_on_where_they_were() {
             let first = Store::open_as_it_is(options(&database)).await.unwrap();
             polled_at_most(polls, first.migrate_up(None)).await;
             let next = Store::open(options(&database)).await.unwrap();
-            assert_eq!(applied(&next).await as i64, NEWEST);
+            assert_eq!(applied(&next).await, known_up_to(&next, NEWEST).await);
             next.insert_chat(&goblin_core::owner::Owner::local(), Default::default())
                 .await
                 .unwrap();

@@ -1,16 +1,23 @@
-//! `goblin users list | reset`: for whoever may read the database, also while a goblin runs on it.
+//! `goblin users list | export | delete | reset`: for whoever may read the database, also while a goblin runs on it.
 
-use anyhow::bail;
+use std::path::Path;
+use std::pin::pin;
+
+use anyhow::{Context, bail};
+use futures_util::{Stream, StreamExt};
 use goblin_auth::email::Email;
 use goblin_auth::identity::{Identity, Parts};
 use goblin_auth::oidc::Federation;
 use goblin_auth::visit::Premises;
 use goblin_core::clock::Clock;
+use goblin_core::error::ApiError;
 use goblin_core::id::Ids;
 use goblin_core::limits::MAX_PAGE;
 use goblin_core::owner::Owner;
+use goblin_store::error::StoreError;
 use goblin_store::store::{Database, Store, StoreOptions};
 use secrecy::ExposeSecret;
+use tokio::io::AsyncWriteExt;
 
 use crate::accounts::page_url;
 use crate::cli::Users;
@@ -26,6 +33,8 @@ pub(crate) async fn run(command: &Users, config: &Config, output: Output) -> any
     let store = open(config).await?;
     let outcome = match command {
         Users::List { json } => list(&store, *json, output).await,
+        Users::Export { email, out } => export(&store, config, email, out, output).await,
+        Users::Delete { email, yes } => delete(&store, config, email, *yes, output).await,
         Users::Reset { email } => reset(&store, config, email, output).await,
     };
     store.close().await;
@@ -111,13 +120,89 @@ async fn list(store: &Store, as_json: bool, output: Output) -> anyhow::Result<()
     Ok(())
 }
 
-async fn reset(store: &Store, config: &Config, email: &str, output: Output) -> anyhow::Result<()> {
-    let email = Email::parse(email).map_err(|error| anyhow::anyhow!("{}", error.message))?;
-    let identity = identity(store, config);
-    let made = identity
-        .make_reset_link_here(&email)
+async fn export(
+    store: &Store,
+    config: &Config,
+    email: &str,
+    out: &Path,
+    output: Output,
+) -> anyhow::Result<()> {
+    let owner = identity(store, config)
+        .owner_of(&parsed(email)?)
         .await
-        .map_err(|error| anyhow::anyhow!("{}", error.message))?;
+        .map_err(said)?;
+    let shown = out.display();
+    let mut file = new_private(out)
+        .await
+        .with_context(|| format!("{shown} cannot be made"))?;
+    let written = write_pieces(&mut file, pin!(store.export(&owner))).await;
+    if let Err(error) = written {
+        // Half an archive is of no use to anybody.
+        let _ = tokio::fs::remove_file(out).await;
+        return Err(error).with_context(|| format!("{shown} cannot be written"));
+    }
+    output.line(format_args!("Everything kept of {email} is in {shown}."));
+    Ok(())
+}
+
+/// A new file that only its owner can read. One that is there is not touched.
+async fn new_private(path: &Path) -> std::io::Result<tokio::fs::File> {
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    options.open(path).await
+}
+
+async fn write_pieces(
+    file: &mut tokio::fs::File,
+    mut pieces: impl Stream<Item = Result<Vec<u8>, StoreError>> + Unpin,
+) -> anyhow::Result<()> {
+    while let Some(piece) = pieces.next().await {
+        file.write_all(&piece?).await?;
+    }
+    file.sync_all().await?;
+    Ok(())
+}
+
+async fn delete(
+    store: &Store,
+    config: &Config,
+    email: &str,
+    yes: bool,
+    output: Output,
+) -> anyhow::Result<()> {
+    let email = parsed(email)?;
+    let identity = identity(store, config);
+    identity.owner_of(&email).await.map_err(said)?;
+    if !yes {
+        bail!(
+            "This ends the account of {} and erases its chats, traces and sign-ins for good. `goblin users export` takes \
+             them along first. Add --yes to do it.",
+            email.typed()
+        );
+    }
+    let was = identity.delete_here(&email).await.map_err(said)?;
+    output.line(format_args!(
+        "The account of {} is gone, with everything of it.",
+        was.email
+    ));
+    Ok(())
+}
+
+fn parsed(email: &str) -> anyhow::Result<Email> {
+    Email::parse(email).map_err(said)
+}
+
+fn said(error: ApiError) -> anyhow::Error {
+    anyhow::anyhow!("{}", error.message)
+}
+
+async fn reset(store: &Store, config: &Config, email: &str, output: Output) -> anyhow::Result<()> {
+    let made = identity(store, config)
+        .make_reset_link_here(&parsed(email)?)
+        .await
+        .map_err(said)?;
     output.line(made.url.expose_secret());
     complain(format_args!(
         "The link is good once, until {}. It is not sent to anybody.",

@@ -17,6 +17,7 @@ use goblin_auth::bans::BanPolicy;
 use goblin_auth::visit::OriginPattern;
 use goblin_core::policy::Policy;
 use goblin_store::key_file::Network;
+use goblin_store::retention::Retention;
 use goblin_store::store::Database;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -71,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) trust: TrustConfig,
     /// How long traces are kept; `None`: for ever.
     pub(crate) trace_days: Option<u32>,
+    /// How long everything else is kept.
+    pub(crate) retention: Retention,
 }
 
 /// The backend's surface.
@@ -206,7 +209,12 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
         registry: reader.registry(environment),
         policy: reader.policy(),
         trust: reader.trust(),
-        trace_days: Some(reader.small("trace.keep_days")).filter(|days| *days > 0),
+        trace_days: reader.days("trace.keep_days"),
+        retention: Retention {
+            chats: reader.days("retention.chat_days"),
+            usage: reader.days("retention.usage_days"),
+            audit: reader.days("retention.audit_days"),
+        },
     };
     let mut problems = std::mem::take(&mut reader.found);
     problems.splice(0..0, std::mem::take(&mut written.problems));
@@ -296,6 +304,11 @@ impl Reader<'_> {
 
     fn small(&self, path: &str) -> u32 {
         u32::try_from(self.number(path)).unwrap_or(u32::MAX)
+    }
+
+    /// How many days something is kept; `None`: for ever.
+    fn days(&self, path: &str) -> Option<u32> {
+        Some(self.small(path)).filter(|days| *days > 0)
     }
 
     /// A number that need not be whole; one out of bounds has been reported already and stands as 1.

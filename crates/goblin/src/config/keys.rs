@@ -346,6 +346,9 @@ pub(crate) const KEYS: &[Key] = &[
     key("trust.personal_data", Kind::Word(HANDLING)),
     key("trust.injection", Kind::Word(&["off", "note", "refuse"])),
     key("trace.keep_days", Kind::Number(0, 36_500)),
+    key("retention.chat_days", Kind::Number(0, 36_500)),
+    key("retention.usage_days", Kind::Number(0, 36_500)),
+    key("retention.audit_days", Kind::Number(0, 36_500)),
     key("registry.ollama_url", Kind::Text),
     key("registry.huggingface_url", Kind::Text).env("HF_ENDPOINT"),
     key("registry.huggingface_token", Kind::Text)

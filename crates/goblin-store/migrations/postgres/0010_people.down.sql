@@ -1,0 +1,11 @@
+DROP TABLE chores;
+DROP TABLE team_members;
+DROP TABLE teams;
+DROP INDEX usage_oldest;
+ALTER TABLE tenants DROP COLUMN audit_removed_hash;
+ALTER TABLE tenants DROP COLUMN audit_removed;
+ALTER TABLE audit DROP COLUMN person_salt;
+ALTER TABLE audit DROP COLUMN person_hash;
+DROP INDEX users_deleted;
+ALTER TABLE users DROP COLUMN erased_at;
+ALTER TABLE users DROP COLUMN deleted_at;
