@@ -21,6 +21,7 @@ mod licences;
 mod model_server;
 mod no_model;
 mod postgres;
+mod privacy;
 mod process;
 mod pull;
 #[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "pulling needs an engine"))]

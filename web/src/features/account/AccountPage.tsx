@@ -6,6 +6,7 @@ const sections: readonly Section[] = [
   { id: "profile", label: "Name", Body: lazy(() => import("./NameSection")) },
   { id: "password", label: "Password", Body: lazy(() => import("./PasswordSection")) },
   { id: "sessions", label: "Sign-ins", Body: lazy(() => import("./SessionsSection")) },
+  { id: "data", label: "Your data", Body: lazy(() => import("./ExportAndDelete")) },
 ];
 
 interface AccountPageProps {

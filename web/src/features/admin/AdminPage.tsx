@@ -13,6 +13,7 @@ const sections: readonly (Section & { least: Role })[] = [
     least: "admin",
     Body: lazy(() => import("./InvitationsSection")),
   },
+  { id: "teams", label: "Teams", least: "admin", Body: lazy(() => import("./Teams")) },
   { id: "audit", label: "Audit log", least: "admin", Body: lazy(() => import("./AuditSection")) },
 ];
 
