@@ -26,6 +26,7 @@ mod local_mode;
 mod log;
 mod ollama_door;
 mod openapi;
+mod own_account;
 mod page;
 mod people;
 mod privacy;

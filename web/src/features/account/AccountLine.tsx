@@ -29,8 +29,9 @@ export default function AccountLine({ onChosen }: { onChosen?: (() => void) | un
       label="Account"
       side="top"
       trigger={
-        <button type="button" className="health-line account-line" aria-label={`Account: ${name}`}>
+        <button type="button" className="health-line account-line">
           <UserRound size={17} aria-hidden="true" className="shrink-0 text-muted" />
+          <span className="sr-only">Account: </span>
           <span className="min-w-0 flex-1 truncate">{name}</span>
           <span className="text-muted">{roleWords[account.role].name}</span>
           <ChevronsUpDown size={14} aria-hidden="true" className="shrink-0 text-muted" />

@@ -22,7 +22,7 @@ export default function AuditSection() {
       </p>
       <ChainState />
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and a keyboard must be able to */}
-      <section className="table-box" aria-label="Audit log" tabIndex={0}>
+      <section className="table-box" aria-label="Entries" tabIndex={0}>
         <table className="audit">
           <thead>
             <tr>

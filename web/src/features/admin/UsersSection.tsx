@@ -165,7 +165,7 @@ function UserRow(props: UserRowProps) {
         </p>
       </div>
       {mayChange ? (
-        <>
+        <div className="row-side">
           <Choice
             quiet
             label={`Role of ${name}`}
@@ -201,7 +201,7 @@ function UserRow(props: UserRowProps) {
               Delete the account
             </MenuItem>
           </Menu>
-        </>
+        </div>
       ) : (
         <span className="text-muted">{roleWords[account.role].name}</span>
       )}
