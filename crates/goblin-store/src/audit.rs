@@ -5,6 +5,8 @@
 //! address, device) a row's hash holds only a salted hash, so that it can be erased and the chain still holds. Who did
 //! it and to whom are random ids, which say nothing once the account is gone.
 
+use std::collections::HashSet;
+
 use futures_util::StreamExt;
 use goblin_core::account::AuditEvent;
 use goblin_core::clock::Timestamp;
@@ -94,7 +96,14 @@ impl Store {
         .await?;
         let (mut position, mut hash) = (ends.get("audit_removed")?, ends.get("audit_removed_hash")?);
         let mut erased: Vec<(i64, AuditEvent)> = Vec::new();
-        let mut gone = std::collections::HashSet::new();
+        let rows =
+            query("SELECT target FROM audit WHERE tenant_id = $1 AND action = $2 AND target IS NOT NULL")
+                .bind(tenant)
+                .bind(DELETED)
+                .fetch_all(&mut link)
+                .await?;
+        let gone = rows.iter().map(|row| row.get::<String>("target"));
+        let gone: HashSet<String> = gone.collect::<Result<_, _>>()?;
         let mut broken = None;
         {
             let mut rows = query(
@@ -114,9 +123,6 @@ impl Store {
                 if !is_linked || state == State::Changed {
                     broken = Some(position);
                     break;
-                }
-                if event.action == DELETED {
-                    gone.extend(event.target.clone());
                 }
                 if state == State::Erased {
                     erased.push((position, event));

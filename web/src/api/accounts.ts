@@ -1,5 +1,6 @@
-import { infiniteQueryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, data } from "./client";
+import { apiOrigin } from "./origin";
 import type {
   Account,
   AccountChange,
@@ -9,7 +10,10 @@ import type {
   Link,
   LinkMade,
   NewInvitation,
+  Role,
   SessionPage,
+  Team,
+  TeamPage,
   User,
 } from "./types";
 
@@ -64,6 +68,36 @@ export async function endSession(id: string): Promise<void> {
 export const endOtherSessions = async (): Promise<number> =>
   (await data(api().DELETE("/api/account/sessions"))).ended;
 
+/** Where the browser downloads everything of whoever is signed in. */
+export const exportAddress = () => `${apiOrigin()}/api/account/export`;
+
+/** Ends the account for good. An empty password is none. */
+export async function deleteAccount(password: string): Promise<void> {
+  await api().DELETE("/api/account", { body: password === "" ? {} : { password } });
+}
+
+export async function deleteUser(id: string): Promise<void> {
+  await api().DELETE("/api/users/{id}", { params: { path: { id } } });
+}
+
+export const createTeam = (name: string): Promise<Team> =>
+  data(api().POST("/api/teams", { body: { name } }));
+
+export async function deleteTeam(id: string): Promise<void> {
+  await api().DELETE("/api/teams/{id}", { params: { path: { id } } });
+}
+
+export async function putMember(id: string, user: string, role: Role): Promise<void> {
+  await api().PUT("/api/teams/{id}/members/{user}", {
+    params: { path: { id, user } },
+    body: { role },
+  });
+}
+
+export async function removeMember(id: string, user: string): Promise<void> {
+  await api().DELETE("/api/teams/{id}/members/{user}", { params: { path: { id, user } } });
+}
+
 export const updateUser = (id: string, body: AccountChange): Promise<Account> =>
   data(api().PATCH("/api/users/{id}", { params: { path: { id } }, body }));
 
@@ -109,6 +143,17 @@ export const usersQuery = pages<AccountPage>("users", (query) =>
 export const invitationsQuery = pages<InvitationPage>("invitations", (query) =>
   data(api().GET("/api/invitations", { params: { query } })),
 );
+
+export const teamsQuery = pages<TeamPage>("teams", (query) =>
+  data(api().GET("/api/teams", { params: { query } })),
+);
+
+export const membersQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["team-members", id],
+    queryFn: async () =>
+      (await data(api().GET("/api/teams/{id}/members", { params: { path: { id } } }))).items,
+  });
 
 export const auditQuery = pages<AuditPage>("audit", (query) =>
   data(api().GET("/api/audit", { params: { query } })),

@@ -75,6 +75,8 @@ const deeds: Record<string, string> = {
   "account.made": "Account made",
   "account.changed": "Account changed",
   "account.named": "Name changed",
+  "account.exported": "Everything taken along",
+  "account.deleted": "Account deleted",
   "invitation.made": "Invitation made",
   "invitation.ended": "Invitation withdrawn",
   "passkey.copied": "A copy of a passkey was used; it signs nobody in any more",
@@ -90,6 +92,11 @@ const deeds: Record<string, string> = {
   "session.replayed": "Refresh token used twice; its sign-in ended",
   "sessions.ended": "Sign-ins ended",
   "setup.offered": "Set-up link made",
+  "team.made": "Team made",
+  "team.named": "Team named",
+  "team.ended": "Team ended",
+  "team.joined": "Place in a team",
+  "team.left": "Taken out of a team",
 };
 
 const minute = 60_000;

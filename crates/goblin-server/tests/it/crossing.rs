@@ -357,7 +357,11 @@ async fn what_is_anothers_is_not_there_and_nothing_of_it_changes() {
 
     // All of it is there for those it belongs to, or the refusals above would show nothing. What ends things comes last.
     let mut all = operations();
-    all.sort_by_key(|operation| (operation.method == "DELETE", operation.clone()));
+    // What is in something goes before the thing itself.
+    all.sort_by_key(|operation| {
+        let ends = operation.method == "DELETE";
+        (ends, usize::MAX - operation.path.len(), operation.clone())
+    });
     for operation in all {
         let Some((whose, names)) = things(&operation) else {
             continue;

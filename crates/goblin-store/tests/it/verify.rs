@@ -89,11 +89,8 @@ async fn missing_migrations_are_named_and_what_is_there_is_compared(desk: &Desk)
     tamper(desk.store.database(), "DROP INDEX chats_newest").await;
     assert_eq!(sentences(desk).await.len(), 2);
     desk.store.migrate_down(0).await.unwrap();
-    assert_eq!(
-        sentences(desk).await.len() as i64,
-        NEWEST,
-        "and no table is missing"
-    );
+    let known = desk.store.migration_status().await.unwrap().len();
+    assert_eq!(sentences(desk).await.len(), known, "and no table is missing");
 }
 
 async fn what_a_newer_release_added_is_no_difference(desk: &Desk) {

@@ -22,6 +22,7 @@ mod model_server;
 mod no_model;
 mod notify;
 mod postgres;
+mod privacy;
 mod process;
 mod pull;
 #[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "pulling needs an engine"))]

@@ -5,23 +5,32 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 /// Starts one that answers until the test's process ends; its address.
 pub(crate) fn start() -> SocketAddr {
-    start_with(r#"{"models":[{"name":"m:latest","digest":"d"}]}"#)
+    start_saying("Hi")
+}
+
+/// The same with another answer, which JSON takes as it is.
+pub(crate) fn start_saying(said: &'static str) -> SocketAddr {
+    start_both(r#"{"models":[{"name":"m:latest","digest":"d"}]}"#, said)
 }
 
 /// The same with another list of models.
 pub(crate) fn start_with(tags: &'static str) -> SocketAddr {
+    start_both(tags, "Hi")
+}
+
+fn start_both(tags: &'static str, said: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             // A client that hangs up is none of this server's business.
-            let _served = answer(stream, tags);
+            let _served = answer(stream, tags, said);
         }
     });
     address
 }
 
-fn answer(stream: TcpStream, tags: &str) -> std::io::Result<()> {
+fn answer(stream: TcpStream, tags: &str, said: &str) -> std::io::Result<()> {
     let mut reader = BufReader::new(&stream);
     let mut first = String::new();
     reader.read_line(&mut first)?;
@@ -36,6 +45,9 @@ fn answer(stream: TcpStream, tags: &str) -> std::io::Result<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let path = first.split(' ').nth(1).unwrap_or_default();
+    let chat = format!(
+        r#"{{"message":{{"role":"assistant","content":"{said}"}},"done":true,"done_reason":"stop","prompt_eval_count":9,"eval_count":1}}"#
+    );
     let (status, body) = match path {
         "/api/tags" => ("200 OK", tags),
         "/api/ps" => ("200 OK", r#"{"models":[]}"#),
@@ -44,10 +56,7 @@ fn answer(stream: TcpStream, tags: &str) -> std::io::Result<()> {
             "200 OK",
             r#"{"capabilities":["completion","embedding"],"model_info":{"llama.context_length":4096}}"#,
         ),
-        "/api/chat" => (
-            "200 OK",
-            r#"{"message":{"role":"assistant","content":"Hi"},"done":true,"done_reason":"stop","prompt_eval_count":9,"eval_count":1}"#,
-        ),
+        "/api/chat" => ("200 OK", chat.as_str()),
         "/api/embed" => ("200 OK", r#"{"embeddings":[[1.0]],"prompt_eval_count":4}"#),
         _ => ("404 Not Found", r#"{"error":"not found"}"#),
     };

@@ -9,6 +9,7 @@ const sections: readonly Section[] = [
   { id: "passkeys", label: "Passkeys", Body: lazy(() => import("./PasskeysSection")) },
   { id: "sessions", label: "Sign-ins", Body: lazy(() => import("./SessionsSection")) },
   { id: "keys", label: "API keys", Body: lazy(() => import("./ApiKeys")) },
+  { id: "data", label: "Your data", Body: lazy(() => import("./ExportAndDelete")) },
 ];
 
 interface AccountPageProps {

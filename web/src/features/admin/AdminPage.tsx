@@ -14,6 +14,7 @@ const sections: readonly (Section & { least: Role })[] = [
     Body: lazy(() => import("./InvitationsSection")),
   },
   { id: "keys", label: "API keys", least: "admin", Body: lazy(() => import("./KeysSection")) },
+  { id: "teams", label: "Teams", least: "admin", Body: lazy(() => import("./Teams")) },
   { id: "audit", label: "Audit log", least: "admin", Body: lazy(() => import("./AuditSection")) },
 ];
 

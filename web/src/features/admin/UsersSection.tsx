@@ -1,8 +1,9 @@
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import { Ban, Ellipsis, KeyRound, LogOut, RotateCcw } from "lucide-react";
+import { Ban, Ellipsis, KeyRound, LogOut, RotateCcw, Trash2 } from "lucide-react";
 import { useState } from "react";
 import {
   createResetLink,
+  deleteUser,
   endUserSessions,
   linkAddress,
   updateUser,
@@ -31,6 +32,7 @@ export default function UsersSection() {
   const client = useQueryClient();
   const query = useInfiniteQuery(usersQuery);
   const [offered, setOffered] = useState<Offered | null>(null);
+  const [deleting, setDeleting] = useState<Account | null>(null);
   const [shuttingOut, setShuttingOut] = useState<Account | null>(null);
   const accounts = query.data?.pages.flatMap((page) => page.items) ?? [];
   const reload = () => client.invalidateQueries({ queryKey: usersQuery.queryKey });
@@ -79,6 +81,7 @@ export default function UsersSection() {
               )
             }
             onShutOut={() => setShuttingOut(account)}
+            onDelete={() => setDeleting(account)}
             onLetIn={() =>
               attempt(() =>
                 change(account, { disabled: false }, `${personName(account)} may sign in again`),
@@ -106,6 +109,20 @@ export default function UsersSection() {
           <p>Their sign-ins end at once. Their chats stay, and you can let them in again.</p>
         </Confirm>
       )}
+      {deleting && (
+        <Confirm
+          title={`Delete the account of ${personName(deleting)}?`}
+          action="Delete for good"
+          onClose={() => setDeleting(null)}
+          onConfirm={async () => {
+            await deleteUser(deleting.id);
+            announce(`Account deleted: ${personName(deleting)}`);
+            await reload();
+          }}
+        >
+          <p>Their chats, traces and sign-ins are erased for good. It cannot be taken back.</p>
+        </Confirm>
+      )}
     </>
   );
 }
@@ -114,13 +131,14 @@ interface UserRowProps {
   account: Account;
   onRole: (role: Role) => void;
   onShutOut: () => void;
+  onDelete: () => void;
   onLetIn: () => void;
   onReset: () => void;
   onSignOut: () => void;
 }
 
 function UserRow(props: UserRowProps) {
-  const { account, onRole, onShutOut, onLetIn, onReset, onSignOut } = props;
+  const { account, onRole, onShutOut, onDelete, onLetIn, onReset, onSignOut } = props;
   const own = useOwnAccount();
   const name = personName(account);
   const isOwn = own?.id === account.id;
@@ -179,6 +197,9 @@ function UserRow(props: UserRowProps) {
                 Shut out
               </MenuItem>
             )}
+            <MenuItem icon={<Trash2 size={15} />} danger onSelect={onDelete}>
+              Delete the account
+            </MenuItem>
           </Menu>
         </div>
       ) : (
