@@ -28,7 +28,7 @@ step "render.yaml"
 "$tools/python" deploy/render/check.py --goblin "$program"
 
 step "install.sh and what is beside it"
-"$tools/shellcheck" -x deploy/vps/install.sh deploy/vps/goblin-keep deploy/vps/goblin-deploy deploy/compose/make-secrets.sh
+"$tools/shellcheck" -x deploy/vps/install.sh deploy/vps/goblin-* deploy/compose/make-secrets.sh
 "$tools/shellcheck" -x -S warning scripts/*deploy*.sh scripts/debian_tree.sh scripts/test_vps.sh scripts/vercel_build.sh
 deploy/vps/cloud_init.py --check
 if have systemd-analyze systemd; then

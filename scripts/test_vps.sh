@@ -187,6 +187,13 @@ status="$(out curl --silent --output /dev/null --write-out '%{http_code}' --inte
 [ "$status" = 401 ] || fail "without a key: $status"
 shown "allowed address: answered; another: dropped; 11434: dropped, loopback only; without a key: 401"
 
+inside goblin-tier models status >"$work/said" 2>&1 || fail "goblin-tier models status: $(cat "$work/said")"
+grep -q starter "$work/said" || fail "the tier's own command does not see the model: $(cat "$work/said")"
+second="$(inside goblin-tier models keys create prometheus --scope read)" || fail "a second key cannot be made"
+with_second() { out curl --silent --fail --output /dev/null --interface "$friend" -H "x-api-key: $second" "http://$here:8002/metrics"; }
+until_true 30 "the second key is taken" with_second
+shown "goblin-tier: status, and a second key that may read measurements"
+
 say "==> killed, hung, shut in"
 inside kill -KILL "$pid"
 back() { [ "$(show MainPID)" != "$pid" ] && [ "$(show MainPID)" != 0 ] && inside systemctl is-active --quiet goblin-models; }

@@ -43,7 +43,7 @@ ALLOW = "# Render's outbound ranges for your region (Dashboard, Connect, Outboun
 
 def carried() -> list[tuple[str, str, str]]:
     """Path below the installation, mode, content."""
-    files = [HERE / "install.sh", HERE / "goblin-keep", HERE / "goblin-deploy", *sorted((HERE / "units").iterdir()), *sorted((HERE / "etc").iterdir())]
+    files = [HERE / "install.sh", *sorted(HERE.glob("goblin-*")), *sorted((HERE / "units").iterdir()), *sorted((HERE / "etc").iterdir())]
     found = []
     for file in files:
         mode = "0755" if file.stat().st_mode & 0o100 else "0644"

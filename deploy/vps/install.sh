@@ -258,7 +258,7 @@ install_settings() {
       put 0644 root:root "$ETC/goblin.toml"
   fi
   {
-    printf 'HOST=%s\nPORT=8002\n' "$address"
+    printf 'GOBLIN_TIER__HOST=%s\nGOBLIN_TIER__PORT=8002\n' "$address"
     [ "$with_ollama" = no ] || printf 'OLLAMA_HOST=http://127.0.0.1:11434\n'
   } | put 0644 root:root "$ETC/models.env" goblin-models.service
   if [ "$with_ollama" = yes ]; then
@@ -274,15 +274,16 @@ install_settings() {
 
 install_units() {
   local -a units=(goblin-models.service goblin-backup.service goblin-backup.timer)
-  local unit
+  local unit tool
   [ "$with_ollama" = no ] || units+=(ollama.service)
   [ "$all_in_one" = no ] || units+=(goblin.service)
   [ "$firewall" != nftables ] || units+=(goblin-firewall.service)
   for unit in "${units[@]}"; do
     put 0644 root:root "/etc/systemd/system/$unit" daemon "$unit" <"$HERE/units/$unit"
   done
-  put 0755 root:root /usr/local/sbin/goblin-keep <"$HERE/goblin-keep"
-  put 0755 root:root /usr/local/sbin/goblin-deploy <"$HERE/goblin-deploy"
+  for tool in goblin-keep goblin-deploy goblin-tier; do
+    put 0755 root:root "/usr/local/sbin/$tool" <"$HERE/$tool"
+  done
   put 0644 root:root /etc/apt/apt.conf.d/52goblin-upgrades <"$HERE/etc/52goblin-upgrades"
   put 0644 root:root /etc/systemd/journald.conf.d/goblin.conf systemd-journald.service <"$HERE/etc/journald.conf"
   install -d -m 0700 /var/backups/goblin
@@ -416,9 +417,7 @@ pull() {
   [ "$pull_roster" = yes ] || return 0
   booted || { say "  the roster is fetched when systemd runs: run this again then"; return 0; }
   say "fetching the models of the roles; progress below"
-  systemd-run --quiet --wait --pipe --collect --uid=goblin --gid=goblin --working-directory=/var/lib/goblin-models \
-    --setenv=HOME=/var/lib/goblin-models --setenv=GOBLIN_DATA__DIR=/var/lib/goblin-models \
-    --setenv=GOBLIN_CONFIG="$ETC/goblin.toml" "$BIN/goblin" models pull --roster ||
+  /usr/local/sbin/goblin-tier models pull --roster ||
     give_up "not every model could be fetched; what is whole stays. Run this again to go on."
 }
 
@@ -433,7 +432,7 @@ remove_all() {
     fi
   done
   rm -f /etc/systemd/system/goblin-backup.service /etc/apt/apt.conf.d/52goblin-upgrades \
-    /etc/systemd/journald.conf.d/goblin.conf /usr/local/sbin/goblin-keep /usr/local/sbin/goblin-deploy "$BIN/goblin" "$BIN/ollama"
+    /etc/systemd/journald.conf.d/goblin.conf /usr/local/sbin/goblin-{keep,deploy,tier} "$BIN/goblin" "$BIN/ollama"
   rm -rf "$WORK"
   ! booted || systemctl daemon-reload
   say "removed. $ETC, /var/lib/goblin, /var/lib/goblin-models, /var/lib/ollama and /var/backups/goblin are left, and so" \

@@ -7,8 +7,8 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { startCdn } from "../lib/cdn.mjs";
 import { accountMenu, fillIn, password, signInForm } from "../lib/accounts.mjs";
+import { startCdn } from "../lib/cdn.mjs";
 import { startAccounts } from "../lib/goblin.mjs";
 import {
   ask,
@@ -35,7 +35,11 @@ let browser;
 
 before(async () => {
   cdn = await startCdn({ output, stands, env: { ORIGIN_SECRET: secret } });
-  const environment = { FRONTEND_URL: cdn.url, TRUSTED_PROXIES: "127.0.0.1", ORIGIN_SECRET: secret };
+  const environment = {
+    FRONTEND_URL: cdn.url,
+    TRUSTED_PROXIES: "127.0.0.1",
+    ORIGIN_SECRET: secret,
+  };
   goblin = await startAccounts(environment, ["up"]);
   cdn.backend = goblin.url;
   browser = await openBrowser();
@@ -94,7 +98,11 @@ test("the owner is made, signs out and in, asks and comes back to the answer, al
   const { domain, secure, httpOnly, sameSite } = session;
   assert.deepEqual([domain, secure, httpOnly, sameSite], ["localhost", true, true, "Lax"]);
   const last = cdn.passed.at(-1);
-  assert.equal(last.headers["x-origin-verify"], secret, "the backend can tell that it came through the CDN");
+  assert.equal(
+    last.headers["x-origin-verify"],
+    secret,
+    "the backend can tell that it came through the CDN",
+  );
   assert.equal(last.headers.host, new URL(stands).host);
 
   await accountMenu(page, "Sign out");
@@ -135,7 +143,12 @@ test("first tokens arrive while later ones are still made: nothing on the way co
     const response = await fetch("/v1/chat/completions", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ model: "goblin", stream: true, max_tokens: 60, messages: [{ role: "user", content }] }),
+      body: JSON.stringify({
+        model: "goblin",
+        stream: true,
+        max_tokens: 60,
+        messages: [{ role: "user", content }],
+      }),
     });
     const reader = response.body.getReader();
     let count = 0;
@@ -158,7 +171,12 @@ test("every address goes where it should: files, the page, the backend, or nowhe
       async ([to, given]) => {
         const response = await fetch(to, { headers: given, redirect: "manual" });
         const text = response.type === "opaqueredirect" ? "" : await response.text();
-        return { status: response.status, type: response.type, headers: Object.fromEntries(response.headers), text };
+        return {
+          status: response.status,
+          type: response.type,
+          headers: Object.fromEntries(response.headers),
+          text,
+        };
       },
       [path, headers],
     );
@@ -191,7 +209,11 @@ test("every address goes where it should: files, the page, the backend, or nowhe
   assert.equal(status.status, 401);
   assert.equal(status.headers["cache-control"], "no-store");
   assert.match(status.headers["content-type"], /problem\+json/);
-  assert.match(status.headers["content-security-policy"], /^default-src 'none'; base-uri/, "the backend's own");
+  assert.match(
+    status.headers["content-security-policy"],
+    /^default-src 'none'; base-uri/,
+    "the backend's own",
+  );
   assert.equal((await look("/v1/models")).status, 401);
 
   // Google's way back: it must reach the backend, never the page.
@@ -205,10 +227,17 @@ test("every address goes where it should: files, the page, the backend, or nowhe
 
 test("another page cannot act with the cookie, and a backend that is away is said so", async () => {
   const page = await signedIn();
-  const cookie = (await page.context().cookies()).map(({ name, value }) => `${name}=${value}`).join("; ");
+  const cookie = (await page.context().cookies())
+    .map(({ name, value }) => `${name}=${value}`)
+    .join("; ");
   const response = await fetch(`${goblin.url}/api/chats`, {
     method: "POST",
-    headers: { cookie, origin: "https://evil.example", "content-type": "application/json", "sec-fetch-site": "cross-site" },
+    headers: {
+      cookie,
+      origin: "https://evil.example",
+      "content-type": "application/json",
+      "sec-fetch-site": "cross-site",
+    },
     body: "{}",
   });
   assert.equal(response.status, 403);

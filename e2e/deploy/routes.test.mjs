@@ -62,7 +62,15 @@ test("files that carry their hash are kept for ever, all others are not, and mis
     assert.equal(at(path).file, path);
     assert.equal(at(path).response["cache-control"], "no-cache", path);
   }
-  for (const path of ["/assets/gone-1234.js", "/robots.txt", "/health", "/metrics", "/.env", "/api", "/apiary.php"]) {
+  for (const path of [
+    "/assets/gone-1234.js",
+    "/robots.txt",
+    "/health",
+    "/metrics",
+    "/.env",
+    "/api",
+    "/apiary.php",
+  ]) {
     const { file, proxy, status } = at(path);
     assert.deepEqual([file, proxy, status], [undefined, undefined, 404], path);
     assert.doesNotMatch(at(path).response["cache-control"] ?? "", /immutable/, path);

@@ -22,10 +22,20 @@ const TYPES = {
 /** Longest silence of the backend, as Vercel's. */
 const SILENCE_MS = 120_000;
 /** Headers about one connection (RFC 9110, section 7.6.1), which no proxy passes on. */
-const ONE_HOP = ["connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "proxy-connection"];
+const ONE_HOP = [
+  "connection",
+  "keep-alive",
+  "transfer-encoding",
+  "upgrade",
+  "te",
+  "trailer",
+  "proxy-connection",
+];
 
 const without = (headers, names) =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => !names.includes(name.toLowerCase())));
+  Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !names.includes(name.toLowerCase())),
+  );
 
 function certificate() {
   const folder = mkdtempSync(join(tmpdir(), "goblin-cdn-"));
@@ -33,9 +43,13 @@ function certificate() {
   try {
     const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
     const name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-    execFileSync("openssl", ["req", "-x509", ...kind, ...name, "-days", "2", "-keyout", key, "-out", cert], {
-      stdio: "pipe",
-    });
+    execFileSync(
+      "openssl",
+      ["req", "-x509", ...kind, ...name, "-days", "2", "-keyout", key, "-out", cert],
+      {
+        stdio: "pipe",
+      },
+    );
     return { key: readFileSync(key), cert: readFileSync(cert) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -49,7 +63,8 @@ function certificate() {
 export async function startCdn({ output, stands, backend = null, env = {} }) {
   const config = JSON.parse(readFileSync(join(output, "config.json"), "utf8"));
   const root = join(output, "static");
-  const isFile = (path) => statSync(join(root, normalize(path)), { throwIfNoEntry: false })?.isFile() ?? false;
+  const isFile = (path) =>
+    statSync(join(root, normalize(path)), { throwIfNoEntry: false })?.isFile() ?? false;
   const cdn = { backend, passed: [], config };
 
   function serveFile(found, request, response) {
@@ -61,7 +76,8 @@ export async function startCdn({ output, stands, backend = null, env = {} }) {
 
   function passOn(found, request, response) {
     const url = new URL(found.proxy);
-    if (url.origin !== stands || !cdn.backend) return void response.writeHead(502).end("no backend");
+    if (url.origin !== stands || !cdn.backend)
+      return void response.writeHead(502).end("no backend");
     const [path, search = ""] = request.url.split(/(?=\?)/);
     const to = new URL(url.pathname + (url.search || search), cdn.backend);
     const headers = {
@@ -75,12 +91,17 @@ export async function startCdn({ output, stands, backend = null, env = {} }) {
     cdn.passed.push({ method: request.method, path, headers });
     const onward = ask(to, { method: request.method, headers, timeout: SILENCE_MS }, (answer) => {
       // As Vercel does: the table's headers stand in the place of the backend's.
-      response.writeHead(answer.statusCode, { ...without(answer.headers, ONE_HOP), ...found.response });
+      response.writeHead(answer.statusCode, {
+        ...without(answer.headers, ONE_HOP),
+        ...found.response,
+      });
       response.flushHeaders();
       answer.pipe(response);
     });
     onward.on("timeout", () => onward.destroy(new Error("silent")));
-    onward.on("error", () => (response.headersSent ? response.destroy() : response.writeHead(502).end("no answer")));
+    onward.on("error", () =>
+      response.headersSent ? response.destroy() : response.writeHead(502).end("no answer"),
+    );
     response.on("close", () => onward.destroy());
     request.pipe(onward);
   }

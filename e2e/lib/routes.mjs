@@ -7,7 +7,8 @@ const REWRITES = 10;
 /** Does the route apply, and what did its groups catch? Paths are compared whole, as Vercel does. */
 function match(route, path, method) {
   if (route.methods && !route.methods.includes(method)) return null;
-  if (route.has || route.missing) throw new Error(`has and missing are not known here: ${route.src}`);
+  if (route.has || route.missing)
+    throw new Error(`has and missing are not known here: ${route.src}`);
   const flags = route.caseSensitive ? "" : "i";
   return new RegExp(route.src, flags).exec(path);
 }
@@ -22,7 +23,8 @@ function filled(text, caught) {
 
 function applyTransforms(answer, route, env) {
   for (const { type, op, target, args, env: names = [] } of route.transforms ?? []) {
-    if (type !== "request.headers" || op !== "set") throw new Error(`unknown transform ${type} ${op}`);
+    if (type !== "request.headers" || op !== "set")
+      throw new Error(`unknown transform ${type} ${op}`);
     const value = names.reduce((text, name) => text.replaceAll(`$${name}`, env[name] ?? ""), args);
     answer.request[target.key] = value;
   }
@@ -52,7 +54,8 @@ export function resolve(config, path, { method = "GET", isFile, env = {} }) {
   const answer = { response: {}, request: {} };
   let now = path;
 
-  const file = () => [now, now.endsWith("/") ? `${now}index.html` : null].find((at) => at && isFile(at));
+  const file = () =>
+    [now, now.endsWith("/") ? `${now}index.html` : null].find((at) => at && isFile(at));
   const hit = (at) => {
     for (const route of table.hit ?? []) {
       if (match(route, now, method)) Object.assign(answer.response, route.headers);
