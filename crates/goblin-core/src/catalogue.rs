@@ -279,7 +279,7 @@ mod tests {
         );
         assert_eq!(
             entry.cost(&usage(u32::MAX, 0, u32::MAX, 0)),
-            42_949_672_950_000_000,
+            42_949_672_950_000,
             "and no sum overflows"
         );
     }
