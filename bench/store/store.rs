@@ -74,7 +74,8 @@ const USAGE: &str =
 const SESSIONS: &str = "INSERT INTO sessions (id, tenant_id, user_id, kind, secret_hash, signed_in_by, created_at, seen_at,
                                               idle_until, expires_at)
     {with} SELECT {id}, 'local', 'local-owner', 'browser', {id}, 'password', {number}, {number}, {number}, {number}";
-const KEYS: &str = "INSERT INTO api_keys (id, tenant_id, user_id, public_id, secret_hash, name, scopes, created_at,
+const KEYS: &str =
+    "INSERT INTO api_keys (id, tenant_id, user_id, public_id, secret_hash, name, scopes, created_at,
                                           revoked_at)
     {with} SELECT {id}, 'local', 'local-owner', {id}, {id}, 'Key ' || {number}, 'infer', {number}, {number}";
 
@@ -277,7 +278,10 @@ async fn credentials(store: &Store) -> (HeaderMap, HeaderMap) {
         expires_at: end,
         replaces: None,
     };
-    store.insert_session(&Owner::local(), &session, &deed).await.unwrap();
+    store
+        .insert_session(&Owner::local(), &session, &deed)
+        .await
+        .unwrap();
     let wish = KeyWish {
         name: "bench".into(),
         ..KeyWish::default()

@@ -318,7 +318,10 @@ mod tests {
         assert!(old.check(signed_after.expose_secret(), NOW).is_none());
         let shared = old.clone();
         old.replace(&rotated);
-        assert!(shared.check(signed_after.expose_secret(), NOW).is_some(), "all who share them");
+        assert!(
+            shared.check(signed_after.expose_secret(), NOW).is_some(),
+            "all who share them"
+        );
         let forgotten = SigningKeys::new(&secret_of("n"), &[]).unwrap();
         assert!(forgotten.check(signed_before.expose_secret(), NOW).is_none());
     }

@@ -101,7 +101,9 @@ impl CheckedKey {
     pub(crate) fn check(&self, now: Timestamp, address: Option<IpAddr>) -> Result<(), ApiError> {
         let name = &self.key.name;
         if self.key.revoked_at.is_some() {
-            return Err(ApiError::unauthorized(format!("The key `{name}` was revoked. Make another one.")));
+            return Err(ApiError::unauthorized(format!(
+                "The key `{name}` was revoked. Make another one."
+            )));
         }
         if let Some(end) = self.key.expires_at.filter(|end| *end <= now) {
             let end = end.to_rfc3339();
@@ -122,7 +124,10 @@ impl CheckedKey {
         if self.networks.is_none() || address.is_some_and(from_there) {
             return Ok(());
         }
-        let seen = address.map_or_else(|| "an unknown address".to_owned(), |a| a.to_canonical().to_string());
+        let seen = address.map_or_else(
+            || "an unknown address".to_owned(),
+            |a| a.to_canonical().to_string(),
+        );
         Err(ApiError::forbidden(format!(
             "The key `{name}` may not be used from {seen}. Its owner says from where."
         )))
@@ -258,19 +263,30 @@ mod tests {
                 "revoked",
             ),
         ] {
-            let error = CheckedKey::of(row, &[7; 32]).unwrap().check(NOW, from("10.0.0.1"));
+            let error = CheckedKey::of(row, &[7; 32])
+                .unwrap()
+                .check(NOW, from("10.0.0.1"));
             assert!(error.unwrap_err().message.contains(said));
         }
     }
 
     #[test]
     fn what_was_read_before_something_was_taken_back_is_not_remembered() {
-        let (keys, key) = (CheckedKeys::default(), Arc::new(CheckedKey::of(row(), &[7; 32]).unwrap()));
+        let (keys, key) = (
+            CheckedKeys::default(),
+            Arc::new(CheckedKey::of(row(), &[7; 32]).unwrap()),
+        );
         let before = keys.changes();
         keys.keep([7; 32], NOW, before, &key);
         assert!(keys.find(&[7; 32], NOW.plus_ms(999)).is_some());
-        assert!(keys.find(&[7; 32], NOW.plus_ms(1_000)).is_none(), "a second later");
-        assert!(keys.find(&[7; 32], NOW.plus_ms(-1)).is_none(), "the clock went back");
+        assert!(
+            keys.find(&[7; 32], NOW.plus_ms(1_000)).is_none(),
+            "a second later"
+        );
+        assert!(
+            keys.find(&[7; 32], NOW.plus_ms(-1)).is_none(),
+            "the clock went back"
+        );
         keys.forget();
         assert!(keys.find(&[7; 32], NOW).is_none());
         keys.keep([7; 32], NOW, before, &key);
@@ -303,12 +319,19 @@ mod tests {
         for all in [
             &[("x-api-key", "gbl_live_x")][..],
             &[("authorization", "bearer gbl_live_x")],
-            &[("authorization", "Bearer gbl_live_x"), ("x-api-key", "gbl_live_x")],
+            &[
+                ("authorization", "Bearer gbl_live_x"),
+                ("x-api-key", "gbl_live_x"),
+            ],
         ] {
             let found = presented(&headers(all)).unwrap().unwrap();
             assert_eq!(found.expose(), "gbl_live_x");
         }
-        for all in [&[][..], &[("authorization", "Bearer ey.j.w")], &[("authorization", "Basic Zzz=")]] {
+        for all in [
+            &[][..],
+            &[("authorization", "Bearer ey.j.w")],
+            &[("authorization", "Basic Zzz=")],
+        ] {
             assert!(presented(&headers(all)).unwrap().is_none(), "{all:?}");
         }
         for all in [
@@ -321,7 +344,10 @@ mod tests {
         }
         for bad in ["", "gbl_live_", "gbl_tier_x", "sk-1", "gbl_live_' OR 1=1 --"] {
             let error = public_id(bad).unwrap_err();
-            assert!(error.message.len() > 40 && !error.message.contains("OR 1"), "{bad}");
+            assert!(
+                error.message.len() > 40 && !error.message.contains("OR 1"),
+                "{bad}"
+            );
         }
     }
 }

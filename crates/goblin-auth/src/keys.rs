@@ -436,7 +436,8 @@ fn check(
 
 fn unknown(presented: &Presented) -> KeyRefusal {
     let text = presented.expose();
-    let message = if text.starts_with(key_format::TIER) && !key_format::is_well_formed(key_format::TIER, text) {
+    let message = if text.starts_with(key_format::TIER) && !key_format::is_well_formed(key_format::TIER, text)
+    {
         "The key is incomplete or mistyped: its checksum is wrong. Copy it whole."
     } else {
         "The key is not known here. Use one that `goblin models keys create` or the tier's first start has printed, or \

@@ -211,7 +211,11 @@ mod tests {
             ("GET", "/api/users"),
             ("GET", ""),
         ] {
-            assert_eq!(key_scope(&method.parse().unwrap(), route), None, "{method} {route}");
+            assert_eq!(
+                key_scope(&method.parse().unwrap(), route),
+                None,
+                "{method} {route}"
+            );
         }
         assert_eq!(key_scope(&Method::HEAD, "/v1/models"), Some(Scope::Read));
     }

@@ -31,7 +31,9 @@ const MAX_KEYS: usize = 16;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BadRing {
     /// There is none.
-    #[error("it names no key. Write it as ID:BASE64, for example `2026-11:` and what `openssl rand -base64 32` prints.")]
+    #[error(
+        "it names no key. Write it as ID:BASE64, for example `2026-11:` and what `openssl rand -base64 32` prints."
+    )]
     Empty,
     /// An entry is not `ID:BASE64`.
     #[error(
@@ -43,7 +45,9 @@ pub enum BadRing {
     #[error("two of its keys are called `{0}`. Every key has an id of its own.")]
     Twice(String),
     /// There are too many.
-    #[error("it names more than {MAX_KEYS} keys. Run `goblin secrets rotate`, and leave out those no longer used.")]
+    #[error(
+        "it names more than {MAX_KEYS} keys. Run `goblin secrets rotate`, and leave out those no longer used."
+    )]
     TooMany,
 }
 
@@ -51,10 +55,14 @@ pub enum BadRing {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Unopened {
     /// It is sealed with a master key that is not in the ring.
-    #[error("It is sealed with the master key `{0}`, which SETTINGS_ENCRYPTION_KEY does not name. Add that key behind the others.")]
+    #[error(
+        "It is sealed with the master key `{0}`, which SETTINGS_ENCRYPTION_KEY does not name. Add that key behind the others."
+    )]
     NoKey(String),
     /// The master key of that id is another one, the row was changed, or it is another row's.
-    #[error("It does not open with the master key `{0}`: that is another key than it was sealed with, or the row was changed.")]
+    #[error(
+        "It does not open with the master key `{0}`: that is another key than it was sealed with, or the row was changed."
+    )]
     Broken(String),
 }
 
@@ -90,14 +98,20 @@ impl KeyRing {
     /// [`BadRing`], without repeating any of it but ids.
     pub fn parse(text: &SecretString) -> Result<Self, BadRing> {
         let mut keys: Vec<MasterKey> = Vec::new();
-        let entries = text.expose_secret().split(',').map(str::trim).filter(|e| !e.is_empty());
+        let entries = text
+            .expose_secret()
+            .split(',')
+            .map(str::trim)
+            .filter(|e| !e.is_empty());
         for (at, entry) in entries.enumerate() {
             let bad = BadRing::Entry(at + 1);
             let Some((id, key)) = entry.split_once(':') else {
                 return Err(bad);
             };
             let fits = (1..=32).contains(&id.len())
-                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+                && id
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
             let bytes = Zeroizing::new(STANDARD.decode(key).unwrap_or_default());
             let Ok(key) = <[u8; KEY_BYTES]>::try_from(bytes.as_slice()) else {
                 return Err(bad);
@@ -178,7 +192,10 @@ impl KeyRing {
     fn open_key(&self, place: &Sealed, envelope: &Envelope) -> Result<Zeroizing<[u8; KEY_BYTES]>, Unopened> {
         let id = &envelope.master_id;
         let keys = self.keys();
-        let master = keys.iter().find(|key| key.id == *id).ok_or_else(|| Unopened::NoKey(id.clone()))?;
+        let master = keys
+            .iter()
+            .find(|key| key.id == *id)
+            .ok_or_else(|| Unopened::NoKey(id.clone()))?;
         unclose(&master.key, place, &envelope.sealed_key)
             .and_then(|bytes| <[u8; KEY_BYTES]>::try_from(bytes.as_slice()).ok())
             .map(Zeroizing::new)
@@ -261,7 +278,10 @@ mod tests {
     fn what_is_sealed_opens_in_its_own_row_only_and_not_when_changed() {
         let (ring, secret) = (ring(&["a"]), SecretString::from("sk-provider-key"));
         let envelope = ring.seal(&place(), &secret).unwrap();
-        assert_eq!(ring.open(&place(), &envelope).unwrap().expose_secret(), "sk-provider-key");
+        assert_eq!(
+            ring.open(&place(), &envelope).unwrap().expose_secret(),
+            "sk-provider-key"
+        );
         for other in [
             Sealed::provider_key("local", "openai", 2),
             Sealed::provider_key("local", "anthropic", 1),
@@ -274,12 +294,24 @@ mod tests {
         }
         for part in [0, 1] {
             let whole = envelope.clone();
-            let bytes = if part == 0 { &whole.sealed } else { &whole.sealed_key };
+            let bytes = if part == 0 {
+                &whole.sealed
+            } else {
+                &whole.sealed_key
+            };
             for at in 0..bytes.len() {
                 let mut changed = envelope.clone();
-                let bytes = if part == 0 { &mut changed.sealed } else { &mut changed.sealed_key };
+                let bytes = if part == 0 {
+                    &mut changed.sealed
+                } else {
+                    &mut changed.sealed_key
+                };
                 bytes[at] ^= 1;
-                assert_eq!(ring.open(&place(), &changed), Err(Unopened::Broken("a".into())), "{at}");
+                assert_eq!(
+                    ring.open(&place(), &changed),
+                    Err(Unopened::Broken("a".into())),
+                    "{at}"
+                );
             }
         }
         for cut in [0, 1, 10, NONCE_BYTES, NONCE_BYTES + 1] {

@@ -87,7 +87,9 @@ pub async fn rotate(
     token_lifetime: Duration,
 ) -> Result<Vec<SigningKeyRow>, SigningKeysError> {
     let kept = token_lifetime.saturating_add(MARGIN);
-    let before = clock.now().plus_ms(-i64::try_from(kept.as_millis()).unwrap_or(i64::MAX));
+    let before = clock
+        .now()
+        .plus_ms(-i64::try_from(kept.as_millis()).unwrap_or(i64::MAX));
     match store.rotate_signing_keys(&draw(ring)?, before).await {
         Err(StoreError::NotFound(_)) => Err(SigningKeysError::None),
         other => Ok(other?),

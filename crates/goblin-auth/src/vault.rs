@@ -98,7 +98,10 @@ impl Vault {
             updated_at: self.clock.now(),
         };
         let audit = deed(&caller.owner, "provider_key.set", Some(provider), visit);
-        self.store.put_provider_key(&row, &audit).await.map_err(ApiError::from)?;
+        self.store
+            .put_provider_key(&row, &audit)
+            .await
+            .map_err(ApiError::from)?;
         Ok(row.into())
     }
 
@@ -136,7 +139,10 @@ impl Vault {
         provider: &str,
     ) -> Result<(), ApiError> {
         let audit = deed(&caller.owner, "provider_key.removed", Some(provider), visit);
-        let done = self.store.delete_provider_key(&caller.owner.tenant, provider, &audit).await;
+        let done = self
+            .store
+            .delete_provider_key(&caller.owner.tenant, provider, &audit)
+            .await;
         Ok(done?)
     }
 
@@ -144,8 +150,16 @@ impl Vault {
     ///
     /// # Errors
     /// 503 when it does not open; why is for the operator.
-    pub async fn open_provider_key(&self, tenant: &str, provider: &str) -> Result<Option<SecretString>, ApiError> {
-        let found = self.store.find_provider_key(tenant, provider).await.map_err(ApiError::from)?;
+    pub async fn open_provider_key(
+        &self,
+        tenant: &str,
+        provider: &str,
+    ) -> Result<Option<SecretString>, ApiError> {
+        let found = self
+            .store
+            .find_provider_key(tenant, provider)
+            .await
+            .map_err(ApiError::from)?;
         found.map(|row| self.open(&row)).transpose()
     }
 
@@ -205,7 +219,11 @@ mod tests {
     fn ids_of_providers_are_plain() {
         assert!(check_provider("openai-eu_2.x").is_ok());
         for bad in ["", "OpenAI", "a b", "../x", "a/b", "'", &"a".repeat(65)] {
-            assert_eq!(check_provider(bad).unwrap_err().param.as_deref(), Some("provider"), "{bad}");
+            assert_eq!(
+                check_provider(bad).unwrap_err().param.as_deref(),
+                Some("provider"),
+                "{bad}"
+            );
         }
     }
 }

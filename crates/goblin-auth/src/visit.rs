@@ -370,13 +370,28 @@ mod tests {
             ("x-forwarded-for", "198.51.100.9, 192.0.2.1, 76.76.21.21"),
         );
         assert_eq!(address("76.76.21.21", &[client, proof]), "192.0.2.1");
-        assert_eq!(address("10.0.0.1", &[through_both, proof]), "192.0.2.1", "behind a proxy of ours as well");
+        assert_eq!(
+            address("10.0.0.1", &[through_both, proof]),
+            "192.0.2.1",
+            "behind a proxy of ours as well"
+        );
         assert_eq!(address("10.0.0.1", &[through_both]), "76.76.21.21");
         for wrong in ["", "through the cdn", "through the CDN."] {
-            assert_eq!(address("76.76.21.21", &[client, ("x-origin-verify", wrong)]), "76.76.21.21");
+            assert_eq!(
+                address("76.76.21.21", &[client, ("x-origin-verify", wrong)]),
+                "76.76.21.21"
+            );
         }
-        assert_eq!(address("76.76.21.21", &[client, proof, proof]), "76.76.21.21", "twice proves nothing");
-        let encrypted = [("host", "chat.example.org"), ("x-forwarded-proto", "https"), proof];
+        assert_eq!(
+            address("76.76.21.21", &[client, proof, proof]),
+            "76.76.21.21",
+            "twice proves nothing"
+        );
+        let encrypted = [
+            ("host", "chat.example.org"),
+            ("x-forwarded-proto", "https"),
+            proof,
+        ];
         assert_eq!(visit("76.76.21.21", &encrypted).way, Way::Secure);
         assert_eq!(visit("76.76.21.21", &encrypted[..2]).way, Way::Far);
     }

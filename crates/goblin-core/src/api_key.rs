@@ -58,7 +58,10 @@ pub struct Budget {
 mod nano {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    #[allow(clippy::cast_precision_loss, reason = "budgets are far below 2^53 nano-USD times 1000")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "budgets are far below 2^53 nano-USD times 1000"
+    )]
     pub(super) fn serialize<S: Serializer>(nano: &i64, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_f64(*nano as f64 / 1e9)
     }

@@ -57,7 +57,10 @@ mod tests {
         assert!(made.is_sorted());
         assert!(made.iter().all(|id| is_id(id)));
         assert!(!is_id("../../etc/passwd"));
-        assert!(made.iter().all(|id| made_at(id).is_some_and(|at| at.0 > 1_700_000_000_000)));
+        assert!(
+            made.iter()
+                .all(|id| made_at(id).is_some_and(|at| at.0 > 1_700_000_000_000))
+        );
         for other in ["", "nonsense", "00000000-0000-0000-0000-000000000001"] {
             assert_eq!(made_at(other), None, "{other}");
         }

@@ -257,7 +257,12 @@ impl QueryFields {
 
     /// The switch of `name`, when it was given, and the other fields.
     pub(crate) fn switch(mut self, name: &str) -> Result<(Option<bool>, Self), ApiError> {
-        let given: Vec<String> = self.0.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect();
+        let given: Vec<String> = self
+            .0
+            .iter()
+            .filter(|(n, _)| n == name)
+            .map(|(_, v)| v.clone())
+            .collect();
         self.0.retain(|(n, _)| n != name);
         let on = match given.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [] => None,

@@ -169,7 +169,12 @@ impl Fields {
     }
 
     /// A list of at most `most` texts, each of at most `bytes`, or `null`.
-    pub(crate) fn texts(&mut self, field: &str, most: usize, bytes: usize) -> Result<Change<Vec<String>>, ApiError> {
+    pub(crate) fn texts(
+        &mut self,
+        field: &str,
+        most: usize,
+        bytes: usize,
+    ) -> Result<Change<Vec<String>>, ApiError> {
         let must = format!("a list of at most {most} texts of 1 to {bytes} bytes");
         let items = match self.object.shift_remove(field) {
             None => return Ok(None),
@@ -182,7 +187,9 @@ impl Fields {
             _ => None,
         };
         let texts: Option<Vec<String>> = items.into_iter().map(text).collect();
-        texts.map(|all| Some(Some(all))).ok_or_else(|| self.wrong(field, &must))
+        texts
+            .map(|all| Some(Some(all)))
+            .ok_or_else(|| self.wrong(field, &must))
     }
 
     /// A moment as RFC 3339 has it, or `null`.

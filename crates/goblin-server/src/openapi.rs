@@ -337,10 +337,8 @@ pub(crate) fn frame() -> OpenApi {
              API (`gbl_live_…`).",
         ))
         .build();
-    let api_key = ApiKeyValue::with_description(
-        "x-api-key",
-        "A key of the API, as `POST /api/keys` makes them.",
-    );
+    let api_key =
+        ApiKeyValue::with_description("x-api-key", "A key of the API, as `POST /api/keys` makes them.");
     let info = InfoBuilder::new()
         .title("Goblin Assistant")
         .version(env!("CARGO_PKG_VERSION"))

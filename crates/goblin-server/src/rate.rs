@@ -89,9 +89,17 @@ impl Limits {
     ) -> Result<(), ApiError> {
         let settings = &self.0.settings;
         let (what, most, without) = if signs_in {
-            ("sign-in", settings.sign_ins_per_minute, settings.sign_ins_without_redis)
+            (
+                "sign-in",
+                settings.sign_ins_per_minute,
+                settings.sign_ins_without_redis,
+            )
         } else {
-            ("address", settings.address_per_minute, settings.requests_without_redis)
+            (
+                "address",
+                settings.address_per_minute,
+                settings.requests_without_redis,
+            )
         };
         let Some(most) = most else { return Ok(()) };
         let place = address.map_or_else(|| "nowhere".to_owned(), |a| place(a).to_string());
@@ -123,7 +131,8 @@ impl Limits {
             PrincipalKind::Local | PrincipalKind::TierKey { .. } => return Ok(()),
         };
         if let Some(most) = most {
-            self.count(parts, name.clone(), most, settings.requests_without_redis).await?;
+            self.count(parts, name.clone(), most, settings.requests_without_redis)
+                .await?;
         }
         if let Some(most) = at_once.filter(|_| asks_a_model(&parts.method, route)) {
             let place = self.0.under_way.take(name, most)?;
@@ -134,7 +143,13 @@ impl Limits {
         Ok(())
     }
 
-    async fn count(&self, parts: &Parts, name: String, most: u32, without: WithoutRedis) -> Result<(), ApiError> {
+    async fn count(
+        &self,
+        parts: &Parts,
+        name: String,
+        most: u32,
+        without: WithoutRedis,
+    ) -> Result<(), ApiError> {
         let subjects = [Subject {
             name: name.into(),
             rate: Rate::per_minute(most),
@@ -164,7 +179,10 @@ impl Limits {
                 told.inspect(|told| told.stand(standing));
                 Ok(())
             }
-            Taken::Refused { retry_after, standing } => {
+            Taken::Refused {
+                retry_after,
+                standing,
+            } => {
                 told.inspect(|told| told.stand(standing));
                 Err(ApiError::rate_limited(
                     format!("More than {most} requests in a minute. Wait as long as `Retry-After` says."),

@@ -244,12 +244,14 @@ impl Store {
     ) -> Result<ApiKey, StoreError> {
         let now = self.now();
         let mut tx = self.begin_write().await?;
-        let done = query("UPDATE api_keys SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL")
-            .bind(tenant)
-            .bind(id)
-            .bind(now.0)
-            .execute(&mut tx)
-            .await?;
+        let done = query(
+            "UPDATE api_keys SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL",
+        )
+        .bind(tenant)
+        .bind(id)
+        .bind(now.0)
+        .execute(&mut tx)
+        .await?;
         let row = fetch_by_id(&mut tx, tenant, id).await?;
         let row = row.ok_or(StoreError::NotFound("key"))?;
         if done > 0 {
@@ -308,7 +310,9 @@ fn key_from(row: &Row) -> Result<ApiKey, StoreError> {
     let period: Option<String> = row.get("budget_period")?;
     let nano_usd: Option<i64> = row.get("budget_nano_usd")?;
     let small = |column: &str| -> Result<Option<u32>, StoreError> {
-        Ok(row.get::<Option<i64>>(column)?.and_then(|n| u32::try_from(n).ok()))
+        Ok(row
+            .get::<Option<i64>>(column)?
+            .and_then(|n| u32::try_from(n).ok()))
     };
     let moment = |column: &str| -> Result<Option<Timestamp>, StoreError> {
         Ok(row.get::<Option<i64>>(column)?.map(Timestamp))
@@ -318,7 +322,11 @@ fn key_from(row: &Row) -> Result<ApiKey, StoreError> {
         public_id: row.get("public_id")?,
         name: row.get("name")?,
         user: row.get("user_id")?,
-        scopes: scopes.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect(),
+        scopes: scopes
+            .split(',')
+            .filter(|s| !s.is_empty())
+            .map(str::to_owned)
+            .collect(),
         models: list_from(row, "models_json")?,
         networks: list_from(row, "networks_json")?,
         budget: nano_usd

@@ -76,7 +76,9 @@ pub enum StoreError {
     #[error("`{0}` must name another answer to the same question.")]
     NotSibling(&'static str),
     /// The user has as many good keys of the API as one may have.
-    #[error("There are {0} good keys already, as many as one may have. Revoke one that is not used any more.")]
+    #[error(
+        "There are {0} good keys already, as many as one may have. Revoke one that is not used any more."
+    )]
     TooManyKeys(u32),
     /// Something there can be only one of is there.
     #[error("The {0} is taken.")]

@@ -37,7 +37,8 @@ pub struct ProviderKeyRow {
     pub updated_at: Timestamp,
 }
 
-const ALL: &str = "SELECT tenant_id, provider, version, sealed, sealed_key, master_id, last_four, updated_by, updated_at
+const ALL: &str =
+    "SELECT tenant_id, provider, version, sealed, sealed_key, master_id, last_four, updated_by, updated_at
                    FROM provider_keys";
 
 impl Store {
@@ -213,7 +214,12 @@ impl Sealed {
 }
 
 async fn list(link: &mut Link) -> Result<Vec<ProviderKeyRow>, StoreError> {
-    let mut rows = query(ALL).fetch_all(link).await?.iter().map(row_from).collect::<Result<Vec<_>, _>>()?;
+    let mut rows = query(ALL)
+        .fetch_all(link)
+        .await?
+        .iter()
+        .map(row_from)
+        .collect::<Result<Vec<_>, _>>()?;
     rows.sort_by(|a, b| (&a.tenant, &a.provider).cmp(&(&b.tenant, &b.provider)));
     Ok(rows)
 }

@@ -153,7 +153,8 @@ fn outcome(subjects: &[Subject], ahead_ms: &[i64], through: bool) -> Taken {
         return Taken::Through(least.unwrap_or(unbounded));
     }
     let longest = all.max_by_key(|(s, ahead)| wait(s, *ahead));
-    let (retry_after, standing) = longest.map_or((0, unbounded), |(s, ahead)| (wait(s, ahead), stand(s, ahead)));
+    let (retry_after, standing) =
+        longest.map_or((0, unbounded), |(s, ahead)| (wait(s, ahead), stand(s, ahead)));
     Taken::Refused {
         retry_after: Duration::from_millis(u64::try_from(retry_after).unwrap_or(0).max(1)),
         standing,

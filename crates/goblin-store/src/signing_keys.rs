@@ -106,7 +106,11 @@ impl Store {
         let now = self.now();
         let mut tx = self.begin_write().await?;
         lock(&mut tx).await?;
-        if !list(&mut tx).await?.iter().any(|row| row.state == KeyState::Standby) {
+        if !list(&mut tx)
+            .await?
+            .iter()
+            .any(|row| row.state == KeyState::Standby)
+        {
             return Err(StoreError::NotFound("standby key"));
         }
         query("DELETE FROM signing_keys WHERE state IN ('previous', 'revoked') AND changed_at < $1")
@@ -143,11 +147,13 @@ impl Store {
     /// [`StoreError::NotFound`] when there is no previous key of that id.
     pub async fn revoke_signing_key(&self, id: &str) -> Result<(), StoreError> {
         let mut link = self.write().await?;
-        let done = query("UPDATE signing_keys SET state = 'revoked', changed_at = $2 WHERE id = $1 AND state = 'previous'")
-            .bind(id)
-            .bind(self.now().0)
-            .execute(&mut link)
-            .await?;
+        let done = query(
+            "UPDATE signing_keys SET state = 'revoked', changed_at = $2 WHERE id = $1 AND state = 'previous'",
+        )
+        .bind(id)
+        .bind(self.now().0)
+        .execute(&mut link)
+        .await?;
         link.commit().await?;
         if done == 0 {
             return Err(StoreError::NotFound("previous signing key of this id"));
@@ -182,9 +188,10 @@ async fn lock(tx: &mut Link) -> Result<(), StoreError> {
 }
 
 pub(crate) async fn list(link: &mut Link) -> Result<Vec<SigningKeyRow>, StoreError> {
-    let rows = query("SELECT id, state, sealed, sealed_key, master_id, created_at, changed_at FROM signing_keys")
-        .fetch_all(link)
-        .await?;
+    let rows =
+        query("SELECT id, state, sealed, sealed_key, master_id, created_at, changed_at FROM signing_keys")
+            .fetch_all(link)
+            .await?;
     let mut all = rows.iter().map(row_from).collect::<Result<Vec<_>, _>>()?;
     let place = |state: KeyState| match state {
         KeyState::Current => 0,

@@ -165,7 +165,9 @@ async fn sealed_keys(
     let keys = match loaded {
         Err(SigningKeysError::Unopened(..)) if !store.database().is_shared() => {
             // A database put back from a backup, without the master keys it was sealed with.
-            tracing::warn!("the signing keys do not open with this machine's master keys; made others, so programs sign in again");
+            tracing::warn!(
+                "the signing keys do not open with this machine's master keys; made others, so programs sign in again"
+            );
             store.delete_signing_keys().await?;
             signing_keys::load_or_make(store, ring, None).await?
         }
@@ -331,7 +333,10 @@ fn read_secret(path: &Path) -> anyhow::Result<Option<SecretString>> {
     }
 }
 
-fn read_or_make(path: &Path, make: impl Fn() -> Result<SecretString, ApiError>) -> anyhow::Result<SecretString> {
+fn read_or_make(
+    path: &Path,
+    make: impl Fn() -> Result<SecretString, ApiError>,
+) -> anyhow::Result<SecretString> {
     if let Some(found) = read_secret(path)? {
         return Ok(found);
     }

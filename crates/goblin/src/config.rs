@@ -12,8 +12,8 @@ mod tests;
 mod written;
 
 pub(crate) use check::{
-    Config, GOOGLE_CALLBACK, LimitsConfig, LogFormat, RoleModel, UpstreamKind, UpstreamServer, UpstreamWay, check,
-    is_public_address,
+    Config, GOOGLE_CALLBACK, LimitsConfig, LogFormat, RoleModel, UpstreamKind, UpstreamServer, UpstreamWay,
+    check, is_public_address,
 };
 pub(crate) use environment::Environment;
 pub(crate) use show::{print, schema};

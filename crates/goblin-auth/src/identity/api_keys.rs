@@ -70,7 +70,11 @@ impl KeyWish {
         }
         let mut scopes: Vec<String> = Vec::new();
         let usual = || vec![Scope::Infer.as_str().to_owned(), Scope::Embed.as_str().to_owned()];
-        for scope in if self.scopes.is_empty() { usual() } else { self.scopes } {
+        for scope in if self.scopes.is_empty() {
+            usual()
+        } else {
+            self.scopes
+        } {
             let known = Scope::parse(&scope).filter(|scope| *scope != Scope::Admin);
             if known.is_none() {
                 return Err(ApiError::invalid(
@@ -88,7 +92,10 @@ impl KeyWish {
                 "`expires_at` must be a moment to come; this one is over.",
             ));
         }
-        if self.budget.is_some_and(|b| !(1..=MAX_BUDGET).contains(&b.nano_usd)) {
+        if self
+            .budget
+            .is_some_and(|b| !(1..=MAX_BUDGET).contains(&b.nano_usd))
+        {
             return Err(ApiError::invalid(
                 "budget.usd",
                 "`budget.usd` must be from 0.000000001 to 1000000000.",
@@ -127,7 +134,9 @@ fn bounds(
         ApiError::invalid(field, format!("`{field}` must be {must}{end}"))
     };
     if !(1..=MAX_KEY_BOUNDS).contains(&given.len()) {
-        return Err(wrong(format!("a list of 1 to {MAX_KEY_BOUNDS} entries, or null for no bound")));
+        return Err(wrong(format!(
+            "a list of 1 to {MAX_KEY_BOUNDS} entries, or null for no bound"
+        )));
     }
     let mut all = Vec::with_capacity(given.len());
     for one in given {
@@ -164,7 +173,12 @@ impl Identity {
             .await
     }
 
-    async fn make_key(&self, owner: &Owner, wish: KeyWish, audit: &NewAudit) -> Result<ApiKeyShown, ApiError> {
+    async fn make_key(
+        &self,
+        owner: &Owner,
+        wish: KeyWish,
+        audit: &NewAudit,
+    ) -> Result<ApiKeyShown, ApiError> {
         let wish = wish.check(self.now())?;
         let (key, public_id) = key_format::write(LIVE, &secret::random::<RANDOM_BYTES>()?);
         let new = NewApiKey {
@@ -201,7 +215,9 @@ impl Identity {
         limit: u32,
     ) -> Result<Page<ApiKey>, ApiError> {
         if everybody && !caller.may(Scope::Admin) {
-            return Err(ApiError::forbidden("Only owners and admins see the keys of others."));
+            return Err(ApiError::forbidden(
+                "Only owners and admins see the keys of others.",
+            ));
         }
         let Owner { tenant, user } = &caller.owner;
         let user = (!everybody).then_some(user.as_str());
@@ -221,14 +237,20 @@ impl Identity {
     ) -> Result<ApiKey, ApiError> {
         let one = signed_in(caller)?;
         let tenant = &caller.owner.tenant;
-        let found = self.store().find_api_key_by_id(tenant, id).await.map_err(ApiError::from)?;
+        let found = self
+            .store()
+            .find_api_key_by_id(tenant, id)
+            .await
+            .map_err(ApiError::from)?;
         let row = found.ok_or_else(|| ApiError::not_found("key"))?;
         if row.owner != caller.owner {
             if !caller.may(Scope::Admin) {
                 return Err(ApiError::not_found("key"));
             }
             if !one.role.manages(row.role) {
-                return Err(ApiError::forbidden("Only an owner revokes the keys of admins and owners."));
+                return Err(ApiError::forbidden(
+                    "Only an owner revokes the keys of admins and owners.",
+                ));
             }
         }
         let audit = NewAudit {
@@ -245,7 +267,11 @@ impl Identity {
     /// # Errors
     /// 404.
     pub async fn revoke_api_key_here(&self, tenant: &str, id: &str) -> Result<ApiKey, ApiError> {
-        let found = self.store().find_api_key_by_id(tenant, id).await.map_err(ApiError::from)?;
+        let found = self
+            .store()
+            .find_api_key_by_id(tenant, id)
+            .await
+            .map_err(ApiError::from)?;
         let row = found.ok_or_else(|| ApiError::not_found("key"))?;
         let audit = NewAudit {
             detail: Some(format!("{}, by the command line", row.key.name)),
@@ -260,7 +286,11 @@ impl Identity {
     }
 
     /// Who holds this key, when it is good from there. One that was good within the last second is not looked for again.
-    pub(super) async fn holder_of_key(&self, text: &str, address: Option<IpAddr>) -> Result<Principal, ApiError> {
+    pub(super) async fn holder_of_key(
+        &self,
+        text: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Principal, ApiError> {
         let (public_id, hash, now) = (public_id(text)?, key_format::hash(text), self.now());
         let checked = match self.0.checked_keys.find(&hash, now) {
             Some(checked) => checked,
@@ -287,7 +317,11 @@ impl Identity {
     ) -> Result<Arc<CheckedKey>, ApiError> {
         let keys = &self.0.checked_keys;
         let changes = keys.changes();
-        let found = self.store().find_api_key(public_id).await.map_err(ApiError::from)?;
+        let found = self
+            .store()
+            .find_api_key(public_id)
+            .await
+            .map_err(ApiError::from)?;
         let checked = found.and_then(|row| CheckedKey::of(row, &hash)).ok_or_else(|| {
             ApiError::unauthorized("The key is not known here, or its owner is no more. Make another one.")
         })?;
@@ -320,7 +354,10 @@ mod tests {
     fn a_wish_is_kept_in_one_form() {
         let texts = |all: &[&str]| all.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
         let checked = wish().check(NOW).unwrap();
-        assert_eq!((checked.name.as_str(), checked.scopes), ("ci", texts(&["infer", "embed"])));
+        assert_eq!(
+            (checked.name.as_str(), checked.scopes),
+            ("ci", texts(&["infer", "embed"]))
+        );
         let bound = KeyWish {
             scopes: texts(&["read", "read"]),
             models: Some(texts(&["goblin", "goblin", "ollama/*"])),
@@ -344,21 +381,111 @@ mod tests {
             })
         };
         let cases = [
-            (KeyWish { name: " ".into(), ..wish() }, "name"),
-            (KeyWish { name: "a\u{0}b".into(), ..wish() }, "name"),
-            (KeyWish { name: "ü".repeat(101), ..wish() }, "name"),
-            (KeyWish { scopes: vec!["admin".into()], ..wish() }, "scopes"),
-            (KeyWish { scopes: vec!["Infer".into()], ..wish() }, "scopes"),
-            (KeyWish { models: Some(Vec::new()), ..wish() }, "models"),
-            (KeyWish { models: one(""), ..wish() }, "models"),
-            (KeyWish { models: one("a b"), ..wish() }, "models"),
-            (KeyWish { models: Some(vec!["m".into(); 51]), ..wish() }, "models"),
-            (KeyWish { networks: one("10.0.0.5/8"), ..wish() }, "networks"),
-            (KeyWish { networks: one("everywhere"), ..wish() }, "networks"),
-            (KeyWish { networks: Some(Vec::new()), ..wish() }, "networks"),
-            (KeyWish { expires_at: Some(NOW), ..wish() }, "expires_at"),
-            (KeyWish { budget: budget(0), ..wish() }, "budget.usd"),
-            (KeyWish { budget: budget(i64::MAX), ..wish() }, "budget.usd"),
+            (
+                KeyWish {
+                    name: " ".into(),
+                    ..wish()
+                },
+                "name",
+            ),
+            (
+                KeyWish {
+                    name: "a\u{0}b".into(),
+                    ..wish()
+                },
+                "name",
+            ),
+            (
+                KeyWish {
+                    name: "ü".repeat(101),
+                    ..wish()
+                },
+                "name",
+            ),
+            (
+                KeyWish {
+                    scopes: vec!["admin".into()],
+                    ..wish()
+                },
+                "scopes",
+            ),
+            (
+                KeyWish {
+                    scopes: vec!["Infer".into()],
+                    ..wish()
+                },
+                "scopes",
+            ),
+            (
+                KeyWish {
+                    models: Some(Vec::new()),
+                    ..wish()
+                },
+                "models",
+            ),
+            (
+                KeyWish {
+                    models: one(""),
+                    ..wish()
+                },
+                "models",
+            ),
+            (
+                KeyWish {
+                    models: one("a b"),
+                    ..wish()
+                },
+                "models",
+            ),
+            (
+                KeyWish {
+                    models: Some(vec!["m".into(); 51]),
+                    ..wish()
+                },
+                "models",
+            ),
+            (
+                KeyWish {
+                    networks: one("10.0.0.5/8"),
+                    ..wish()
+                },
+                "networks",
+            ),
+            (
+                KeyWish {
+                    networks: one("everywhere"),
+                    ..wish()
+                },
+                "networks",
+            ),
+            (
+                KeyWish {
+                    networks: Some(Vec::new()),
+                    ..wish()
+                },
+                "networks",
+            ),
+            (
+                KeyWish {
+                    expires_at: Some(NOW),
+                    ..wish()
+                },
+                "expires_at",
+            ),
+            (
+                KeyWish {
+                    budget: budget(0),
+                    ..wish()
+                },
+                "budget.usd",
+            ),
+            (
+                KeyWish {
+                    budget: budget(i64::MAX),
+                    ..wish()
+                },
+                "budget.usd",
+            ),
         ];
         for (wish, field) in cases {
             let error = wish.clone().check(NOW).expect_err(field);

@@ -29,7 +29,8 @@ fn ring() -> KeyRing {
 }
 
 fn issue(keys: &SigningKeys, clock: &Clock) -> SecretString {
-    keys.issue(&Owner::local(), "session", clock.now(), TOKEN).unwrap()
+    keys.issue(&Owner::local(), "session", clock.now(), TOKEN)
+        .unwrap()
 }
 
 fn is_good(keys: &SigningKeys, token: &SecretString, clock: &Clock) -> bool {
@@ -50,7 +51,10 @@ async fn a_token_signed_just_before_a_rotation_works_until_it_expires_on_every_c
     assert_eq!(states, [KeyState::Current, KeyState::Standby, KeyState::Previous]);
     reload(&store, &ring, &here).await.unwrap();
     let after = issue(&here, &clock);
-    assert!(is_good(&elsewhere, &after, &clock), "it has not noticed, and knew the key that waited");
+    assert!(
+        is_good(&elsewhere, &after, &clock),
+        "it has not noticed, and knew the key that waited"
+    );
     assert!(is_good(&here, &before, &clock));
     reload(&store, &ring, &elsewhere).await.unwrap();
     assert!(is_good(&elsewhere, &before, &clock));
@@ -73,7 +77,10 @@ async fn a_key_that_was_taken_back_signs_for_nobody_and_one_of_before_is_taken_o
     let old = SigningKeys::make().unwrap();
     let of_before = issue(&SigningKeys::new(&old, &[]).unwrap(), &clock);
     let keys = load_or_make(&store, &ring, Some(old)).await.unwrap();
-    assert!(is_good(&keys, &of_before, &clock), "of the file a release before kept it in");
+    assert!(
+        is_good(&keys, &of_before, &clock),
+        "of the file a release before kept it in"
+    );
     let rows = rotate(&store, &ring, &clock, TOKEN).await.unwrap();
     let previous = &rows[2].id;
     store.revoke_signing_key(previous).await.unwrap();
@@ -105,7 +112,10 @@ async fn signing_keys_are_sealed_and_go_on_under_another_master_key() {
     let keys = load_or_make(&store, &new, None).await.unwrap();
     assert!(is_good(&keys, &token, &clock));
     let lost = vault::rotate(&store, &old).await;
-    assert!(lost.is_err(), "under a ring that does not open them nothing is changed");
+    assert!(
+        lost.is_err(),
+        "under a ring that does not open them nothing is changed"
+    );
     reload(&store, &new, &keys).await.unwrap();
     let none = rotate(&self::store(&clock).await, &new, &clock, TOKEN).await;
     assert!(matches!(none, Err(SigningKeysError::None)));

@@ -41,7 +41,12 @@ pub(super) async fn list_keys(
     let (cursor, limit) = query.page(50)?;
     let page = app
         .identity()?
-        .list_api_keys(caller.principal(), everybody.unwrap_or(false), cursor.as_deref(), limit)
+        .list_api_keys(
+            caller.principal(),
+            everybody.unwrap_or(false),
+            cursor.as_deref(),
+            limit,
+        )
         .await?;
     Ok(Json(ApiKeyPage {
         items: page.items,
@@ -91,20 +96,26 @@ pub(super) async fn revoke_key(
     PathId(id): PathId,
 ) -> Result<Json<ApiKey>, Refusal> {
     let identity = app.identity()?;
-    let revoked = identity.revoke_api_key(caller.principal(), caller.visit()?, &id).await?;
+    let revoked = identity
+        .revoke_api_key(caller.principal(), caller.visit()?, &id)
+        .await?;
     Ok(Json(revoked))
 }
 
 fn wish(body: &[u8]) -> Result<KeyWish, ApiError> {
     let mut fields = Fields::parse(body)?;
     let small = |fields: &mut Fields, field: &str| -> Result<Option<u32>, ApiError> {
-        Ok(fields.whole(field, 1, 1_000_000)?.and_then(|n| u32::try_from(n).ok()))
+        Ok(fields
+            .whole(field, 1, 1_000_000)?
+            .and_then(|n| u32::try_from(n).ok()))
     };
     let wish = KeyWish {
         name: fields.required_text("name", MAX_KEY_NAME * 4)?,
         scopes: fields.texts("scopes", 10, 20)?.flatten().unwrap_or_default(),
         models: fields.texts("models", MAX_KEY_BOUNDS, MAX_ENTRY_BYTES)?.flatten(),
-        networks: fields.texts("networks", MAX_KEY_BOUNDS, MAX_ENTRY_BYTES)?.flatten(),
+        networks: fields
+            .texts("networks", MAX_KEY_BOUNDS, MAX_ENTRY_BYTES)?
+            .flatten(),
         budget: budget(&mut fields)?,
         requests_per_minute: small(&mut fields, "requests_per_minute")?,
         concurrent: small(&mut fields, "concurrent")?,
@@ -122,8 +133,9 @@ fn budget(fields: &mut Fields) -> Result<Option<Budget>, ApiError> {
     let usd = usd.ok_or_else(|| inner.wrong("usd", "given: a number of US dollars"))?;
     let period = match inner.label("period", 20)?.flatten() {
         None => BudgetPeriod::Month,
-        Some(word) => BudgetPeriod::parse(&word)
-            .ok_or_else(|| inner.wrong("period", "`day`, `month` or `total`"))?,
+        Some(word) => {
+            BudgetPeriod::parse(&word).ok_or_else(|| inner.wrong("period", "`day`, `month` or `total`"))?
+        }
     };
     inner.finish()?;
     #[allow(clippy::cast_possible_truncation, reason = "at most 10^18")]

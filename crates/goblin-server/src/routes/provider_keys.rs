@@ -97,9 +97,14 @@ pub(super) async fn get_legacy_key(
     caller: Caller,
     ProviderId(provider): ProviderId,
 ) -> Result<Json<Value>, Refusal> {
-    let found = app.vault()?.find_provider_key(caller.principal(), &provider).await?;
+    let found = app
+        .vault()?
+        .find_provider_key(caller.principal(), &provider)
+        .await?;
     let found = found.ok_or_else(|| ApiError::not_found("key"))?;
-    Ok(Json(json!({"provider": provider, "configured": true, "hint": hint(&found.last_four)})))
+    Ok(Json(
+        json!({"provider": provider, "configured": true, "hint": hint(&found.last_four)}),
+    ))
 }
 
 /// `POST /api-keys/{provider}`: keeps a key.
@@ -114,7 +119,9 @@ pub(super) async fn set_legacy_key(
         .vault()?
         .set_provider_key(caller.principal(), caller.visit()?, &provider, &key)
         .await?;
-    Ok(Json(json!({"provider": provider, "configured": true, "hint": hint(&kept.last_four)})))
+    Ok(Json(
+        json!({"provider": provider, "configured": true, "hint": hint(&kept.last_four)}),
+    ))
 }
 
 /// `DELETE /api-keys/{provider}`: forgets a key.

@@ -27,7 +27,10 @@ async fn make(app: &TestApp, by: &Person, body: Value) -> Key {
 }
 
 async fn with(app: &TestApp, key: &str, method: Method, path: &str) -> Reply {
-    app.call(method, path).header("authorization", &format!("Bearer {key}")).send().await
+    app.call(method, path)
+        .header("authorization", &format!("Bearer {key}"))
+        .send()
+        .await
 }
 
 async fn ask(app: &TestApp, key: &str, model: &str) -> Reply {
@@ -40,15 +43,26 @@ async fn ask(app: &TestApp, key: &str, model: &str) -> Reply {
 }
 
 async fn revoke(app: &TestApp, by: &Person, id: &str) -> Reply {
-    by.call(app, Method::DELETE, &format!("/api/keys/{id}")).send().await
+    by.call(app, Method::DELETE, &format!("/api/keys/{id}"))
+        .send()
+        .await
 }
 
 #[tokio::test]
 async fn a_key_is_shown_once_asks_models_by_either_header_and_is_over_at_once_when_revoked() {
     let app = public_app().await;
     let owner = owner(&app).await;
-    let key = make(&app, &owner, json!({"name": "ci", "budget": {"usd": 2.5, "period": "day"}})).await;
-    assert!(key.text.starts_with("gbl_live_") && key.text.len() == 66, "{}", key.text);
+    let key = make(
+        &app,
+        &owner,
+        json!({"name": "ci", "budget": {"usd": 2.5, "period": "day"}}),
+    )
+    .await;
+    assert!(
+        key.text.starts_with("gbl_live_") && key.text.len() == 66,
+        "{}",
+        key.text
+    );
     let mut answered = ask(&app, &key.text, MODEL).await;
     let (status, text) = (answered.status, answered.text().await);
     assert_eq!(status, 200, "{text}");
@@ -61,7 +75,10 @@ async fn a_key_is_shown_once_asks_models_by_either_header_and_is_over_at_once_wh
     let shown = &listed["items"][0];
     assert_eq!(shown["public_id"], key.text[9..17]);
     assert_eq!(shown["budget"], json!({"usd": 2.5, "period": "day"}));
-    assert_eq!((&shown["scopes"], &shown["models"]), (&json!(["infer", "embed"]), &Value::Null));
+    assert_eq!(
+        (&shown["scopes"], &shown["models"]),
+        (&json!(["infer", "embed"]), &Value::Null)
+    );
     assert!(shown["last_used_at"].is_string() && shown["revoked_at"].is_null());
 
     let mut revoked = revoke(&app, &owner, &key.id).await;
@@ -70,12 +87,26 @@ async fn a_key_is_shown_once_asks_models_by_either_header_and_is_over_at_once_wh
     let mut over = ask(&app, &key.text, MODEL).await;
     assert_eq!(over.status, 401, "the clock has not moved");
     let error = over.json().await;
-    assert!(error["error"]["message"].as_str().unwrap().contains("revoked"), "{error}");
-    assert_eq!(error["error"]["code"], "unauthorized", "in OpenAI's shape: {error}");
+    assert!(
+        error["error"]["message"].as_str().unwrap().contains("revoked"),
+        "{error}"
+    );
+    assert_eq!(
+        error["error"]["code"], "unauthorized",
+        "in OpenAI's shape: {error}"
+    );
 
     let audit = owner.get(&app, "/api/audit").await.json().await;
-    let actions: Vec<&str> = audit["items"].as_array().unwrap().iter().filter_map(|e| e["action"].as_str()).collect();
-    assert!(actions.contains(&"key.made") && actions.contains(&"key.revoked"), "{actions:?}");
+    let actions: Vec<&str> = audit["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|e| e["action"].as_str())
+        .collect();
+    assert!(
+        actions.contains(&"key.made") && actions.contains(&"key.revoked"),
+        "{actions:?}"
+    );
 }
 
 #[tokio::test]
@@ -100,16 +131,31 @@ async fn a_key_reaches_models_and_lists_and_nothing_that_is_for_people() {
     }
     let mut refused = ask(&app, &read.text, MODEL).await;
     assert_eq!(refused.status, 403);
-    assert!(refused.json().await["error"]["message"].as_str().unwrap().contains("`infer`"));
+    assert!(
+        refused.json().await["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("`infer`")
+    );
     for path in ["/v1/models", "/api/status", "/metrics", "/v1/traces"] {
-        assert_eq!(with(&app, &read.text, Method::GET, path).await.status, 200, "{path}");
+        assert_eq!(
+            with(&app, &read.text, Method::GET, path).await.status,
+            200,
+            "{path}"
+        );
     }
     // A key may nothing its user may not.
     let member = guest(&app, &owner, "member@example.org", "member").await;
     let theirs = make(&app, &member, json!({"name": "m", "scopes": ["read"]})).await;
-    assert_eq!(with(&app, &theirs.text, Method::GET, "/metrics").await.status, 403);
+    assert_eq!(
+        with(&app, &theirs.text, Method::GET, "/metrics").await.status,
+        403
+    );
     let viewer = guest(&app, &owner, "viewer@example.org", "viewer").await;
-    assert_eq!(viewer.post(&app, "/api/keys", &json!({"name": "v"})).await.status, 403);
+    assert_eq!(
+        viewer.post(&app, "/api/keys", &json!({"name": "v"})).await.status,
+        403
+    );
 }
 
 #[tokio::test]
@@ -121,10 +167,23 @@ async fn a_key_bound_to_models_asks_and_sees_only_those() {
     assert_eq!(refused.status, 403);
     let error = refused.json().await;
     assert_eq!(error["error"]["param"], "model", "{error}");
-    let listed = with(&app, &other.text, Method::GET, "/v1/models").await.json().await;
-    let ids: Vec<&str> = listed["data"].as_array().unwrap().iter().filter_map(|m| m["id"].as_str()).collect();
+    let listed = with(&app, &other.text, Method::GET, "/v1/models")
+        .await
+        .json()
+        .await;
+    let ids: Vec<&str> = listed["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|m| m["id"].as_str())
+        .collect();
     assert_eq!(ids, ["goblin/fast"]);
-    let starred = make(&app, &owner, json!({"name": "b", "models": [format!("{}*", &MODEL[..3])]})).await;
+    let starred = make(
+        &app,
+        &owner,
+        json!({"name": "b", "models": [format!("{}*", &MODEL[..3])]}),
+    )
+    .await;
     assert_eq!(ask(&app, &starred.text, MODEL).await.status, 200);
 }
 
@@ -140,17 +199,29 @@ async fn a_key_is_good_in_its_time_and_from_its_addresses_and_only_a_proxy_that_
     let owner = owner(&app).await;
     let bound = make(&app, &owner, json!({"name": "n", "networks": ["10.0.0.0/8"]})).await;
     let from = |address: &'static str| {
-        let call = app.call(Method::GET, "/v1/models").header("x-api-key", &bound.text);
+        let call = app
+            .call(Method::GET, "/v1/models")
+            .header("x-api-key", &bound.text);
         async move { call.header("x-forwarded-for", address).send().await.status }
     };
     assert_eq!(from("10.1.2.3").await, 200);
     assert_eq!(from("192.0.2.1").await, 403);
-    assert_eq!(from("10.1.2.3, 192.0.2.1").await, 403, "what the client itself claims");
-    assert_eq!(with(&app, &bound.text, Method::GET, "/v1/models").await.status, 403);
+    assert_eq!(
+        from("10.1.2.3, 192.0.2.1").await,
+        403,
+        "what the client itself claims"
+    );
+    assert_eq!(
+        with(&app, &bound.text, Method::GET, "/v1/models").await.status,
+        403
+    );
 
     let end = app.clock.now().plus_ms(3_600_000);
     let timed = make(&app, &owner, json!({"name": "t", "expires_at": end})).await;
-    assert_eq!(with(&app, &timed.text, Method::GET, "/v1/models").await.status, 200);
+    assert_eq!(
+        with(&app, &timed.text, Method::GET, "/v1/models").await.status,
+        200
+    );
     app.clock.advance_ms(3_600_000);
     let mut over = with(&app, &timed.text, Method::GET, "/v1/models").await;
     assert_eq!(over.status, 401);
@@ -169,7 +240,18 @@ async fn keys_that_are_not_good_are_refused_in_the_shape_of_the_door_and_never_r
     };
     let long = "g".repeat(600);
     let injected = format!("gbl_live_{}", "'OR'1'='1".repeat(6));
-    for bad in ["gbl_live_", "gbl_tier_abc", "sk-abcdef", "' OR '1'='1", &changed(12), &changed(40), &changed(65), &key[..65], &long, &injected] {
+    for bad in [
+        "gbl_live_",
+        "gbl_tier_abc",
+        "sk-abcdef",
+        "' OR '1'='1",
+        &changed(12),
+        &changed(40),
+        &changed(65),
+        &key[..65],
+        &long,
+        &injected,
+    ] {
         let mut refused = ask(&app, bad, MODEL).await;
         assert_eq!(refused.status, 401, "{bad}");
         let text = refused.text().await;
@@ -177,7 +259,12 @@ async fn keys_that_are_not_good_are_refused_in_the_shape_of_the_door_and_never_r
     }
     // A whole, well-formed key that nobody has.
     let stranger = app_with(|_| {}).await;
-    let theirs = make(&stranger, &crate::people::owner(&stranger).await, json!({"name": "k"})).await;
+    let theirs = make(
+        &stranger,
+        &crate::people::owner(&stranger).await,
+        json!({"name": "k"}),
+    )
+    .await;
     let mut refused = ask(&app, &theirs.text, MODEL).await;
     assert_eq!(refused.status, 401);
     assert!(refused.text().await.contains("not known here"));
@@ -188,10 +275,14 @@ async fn keys_that_are_not_good_are_refused_in_the_shape_of_the_door_and_never_r
         .header("authorization", &format!("Bearer {}", theirs.text));
     assert_eq!(two.send().await.status, 401);
     let browser = Person::of(in_browser(&app, "owner@example.org", crate::people::PASSWORD).await).await;
-    let beside = browser.call(&app, Method::GET, "/api/chats").header("x-api-key", &theirs.text);
+    let beside = browser
+        .call(&app, Method::GET, "/api/chats")
+        .header("x-api-key", &theirs.text);
     assert_eq!(beside.send().await.status, 401);
     // In the shape of the other doors.
-    let legacy = app.call(Method::POST, "/chat/completions").header("x-api-key", "nonsense");
+    let legacy = app
+        .call(Method::POST, "/chat/completions")
+        .header("x-api-key", "nonsense");
     assert!(legacy.json(&json!({})).send().await.json().await["detail"].is_string());
 }
 
@@ -208,22 +299,40 @@ async fn everybody_has_their_own_keys_and_admins_see_and_revoke_those_of_others(
     let of_owner = make(&app, &owner, json!({"name": "of the owner"})).await;
     let names = |listed: Value| -> Vec<String> {
         let items = listed["items"].as_array().unwrap().clone();
-        items.iter().map(|k| k["name"].as_str().unwrap().to_owned()).collect()
+        items
+            .iter()
+            .map(|k| k["name"].as_str().unwrap().to_owned())
+            .collect()
     };
     assert!(names(b.get(&app, "/api/keys").await.json().await).is_empty());
     assert_eq!(names(a.get(&app, "/api/keys").await.json().await), ["of a"]);
     assert_eq!(b.get(&app, "/api/keys?everybody=true").await.status, 403);
-    assert_eq!(names(admin.get(&app, "/api/keys?everybody=true").await.json().await).len(), 2);
+    assert_eq!(
+        names(admin.get(&app, "/api/keys?everybody=true").await.json().await).len(),
+        2
+    );
     assert_eq!(owner.get(&app, "/api/keys?everybody=perhaps").await.status, 422);
-    assert_eq!(revoke(&app, &b, &of_a.id).await.status, 404, "to a stranger it is not there");
+    assert_eq!(
+        revoke(&app, &b, &of_a.id).await.status,
+        404,
+        "to a stranger it is not there"
+    );
     assert_eq!(revoke(&app, &admin, &of_owner.id).await.status, 403);
     assert_eq!(revoke(&app, &admin, &of_a.id).await.status, 200);
-    assert_eq!(with(&app, &of_a.text, Method::GET, "/v1/models").await.status, 401);
+    assert_eq!(
+        with(&app, &of_a.text, Method::GET, "/v1/models").await.status,
+        401
+    );
     assert_eq!(revoke(&app, &owner, "nonsense").await.status, 404);
     // Whoever is shut out takes their keys along, at once.
     let of_b = make(&app, &b, json!({"name": "of b"})).await;
-    assert_eq!(with(&app, &of_b.text, Method::GET, "/v1/models").await.status, 200);
-    let shut = owner.call(&app, Method::PATCH, &format!("/api/users/{}", b.id)).json(&json!({"disabled": true}));
+    assert_eq!(
+        with(&app, &of_b.text, Method::GET, "/v1/models").await.status,
+        200
+    );
+    let shut = owner
+        .call(&app, Method::PATCH, &format!("/api/users/{}", b.id))
+        .json(&json!({"disabled": true}));
     assert_eq!(shut.send().await.status, 200);
     let mut out = with(&app, &of_b.text, Method::GET, "/v1/models").await;
     assert_eq!(out.status, 401);
@@ -245,8 +354,17 @@ async fn a_key_is_looked_for_once_a_second_and_what_another_copy_revoked_is_over
         address: None,
         device: None,
     };
-    app.store.as_ref().unwrap().revoke_api_key("local", &key.id, &other).await.unwrap();
-    assert_eq!(with(&app, &key.text, Method::GET, "/v1/models").await.status, 200, "not looked for");
+    app.store
+        .as_ref()
+        .unwrap()
+        .revoke_api_key("local", &key.id, &other)
+        .await
+        .unwrap();
+    assert_eq!(
+        with(&app, &key.text, Method::GET, "/v1/models").await.status,
+        200,
+        "not looked for"
+    );
     app.clock.advance_ms(1_000);
     assert_eq!(with(&app, &key.text, Method::GET, "/v1/models").await.status, 401);
 }
@@ -263,20 +381,39 @@ async fn wishes_that_cannot_be_are_refused_by_their_field() {
         (json!({"name": "k", "models": []}), "models"),
         (json!({"name": "k", "networks": ["10.0.0.5/8"]}), "networks"),
         (json!({"name": "k", "expires_at": "tomorrow"}), "expires_at"),
-        (json!({"name": "k", "expires_at": "2020-01-01T00:00:00Z"}), "expires_at"),
+        (
+            json!({"name": "k", "expires_at": "2020-01-01T00:00:00Z"}),
+            "expires_at",
+        ),
         (json!({"name": "k", "budget": {"usd": -1}}), "budget.usd"),
         (json!({"name": "k", "budget": {}}), "budget.usd"),
-        (json!({"name": "k", "budget": {"usd": 1, "period": "year"}}), "budget.period"),
-        (json!({"name": "k", "budget": {"usd": 1, "perid": "day"}}), "budget.perid"),
-        (json!({"name": "k", "requests_per_minute": 0}), "requests_per_minute"),
+        (
+            json!({"name": "k", "budget": {"usd": 1, "period": "year"}}),
+            "budget.period",
+        ),
+        (
+            json!({"name": "k", "budget": {"usd": 1, "perid": "day"}}),
+            "budget.perid",
+        ),
+        (
+            json!({"name": "k", "requests_per_minute": 0}),
+            "requests_per_minute",
+        ),
         (json!({"name": "k", "key": "gbl_live_mine"}), "key"),
     ] {
         let mut refused = owner.post(&app, "/api/keys", &body).await;
         assert_eq!(refused.status, 422, "{body}");
         let problem = refused.json().await;
-        assert!(problem.to_string().contains(&format!("`{field}`")), "{body}: {problem}");
+        assert!(
+            problem.to_string().contains(&format!("`{field}`")),
+            "{body}: {problem}"
+        );
     }
     let local = TestApp::local().await;
-    assert_eq!(local.post("/api/keys", &json!({"name": "k"})).await.status, 409, "nobody it could act for");
+    assert_eq!(
+        local.post("/api/keys", &json!({"name": "k"})).await.status,
+        409,
+        "nobody it could act for"
+    );
     assert_eq!(local.get("/api/keys").await.json().await["items"], json!([]));
 }

@@ -46,16 +46,31 @@ async fn every_route_says_the_same_to_browsers_answered_or_refused() {
     let mut routes: Vec<(Method, String)> = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys() {
-            routes.push((method.to_uppercase().parse().unwrap(), path.replace(['{', '}'], "")));
+            routes.push((
+                method.to_uppercase().parse().unwrap(),
+                path.replace(['{', '}'], ""),
+            ));
         }
     }
     assert!(routes.len() > 40, "{}", routes.len());
-    for path in ["/", "/docs", "/config.json", "/account/keys", "/nothing.js", "/api/nothing", "/api-keys/openai"] {
+    for path in [
+        "/",
+        "/docs",
+        "/config.json",
+        "/account/keys",
+        "/nothing.js",
+        "/api/nothing",
+        "/api-keys/openai",
+    ] {
         routes.push((Method::GET, path.into()));
     }
     routes.push((Method::TRACE, "/v1/models".into()));
     for (method, path) in routes {
-        let reply = app.call(method.clone(), &path).header("x-forwarded-proto", "https").send().await;
+        let reply = app
+            .call(method.clone(), &path)
+            .header("x-forwarded-proto", "https")
+            .send()
+            .await;
         for (name, value) in ALWAYS {
             assert_eq!(said(&reply, name), Some(*value), "{method} {path}: {name}");
         }
@@ -81,8 +96,16 @@ async fn encrypted_only_is_said_to_those_who_came_encrypted() {
     let app = app().await;
     assert_eq!(said(&app.get("/health").await, "strict-transport-security"), None);
     let stranger = app_with(|_| {}).await;
-    let claims = stranger.call(Method::GET, "/health").header("x-forwarded-proto", "https").send().await;
-    assert_eq!(said(&claims, "strict-transport-security"), None, "only a trusted proxy says so");
+    let claims = stranger
+        .call(Method::GET, "/health")
+        .header("x-forwarded-proto", "https")
+        .send()
+        .await;
+    assert_eq!(
+        said(&claims, "strict-transport-security"),
+        None,
+        "only a trusted proxy says so"
+    );
 }
 
 #[tokio::test]
@@ -94,9 +117,17 @@ async fn the_page_on_its_own_origin_reads_answers_and_no_other_page_does() {
         // Refusals too: the page tells people why.
         for path in ["/health", "/api/chats", "/api/nothing"] {
             let reply = from(Method::GET, path, origin).send().await;
-            assert_eq!(said(&reply, "access-control-allow-origin"), Some(origin), "{path}");
+            assert_eq!(
+                said(&reply, "access-control-allow-origin"),
+                Some(origin),
+                "{path}"
+            );
             assert_eq!(said(&reply, "access-control-allow-credentials"), Some("true"));
-            assert!(said(&reply, "access-control-expose-headers").unwrap().contains("retry-after"));
+            assert!(
+                said(&reply, "access-control-expose-headers")
+                    .unwrap()
+                    .contains("retry-after")
+            );
             assert!(said(&reply, "vary").unwrap().contains("origin"));
         }
     }
@@ -109,8 +140,16 @@ async fn the_page_on_its_own_origin_reads_answers_and_no_other_page_does() {
     let allowed = asks(PAGE).await;
     assert_eq!(allowed.status, 204);
     assert_eq!(said(&allowed, "access-control-allow-origin"), Some(PAGE));
-    assert!(said(&allowed, "access-control-allow-methods").unwrap().contains("DELETE"));
-    assert!(said(&allowed, "access-control-allow-headers").unwrap().contains("content-type"));
+    assert!(
+        said(&allowed, "access-control-allow-methods")
+            .unwrap()
+            .contains("DELETE")
+    );
+    assert!(
+        said(&allowed, "access-control-allow-headers")
+            .unwrap()
+            .contains("content-type")
+    );
     for other in [
         "https://evil.example",
         "https://chat.example.org.evil.example",
@@ -122,16 +161,26 @@ async fn the_page_on_its_own_origin_reads_answers_and_no_other_page_does() {
         // Trusted with a cookie, and still no reader.
         "https://goblin-abc-team.vercel.app",
     ] {
-        for reply in [asks(other).await, from(Method::GET, "/health", other).send().await] {
+        for reply in [
+            asks(other).await,
+            from(Method::GET, "/health", other).send().await,
+        ] {
             assert_eq!(said(&reply, "access-control-allow-origin"), None, "{other}");
             assert_eq!(said(&reply, "access-control-allow-credentials"), None, "{other}");
             assert!(said(&reply, "vary").unwrap().contains("origin"), "{other}");
         }
     }
-    let twice = from(Method::GET, "/health", PAGE).header("origin", "https://evil.example").send().await;
+    let twice = from(Method::GET, "/health", PAGE)
+        .header("origin", "https://evil.example")
+        .send()
+        .await;
     assert_eq!(said(&twice, "access-control-allow-origin"), None);
     // Where no page is elsewhere, nothing is said at all.
     let alone = app_with(|_| {}).await;
-    let reply = alone.call(Method::GET, "/health").header("origin", PAGE).send().await;
+    let reply = alone
+        .call(Method::GET, "/health")
+        .header("origin", PAGE)
+        .send()
+        .await;
     assert_eq!(said(&reply, "access-control-allow-origin"), None);
 }

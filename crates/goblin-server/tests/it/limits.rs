@@ -32,7 +32,10 @@ async fn a_user_over_the_limit_is_told_when_to_come_back_and_then_let_through() 
         let reply = owner.get(&app, "/api/chats").await;
         assert_eq!(reply.status, 200);
         assert_eq!(
-            (number(&reply, "ratelimit-limit"), number(&reply, "ratelimit-remaining")),
+            (
+                number(&reply, "ratelimit-limit"),
+                number(&reply, "ratelimit-remaining")
+            ),
             (3, left)
         );
     }
@@ -65,10 +68,20 @@ async fn a_key_has_its_own_bound_and_a_place_among_its_answers() {
     .await;
     let owner = owner(&app).await;
     let body = json!({"name": "k", "requests_per_minute": 2, "concurrent": 1});
-    let key = owner.post(&app, "/api/keys", &body).await.json().await["key"].as_str().unwrap().to_owned();
-    let models = || app.call(Method::GET, "/v1/models").header("x-api-key", &key).send();
+    let key = owner.post(&app, "/api/keys", &body).await.json().await["key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let models = || {
+        app.call(Method::GET, "/v1/models")
+            .header("x-api-key", &key)
+            .send()
+    };
     let reply = models().await;
-    assert_eq!((reply.status.as_u16(), number(&reply, "ratelimit-limit")), (200, 2));
+    assert_eq!(
+        (reply.status.as_u16(), number(&reply, "ratelimit-limit")),
+        (200, 2)
+    );
     assert_eq!(models().await.status, 200);
     assert_eq!(models().await.status, 429);
     app.clock.advance_ms(60_000);
@@ -76,7 +89,10 @@ async fn a_key_has_its_own_bound_and_a_place_among_its_answers() {
     // One answer under way; a second is refused until the first has ended.
     let ask = |text: &str| {
         let body = json!({"model": MODEL, "stream": true, "messages": [{"role": "user", "content": text}]});
-        app.call(Method::POST, "/v1/chat/completions").header("x-api-key", &key).json(&body).send()
+        app.call(Method::POST, "/v1/chat/completions")
+            .header("x-api-key", &key)
+            .json(&body)
+            .send()
     };
     let speak = async {
         let played = app.provider.played().await;
@@ -119,16 +135,27 @@ async fn an_address_is_bounded_whoever_sends_and_only_a_trusted_proxy_says_which
     })
     .await;
     owner(&app).await;
-    let look = |from: &str| app.call(Method::GET, "/v1/models").header("x-forwarded-for", from).send();
+    let look = |from: &str| {
+        app.call(Method::GET, "/v1/models")
+            .header("x-forwarded-for", from)
+            .send()
+    };
     for status in [401, 401, 429] {
         assert_eq!(look("192.0.2.1").await.status, status);
     }
     assert_eq!(look("192.0.2.2").await.status, 401, "another address");
-    assert_eq!(look("203.0.113.9, 192.0.2.1").await.status, 429, "what a client claims counts for nothing");
+    assert_eq!(
+        look("203.0.113.9, 192.0.2.1").await.status,
+        429,
+        "what a client claims counts for nothing"
+    );
     // Signing in is counted apart, also when it succeeds, and its refusals have its shape.
     let sign_in = |from: &str| {
         let body = json!({"email": "owner@example.org", "password": PASSWORD});
-        app.call(Method::POST, "/auth/login").header("x-forwarded-for", from).json(&body).send()
+        app.call(Method::POST, "/auth/login")
+            .header("x-forwarded-for", from)
+            .json(&body)
+            .send()
     };
     for status in [200, 200, 200, 429] {
         assert_eq!(sign_in("192.0.2.1").await.status, status);
@@ -165,7 +192,10 @@ async fn two_copies_on_one_redis_count_together_and_without_it_do_as_they_are_to
     let mut away = by_program(&one, "owner@example.org", PASSWORD).await;
     assert_eq!(away.status, 503);
     let text = away.text().await;
-    assert!(!text.to_lowercase().contains("redis") && !text.contains("127.0.0.1"), "{text}");
+    assert!(
+        !text.to_lowercase().contains("redis") && !text.contains("127.0.0.1"),
+        "{text}"
+    );
     // Counted here: the burst of a fresh start.
     for status in [401, 401, 401, 429] {
         assert_eq!(look(&one).await.status, status);

@@ -12,13 +12,24 @@ const SECRET: &str = "sk-proj-0123456789-abcdWXYZ";
 async fn a_key_is_sealed_shown_by_its_end_opened_inside_and_forgotten() {
     let app = public_app().await;
     let owner = owner(&app).await;
-    let put = |body: Value| owner.call(&app, Method::PUT, "/api/provider-keys/openai").json(&body).send();
+    let put = |body: Value| {
+        owner
+            .call(&app, Method::PUT, "/api/provider-keys/openai")
+            .json(&body)
+            .send()
+    };
     let mut set = put(json!({"key": SECRET})).await;
     assert_eq!(set.status, 200);
     let text = set.text().await;
-    assert!(!text.contains("0123456789") && text.contains("\"last_four\":\"WXYZ\""), "{text}");
+    assert!(
+        !text.contains("0123456789") && text.contains("\"last_four\":\"WXYZ\""),
+        "{text}"
+    );
     let listed = owner.get(&app, "/api/provider-keys").await.text().await;
-    assert!(!listed.contains("0123456789") && listed.contains("openai"), "{listed}");
+    assert!(
+        !listed.contains("0123456789") && listed.contains("openai"),
+        "{listed}"
+    );
 
     let store = app.store.as_ref().unwrap();
     let row = store.find_provider_key("local", "openai").await.unwrap().unwrap();
@@ -35,17 +46,34 @@ async fn a_key_is_sealed_shown_by_its_end_opened_inside_and_forgotten() {
     };
     let refused = vault.open(&moved).unwrap_err();
     assert_eq!(refused.status(true), 503);
-    assert!(!refused.message.contains("tests"), "why is for the operator: {}", refused.message);
+    assert!(
+        !refused.message.contains("tests"),
+        "why is for the operator: {}",
+        refused.message
+    );
 
     assert_eq!(put(json!({"key": "another-key-2222"})).await.status, 200);
     let again = vault.open_provider_key("local", "openai").await.unwrap().unwrap();
     assert_eq!(again.expose_secret(), "another-key-2222");
-    let gone = || owner.call(&app, Method::DELETE, "/api/provider-keys/openai").send();
+    let gone = || {
+        owner
+            .call(&app, Method::DELETE, "/api/provider-keys/openai")
+            .send()
+    };
     assert_eq!(gone().await.status, 204);
     assert_eq!(gone().await.status, 404);
-    assert!(vault.open_provider_key("local", "openai").await.unwrap().is_none());
+    assert!(
+        vault
+            .open_provider_key("local", "openai")
+            .await
+            .unwrap()
+            .is_none()
+    );
     let audit = owner.get(&app, "/api/audit").await.text().await;
-    assert!(audit.contains("provider_key.set") && !audit.contains("0123456789"), "{audit}");
+    assert!(
+        audit.contains("provider_key.set") && !audit.contains("0123456789"),
+        "{audit}"
+    );
 }
 
 #[tokio::test]
@@ -58,7 +86,10 @@ async fn old_clients_have_their_paths_and_both_names_of_the_field() {
         assert_eq!(set.json().await["hint"], "…WXYZ");
     }
     let mut found = owner.get(&app, "/api-keys/openai").await;
-    assert_eq!(found.json().await, json!({"provider": "openai", "configured": true, "hint": "…WXYZ"}));
+    assert_eq!(
+        found.json().await,
+        json!({"provider": "openai", "configured": true, "hint": "…WXYZ"})
+    );
     let mut none = owner.get(&app, "/api-keys/anthropic").await;
     assert_eq!(none.status, 404);
     assert!(none.json().await["detail"].is_string(), "in the shape they know");
@@ -78,8 +109,16 @@ async fn only_admins_come_near_and_what_cannot_be_a_key_is_refused() {
         (Method::GET, "/api-keys/openai"),
         (Method::POST, "/api-keys/openai"),
     ] {
-        assert_eq!(member.call(&app, method.clone(), path).send().await.status, 403, "{method} {path}");
-        assert_eq!(app.call(method.clone(), path).send().await.status, 401, "{method} {path}");
+        assert_eq!(
+            member.call(&app, method.clone(), path).send().await.status,
+            403,
+            "{method} {path}"
+        );
+        assert_eq!(
+            app.call(method.clone(), path).send().await.status,
+            401,
+            "{method} {path}"
+        );
     }
     for (path, body, field) in [
         ("openai", json!({}), "key"),

@@ -98,24 +98,43 @@ mod tests {
                 refused => panic!("{refused:?}"),
             }
         }
-        let Taken::Refused { retry_after, standing } = memory.take(&who, NOW.plus_ms(400)) else {
+        let Taken::Refused {
+            retry_after,
+            standing,
+        } = memory.take(&who, NOW.plus_ms(400))
+        else {
             panic!("a fourth at once");
         };
         assert_eq!(retry_after, Duration::from_millis(600));
-        assert_eq!((standing.remaining, standing.reset), (0, Duration::from_millis(2_600)));
+        assert_eq!(
+            (standing.remaining, standing.reset),
+            (0, Duration::from_millis(2_600))
+        );
         assert!(matches!(memory.take(&who, NOW.plus_ms(1_000)), Taken::Through(_)));
-        assert!(matches!(memory.take(&who, NOW.plus_ms(1_000)), Taken::Refused { .. }));
-        assert!(matches!(memory.take(&who, NOW.plus_ms(-5_000)), Taken::Refused { .. }), "the clock went back");
+        assert!(matches!(
+            memory.take(&who, NOW.plus_ms(1_000)),
+            Taken::Refused { .. }
+        ));
+        assert!(
+            matches!(memory.take(&who, NOW.plus_ms(-5_000)), Taken::Refused { .. }),
+            "the clock went back"
+        );
     }
 
     #[test]
     fn where_one_subject_may_not_nothing_is_counted_for_any() {
         let memory = Memory::default();
         let (narrow, wide) = (subject("narrow", 1, 1_000), subject("wide", 2, 1_000));
-        assert!(matches!(memory.take(std::slice::from_ref(&narrow), NOW), Taken::Through(_)));
+        assert!(matches!(
+            memory.take(std::slice::from_ref(&narrow), NOW),
+            Taken::Through(_)
+        ));
         for _ in 0..10 {
             let taken = memory.take(&[wide.clone(), narrow.clone()], NOW);
-            assert!(matches!(taken, Taken::Refused { standing, .. } if standing.limit == 1), "{taken:?}");
+            assert!(
+                matches!(taken, Taken::Refused { standing, .. } if standing.limit == 1),
+                "{taken:?}"
+            );
         }
         let Taken::Through(standing) = memory.take(&[wide], NOW) else {
             panic!("refused");
@@ -137,7 +156,10 @@ mod tests {
         };
         assert_eq!(count(), MAX_SUBJECTS);
         for n in 0..MAX_SUBJECTS {
-            memory.take(&[subject(&format!("later {}", n % 10), 1_000_000, 1)], NOW.plus_ms(10_000));
+            memory.take(
+                &[subject(&format!("later {}", n % 10), 1_000_000, 1)],
+                NOW.plus_ms(10_000),
+            );
         }
         assert!(count() <= 10, "{}", count());
     }

@@ -151,7 +151,9 @@ impl RedisLimiter {
         let mut connection = self.0.connection.clone();
         let said: Vec<i64> = bounded(async { call.invoke_async(&mut connection).await }).await?;
         match said.split_first() {
-            Some((through, ahead)) if ahead.len() == subjects.len() => Ok(outcome(subjects, ahead, *through == 1)),
+            Some((through, ahead)) if ahead.len() == subjects.len() => {
+                Ok(outcome(subjects, ahead, *through == 1))
+            }
             _ => Err(LimiterAway("its answer is not that of our script".to_owned())),
         }
     }

@@ -121,10 +121,16 @@ pub(crate) async fn fill(desk: &Desk) {
             expires_at,
             ..keys::api_key(id)
         };
-        store.insert_api_key(&account, &key, &deed("key.made")).await.unwrap();
+        store
+            .insert_api_key(&account, &key, &deed("key.made"))
+            .await
+            .unwrap();
     }
     store
-        .put_provider_key(&keys::provider_key(desk, AWKWARD_ID, 1), &deed("provider_key.set"))
+        .put_provider_key(
+            &keys::provider_key(desk, AWKWARD_ID, 1),
+            &deed("provider_key.set"),
+        )
         .await
         .unwrap();
     store

@@ -75,16 +75,32 @@ async fn of_programs(desk: &Desk) {
         expires_at: Some(desk.clock.now().plus_ms(HOUR_MS)),
         ..api_key("aaaaaaaa")
     };
-    let kept = store.insert_api_key(&owner, &expiring, &deed("key.made")).await.unwrap();
+    let kept = store
+        .insert_api_key(&owner, &expiring, &deed("key.made"))
+        .await
+        .unwrap();
     desk.clock.advance_ms(1);
-    let second = store.insert_api_key(&owner, &api_key("bbbbbbbb"), &deed("key.made")).await.unwrap();
+    let second = store
+        .insert_api_key(&owner, &api_key("bbbbbbbb"), &deed("key.made"))
+        .await
+        .unwrap();
     let row = store.find_api_key("aaaaaaaa").await.unwrap().unwrap();
-    assert_eq!((&row.owner, row.role, row.disabled_at), (&owner, Role::Owner, None));
-    assert_eq!((&row.key, row.secret_hash.as_str()), (&kept, "5".repeat(64).as_str()));
+    assert_eq!(
+        (&row.owner, row.role, row.disabled_at),
+        (&owner, Role::Owner, None)
+    );
+    assert_eq!(
+        (&row.key, row.secret_hash.as_str()),
+        (&kept, "5".repeat(64).as_str())
+    );
     assert_eq!(kept.budget, expiring.budget);
     assert_eq!((kept.requests_per_minute, kept.concurrent), (Some(60), Some(4)));
     assert_eq!(kept.models.as_ref().map(Vec::len), Some(2));
-    assert_eq!(store.find_api_key("AAAAAAAA").await.unwrap(), None, "letters' case matters");
+    assert_eq!(
+        store.find_api_key("AAAAAAAA").await.unwrap(),
+        None,
+        "letters' case matters"
+    );
 
     let listed = store.list_api_keys("local", None, None, 1).await.unwrap();
     assert_eq!(listed.items, [second.clone()]);
@@ -95,26 +111,48 @@ async fn of_programs(desk: &Desk) {
     assert_eq!(rest.items, [kept.clone()]);
     assert!(rest.next_cursor.is_none());
     for (tenant, user) in [("others", None), ("local", Some("nobody"))] {
-        assert!(store.list_api_keys(tenant, user, None, 5).await.unwrap().items.is_empty());
+        assert!(
+            store
+                .list_api_keys(tenant, user, None, 5)
+                .await
+                .unwrap()
+                .items
+                .is_empty()
+        );
     }
 
     let used_at = desk.clock.now();
-    store.update_api_key_used(&kept.id, used_at.plus_ms(-60_000)).await.unwrap();
+    store
+        .update_api_key_used(&kept.id, used_at.plus_ms(-60_000))
+        .await
+        .unwrap();
     desk.clock.advance_ms(30_000);
     store
         .update_api_key_used(&kept.id, desk.clock.now().plus_ms(-60_000))
         .await
         .unwrap();
-    let row = store.find_api_key_by_id("local", &kept.id).await.unwrap().unwrap();
+    let row = store
+        .find_api_key_by_id("local", &kept.id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(row.key.last_used_at, Some(used_at), "noted once a minute");
 
-    let elsewhere = store.revoke_api_key("others", &kept.id, &deed("key.revoked")).await;
+    let elsewhere = store
+        .revoke_api_key("others", &kept.id, &deed("key.revoked"))
+        .await;
     assert!(matches!(elsewhere, Err(StoreError::NotFound("key"))));
-    let revoked = store.revoke_api_key("local", &kept.id, &deed("key.revoked")).await.unwrap();
+    let revoked = store
+        .revoke_api_key("local", &kept.id, &deed("key.revoked"))
+        .await
+        .unwrap();
     let at = revoked.revoked_at.unwrap();
     desk.clock.advance_ms(5);
     let before = store.list_audit("local", None, 1).await.unwrap().items;
-    let again = store.revoke_api_key("local", &kept.id, &deed("key.revoked")).await.unwrap();
+    let again = store
+        .revoke_api_key("local", &kept.id, &deed("key.revoked"))
+        .await
+        .unwrap();
     assert_eq!(again.revoked_at, Some(at), "for good, since the first time");
     assert_eq!(store.list_audit("local", None, 1).await.unwrap().items, before);
 }
@@ -122,24 +160,49 @@ async fn of_programs(desk: &Desk) {
 async fn of_providers(desk: &Desk) {
     let store = &desk.store;
     let put = deed("provider_key.set");
-    assert_eq!(store.next_provider_key_version("local", "openai").await.unwrap(), 1);
-    store.put_provider_key(&provider_key(desk, "openai", 1), &put).await.unwrap();
-    let late = store.put_provider_key(&provider_key(desk, "openai", 1), &put).await;
-    assert!(matches!(late, Err(StoreError::Busy)), "two at once: the second is told");
-    assert_eq!(store.next_provider_key_version("local", "openai").await.unwrap(), 2);
+    assert_eq!(
+        store.next_provider_key_version("local", "openai").await.unwrap(),
+        1
+    );
+    store
+        .put_provider_key(&provider_key(desk, "openai", 1), &put)
+        .await
+        .unwrap();
+    let late = store
+        .put_provider_key(&provider_key(desk, "openai", 1), &put)
+        .await;
+    assert!(
+        matches!(late, Err(StoreError::Busy)),
+        "two at once: the second is told"
+    );
+    assert_eq!(
+        store.next_provider_key_version("local", "openai").await.unwrap(),
+        2
+    );
     let second = ProviderKeyRow {
         envelope: envelope("m2"),
         ..provider_key(desk, "openai", 2)
     };
     store.put_provider_key(&second, &put).await.unwrap();
-    assert_eq!(store.find_provider_key("local", "openai").await.unwrap(), Some(second));
+    assert_eq!(
+        store.find_provider_key("local", "openai").await.unwrap(),
+        Some(second)
+    );
     assert_eq!(store.find_provider_key("others", "openai").await.unwrap(), None);
-    store.put_provider_key(&provider_key(desk, "anthropic", 1), &put).await.unwrap();
+    store
+        .put_provider_key(&provider_key(desk, "anthropic", 1), &put)
+        .await
+        .unwrap();
     let all = store.list_provider_keys().await.unwrap();
     let names: Vec<&str> = all.iter().map(|row| row.provider.as_str()).collect();
     assert_eq!(names, ["anthropic", "openai"]);
-    store.delete_provider_key("local", "anthropic", &deed("provider_key.removed")).await.unwrap();
-    let gone = store.delete_provider_key("local", "anthropic", &deed("provider_key.removed")).await;
+    store
+        .delete_provider_key("local", "anthropic", &deed("provider_key.removed"))
+        .await
+        .unwrap();
+    let gone = store
+        .delete_provider_key("local", "anthropic", &deed("provider_key.removed"))
+        .await;
     assert!(matches!(gone, Err(StoreError::NotFound("key"))));
 }
 
@@ -152,11 +215,19 @@ async fn of_tokens(desk: &Desk) {
         all.iter().map(|(id, state)| ((*id).to_owned(), *state)).collect()
     };
     use KeyState::{Current, Previous, Revoked, Standby};
-    let none = store.rotate_signing_keys(&signing_key("k9"), desk.clock.now()).await;
+    let none = store
+        .rotate_signing_keys(&signing_key("k9"), desk.clock.now())
+        .await;
     assert!(matches!(none, Err(StoreError::NotFound(_))), "nothing waits");
-    let kept = store.insert_first_signing_keys(&signing_key("k1"), &signing_key("k2")).await.unwrap();
+    let kept = store
+        .insert_first_signing_keys(&signing_key("k1"), &signing_key("k2"))
+        .await
+        .unwrap();
     assert_eq!(states(&kept), named(&[("k1", Current), ("k2", Standby)]));
-    let late = store.insert_first_signing_keys(&signing_key("k3"), &signing_key("k4")).await.unwrap();
+    let late = store
+        .insert_first_signing_keys(&signing_key("k3"), &signing_key("k4"))
+        .await
+        .unwrap();
     assert_eq!(kept, late, "only the first ones are kept");
     desk.clock.advance_ms(1_000);
     let old = desk.clock.now().plus_ms(-HOUR_MS);
@@ -171,7 +242,10 @@ async fn of_tokens(desk: &Desk) {
     }
     store.revoke_signing_key("k1").await.unwrap();
     let all = store.list_signing_keys().await.unwrap();
-    assert_eq!(states(&all), named(&[("k2", Current), ("k3", Standby), ("k1", Revoked)]));
+    assert_eq!(
+        states(&all),
+        named(&[("k2", Current), ("k3", Standby), ("k1", Revoked)])
+    );
 
     // The small keys of all secrets under another master key, in one go or not at all.
     let failed = store
@@ -183,7 +257,10 @@ async fn of_tokens(desk: &Desk) {
         })
         .await;
     assert!(matches!(failed, Err(StoreError::Busy)));
-    assert_eq!(store.list_provider_keys().await.unwrap()[0].envelope.master_id, "m2");
+    assert_eq!(
+        store.list_provider_keys().await.unwrap()[0].envelope.master_id,
+        "m2"
+    );
     let changed = store
         .rewrap_secrets(|_, old| {
             let is_there = old.master_id == "m3";
@@ -193,7 +270,10 @@ async fn of_tokens(desk: &Desk) {
         .unwrap();
     assert_eq!(changed, 4);
     let row = &store.list_provider_keys().await.unwrap()[0].envelope;
-    assert_eq!((row.sealed_key.as_slice(), row.sealed.as_slice()), (&[9][..], &[0, 1, 255][..]));
+    assert_eq!(
+        (row.sealed_key.as_slice(), row.sealed.as_slice()),
+        (&[9][..], &[0, 1, 255][..])
+    );
 
     desk.clock.advance_ms(2 * HOUR_MS);
     let old = desk.clock.now().plus_ms(-HOUR_MS);
@@ -218,24 +298,48 @@ async fn somebody_has_only_so_many_good_keys(desk: &Desk) {
         desk.store.insert_api_key(&member, &new, &deed).await
     };
     let refused = one_more().await;
-    assert!(matches!(refused, Err(StoreError::TooManyKeys(MAX_KEYS_OF_USER))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::TooManyKeys(MAX_KEYS_OF_USER))),
+        "{refused:?}"
+    );
     let id = last.unwrap().id;
-    desk.store.revoke_api_key("local", &id, &deed("key.revoked")).await.unwrap();
+    desk.store
+        .revoke_api_key("local", &id, &deed("key.revoked"))
+        .await
+        .unwrap();
     assert!(one_more().await.is_ok(), "one that is over makes room");
     let nobody = Owner {
         tenant: "local".into(),
         user: "nobody".into(),
     };
-    let refused = desk.store.insert_api_key(&nobody, &api_key("nobody00"), &deed("key.made")).await;
+    let refused = desk
+        .store
+        .insert_api_key(&nobody, &api_key("nobody00"), &deed("key.made"))
+        .await;
     assert!(matches!(refused, Err(StoreError::NotFound("user"))));
 }
 
 async fn what_is_no_key_of_ours_finds_nothing(desk: &Desk) {
     let owner = first(desk).await.owner;
-    desk.store.insert_api_key(&owner, &api_key("aaaaaaaa"), &deed("key.made")).await.unwrap();
-    for text in ["", "'", "' OR '1'='1", "aaaaaaa_", "aaaaaaaa'; DROP TABLE api_keys; --", "%", "\u{202e}"] {
+    desk.store
+        .insert_api_key(&owner, &api_key("aaaaaaaa"), &deed("key.made"))
+        .await
+        .unwrap();
+    for text in [
+        "",
+        "'",
+        "' OR '1'='1",
+        "aaaaaaa_",
+        "aaaaaaaa'; DROP TABLE api_keys; --",
+        "%",
+        "\u{202e}",
+    ] {
         assert_eq!(desk.store.find_api_key(text).await.unwrap(), None, "{text}");
-        assert_eq!(desk.store.find_api_key_by_id("local", text).await.unwrap(), None, "{text}");
+        assert_eq!(
+            desk.store.find_api_key_by_id("local", text).await.unwrap(),
+            None,
+            "{text}"
+        );
     }
     assert!(desk.store.find_api_key("aaaaaaaa").await.unwrap().is_some());
 }

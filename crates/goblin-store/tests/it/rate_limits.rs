@@ -29,13 +29,22 @@ async fn whole_life(limiter: &RateLimiter) {
     const HOUR: u32 = 3_600_000;
     let ada = [subject("user ada", 3, HOUR)];
     for left in [2, 1, 0] {
-        let Taken::Through(Standing { limit, remaining, reset }) = limiter.take(&ada).await.unwrap() else {
+        let Taken::Through(Standing {
+            limit,
+            remaining,
+            reset,
+        }) = limiter.take(&ada).await.unwrap()
+        else {
             panic!("refused with {left} left");
         };
         assert_eq!((limit, remaining), (3, left));
         assert!(reset <= Duration::from_secs(3 * 3_600), "{reset:?}");
     }
-    let Taken::Refused { retry_after, standing } = limiter.take(&ada).await.unwrap() else {
+    let Taken::Refused {
+        retry_after,
+        standing,
+    } = limiter.take(&ada).await.unwrap()
+    else {
         panic!("a fourth at once");
     };
     assert!(retry_after > Duration::from_secs(3_500) && retry_after <= Duration::from_secs(3_600));
@@ -67,7 +76,12 @@ async fn whole_life(limiter: &RateLimiter) {
         let limiter = Arc::clone(&limiter);
         asking.spawn(async move { is_through(&limiter, &[subject("many", 20, HOUR)]).await });
     }
-    let through = asking.join_all().await.into_iter().filter(|through| *through).count();
+    let through = asking
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|through| *through)
+        .count();
     assert_eq!(through, 20);
 }
 
@@ -126,8 +140,16 @@ fn addresses_of_redis_are_read_and_their_passwords_never_shown() {
     assert_eq!(address.to_string(), "cache.example.org:6380");
     assert!(!format!("{address:?}").contains("hunter2"));
     assert!(read("rediss://cache.example.org").is_ok());
-    for bad in ["", "cache:6379", "http://hunter2@cache", "redis://hunter2@cache:seven"] {
+    for bad in [
+        "",
+        "cache:6379",
+        "http://hunter2@cache",
+        "redis://hunter2@cache:seven",
+    ] {
         let sentence = read(bad).unwrap_err();
-        assert!(sentence.contains("redis://") && !sentence.contains("hunter2"), "{bad}: {sentence}");
+        assert!(
+            sentence.contains("redis://") && !sentence.contains("hunter2"),
+            "{bad}: {sentence}"
+        );
     }
 }

@@ -47,7 +47,10 @@ impl RedisServer {
 
     async fn ready(&self) {
         for _ in 0..1_000 {
-            if tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+            if tokio::net::TcpStream::connect(("127.0.0.1", self.port))
+                .await
+                .is_ok()
+            {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -68,7 +71,15 @@ fn free_port() -> u16 {
 }
 
 fn begin(port: u16, folder: &std::path::Path) -> Child {
-    let arguments = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"];
+    let arguments = [
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--port",
+    ];
     for program in ["redis-server", "valkey-server"] {
         let started = Command::new(program)
             .args(arguments)

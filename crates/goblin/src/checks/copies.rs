@@ -65,8 +65,10 @@ pub(super) fn alone(begun: &[Timestamp], now: Timestamp) -> Finding {
     Finding::bad(
         state,
         format!("memory, of each of {copies} copies apart, {how_long}"),
-        format!("{copies} copies of goblin work on one database and no Redis counts for all: limits hold for each copy, so \
-                 together they let through {copies} times as much."),
+        format!(
+            "{copies} copies of goblin work on one database and no Redis counts for all: limits hold for each copy, so \
+                 together they let through {copies} times as much."
+        ),
         FIX,
     )
 }
@@ -81,7 +83,9 @@ async fn redis(address: &RedisAddress) -> Finding {
         Err(error) => Finding::bad(
             PartState::Degraded,
             format!("Redis at {address} does not answer"),
-            format!("{error}. Until it does, limits hold as limits.sign_ins_without_redis and limits.requests_without_redis say."),
+            format!(
+                "{error}. Until it does, limits hold as limits.sign_ins_without_redis and limits.requests_without_redis say."
+            ),
             "Start it, or correct REDIS_URL.",
         ),
     }

@@ -41,10 +41,18 @@ fn said(error: ApiError) -> anyhow::Error {
     anyhow::anyhow!("{}", error.message)
 }
 
-async fn create(store: &Store, identity: &Identity, new: &CreateApiKey, output: Output) -> anyhow::Result<()> {
+async fn create(
+    store: &Store,
+    identity: &Identity,
+    new: &CreateApiKey,
+    output: Output,
+) -> anyhow::Result<()> {
     let owner = owner(store, new.user.as_deref()).await?;
     let some = |list: Vec<String>| Some(list).filter(|list| !list.is_empty());
-    #[allow(clippy::cast_possible_truncation, reason = "saturates, and is bounded where it is checked")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "saturates, and is bounded where it is checked"
+    )]
     let budget = new.budget.map(|usd| Budget {
         nano_usd: (usd * 1e9).round() as i64,
         period: new.budget_period,
@@ -71,7 +79,10 @@ async fn create(store: &Store, identity: &Identity, new: &CreateApiKey, output: 
         output.json(&json!({"key": key, "api_key": made.key}));
         return Ok(());
     }
-    complain(format_args!("made `{}`; the key is shown this once:", made.key.name));
+    complain(format_args!(
+        "made `{}`; the key is shown this once:",
+        made.key.name
+    ));
     output.line(key);
     if std::io::stdout().is_terminal() {
         complain("A client sends it as `Authorization: Bearer KEY` or `x-api-key: KEY`.");
@@ -90,7 +101,9 @@ async fn owner(store: &Store, email: Option<&str>) -> anyhow::Result<Owner> {
         };
     }
     let accounts = all_accounts(store).await?;
-    let oldest = accounts.iter().filter(|a| a.role == Role::Owner && a.disabled_at.is_none());
+    let oldest = accounts
+        .iter()
+        .filter(|a| a.role == Role::Owner && a.disabled_at.is_none());
     match oldest.min_by_key(|a| a.created_at) {
         Some(account) => Ok(Owner {
             tenant: Owner::LOCAL_TENANT.to_owned(),
@@ -106,7 +119,9 @@ async fn owner(store: &Store, email: Option<&str>) -> anyhow::Result<Owner> {
 async fn all_accounts(store: &Store) -> anyhow::Result<Vec<Account>> {
     let (mut all, mut cursor) = (Vec::new(), None::<String>);
     loop {
-        let page = store.list_accounts(Owner::LOCAL_TENANT, cursor.as_deref(), MAX_PAGE).await?;
+        let page = store
+            .list_accounts(Owner::LOCAL_TENANT, cursor.as_deref(), MAX_PAGE)
+            .await?;
         all.extend(page.items);
         cursor = page.next_cursor;
         if cursor.is_none() {
@@ -148,21 +163,41 @@ async fn list(store: &Store, as_json: bool, output: Output) -> anyhow::Result<()
             key.name.clone(),
             account.map_or_else(|| key.user.clone(), |a| a.email.clone()),
             key.scopes.join(","),
-            key.models.as_ref().map_or_else(|| "every one".to_owned(), |m| m.join(", ")),
-            key.networks.as_ref().map_or_else(|| "anywhere".to_owned(), |n| n.join(", ")),
+            key.models
+                .as_ref()
+                .map_or_else(|| "every one".to_owned(), |m| m.join(", ")),
+            key.networks
+                .as_ref()
+                .map_or_else(|| "anywhere".to_owned(), |n| n.join(", ")),
             key.expires_at.map_or_else(|| "never".to_owned(), until_minute),
             key.last_used_at.map_or_else(|| "never".to_owned(), until_minute),
             state(key, now).to_owned(),
         ]
     });
     output.table(
-        &["ID", "NAME", "USER", "SCOPES", "MODELS", "FROM", "EXPIRES", "LAST USED", "STATE"],
+        &[
+            "ID",
+            "NAME",
+            "USER",
+            "SCOPES",
+            "MODELS",
+            "FROM",
+            "EXPIRES",
+            "LAST USED",
+            "STATE",
+        ],
         rows.collect(),
     );
     Ok(())
 }
 
-async fn revoke(store: &Store, identity: &Identity, id: &str, as_json: bool, output: Output) -> anyhow::Result<()> {
+async fn revoke(
+    store: &Store,
+    identity: &Identity,
+    id: &str,
+    as_json: bool,
+    output: Output,
+) -> anyhow::Result<()> {
     let keys = all_keys(store).await?;
     let Some(key) = keys.iter().find(|key| key.public_id == id || key.id == id) else {
         bail!("There is no key `{id}`. `goblin keys list` shows all.");
@@ -175,7 +210,11 @@ async fn revoke(store: &Store, identity: &Identity, id: &str, as_json: bool, out
     if as_json {
         output.json(&revoked);
     } else {
-        output.line(format_args!("revoked `{}` (since {})", revoked.name, at.to_rfc3339()));
+        output.line(format_args!(
+            "revoked `{}` (since {})",
+            revoked.name,
+            at.to_rfc3339()
+        ));
     }
     Ok(())
 }

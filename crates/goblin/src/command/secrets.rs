@@ -54,7 +54,9 @@ fn given(command: &SigningKeysCommand, keys: &[SecretString], output: Output) ->
             let state = |at: usize| if at == 0 { "current" } else { "accepted" };
             let rows = keys.iter().enumerate().map(|(at, key)| (key_id(key), state(at)));
             if *json {
-                let rows: Vec<Value> = rows.map(|(id, state)| json!({"id": id, "state": state})).collect();
+                let rows: Vec<Value> = rows
+                    .map(|(id, state)| json!({"id": id, "state": state}))
+                    .collect();
                 output.json(&rows);
             } else {
                 let rows = rows.map(|(id, state)| vec![id, state.to_owned(), "the environment".to_owned()]);
@@ -71,7 +73,10 @@ fn given(command: &SigningKeysCommand, keys: &[SecretString], output: Output) ->
             // The one that signed until now is accepted until its tokens have ended; the one that waited signs.
             let (current, waiting) = match keys {
                 [current, .., standby] => (current, standby.clone()),
-                [current] => (current, SigningKeys::make().map_err(|error| anyhow::anyhow!("{}", error.message))?),
+                [current] => (
+                    current,
+                    SigningKeys::make().map_err(|error| anyhow::anyhow!("{}", error.message))?,
+                ),
                 [] => bail!("There is no key."),
             };
             output.line(format_args!("JWT_CURRENT_KEY={}", waiting.expose_secret()));
@@ -160,7 +165,11 @@ async fn ring(config: &Config) -> anyhow::Result<KeyRing> {
 /// # Errors
 ///
 /// When there is no database, or a secret does not open.
-pub(crate) async fn secrets(command: &SecretsCommand, config: &Config, output: Output) -> anyhow::Result<bool> {
+pub(crate) async fn secrets(
+    command: &SecretsCommand,
+    config: &Config,
+    output: Output,
+) -> anyhow::Result<bool> {
     let SecretsCommand::Rotate = command;
     let store = users::open(config).await?;
     let outcome = rotate_secrets(&store, config, output).await;
@@ -178,7 +187,9 @@ async fn rotate_secrets(store: &Store, config: &Config, output: Output) -> anyho
     let changed = vault::rotate(store, &ring).await?;
     let ids = ring.ids();
     let (first, others) = ids.split_first().context("There is no master key.")?;
-    output.line(format_args!("{changed} secrets were put under the master key `{first}`"));
+    output.line(format_args!(
+        "{changed} secrets were put under the master key `{first}`"
+    ));
     match (others, is_kept) {
         ([], _) => {}
         (others, true) => complain(format_args!(

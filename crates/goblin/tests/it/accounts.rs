@@ -174,16 +174,28 @@ fn a_key_made_on_the_command_line_works_at_a_goblin_that_runs_until_it_is_revoke
     let arguments = ["keys", "create", "ci", "--scope", "read", "--expires", "30d"];
     let key = printed_well(&run(home.path(), &arguments, ELSEWHERE), &arguments);
     let key = json!(key.trim());
-    assert!(key.as_str().unwrap().starts_with("gbl_live_"), "the key and nothing else: {key}");
+    assert!(
+        key.as_str().unwrap().starts_with("gbl_live_"),
+        "the key and nothing else: {key}"
+    );
     assert_eq!(get(&goblin, "/v1/models", &key), 200);
     let arguments = ["keys", "list"];
     let listed = printed_well(&run(home.path(), &arguments, ELSEWHERE), &arguments);
-    assert!(listed.contains("owner@example.org") && listed.contains("good"), "{listed}");
+    assert!(
+        listed.contains("owner@example.org") && listed.contains("good"),
+        "{listed}"
+    );
     let id = &key.as_str().unwrap()[9..17];
     let arguments = ["keys", "revoke", id];
     printed_well(&run(home.path(), &arguments, ELSEWHERE), &arguments);
-    crate::process::until("the goblin notices", || (get(&goblin, "/v1/models", &key) == 401).then_some(()));
+    crate::process::until("the goblin notices", || {
+        (get(&goblin, "/v1/models", &key) == 401).then_some(())
+    });
     let unknown = run(home.path(), &["keys", "revoke", "zzzzzzzz"], ELSEWHERE);
-    assert!(stderr(&unknown).contains("no key `zzzzzzzz`"), "{}", stderr(&unknown));
+    assert!(
+        stderr(&unknown).contains("no key `zzzzzzzz`"),
+        "{}",
+        stderr(&unknown)
+    );
     assert!(!goblin.logs().contains(key.as_str().unwrap()));
 }
