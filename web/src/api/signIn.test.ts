@@ -19,6 +19,7 @@ const accounts = (user: User | null): SignInState => ({
   mode: "accounts",
   registration_open: false,
   methods: ["password"],
+  passkey_origins: [],
   way: "secure",
   user,
 });

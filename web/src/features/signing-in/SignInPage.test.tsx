@@ -10,6 +10,7 @@ const state: SignInState = {
   mode: "accounts",
   registration_open: false,
   methods: ["password"],
+  passkey_origins: [],
   way: "secure",
   user: null,
 };
