@@ -20,6 +20,7 @@ const accounts = (user: User | null): SignInState => ({
   registration_open: false,
   methods: ["password"],
   passkey_origins: [],
+  providers: [],
   way: "secure",
   user,
 });

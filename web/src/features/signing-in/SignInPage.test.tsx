@@ -11,6 +11,7 @@ const state: SignInState = {
   registration_open: false,
   methods: ["password"],
   passkey_origins: [],
+  providers: [],
   way: "secure",
   user: null,
 };
