@@ -20,6 +20,8 @@ const accounts = (user: User | null): SignInState => ({
   registration_open: false,
   providers: [],
   methods: ["password"],
+  passkey_origins: [],
+  providers: [],
   way: "secure",
   user,
 });

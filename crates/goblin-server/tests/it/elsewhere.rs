@@ -74,7 +74,7 @@ async fn providers_are_listed_and_those_that_are_not_configured_are_not_there() 
     owner(&app).await;
     let state = app.get("/auth/state").await.json().await;
     assert_eq!(state["providers"], json!([{"id": "google", "name": "Google"}]));
-    assert_eq!(state["methods"], json!(["password", "provider"]));
+    assert_eq!(state["methods"], json!(["password", "passkey", "provider"]));
     for path in [
         "/auth/oidc/oidc/url",
         "/auth/oidc/%00/url",

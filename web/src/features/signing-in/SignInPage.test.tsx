@@ -11,6 +11,8 @@ const state: SignInState = {
   registration_open: false,
   providers: [],
   methods: ["password"],
+  passkey_origins: [],
+  providers: [],
   way: "secure",
   user: null,
 };
