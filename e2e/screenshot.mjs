@@ -155,12 +155,13 @@ async function accountPictures() {
   const owner = "ada@example.org";
   const made = await makeAccount(accounts, "/auth/setup", accounts.setupLink, owner, password);
   await made.patch("/api/account", { name: "Ada" });
-  for (const [email, role] of [
-    ["grace@example.org", "admin"],
-    ["alan@example.org", "member"],
+  for (const [name, email, role] of [
+    ["Grace", "grace@example.org", "admin"],
+    ["Alan", "alan@example.org", "member"],
   ]) {
     const { url: link } = await made.post("/api/invitations", { email, role });
-    await makeAccount(accounts, "/auth/invitation", link, email, password);
+    const guest = await makeAccount(accounts, "/auth/invitation", link, email, password);
+    await guest.patch("/api/account", { name });
   }
   await made.post("/api/invitations", { email: "edsger@example.org", role: "viewer" });
   const screen = (path, ready) => ({ path, ready });
@@ -188,7 +189,7 @@ async function accountPictures() {
       deviceScaleFactor: 2,
       ...screen("/admin/users", "form"),
     },
-    signedIn((page) => page.getByText("alan@example.org").waitFor()),
+    signedIn((page) => page.getByText("alan@example.org", { exact: true }).waitFor()),
   );
   const firefox =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0";
