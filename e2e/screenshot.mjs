@@ -24,9 +24,11 @@ const tiers = process.argv[2] === "--tiers" ? await startAll() : null;
 const accounts = process.argv[2] === "--accounts" ? await startAccounts() : null;
 const url =
   tiers?.goblin.url ??
-  accounts?.url ?? (process.argv[2] ?? process.env.GOBLIN_URL ?? "").replace(/\/+$/, "");
+  accounts?.url ??
+  (process.argv[2] ?? process.env.GOBLIN_URL ?? "").replace(/\/+$/, "");
 const trust = process.argv[3] === "--trust";
-const question = (!trust && process.argv[3]) || "Explain in three short points why the sky is blue.";
+const question =
+  (!trust && process.argv[3]) || "Explain in three short points why the sky is blue.";
 if (!url) throw new Error("say where Goblin runs: node screenshot.mjs http://127.0.0.1:8001");
 
 const folder = fileURLToPath(new URL("../docs/images/", import.meta.url));
@@ -85,7 +87,12 @@ async function trustPictures() {
     const say = await scene.line(page);
     const chat = await newChatWith(page, { url, api: { post } }, {}, question);
     await ask(page, question);
-    const turn = scene.turn({ chat_id: chat.id, content: question, status: "streaming", answer: "" });
+    const turn = scene.turn({
+      chat_id: chat.id,
+      content: question,
+      status: "streaming",
+      answer: "",
+    });
     await say("turn", { turn: { ...turn, model: null }, chat });
     return { say, turn };
   };
@@ -148,12 +155,13 @@ async function accountPictures() {
   const owner = "ada@example.org";
   const made = await makeAccount(accounts, "/auth/setup", accounts.setupLink, owner, password);
   await made.patch("/api/account", { name: "Ada" });
-  for (const [email, role] of [
-    ["grace@example.org", "admin"],
-    ["alan@example.org", "member"],
+  for (const [name, email, role] of [
+    ["Grace", "grace@example.org", "admin"],
+    ["Alan", "alan@example.org", "member"],
   ]) {
     const { url: link } = await made.post("/api/invitations", { email, role });
-    await makeAccount(accounts, "/auth/invitation", link, email, password);
+    const guest = await makeAccount(accounts, "/auth/invitation", link, email, password);
+    await guest.patch("/api/account", { name });
   }
   await made.post("/api/invitations", { email: "edsger@example.org", role: "viewer" });
   const screen = (path, ready) => ({ path, ready });
@@ -175,10 +183,16 @@ async function accountPictures() {
   );
   await picture(
     "people",
-    { colorScheme: "light", viewport: phone, deviceScaleFactor: 2, ...screen("/admin/users", "form") },
-    signedIn((page) => page.getByText("alan@example.org").waitFor()),
+    {
+      colorScheme: "light",
+      viewport: phone,
+      deviceScaleFactor: 2,
+      ...screen("/admin/users", "form"),
+    },
+    signedIn((page) => page.getByText("alan@example.org", { exact: true }).waitFor()),
   );
-  const firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0";
+  const firefox =
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0";
   const other = await pageOf(browser, accounts, owner, { userAgent: firefox });
   await picture(
     "sessions",
@@ -194,7 +208,13 @@ async function accountPictures() {
 }
 
 try {
-  await (accounts ? accountPictures() : tiers ? tierPictures() : trust ? trustPictures() : ordinaryPictures());
+  await (accounts
+    ? accountPictures()
+    : tiers
+      ? tierPictures()
+      : trust
+        ? trustPictures()
+        : ordinaryPictures());
 } finally {
   await browser.close();
   await tiers?.stop();

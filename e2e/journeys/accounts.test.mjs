@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { accountMenu, copiedLink, fillIn, pageOf, password, signInForm } from "../lib/accounts.mjs";
-import { assertAccessible } from "../lib/axe.mjs";
+import {
+  accountMenu,
+  copiedLink,
+  fillIn,
+  invite,
+  pageOf,
+  password,
+  rows,
+  signInForm,
+} from "../lib/accounts.mjs";
 import { startAccounts } from "../lib/goblin.mjs";
-import { ask, desktop, finished, lastTurn, openBrowser, openPage, phone } from "../lib/page.mjs";
+import { ask, finished, lastTurn, openBrowser, openPage } from "../lib/page.mjs";
 import { until } from "../lib/until.mjs";
 
 // One server, from its first start on: each journey goes on where the one before ended.
@@ -21,20 +29,8 @@ after(async () => {
 
 const owner = "owner@example.org";
 const member = "member@example.org";
-const rows = (page, name) => page.getByRole("list", { name }).getByRole("listitem");
 const main = (page) => page.getByRole("main");
 const isSignedOut = (page) => main(page).getByRole("heading", { name: "Sign in" }).waitFor();
-
-/** Invites somebody in the page and gives back the link it shows once. */
-async function invite(page, email, role) {
-  await page.goto(`${goblin.url}/admin/invitations`);
-  const form = page.getByRole("form", { name: "Invite somebody" });
-  await form.getByLabel("E-mail address").fill(email);
-  await form.getByLabel("Role").selectOption(role);
-  await form.getByRole("button", { name: "Make an invitation" }).click();
-  await page.getByTestId("shown-once").waitFor();
-  return copiedLink(page);
-}
 
 async function accept(link, name) {
   const page = await openPage(browser, goblin, { path: link, ready: "form" });
@@ -93,7 +89,7 @@ test("the owner invites, the invited comes in, signs out, and signs in by passwo
   const page = await pageOf(browser, goblin, owner);
   await accountMenu(page, "Administration");
   await page.waitForURL(`${goblin.url}/admin`);
-  const link = await invite(page, member, "member");
+  const link = await invite(page, goblin, member, "member");
   await rows(page, "Open invitations").getByText(member).waitFor();
 
   const guest = await openPage(browser, goblin, { path: link, ready: "form" });
@@ -120,7 +116,7 @@ test("the owner invites, the invited comes in, signs out, and signs in by passwo
 
   await page.reload();
   await page.getByText("No invitation is open.").waitFor();
-  const other = await invite(page, "other@example.org", "member");
+  const other = await invite(page, goblin, "other@example.org", "member");
   await page.getByRole("button", { name: "Withdraw the invitation of other@example.org" }).click();
   await page.getByText("No invitation is open.").waitFor();
   const withdrawn = await openPage(browser, goblin, { path: other, ready: "main h1" });
@@ -143,7 +139,7 @@ test("a sign-in ended in one place is over in the other at its next request, and
 
   await here.goto(`${goblin.url}/account/sessions`);
   const mine = rows(here, "Sign-ins").filter({ hasText: "this one" });
-  assert.equal(await mine.count(), 1);
+  await mine.waitFor();
   assert.equal(await mine.getByRole("button").count(), 0);
   await rows(here, "Sign-ins").getByText("Firefox on Linux").waitFor();
   await here.getByRole("button", { name: "Sign out Firefox on Linux" }).click();
@@ -225,7 +221,7 @@ test("an owner makes a link for another password, and it works once", async () =
 
 test("a viewer is offered nothing that asks, and a role changed by the owner counts at once", async () => {
   const boss = await pageOf(browser, goblin, owner);
-  const viewer = await accept(await invite(boss, "viewer@example.org", "viewer"), "Vera");
+  const viewer = await accept(await invite(boss, goblin, "viewer@example.org", "viewer"), "Vera");
   await viewer.getByText("you read, and ask nothing").waitFor();
   assert.equal(await viewer.locator("#question").isEnabled(), true, "a text may be written");
   await viewer.locator("#question").fill("May I?");
@@ -273,9 +269,17 @@ test("a viewer is offered nothing that asks, and a role changed by the owner cou
 });
 
 test("the audit log tells what was done, and that nobody changed it", async () => {
-  const page = await pageOf(browser, goblin, owner, { path: "/admin/audit", ready: ".audit tbody tr" });
+  const page = await pageOf(browser, goblin, owner, {
+    path: "/admin/audit",
+    ready: ".audit tbody tr",
+  });
   const log = page.getByRole("region", { name: "Entries" });
-  for (const deed of ["Account made", "Invitation withdrawn", "Password set by a link", "Sign-in refused"]) {
+  for (const deed of [
+    "Account made",
+    "Invitation withdrawn",
+    "Password set by a link",
+    "Sign-in refused",
+  ]) {
     await log.getByText(deed).first().waitFor();
   }
   assert.equal(await log.getByText(password).count(), 0);
@@ -283,77 +287,3 @@ test("the audit log tells what was done, and that nobody changed it", async () =
   await page.getByText("Every entry is as it was written.").waitFor();
   await page.leave();
 });
-
-for (const colorScheme of ["light", "dark"]) {
-  for (const viewport of [desktop, phone]) {
-    const look = `${colorScheme} ${viewport.width}`;
-
-    test(`axe finds nothing and nothing is cut off: ${look}`, async () => {
-      const options = { colorScheme, viewport };
-      const check = async (page, where) => {
-        await assertAccessible(page, `${where}, ${look}`);
-        const over = await page.evaluate(
-          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-        );
-        assert.equal(over, 0, `${where}, ${look}: as wide as the screen`);
-      };
-
-      const outside = await openPage(browser, goblin, { ...options, ready: "form" });
-      await check(outside, "sign-in");
-      await outside.keyboard.press("Tab");
-      await outside.getByRole("button", { name: "Sign in" }).click();
-      await signInForm(outside).getByText("Type an e-mail address").waitFor();
-      await check(outside, "sign-in with errors");
-      for (const path of ["/setup", "/reset", "/invitation#nothing"]) {
-        await outside.goto(goblin.url + path);
-        await main(outside).getByRole("heading").waitFor();
-        await outside.getByText("Looking at the link…").waitFor({ state: "detached" });
-        await check(outside, path);
-      }
-      await outside.leave();
-
-      const page = await pageOf(browser, goblin, owner, options);
-      await check(page, "start page of somebody signed in");
-      const narrow = viewport === phone;
-      if (narrow) await page.getByRole("button", { name: "Show chats" }).click();
-      await page.getByRole("button", { name: /^Account: / }).click();
-      await page.getByRole("menu").waitFor();
-      await check(page, "menu of the account");
-      for (const [path, there] of [
-        ["/account", page.getByRole("form", { name: "Name" })],
-        ["/account/password", page.getByRole("form", { name: "Password" })],
-        ["/account/sessions", rows(page, "Sign-ins").first()],
-        ["/admin/users", rows(page, "People").first()],
-        ["/admin/invitations", page.getByRole("form", { name: "Invite somebody" })],
-        ["/admin/audit", page.locator(".audit tbody tr").first()],
-      ]) {
-        await page.goto(goblin.url + path);
-        await there.waitFor();
-        await check(page, path);
-      }
-
-      const link = await invite(page, "", "member");
-      await check(page, "an invitation just made");
-      const guest = await openPage(browser, goblin, { ...options, path: link, ready: "form" });
-      await check(guest, "invitation");
-      await guest.leave();
-      await page.getByRole("button", { name: "Withdraw the invitation of Whoever has the link" }).click();
-      await page.getByText("No invitation is open.").waitFor();
-
-      await page.goto(`${goblin.url}/admin/users`);
-      await page.getByRole("button", { name: "Actions for Ada Lovelace" }).click();
-      await check(page, "menu of a person");
-      await page.getByRole("menuitem", { name: "Make a link for another password" }).click();
-      await page.getByTestId("shown-once").waitFor();
-      const reset = await copiedLink(page);
-      await page.getByRole("button", { name: "Actions for Ada Lovelace" }).click();
-      await page.getByRole("menuitem", { name: "Shut out" }).click();
-      await page.getByRole("dialog").waitFor();
-      await check(page, "shutting out");
-      await page.leave();
-      const lost = await openPage(browser, goblin, { ...options, path: reset, ready: "form" });
-      await check(lost, "reset");
-      await lost.leave();
-    });
-  }
-}

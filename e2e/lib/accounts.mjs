@@ -10,7 +10,10 @@ export async function pageOf(browser, goblin, email, options = {}) {
   const { path = "/", secret = password, ready, ...rest } = options;
   const page = await openPage(browser, goblin, { path, ready: "form", ...rest });
   await fillIn(page, email, secret);
-  await page.locator(ready ?? "#question").waitFor();
+  await page
+    .locator(ready ?? "#question")
+    .first()
+    .waitFor();
   return page;
 }
 
@@ -36,4 +39,18 @@ export async function accountMenu(page, item) {
 export async function copiedLink(page) {
   await page.getByRole("button", { name: "Copy link" }).click();
   return page.evaluate(() => navigator.clipboard.readText());
+}
+
+/** What a list of the page holds. */
+export const rows = (page, name) => page.getByRole("list", { name }).getByRole("listitem");
+
+/** Invites somebody in the page and gives back the link it shows once. */
+export async function invite(page, goblin, email, role) {
+  await page.goto(`${goblin.url}/admin/invitations`);
+  const form = page.getByRole("form", { name: "Invite somebody" });
+  await form.getByLabel("E-mail address").fill(email);
+  await form.getByLabel("Role").selectOption(role);
+  await form.getByRole("button", { name: "Make an invitation" }).click();
+  await page.getByTestId("shown-once").waitFor();
+  return copiedLink(page);
 }

@@ -216,27 +216,37 @@ export async function startBackend(models, environment = {}) {
 }
 
 /**
- * A backend where people sign in (`goblin serve`, or another command), with the starter model in its folder. Nobody has
- * an account yet; `setupLink` is read from where its output says the link is.
+ * A backend where people sign in (`goblin serve`, or another command), in front of a model tier. Nobody has an account yet;
+ * `setupLink` is read from where its output says the link is.
  */
 export async function startAccounts(environment = {}, command = ["serve"]) {
+  const models = await startModels();
   const goblin = await newProcess(
     command,
-    // To be found at an address of its own is what ends local mode.
-    (url) => ({ FRONTEND_URL: url, ...environment }),
+    (url) => ({
+      // To be found at an address of its own is what ends local mode.
+      FRONTEND_URL: url,
+      LOCAL_LLM_PROXY_URL: models.url,
+      LOCAL_LLM_API_KEY: models.key,
+      GOBLIN_ENGINE__ENABLED: "false",
+      ...environment,
+    }),
     async (url) => (await fetch(`${url}/auth/state`)).ok,
   );
-  placeModel(join(goblin.home, "data", "goblin", "models"));
+  const stop = async () => {
+    await goblin.stop();
+    await models.stop();
+  };
   try {
     await goblin.start();
+    const place = await until("the output names the file with the set-up link", () =>
+      /(\/[^\s"=]*first-link)/.exec(goblin.output())?.at(1),
+    );
+    return { ...goblin, stop, owned: true, setupLink: readFileSync(place, "utf8").trim() };
   } catch (error) {
-    await goblin.stop();
+    await stop();
     throw error;
   }
-  const place = await until("the output names the file with the set-up link", () =>
-    /(\/[^\s"=]*first-link)/.exec(goblin.output())?.at(1),
-  );
-  return { ...goblin, owned: true, setupLink: readFileSync(place, "utf8").trim() };
 }
 
 /** Makes an account as a program does: by the set-up link or an invitation. Gives back calls made as that account. */

@@ -50,7 +50,7 @@ export async function openPage(browser, goblin, given = {}) {
     if (!own) faults.push(`request: ${request.url()}`);
   });
   await page.goto(new URL(path, goblin.url).href);
-  await page.locator(ready).waitFor();
+  await page.locator(ready).first().waitFor();
   return Object.assign(page, {
     faults: () => [...faults],
     assertClean: () => assert.deepEqual(faults, []),
