@@ -424,7 +424,7 @@ pub(crate) fn add_sign_ins(document: &mut OpenApi) {
 }
 
 /// What our own answers always hold, null or not: clients need not ask whether a field is there.
-const ALWAYS_WHOLE: [&str; 26] = [
+const ALWAYS_WHOLE: [&str; 30] = [
     "Account",
     "AccountPage",
     "AuditCheck",
@@ -436,7 +436,9 @@ const ALWAYS_WHOLE: [&str; 26] = [
     "Invitation",
     "InvitationPage",
     "LinkAnswer",
+    "MembersAnswer",
     "ModelStatus",
+    "OpenAiErrorBody",
     "PartStatus",
     "Problem",
     "Session",
@@ -444,13 +446,15 @@ const ALWAYS_WHOLE: [&str; 26] = [
     "SignInState",
     "Suggestion",
     "SystemStatus",
+    "Team",
+    "TeamMember",
+    "TeamPage",
     "TracePage",
     "TraceSummary",
     "Turn",
     "TurnPage",
     "UpstreamStatus",
     "User",
-    "OpenAiErrorBody",
 ];
 
 /// Fields that are left out rather than null.
