@@ -454,7 +454,9 @@ const ALWAYS_WHOLE: &[&str] = &[
     "Invitation",
     "InvitationPage",
     "LinkAnswer",
+    "MembersAnswer",
     "ModelStatus",
+    "OpenAiErrorBody",
     "PartStatus",
     "Passkey",
     "PasskeyCeremony",
@@ -468,13 +470,15 @@ const ALWAYS_WHOLE: &[&str] = &[
     "SignInState",
     "Suggestion",
     "SystemStatus",
+    "Team",
+    "TeamMember",
+    "TeamPage",
     "TracePage",
     "TraceSummary",
     "Turn",
     "TurnPage",
     "UpstreamStatus",
     "User",
-    "OpenAiErrorBody",
 ];
 
 /// Fields that are left out rather than null.

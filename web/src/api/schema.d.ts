@@ -11,11 +11,36 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Ends the caller's account for good and erases everything of it: chats, turns, traces, labels, sign-ins and links. What
+         *     was used stays booked, on nobody. Whoever signed in more than ten minutes ago gives the password. The last owner
+         *     stays.
+         */
+        delete: operations["delete_account"];
         options?: never;
         head?: never;
         /** Changes what the caller is called. */
         patch: operations["update_account"];
+        trace?: never;
+    };
+    "/api/account/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Everything kept of the caller as one ZIP archive: each chat as Markdown; chats, turns, traces, usage, sign-ins, links
+         *     and what was done to the account as JSON. It is made while it is sent.
+         */
+        get: operations["export_account"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/account/password": {
@@ -280,6 +305,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's teams, newest first, a page at a time; to owners and admins all of them. */
+        get: operations["list_teams"];
+        put?: never;
+        /** Makes a team without anybody in it. */
+        post: operations["create_team"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/teams/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a team. Its members stay who they are. */
+        delete: operations["delete_team"];
+        options?: never;
+        head?: never;
+        /** Gives a team another name. For owners and admins, of the server or of the team. */
+        patch: operations["update_team"];
+        trace?: never;
+    };
+    "/api/teams/{id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists everybody in a team, by address. To whoever is not in it and no admin, it is not there. */
+        get: operations["list_team_members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/teams/{id}/members/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Takes somebody into a team, or changes what they may do there. */
+        put: operations["put_team_member"];
+        post?: never;
+        /** Takes somebody out of a team; everybody may take themselves out. */
+        delete: operations["delete_team_member"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/turns/{id}": {
         parameters: {
             query?: never;
@@ -429,7 +525,11 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Ends somebody's account for good and erases everything of it: chats, turns, traces, labels, sign-ins and links. What
+         *     was used stays booked, on nobody. The last owner stays.
+         */
+        delete: operations["delete_user"];
         options?: never;
         head?: never;
         /**
@@ -1089,6 +1189,11 @@ export interface components {
             /** @description Shut out, or let in again. */
             disabled?: boolean | null;
         };
+        /** @description An account to be ended. */
+        AccountEnd: {
+            /** @description The password; not needed within ten minutes of signing in. */
+            password?: string | null;
+        };
         /** @description A page of accounts. */
         AccountPage: {
             /** @description Newest first. */
@@ -1555,6 +1660,15 @@ export interface components {
              * @description When it ends.
              */
             expires_at: string;
+        };
+        /** @description A place in a team. */
+        MemberBody: {
+            role?: components["schemas"]["Role"] | null;
+        };
+        /** @description Everybody in a team. */
+        MembersAnswer: {
+            /** @description By address. */
+            items: components["schemas"]["TeamMember"][];
         };
         /** @description Which model to ask. */
         ModelChoice: {
@@ -2083,6 +2197,51 @@ export interface components {
             /** @description What to do when no model is there: the exact sentence and command. */
             no_model_help: string | null;
         };
+        /** @description People who belong together. A team owns nothing: chats, traces and usage are one person's each. */
+        Team: {
+            /** @description Names it. */
+            id: string;
+            /** @description What it is called, unlike every other. */
+            name: string;
+            /**
+             * Format: int64
+             * @description How many are in it.
+             */
+            members: number;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+        };
+        /** @description A team to be made, or its other name. */
+        TeamBody: {
+            /** @description What it is called, 1–200 characters, unlike every other. */
+            name: string;
+        };
+        /** @description Somebody in a team. */
+        TeamMember: {
+            /** @description The account's id. */
+            id: string;
+            /** @description The account's e-mail address. */
+            email: string;
+            /** @description What they are called. */
+            name: string | null;
+            /** @description What they may do within the team. */
+            role: components["schemas"]["Role"];
+            /**
+             * Format: date-time
+             * @description Since when they are in it.
+             */
+            created_at: string;
+        };
+        /** @description A page of teams. */
+        TeamPage: {
+            /** @description Newest first. */
+            items: components["schemas"]["Team"][];
+            /** @description Give it back as `cursor` for those that follow; null at the end. */
+            next_cursor: string | null;
+        };
         /** @description The figures verdicts were compared with. */
         Thresholds: {
             /**
@@ -2553,6 +2712,37 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    delete_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountEnd"];
+            };
+        };
+        responses: {
+            /** @description Gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     update_account: {
         parameters: {
             query?: never;
@@ -2576,6 +2766,35 @@ export interface operations {
                 };
             };
             /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": number[];
+                };
+            };
+            /** @description Refused; 429 while too many others take theirs. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3254,6 +3473,239 @@ export interface operations {
             };
         };
     };
+    list_teams: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1–200 teams; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TeamPage"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_team: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeamBody"];
+            };
+        };
+        responses: {
+            /** @description The team. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            /** @description Refused; 409 when there is one of that name. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_team: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_team: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeamBody"];
+            };
+        };
+        responses: {
+            /** @description The team as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            /** @description Refused; 409 when there is another of that name. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_team_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersAnswer"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_team_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team. */
+                id: string;
+                /** @description The account. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; 409 when the team is full. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_team_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team. */
+                id: string;
+                /** @description The account. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Out. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_turn: {
         parameters: {
             query?: never;
@@ -3536,6 +3988,36 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["AccountPage"];
                 };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Refused. */
             "4XX": {

@@ -49,7 +49,9 @@ function DeleteDialog({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="Delete your account?" onClose={onClose}>
       <div className="space-y-4 px-6 py-4">
-        <p>It cannot be taken back. Whoever signed in within the last ten minutes needs no password.</p>
+        <p>
+          It cannot be taken back. Whoever signed in within the last ten minutes needs no password.
+        </p>
         <Form
           label="Delete the account"
           submission={submission}
