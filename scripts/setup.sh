@@ -39,6 +39,10 @@ has_postgres() {
     [ -e "$SYSTEM/opt/homebrew/opt/postgresql@16/bin/initdb" ]
 }
 has_pgbouncer() { have pgbouncer || [ -e "$SYSTEM/usr/sbin/pgbouncer" ]; }
+# Debian's module belongs to Debian's Python, whichever other comes first.
+has_mail_server() {
+  /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || python3 -c 'import aiosmtpd' 2>/dev/null
+}
 
 missing_packages() {
   have c++ || echo g++
@@ -54,6 +58,7 @@ missing_packages() {
     [ -d /usr/share/fonts/truetype/liberation ] || [ ! -e /etc/debian_version ] || echo fonts-liberation
     has_postgres || echo postgresql
     has_pgbouncer || echo pgbouncer
+    has_mail_server || echo python3-aiosmtpd
   fi
 }
 

@@ -21,11 +21,13 @@ use tokio::sync::Semaphore;
 
 use crate::access_token::SigningKeys;
 use crate::password::{HashCost, Hasher};
+use crate::post::PostBox;
 use crate::principal::Principal;
 use crate::throttle::Throttle;
 use crate::visit::{Premises, Visit};
 
 mod leaving;
+mod mail;
 mod others;
 mod own;
 mod signing_in;
@@ -96,6 +98,8 @@ pub struct Parts {
     pub page_url: String,
     /// How accounts and sign-ins are to be.
     pub settings: Settings,
+    /// Where letters are handed in; `None`: none are sent.
+    pub post: Option<PostBox>,
 }
 
 /// Accounts at work. Cloning shares them.

@@ -4,6 +4,7 @@
 //! Decisions here take what a request says as values; nothing opens a connection.
 
 mod key_format;
+mod letters;
 mod presented;
 mod secret;
 
@@ -16,6 +17,7 @@ pub mod keys;
 pub mod local;
 pub mod password;
 pub mod permission;
+pub mod post;
 pub mod principal;
 pub mod throttle;
 pub mod visit;

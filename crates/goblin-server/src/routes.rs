@@ -21,6 +21,7 @@ mod auth;
 mod chats;
 mod docs;
 mod health;
+mod letters;
 mod manage;
 mod metrics;
 mod ollama;
@@ -64,8 +65,11 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(auth::accept_invitation))
         .routes(routes!(auth::reset_password))
         .routes(routes!(account::update_account, account::delete_account))
+        .routes(routes!(letters::send_reset_link))
+        .routes(routes!(letters::verify_email))
         .routes(routes!(account::export_account))
         .routes(routes!(account::change_password))
+        .routes(routes!(letters::send_verification_link))
         .routes(routes!(account::list_sessions, account::end_other_sessions))
         .routes(routes!(account::end_session))
         .routes(routes!(users::list_users))

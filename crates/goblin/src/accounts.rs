@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use goblin_auth::access_token::SigningKeys;
 use goblin_auth::identity::{Identity, Parts};
 use goblin_auth::local::{LocalMode, Surroundings};
+use goblin_auth::post::{self, Patience};
 use goblin_auth::visit::Premises;
 use goblin_server::people::People;
 use goblin_store::data_dir::DataPaths;
@@ -59,6 +60,7 @@ pub(crate) async fn people(
              bytes; `openssl rand -base64 48` makes some"
         ),
     };
+    let (letter_box, carrier) = config.mail.as_ref().map(|_| post::open()).unzip();
     let identity = Identity::new(Parts {
         store: store.clone(),
         clock: process.clock.clone(),
@@ -70,7 +72,15 @@ pub(crate) async fn people(
         },
         page_url: page_url(config, address),
         settings: config.auth.settings.clone(),
+        post: letter_box,
     });
+    if let (Some(mailer), Some(carrier)) = (config.mail.clone(), carrier) {
+        let carried = carrier.carry(identity.clone(), mailer, Patience::default());
+        let draining = process.draining.clone();
+        process
+            .tracker
+            .spawn(async move { draining.run_until_cancelled(carried).await });
+    }
     sweep(process, store);
     match &local {
         Ok(_) => {}

@@ -13,6 +13,8 @@ pub struct SignInState {
     pub mode: String,
     /// May anybody make an account with `POST /auth/register`?
     pub registration_open: bool,
+    /// Does this server send mail? Then a forgotten password needs nobody else.
+    pub sends_mail: bool,
     /// How one can sign in: `password`.
     pub methods: Vec<String>,
     /// `secure`: encrypted; `near`: plain HTTP within this machine or a private network, where the page should warn;
@@ -157,6 +159,13 @@ pub struct ResetBody {
     pub token: String,
     /// The password, 8–1024 bytes.
     pub password: String,
+}
+
+/// An address to send a letter to.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AddressBody {
+    /// The e-mail address.
+    pub email: String,
 }
 
 /// What was done, in a sentence.

@@ -670,6 +670,7 @@ async fn a_hash_of_yesterday_is_made_anew_when_its_owner_signs_in() {
         premises: Premises::default(),
         page_url: String::new(),
         settings,
+        post: None,
     });
     let visit = goblin_auth::visit::Visit {
         address: None,

@@ -43,6 +43,7 @@ fn the_committed_document_is_the_one_served() {
 #[test]
 fn every_operation_declares_who_may_call_it() {
     let public = [
+        "/auth/forgot",
         "/auth/invitation",
         "/auth/link",
         "/auth/login",
@@ -53,6 +54,7 @@ fn every_operation_declares_who_may_call_it() {
         "/auth/setup",
         "/auth/state",
         "/auth/validate",
+        "/auth/verification",
         "/health",
         "/health/all",
         "/health/live",

@@ -11,6 +11,7 @@ use goblin_auth::identity::{Identity, Settings};
 use goblin_auth::keys::TierKeys;
 use goblin_auth::local::{LocalMode, Surroundings};
 use goblin_auth::password::HashCost;
+use goblin_auth::post::PostBox;
 use goblin_auth::visit::Premises;
 use goblin_core::checks::CheckResult;
 use goblin_core::clock::{Clock, Timestamp};
@@ -77,6 +78,8 @@ pub(crate) struct Setup {
     pub(crate) public: bool,
     pub(crate) premises: Premises,
     pub(crate) accounts: Settings,
+    /// Where letters are handed in.
+    pub(crate) post: Option<PostBox>,
     /// What the provider can do beside answering chats.
     pub(crate) able: fn(ProviderHandle) -> ProviderHandle,
     /// Who answers instead of the scripted provider.
@@ -103,6 +106,7 @@ impl Default for Setup {
             public: false,
             premises: Premises::default(),
             accounts: cheap(),
+            post: None,
             able: |handle| handle,
             upstreams: Vec::new(),
             trust: Trust::default(),
@@ -172,6 +176,7 @@ impl TestApp {
                 premises: setup.premises.clone(),
                 page_url: format!("http://{address}"),
                 settings: setup.accounts.clone(),
+                post: setup.post.clone(),
             })
         });
         let people = identity.clone().map(|identity| People {

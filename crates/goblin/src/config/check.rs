@@ -2,6 +2,7 @@
 
 mod auth;
 mod database;
+mod mail;
 mod policy;
 mod roster;
 mod trust;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use goblin_auth::bans::BanPolicy;
 use goblin_auth::visit::OriginPattern;
 use goblin_core::policy::Policy;
+use goblin_net::Mailer;
 use goblin_store::key_file::Network;
 use goblin_store::retention::Retention;
 use goblin_store::store::Database;
@@ -38,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) server: ServerConfig,
     /// Accounts and signing in.
     pub(crate) auth: AuthConfig,
+    /// Who sends mail; `None`: nobody.
+    pub(crate) mail: Option<Mailer>,
     /// Logging.
     pub(crate) log: LogConfig,
     /// The data directory; it need not exist yet.
@@ -185,6 +189,7 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
     let tier = reader.tier();
     let config = Config {
         auth: reader.auth(),
+        mail: reader.mail(),
         log: reader.log(),
         data_dir: reader.data_dir(environment),
         database: reader.database(environment),

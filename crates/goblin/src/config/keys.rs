@@ -152,6 +152,9 @@ pub(crate) const KEYS: &[Key] = &[
     key("auth.jwt_standby_key", Kind::Text)
         .env("JWT_STANDBY_KEY")
         .secret(),
+    key("mail.smtp_url", Kind::Text).env("SMTP_URL").secret(),
+    key("mail.from", Kind::Text).env("MAIL_FROM"),
+    key("mail.ca_file", Kind::Text),
     key("log.level", Kind::Word(LEVELS)).env("LOG_LEVEL"),
     key("log.format", Kind::Word(FORMATS)),
     key("data.dir", Kind::Text),
@@ -349,8 +352,6 @@ pub(crate) const NOT_YET: &[&str] = &[
     "SUPABASE_JWT_SECRET",
     "SENTRY_DSN",
     "POSTHOG_API_KEY",
-    "SMTP_URL",
-    "MAIL_FROM",
 ];
 
 /// Families of such variables.

@@ -9,6 +9,7 @@ import SignInPage from "./SignInPage";
 const state: SignInState = {
   mode: "accounts",
   registration_open: false,
+  sends_mail: false,
   methods: ["password"],
   way: "secure",
   user: null,
