@@ -39,6 +39,10 @@ has_postgres() {
     [ -e "$SYSTEM/opt/homebrew/opt/postgresql@16/bin/initdb" ]
 }
 has_pgbouncer() { have pgbouncer || [ -e "$SYSTEM/usr/sbin/pgbouncer" ]; }
+# Debian's module belongs to Debian's Python, whichever other comes first.
+has_mail_server() {
+  /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || python3 -c 'import aiosmtpd' 2>/dev/null
+}
 
 missing_packages() {
   have c++ || echo g++
@@ -55,6 +59,7 @@ missing_packages() {
     has_postgres || echo postgresql
     has_pgbouncer || echo pgbouncer
     have redis-server || have valkey-server || echo redis-server
+    has_mail_server || echo python3-aiosmtpd
   fi
 }
 

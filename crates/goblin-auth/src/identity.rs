@@ -25,6 +25,7 @@ use crate::api_keys::{CheckedKeys, presented};
 use crate::oidc::Federation;
 use crate::passkey::RelyingParty;
 use crate::password::{HashCost, Hasher};
+use crate::post::PostBox;
 use crate::principal::Principal;
 use crate::throttle::Throttle;
 use crate::visit::{Premises, Visit};
@@ -33,6 +34,7 @@ mod api_keys;
 mod elsewhere;
 mod linking;
 mod leaving;
+mod mail;
 mod others;
 mod own;
 mod passkeys;
@@ -112,6 +114,8 @@ pub struct Parts {
     pub federation: Federation,
     /// Who asks for passkeys; `None`: the page is nowhere browsers have them.
     pub relying_party: Option<RelyingParty>,
+    /// Where letters are handed in; `None`: none are sent.
+    pub post: Option<PostBox>,
 }
 
 /// Accounts at work. Cloning shares them.

@@ -4,6 +4,7 @@
 //! Decisions here take what a request says as values. Only [`oidc`] asks others, through `goblin-net`.
 
 mod key_format;
+mod letters;
 mod presented;
 mod secret;
 
@@ -19,6 +20,7 @@ pub mod oidc;
 pub mod passkey;
 pub mod password;
 pub mod permission;
+pub mod post;
 pub mod principal;
 pub mod sealing;
 pub mod signing_keys;

@@ -61,6 +61,7 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/api/account/export", Viewer),
     ("PATCH", "/api/account", Viewer),
     ("POST", "/api/account/password", Viewer),
+    ("POST", "/api/account/verification", Viewer),
     ("GET", "/api/account/sessions", Viewer),
     ("DELETE", "/api/account/sessions", Viewer),
     ("DELETE", "/api/account/sessions/{id}", Viewer),

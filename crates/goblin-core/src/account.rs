@@ -169,6 +169,8 @@ pub enum LinkKind {
     Invitation,
     /// Choosing another password.
     Reset,
+    /// Showing that an e-mail address is its owner's.
+    Verification,
 }
 
 impl LinkKind {
@@ -178,12 +180,13 @@ impl LinkKind {
             Self::Setup => "setup",
             Self::Invitation => "invitation",
             Self::Reset => "reset",
+            Self::Verification => "verification",
         }
     }
 
     /// Reads [`Self::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Setup, Self::Invitation, Self::Reset]
+        [Self::Setup, Self::Invitation, Self::Reset, Self::Verification]
             .into_iter()
             .find(|k| k.as_str() == text)
     }
@@ -274,7 +277,12 @@ mod tests {
         for bad in ["Owner", "root", ""] {
             assert_eq!(Role::parse(bad), None);
         }
-        for kind in [LinkKind::Setup, LinkKind::Invitation, LinkKind::Reset] {
+        for kind in [
+            LinkKind::Setup,
+            LinkKind::Invitation,
+            LinkKind::Reset,
+            LinkKind::Verification,
+        ] {
             assert_eq!(LinkKind::parse(kind.as_str()), Some(kind));
         }
         for kind in [SessionKind::Browser, SessionKind::Tokens] {

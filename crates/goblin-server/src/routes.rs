@@ -24,6 +24,7 @@ mod elsewhere;
 mod health;
 mod identities;
 mod keys;
+mod letters;
 mod manage;
 mod metrics;
 mod ollama;
@@ -81,8 +82,11 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(passkeys::list_passkeys))
         .routes(routes!(passkeys::update_passkey, passkeys::delete_passkey))
         .routes(routes!(account::update_account, account::delete_account))
+        .routes(routes!(letters::send_reset_link))
+        .routes(routes!(letters::verify_email))
         .routes(routes!(account::export_account))
         .routes(routes!(account::change_password))
+        .routes(routes!(letters::send_verification_link))
         .routes(routes!(account::list_sessions, account::end_other_sessions))
         .routes(routes!(account::end_session))
         .routes(routes!(identities::list_identities, identities::link_identity))

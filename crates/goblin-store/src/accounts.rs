@@ -105,6 +105,24 @@ impl Store {
         fetch_account(&mut self.read().await?, owner).await
     }
 
+    /// The owner who has been there longest and is not shut out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn find_first_owner(&self, tenant: &str) -> Result<Option<AccountRow>, StoreError> {
+        let row = query(concat!(
+            "SELECT ",
+            account_columns!(),
+            " FROM users
+             WHERE tenant_id = $1 AND email IS NOT NULL AND role = 'owner' AND disabled_at IS NULL
+             ORDER BY created_at, id LIMIT 1"
+        ))
+        .bind(tenant)
+        .fetch_optional(&mut self.read().await?)
+        .await?;
+        row.as_ref().map(account_from).transpose()
+    }
+
     /// A tenant's accounts, newest first; at most `limit` (1 to [`MAX_PAGE`]).
     ///
     /// # Errors
@@ -423,6 +441,33 @@ impl Store {
         let found = self.noted(&mut tx, &owner, audit).await?;
         tx.commit().await?;
         Ok(found)
+    }
+
+    /// Notes that an address is its owner's, by a link that was sent there, which is used up.
+    ///
+    /// # Errors
+    /// [`StoreError::LinkOver`] when the link is not good, the account is shut out, or has another address now.
+    pub async fn verify_email_by_link(&self, secret_hash: &str, audit: &NewAudit) -> Result<(), StoreError> {
+        let now = self.now();
+        let mut tx = self.begin_write().await?;
+        let used = use_link(&mut tx, LinkKind::Verification, secret_hash, now)
+            .await?
+            .ok_or(StoreError::LinkOver)?;
+        let done = query(
+            "UPDATE users SET email_verified_at = $4
+             WHERE tenant_id = $1 AND id = $2 AND email = $3 AND disabled_at IS NULL",
+        )
+        .bind(&used.owner.tenant)
+        .bind(&used.owner.user)
+        .bind(&used.email)
+        .bind(now.0)
+        .execute(&mut tx)
+        .await?;
+        if done == 0 {
+            return Err(StoreError::LinkOver);
+        }
+        self.append_audit(&mut tx, audit).await?;
+        tx.commit().await
     }
 
     /// Keeps the same password hashed anew, unless another one was set meanwhile.

@@ -104,6 +104,30 @@ impl Store {
         row.as_ref().map(link_from).transpose()
     }
 
+    /// Was a link of a kind made for the owner's account since then, good or not?
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn has_link_since(
+        &self,
+        owner: &Owner,
+        kind: LinkKind,
+        since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let row = query(
+            "SELECT COUNT(*) AS found FROM
+                 (SELECT 1 FROM links
+                  WHERE tenant_id = $1 AND kind = $3 AND user_id = $2 AND created_at > $4 LIMIT 1) AS one",
+        )
+        .bind(&owner.tenant)
+        .bind(&owner.user)
+        .bind(kind.as_str())
+        .bind(since.0)
+        .fetch_one(&mut self.read().await?)
+        .await?;
+        Ok(row.get::<i64>("found")? > 0)
+    }
+
     /// A tenant's invitations that are good, newest first; at most `limit` (1 to [`MAX_PAGE`]).
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use goblin_auth::passkey::RelyingParty;
 use goblin_auth::sealing::KeyRing;
 use goblin_auth::signing_keys::{self, SigningKeysError};
 use goblin_auth::vault::Vault;
+use goblin_auth::post::{self, Patience};
 use goblin_auth::visit::Premises;
 use goblin_core::clock::Clock;
 use goblin_core::error::ApiError;
@@ -73,6 +74,7 @@ pub(crate) async fn people(
              own in the database"
         ),
     };
+    let (letter_box, carrier) = config.mail.as_ref().map(|_| post::open()).unzip();
     let identity = Identity::new(Parts {
         store: store.clone(),
         clock: process.clock.clone(),
@@ -87,7 +89,15 @@ pub(crate) async fn people(
         settings: config.auth.settings.clone(),
         federation: federation(config, address, &process.clock)?,
         relying_party: relying_party(config, address),
+        post: letter_box,
     });
+    if let (Some(mailer), Some(carrier)) = (config.mail.clone(), carrier) {
+        let carried = carrier.carry(identity.clone(), mailer, Patience::default());
+        let draining = process.draining.clone();
+        process
+            .tracker
+            .spawn(async move { draining.run_until_cancelled(carried).await });
+    }
     sweep(process, store);
     match &local {
         Ok(_) => {}

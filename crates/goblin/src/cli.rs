@@ -10,7 +10,8 @@ mod trace;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use goblin_core::account::Role;
 
 use crate::config::Request;
 
@@ -73,6 +74,14 @@ pub(crate) enum Users {
         #[arg(long)]
         json: bool,
     },
+    /// Invite somebody: prints the link by which they make their account, and sends it where mail is set up
+    Invite {
+        /// The e-mail address of whom it is for
+        email: String,
+        /// What they may do
+        #[arg(long, value_enum, default_value_t = UserRole::Member)]
+        role: UserRole,
+    },
     /// Write everything kept of somebody into a ZIP archive: chats as Markdown, everything as JSON
     Export {
         /// The e-mail address of the account
@@ -94,6 +103,30 @@ pub(crate) enum Users {
         /// The e-mail address of the account
         email: String,
     },
+}
+
+/// What an account may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UserRole {
+    /// Looks, asks nothing
+    Viewer,
+    /// Asks, and keeps chats
+    Member,
+    /// Lets members and viewers in and out
+    Admin,
+    /// Everything
+    Owner,
+}
+
+impl From<UserRole> for Role {
+    fn from(role: UserRole) -> Self {
+        match role {
+            UserRole::Viewer => Self::Viewer,
+            UserRole::Member => Self::Member,
+            UserRole::Admin => Self::Admin,
+            UserRole::Owner => Self::Owner,
+        }
+    }
 }
 
 /// Where to listen.

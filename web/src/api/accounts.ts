@@ -53,6 +53,14 @@ export async function resetPassword(token: string, password: string): Promise<vo
   await api().POST("/auth/reset", { body: { token, password } });
 }
 
+export async function askForReset(email: string): Promise<void> {
+  await api().POST("/auth/forgot", { body: { email } });
+}
+
+export async function verifyEmail(token: string): Promise<void> {
+  await api().POST("/auth/verification", { body: { token } });
+}
+
 export const updateAccount = (name: string | null): Promise<User> =>
   data(api().PATCH("/api/account", { body: { name } }));
 

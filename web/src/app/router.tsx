@@ -85,6 +85,18 @@ const reset = createRoute({
   component: lazyRouteComponent(() => import("@/features/signing-in/ResetPage")),
 });
 
+const forgot = createRoute({
+  getParentRoute: () => root,
+  path: "/forgot",
+  component: lazyRouteComponent(() => import("@/features/signing-in/ForgotPage")),
+});
+
+const verify = createRoute({
+  getParentRoute: () => root,
+  path: "/verify",
+  component: lazyRouteComponent(() => import("@/features/signing-in/VerifyPage")),
+});
+
 const register = createRoute({
   getParentRoute: () => root,
   path: "/register",
@@ -100,6 +112,8 @@ export const router = createRouter({
     invitation,
     reset,
     register,
+    forgot,
+    verify,
   ]),
   // The chat's code is asked for while a hand moves towards a link to it.
   defaultPreload: "intent",

@@ -92,6 +92,8 @@ const deeds: Record<string, string> = {
   "session.replayed": "Refresh token used twice; its sign-in ended",
   "sessions.ended": "Sign-ins ended",
   "setup.offered": "Set-up link made",
+  "verification.offered": "Link for the e-mail address sent",
+  "email.verified": "E-mail address shown to be theirs",
   "team.made": "Team made",
   "team.named": "Team named",
   "team.ended": "Team ended",

@@ -4,6 +4,7 @@ use goblin_core::account::{Account, AuditEvent, Invitation, LinkKind, Role};
 use goblin_core::clock::Timestamp;
 use goblin_core::error::ApiError;
 use goblin_core::owner::Owner;
+use goblin_net::Letter;
 use goblin_store::accounts::{AccountChange, AccountRow};
 use goblin_store::audit::NewAudit;
 use goblin_store::chats::Page;
@@ -13,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::own::signed_in;
 use super::{Identity, deed, fresh};
 use crate::email::Email;
+use crate::letters;
 use crate::principal::Principal;
 use crate::visit::Visit;
 
@@ -174,10 +176,49 @@ impl Identity {
             detail: Some(format!("role {}", role.as_str())),
             ..deed(&caller.owner, "invitation.made", None, visit)
         };
-        let email = email.map(|email| email.canonical().to_owned());
+        let to = email.map(|email| email.canonical().to_owned());
         let expires_at = self.after(self.settings().invitation_lifetime);
-        let link = (LinkKind::Invitation, email, Some(role), expires_at);
-        self.make_link(&caller.owner, "invitation", link, &audit).await
+        let link = (LinkKind::Invitation, to, Some(role), expires_at);
+        let made = self.make_link(&caller.owner, "invitation", link, &audit).await?;
+        if let (true, Some(email)) = (self.sends_mail(), email) {
+            let by = self.account(caller).await?;
+            let name = by.name.unwrap_or(by.email);
+            self.post_letter(|| {
+                letters::invitation(email.typed(), made.url.expose_secret(), expires_at, &name, role)
+            });
+        }
+        Ok(made)
+    }
+
+    /// The same for whoever may read the database itself, on behalf of the first owner. Returns the letter to be sent as
+    /// well.
+    ///
+    /// # Errors
+    /// 409 when there is no owner yet, or the address has an account.
+    pub async fn invite_here(&self, email: &Email, role: Role) -> Result<(NewLinkShown, Letter), ApiError> {
+        let store = self.store();
+        let owner = store
+            .find_first_owner(Owner::LOCAL_TENANT)
+            .await
+            .map_err(ApiError::from)?;
+        let owner = owner.ok_or_else(|| {
+            ApiError::conflict("There is no owner yet. Make the first account by the set-up link.")
+        })?;
+        let found = store.find_account_by_email(email.canonical()).await;
+        if found.map_err(ApiError::from)?.is_some() {
+            return Err(ApiError::conflict("This e-mail address has an account already."));
+        }
+        let audit = NewAudit {
+            detail: Some(format!("role {}, by the command line", role.as_str())),
+            ..deed(&owner.owner, "invitation.made", None, &Visit::nobody())
+        };
+        let expires_at = self.after(self.settings().invitation_lifetime);
+        let to = Some(email.canonical().to_owned());
+        let link = (LinkKind::Invitation, to, Some(role), expires_at);
+        let made = self.make_link(&owner.owner, "invitation", link, &audit).await?;
+        let name = owner.account.name.unwrap_or(owner.account.email);
+        let letter = letters::invitation(email.typed(), made.url.expose_secret(), expires_at, &name, role);
+        Ok((made, letter))
     }
 
     async fn make_link(

@@ -129,6 +129,7 @@ impl Identity {
         }
         // Never given back: it says which addresses have an account.
         let _tried = self.take_try(visit, None)?;
+        let email = applicant.email.clone();
         let new = self.new_account(applicant).await?;
         let audit = deed(&Owner::local(), "account.made", None, visit);
         let tenant = Owner::LOCAL_TENANT;
@@ -146,6 +147,7 @@ impl Identity {
             },
             other => other.into(),
         })?;
+        self.post_verification(&email);
         self.begin(visit, made, "register").await
     }
 

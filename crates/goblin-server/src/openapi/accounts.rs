@@ -16,6 +16,8 @@ pub struct SignInState {
     pub mode: String,
     /// May anybody make an account with `POST /auth/register`?
     pub registration_open: bool,
+    /// Does this server send mail? Then a forgotten password needs nobody else.
+    pub sends_mail: bool,
     /// How one can sign in: `password`, `passkey`, `provider` (at one of `providers`).
     pub methods: Vec<String>,
     /// The pages on which passkeys can be made and used, the canonical one first; none: there can be none.
@@ -245,6 +247,13 @@ pub struct ResetBody {
     pub token: String,
     /// The password, 8–1024 bytes.
     pub password: String,
+}
+
+/// An address to send a letter to.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AddressBody {
+    /// The e-mail address.
+    pub email: String,
 }
 
 /// What was done, in a sentence.

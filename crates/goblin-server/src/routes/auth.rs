@@ -74,6 +74,7 @@ pub(super) async fn get_sign_in_state(
     Ok(Json(SignInState {
         mode: mode.to_owned(),
         registration_open: guest.identity.registration_open(),
+        sends_mail: guest.identity.sends_mail(),
         methods,
         providers,
         passkey_origins,

@@ -672,6 +672,7 @@ async fn a_hash_of_yesterday_is_made_anew_when_its_owner_signs_in() {
         settings,
         federation: Default::default(),
         relying_party: None,
+        post: None,
     });
     let visit = goblin_auth::visit::Visit {
         address: None,

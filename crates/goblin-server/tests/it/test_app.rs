@@ -15,6 +15,7 @@ use goblin_auth::passkey::RelyingParty;
 use goblin_auth::password::HashCost;
 use goblin_auth::sealing::KeyRing;
 use goblin_auth::vault::Vault;
+use goblin_auth::post::PostBox;
 use goblin_auth::visit::Premises;
 use goblin_core::checks::CheckResult;
 use goblin_core::clock::{Clock, Timestamp};
@@ -93,6 +94,8 @@ pub(crate) struct Setup {
     pub(crate) ring: Option<KeyRing>,
     /// Who else vouches for people.
     pub(crate) federation: Federation,
+    /// Where letters are handed in.
+    pub(crate) post: Option<PostBox>,
     /// What the provider can do beside answering chats.
     pub(crate) able: fn(ProviderHandle) -> ProviderHandle,
     /// Who answers instead of the scripted provider.
@@ -123,6 +126,7 @@ impl Default for Setup {
             limits: None,
             ring: Some(KeyRing::parse(&KeyRing::make("tests").unwrap()).unwrap()),
             federation: Federation::default(),
+            post: None,
             able: |handle| handle,
             upstreams: Vec::new(),
             trust: Trust::default(),
@@ -194,6 +198,7 @@ impl TestApp {
                 settings: setup.accounts.clone(),
                 federation: setup.federation.clone(),
                 relying_party: RelyingParty::of(&setup.premises.origins, address.port()).ok(),
+                post: setup.post.clone(),
             })
         });
         let vault = store

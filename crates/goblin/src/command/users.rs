@@ -1,4 +1,4 @@
-//! `goblin users list | export | delete | reset`: for whoever may read the database, also while a goblin runs on it.
+//! `goblin users list | invite | export | delete | reset`: for whoever may read the database, also while a goblin runs on it.
 
 use std::path::Path;
 use std::pin::pin;
@@ -9,6 +9,7 @@ use goblin_auth::email::Email;
 use goblin_auth::identity::{Identity, Parts};
 use goblin_auth::oidc::Federation;
 use goblin_auth::visit::Premises;
+use goblin_core::account::Role;
 use goblin_core::clock::Clock;
 use goblin_core::error::ApiError;
 use goblin_core::id::Ids;
@@ -35,6 +36,7 @@ pub(crate) async fn run(command: &Users, config: &Config, output: Output) -> any
         Users::List { json } => list(&store, *json, output).await,
         Users::Export { email, out } => export(&store, config, email, out, output).await,
         Users::Delete { email, yes } => delete(&store, config, email, *yes, output).await,
+        Users::Invite { email, role } => invite(&store, config, email, (*role).into(), output).await,
         Users::Reset { email } => reset(&store, config, email, output).await,
     };
     store.close().await;
@@ -78,6 +80,7 @@ pub(crate) fn identity(store: &Store, config: &Config) -> Identity {
         relying_party: None,
         settings: config.auth.settings.clone(),
         federation: Federation::default(),
+        post: None,
     })
 }
 
@@ -196,6 +199,33 @@ fn parsed(email: &str) -> anyhow::Result<Email> {
 
 fn said(error: ApiError) -> anyhow::Error {
     anyhow::anyhow!("{}", error.message)
+}
+
+async fn invite(
+    store: &Store,
+    config: &Config,
+    email: &str,
+    role: Role,
+    output: Output,
+) -> anyhow::Result<()> {
+    let (made, letter) = identity(store, config)
+        .invite_here(&parsed(email)?, role)
+        .await
+        .map_err(said)?;
+    output.line(made.url.expose_secret());
+    let until = made.expires_at.to_rfc3339();
+    match &config.mail {
+        None => complain(format_args!(
+            "The link is good once, until {until}. It is not sent to anybody: no mail server is set (SMTP_URL)."
+        )),
+        Some(mailer) => match mailer.send(&letter).await {
+            Ok(()) => complain(format_args!(
+                "It was sent to {email} as well. It is good once, until {until}."
+            )),
+            Err(error) => bail!("The link above is good once, until {until}, but it was not sent: {error}"),
+        },
+    }
+    Ok(())
 }
 
 async fn reset(store: &Store, config: &Config, email: &str, output: Output) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@ mod auth;
 mod database;
 mod federation;
 mod limits;
+mod mail;
 mod policy;
 mod roster;
 mod trust;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use goblin_auth::bans::BanPolicy;
 use goblin_auth::visit::OriginPattern;
 use goblin_core::policy::Policy;
+use goblin_net::Mailer;
 use goblin_store::key_file::Network;
 use goblin_store::retention::Retention;
 use goblin_store::store::Database;
@@ -42,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) server: ServerConfig,
     /// Accounts and signing in.
     pub(crate) auth: AuthConfig,
+    /// Who sends mail; `None`: nobody.
+    pub(crate) mail: Option<Mailer>,
     /// Logging.
     pub(crate) log: LogConfig,
     /// The data directory; it need not exist yet.
@@ -192,6 +196,7 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
     let config = Config {
         auth: reader.auth(),
         limits: reader.limits(),
+        mail: reader.mail(),
         log: reader.log(),
         data_dir: reader.data_dir(environment),
         database: reader.database(environment),

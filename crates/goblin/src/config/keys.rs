@@ -194,6 +194,9 @@ pub(crate) const KEYS: &[Key] = &[
     key("limits.redis_url", Kind::Text).env("REDIS_URL").secret(),
     key("limits.sign_ins_without_redis", Kind::Word(WITHOUT_REDIS)),
     key("limits.requests_without_redis", Kind::Word(WITHOUT_REDIS)),
+    key("mail.smtp_url", Kind::Text).env("SMTP_URL").secret(),
+    key("mail.from", Kind::Text).env("MAIL_FROM"),
+    key("mail.ca_file", Kind::Text),
     key("log.level", Kind::Word(LEVELS)).env("LOG_LEVEL"),
     key("log.format", Kind::Word(FORMATS)),
     key("data.dir", Kind::Text),
@@ -390,8 +393,6 @@ pub(crate) const NOT_YET: &[&str] = &[
     "SUPABASE_SERVICE_ROLE_KEY",
     "SENTRY_DSN",
     "POSTHOG_API_KEY",
-    "SMTP_URL",
-    "MAIL_FROM",
 ];
 
 /// Families of such variables.

@@ -18,6 +18,7 @@ mod idle;
 mod judge_records;
 mod keys;
 mod licences;
+mod mail;
 mod model_server;
 mod no_model;
 mod notify;

@@ -9,7 +9,7 @@ import SignInPage from "./SignInPage";
 const state: SignInState = {
   mode: "accounts",
   registration_open: false,
-  providers: [],
+  sends_mail: false,
   methods: ["password"],
   passkey_origins: [],
   providers: [],

@@ -27,7 +27,11 @@ export default function SignInPage() {
         ) : (
           "No account? Ask an owner or admin here for an invitation. "
         )}
-        Forgot the password? An owner or admin can make a link for another one.
+        {state.sends_mail ? (
+          <Link to="/forgot">Forgot the password?</Link>
+        ) : (
+          "Forgot the password? An owner or admin can make a link for another one."
+        )}
       </p>
     </Entrance>
   );
