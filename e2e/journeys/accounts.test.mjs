@@ -10,7 +10,7 @@ import {
   rows,
   signInForm,
 } from "../lib/accounts.mjs";
-import { startAccounts } from "../lib/goblin.mjs";
+import { startAccounts, startGoblin } from "../lib/goblin.mjs";
 import { ask, finished, lastTurn, openBrowser, openPage } from "../lib/page.mjs";
 import { until } from "../lib/until.mjs";
 
@@ -286,4 +286,31 @@ test("the audit log tells what was done, and that nobody changed it", async () =
   await page.getByRole("button", { name: "Check the whole log" }).click();
   await page.getByText("Every entry is as it was written.").waitFor();
   await page.leave();
+});
+
+test("in local mode nobody signs in, until somebody makes the first account", async () => {
+  const local = await startGoblin();
+  try {
+    const page = await openPage(browser, local);
+    await page.getByTestId("who-answers").locator("strong").waitFor();
+    assert.equal(await page.getByRole("button", { name: /^Account: / }).count(), 0);
+    const chat = await local.api.post("/api/chats", { title: "Dug before there were accounts" });
+
+    await page.goto(`${local.url}/account`);
+    await page.getByRole("heading", { name: "There are no accounts here" }).waitFor();
+    await page.getByRole("link", { name: "Make the first account" }).click();
+    const form = page.getByRole("form", { name: "Set up Goblin" });
+    await form.getByLabel("E-mail address").fill(owner);
+    await form.getByLabel("Password", { exact: true }).fill(password);
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: /^Account: / }).waitFor();
+    await page.getByRole("link", { name: chat.title }).waitFor();
+    await page.leave();
+
+    const other = await openPage(browser, local, { ready: "form" });
+    await isSignedOut(other);
+    await other.leave();
+  } finally {
+    await local.stop();
+  }
 });

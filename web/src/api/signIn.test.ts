@@ -49,6 +49,14 @@ describe("who is signed in", () => {
     expect(needsSignIn(useSignIn.getState())).toBe(false);
   });
 
+  it("the first account ends local mode and set-up", () => {
+    for (const mode of ["local", "setup"]) {
+      useSignIn.setState({ state: { ...accounts(null), mode } });
+      enter(ada);
+      expect(useSignIn.getState().state).toEqual(accounts(ada));
+    }
+  });
+
   it("is not known when nothing answers; then the page is as without accounts", async () => {
     serve({});
     await loadSignIn();

@@ -55,12 +55,11 @@ export function enter(user: User, state = useSignIn.getState().state): void {
   }
   rememberedOf = user.id;
   writeOwner(user.id);
-  if (state) useSignIn.setState({ state: { ...state, mode: modeOf(state), user }, ended: false });
+  // Somebody with an address has an account, be it the first one. In local mode nobody has one.
+  const mode = user.email === null ? state?.mode : "accounts";
+  if (state && mode) useSignIn.setState({ state: { ...state, mode, user }, ended: false });
   else loadSignIn();
 }
-
-/** The account that was just made is the first one. */
-const modeOf = (state: SignInState) => (state.mode === "setup" ? "accounts" : state.mode);
 
 /** The server refused a request. 401 on any path but those of signing in means that the sign-in is over. */
 export function reportRefused(status: number, address: string): void {

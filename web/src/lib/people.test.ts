@@ -65,6 +65,8 @@ describe("words", () => {
     expect(relative("2026-11-27T11:59:00Z", now)).toBe("1 minute ago");
     expect(relative("2026-11-27T09:00:00Z", now)).toBe("3 hours ago");
     expect(relative("2026-12-04T12:00:00Z", now)).toBe("in 7 days");
+    expect(relative("2026-12-04T11:59:00Z", now)).toBe("in 7 days");
+    expect(relative("2026-11-26T13:00:00Z", now)).toBe("23 hours ago");
   });
   it("calls somebody by name, else by address", () => {
     expect(personName({ name: "Ada", email: "a@b.org" })).toBe("Ada");

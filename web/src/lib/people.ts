@@ -116,10 +116,14 @@ export function relative(time: string, now: number): string {
       : size < day
         ? [size / hour, "hour"]
         : [size / day, "day"];
-  const whole = Math.floor(count);
+  // What is past is not made older than it is; a week to come is one for its first half day.
+  const whole = away < 0 ? Math.floor(count) : Math.round(count);
   const words = `${whole} ${unit}${whole === 1 ? "" : "s"}`;
   return away < 0 ? `${words} ago` : `in ${words}`;
 }
+
+export const date = (time: string) =>
+  new Date(time).toLocaleDateString(undefined, { dateStyle: "medium" });
 
 export const dateAndTime = (time: string) =>
   new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });

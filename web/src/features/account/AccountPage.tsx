@@ -1,4 +1,7 @@
+import { Link } from "@tanstack/react-router";
 import { lazy, type ReactNode } from "react";
+import { useOwnAccount } from "@/api/signIn";
+import { EmptyPage } from "@/ui/EmptyPage";
 import { type Section, SectionedPage } from "@/ui/SectionedPage";
 
 /** Each section is a file of its own, loaded when it is looked at; a new one is one line here. */
@@ -19,6 +22,18 @@ interface AccountPageProps {
 
 /** One's own account. */
 export default function AccountPage({ section, menu }: AccountPageProps) {
+  if (useOwnAccount() === null) {
+    return (
+      <EmptyPage title="There are no accounts here" menu={menu}>
+        <p className="text-muted">
+          Whoever sits at this machine is the owner. With a first account, everybody signs in.
+        </p>
+        <Link to="/setup" className="link-button">
+          Make the first account
+        </Link>
+      </EmptyPage>
+    );
+  }
   return (
     <SectionedPage
       title="Your account"

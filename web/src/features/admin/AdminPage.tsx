@@ -2,10 +2,18 @@ import { lazy, type ReactNode } from "react";
 import { useOwnAccount } from "@/api/signIn";
 import type { Role } from "@/api/types";
 import { reaches } from "@/lib/people";
+import { EmptyPage } from "@/ui/EmptyPage";
 import { type Section, SectionedPage } from "@/ui/SectionedPage";
 
+interface AdminSection extends Section {
+  /** Who may see it. */
+  least: Role;
+  /** Also where there are no accounts. */
+  local?: boolean;
+}
+
 /** Each section is a file of its own, loaded when it is looked at; a new one is one line here. */
-const sections: readonly (Section & { least: Role })[] = [
+const sections: readonly AdminSection[] = [
   { id: "users", label: "People", least: "admin", Body: lazy(() => import("./UsersSection")) },
   {
     id: "invitations",
@@ -25,17 +33,17 @@ interface AdminPageProps {
 
 /** For owners and admins: who is here, who may come, what was done. */
 export default function AdminPage({ section, menu }: AdminPageProps) {
-  const role = useOwnAccount()?.role ?? "owner";
-  const open = sections.filter(({ least }) => reaches(role, least));
+  const own = useOwnAccount();
+  const open = sections.filter(({ least, local }) => (own ? reaches(own.role, least) : local));
   if (open.length === 0) {
-    return (
-      <main className="page">
-        <header className="page-header">{menu}</header>
-        <div className="page-centre">
-          <h1 className="font-display text-2xl font-semibold">This is for admins and owners</h1>
-          <p className="text-muted">An owner can change your role.</p>
-        </div>
-      </main>
+    return own ? (
+      <EmptyPage title="This is for admins and owners" menu={menu}>
+        <p className="text-muted">An owner can change your role.</p>
+      </EmptyPage>
+    ) : (
+      <EmptyPage title="There are no accounts here" menu={menu}>
+        <p className="text-muted">Whoever sits at this machine is the owner.</p>
+      </EmptyPage>
     );
   }
   return (

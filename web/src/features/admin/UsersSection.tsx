@@ -11,7 +11,7 @@ import {
 } from "@/api/accounts";
 import { useOwnAccount } from "@/api/signIn";
 import type { Account, AccountChange, LinkMade, Role } from "@/api/types";
-import { dateAndTime, personName, relative, rolesBelow, roleWords } from "@/lib/people";
+import { date, dateAndTime, personName, rolesBelow, roleWords } from "@/lib/people";
 import { remedyOf } from "@/lib/problems";
 import { announce } from "@/ui/announce";
 import { IconButton } from "@/ui/Button";
@@ -159,9 +159,7 @@ function UserRow(props: UserRowProps) {
         </p>
         <p className="row-more">
           {account.name && <span>{account.email}</span>}
-          <span title={dateAndTime(account.created_at)}>
-            since {relative(account.created_at, Date.now())}
-          </span>
+          <span title={dateAndTime(account.created_at)}>since {date(account.created_at)}</span>
         </p>
       </div>
       {mayChange ? (
