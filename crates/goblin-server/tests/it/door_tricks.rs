@@ -310,6 +310,7 @@ fn copy(app: &TestApp, clock: Clock) -> Identity {
         settings: cheap(),
         relying_party: None,
         federation: Default::default(),
+        post: None,
     })
 }
 
