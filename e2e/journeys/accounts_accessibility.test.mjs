@@ -2,15 +2,17 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { copiedLink, invite, pageOf, password, rows, signInForm } from "../lib/accounts.mjs";
 import { assertAccessible } from "../lib/axe.mjs";
-import { makeAccount, startAccounts } from "../lib/goblin.mjs";
+import { given, makeAccount, startAccounts } from "../lib/goblin.mjs";
 import { desktop, openBrowser, openPage, phone } from "../lib/page.mjs";
 
 const owner = "owner@example.org";
 const main = (page) => page.getByRole("main");
 
+const skip = given ? "GOBLIN_URL is a server with people of its own; this needs a new one" : false;
 let goblin;
 let browser;
 before(async () => {
+  if (skip) return;
   goblin = await startAccounts();
   browser = await openBrowser();
 });
@@ -90,7 +92,7 @@ async function checkScreens(options) {
   await lost.leave();
 }
 
-test("axe finds nothing before anybody owns the server", async () => {
+test("axe finds nothing before anybody owns the server", { skip }, async () => {
   for (const [path, name] of [
     ["/", "Nobody owns this server yet"],
     [goblin.setupLink, "Set up Goblin"],
@@ -108,7 +110,10 @@ test("axe finds nothing before anybody owns the server", async () => {
 
 for (const colorScheme of ["light", "dark"]) {
   for (const viewport of [desktop, phone]) {
-    test(`axe finds nothing and nothing is cut off: ${colorScheme} ${viewport.width}`, () =>
-      checkScreens({ colorScheme, viewport }));
+    test(
+      `axe finds nothing and nothing is cut off: ${colorScheme} ${viewport.width}`,
+      { skip },
+      () => checkScreens({ colorScheme, viewport }),
+    );
   }
 }
