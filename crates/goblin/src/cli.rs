@@ -3,6 +3,7 @@
 mod backup;
 mod eval;
 mod keys;
+mod prices;
 mod roster;
 mod trace;
 
@@ -15,6 +16,7 @@ use crate::config::Request;
 pub(crate) use backup::{Backup, Restore};
 pub(crate) use eval::{Eval, EvalReport, EvalRun};
 pub(crate) use keys::{CreateKey, Expiry, Keys};
+pub(crate) use prices::PricesCommand;
 pub(crate) use roster::{Bench, RosterCommand};
 pub(crate) use trace::TraceCommand;
 
@@ -113,6 +115,9 @@ pub(crate) enum Command {
     /// Why an answer came from where it came from
     #[command(subcommand)]
     Trace(TraceCommand),
+    /// What models of clouds cost
+    #[command(subcommand)]
+    Prices(PricesCommand),
     /// How good judges and the router are: ask them about labelled cases, and make a report
     #[command(subcommand)]
     Eval(Eval),

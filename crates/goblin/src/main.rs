@@ -115,6 +115,7 @@ async fn look(command: &Command, config: &Config, output: Output) -> anyhow::Res
             };
             command::route::run(config, url.as_deref(), asked, *json, output).await
         }
+        Command::Prices(command) => command::prices::run(command, config, output).await,
         Command::Trace(command) => command::trace::run(command, config, output).await,
         Command::Eval(command) => command::eval::run(command, config, output).await,
         Command::Doctor { json } => command::look::doctor(config, *json, output).await,
