@@ -3,6 +3,8 @@
 //! The data is a trimmed part of LiteLLM's list (MIT; its notice is in `catalogue/LICENSE.litellm`). Prices are whole
 //! nano-dollars for a million tokens.
 
+mod trim;
+
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
@@ -152,6 +154,22 @@ impl Catalogue {
             as_of: file.as_of,
             models: models.collect(),
         })
+    }
+
+    /// The list as [`Self::read`] takes it, a line for each model.
+    pub fn to_text(&self) -> String {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let lines: Vec<String> = self
+            .all()
+            .iter()
+            .filter_map(|entry| serde_json::to_string(entry).ok())
+            .collect();
+        format!(
+            "{{\"from\": {}, \"as_of\": {}, \"models\": [\n{}\n]}}\n",
+            quoted(&self.from),
+            quoted(&self.as_of),
+            lines.join(",\n")
+        )
     }
 
     /// The entry of a model; a dated version of one has its price and its abilities (`gpt-5-2025-08-07`,

@@ -4,6 +4,7 @@ mod api_keys;
 mod backup;
 mod eval;
 mod keys;
+mod prices;
 mod roster;
 mod secrets;
 mod trace;
@@ -19,6 +20,7 @@ pub(crate) use api_keys::{ApiKeys, CreateApiKey};
 pub(crate) use backup::{Backup, Restore};
 pub(crate) use eval::{Eval, EvalReport, EvalRun};
 pub(crate) use keys::{CreateKey, Expiry, Keys};
+pub(crate) use prices::PricesCommand;
 pub(crate) use roster::{Bench, RosterCommand};
 pub(crate) use secrets::{SecretsCommand, SigningKeysCommand};
 pub(crate) use trace::TraceCommand;
@@ -175,6 +177,9 @@ pub(crate) enum Command {
     /// Why an answer came from where it came from
     #[command(subcommand)]
     Trace(TraceCommand),
+    /// What models of clouds cost
+    #[command(subcommand)]
+    Prices(PricesCommand),
     /// How good judges and the router are: ask them about labelled cases, and make a report
     #[command(subcommand)]
     Eval(Eval),

@@ -9,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod look;
 pub(crate) mod migrate;
 pub(crate) mod models;
+pub(crate) mod prices;
 pub(crate) mod pull;
 pub(crate) mod roster;
 pub(crate) mod route;

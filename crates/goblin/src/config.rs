@@ -11,6 +11,8 @@ mod show;
 mod tests;
 mod written;
 
+use crate::command::prices;
+
 pub(crate) use check::{
     Config, GOOGLE_CALLBACK, LimitsConfig, LogFormat, RoleModel, UpstreamKind, UpstreamServer, UpstreamWay,
     check, is_public_address,
@@ -26,7 +28,12 @@ pub(crate) use written::{Problem, Request, Written};
 /// All problems, each with its key, its place and what to do.
 pub(crate) fn load(environment: &Environment, request: &Request) -> Result<Loaded, Vec<Problem>> {
     let mut written = Written::read(environment, request);
-    let config = check(&mut written, environment)?;
+    let mut config = check(&mut written, environment)?;
+    match prices::in_force(&config.data_dir) {
+        Ok(list) => config.policy.catalogue = list,
+        // Old prices are no reason not to start.
+        Err(why) => written.notices.push(why),
+    }
     Ok(Loaded {
         config,
         notices: written.notices,
