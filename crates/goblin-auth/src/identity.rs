@@ -32,8 +32,8 @@ use crate::visit::{Premises, Visit};
 
 mod api_keys;
 mod elsewhere;
-mod linking;
 mod leaving;
+mod linking;
 mod mail;
 mod others;
 mod own;

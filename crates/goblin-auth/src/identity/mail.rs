@@ -39,7 +39,7 @@ impl Identity {
         cookie::check_way(visit.way)?;
         let post = self.post()?;
         // Not given back: asking costs a place whatever comes of it.
-        self.take_try(visit, None)?;
+        let _tried = self.take_try(visit, None)?;
         post.put(Errand::Reset(email));
         Ok(())
     }

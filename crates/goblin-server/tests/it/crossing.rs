@@ -12,6 +12,8 @@ use goblin_core::trace::Trace;
 use goblin_server::openapi;
 use goblin_store::accounts::NewAccount;
 use goblin_store::audit::NewAudit;
+use goblin_store::identities::NewIdentity;
+use goblin_store::passkeys::NewPasskey;
 use goblin_store::traces::NewTrace;
 use http::Method;
 use serde_json::{Value, json};
@@ -36,12 +38,18 @@ use Whose::{Everybodys, Personal, Tenants};
 /// Whose the things are that paths name, and which of the things of [`Scene`] each `{…}` is. The longest match counts.
 const THINGS: &[(&str, Whose, &[&str])] = &[
     ("/api/account/sessions/{id}", Personal, &["session"]),
+    ("/api/account/identities/{id}", Personal, &["identity"]),
+    ("/api/account/passkeys/{id}", Personal, &["passkey"]),
     ("/api/chats/{id}", Personal, &["chat"]),
     ("/api/turns/{id}", Personal, &["turn"]),
     ("/v1/traces/{id}", Personal, &["trace"]),
     ("/api/invitations/{id}", Tenants, &["invitation"]),
+    ("/api/keys/{id}", Tenants, &["key"]),
     ("/api/users/{id}", Tenants, &["member"]),
     ("/api/teams/{id}", Tenants, &["team", "member"]),
+    // Each tenant has a key of its own for the provider that is named.
+    ("/api/provider-keys/{provider}", Everybodys, &["provider"]),
+    ("/api-keys/{provider}", Everybodys, &["old provider"]),
     ("/v1/models/{id}", Everybodys, &["model"]),
     ("/v1/models/{*id}", Everybodys, &["model"]),
     ("/routing/providers/{capability}", Everybodys, &["capability"]),
@@ -54,6 +62,7 @@ fn body(operation: &str) -> Value {
         "PATCH /api/chats/{id}" => json!({"title": "mine now"}),
         "POST /api/turns/{id}/feedback" => json!({"rating": "up"}),
         "PATCH /api/users/{id}" => json!({"role": "viewer"}),
+        "PATCH /api/account/passkeys/{id}" => json!({"name": "mine now"}),
         "PATCH /api/teams/{id}" => json!({"name": "mine now"}),
         "PUT /api/teams/{id}/members/{user}" => json!({"role": "owner"}),
         // Would end the account of whoever tries.
@@ -208,7 +217,44 @@ impl Scene {
             tenant: Owner::LOCAL_TENANT.into(),
             user: victim.id.clone(),
         };
-        app.store.as_ref().unwrap().insert_trace(&of, &new).await.unwrap();
+        let store = app.store.as_ref().unwrap();
+        store.insert_trace(&of, &new).await.unwrap();
+        let deed = NewAudit {
+            owner: of.clone(),
+            action: "account.made",
+            target: None,
+            detail: None,
+            address: None,
+            device: None,
+        };
+        let passkey = NewPasskey {
+            credential_id: WORD.into(),
+            user_handle: "01234567-89ab-4def-8123-456789abcdef".into(),
+            host: "localhost".into(),
+            name: WORD.into(),
+            credential_json: "{}".into(),
+        };
+        let passkey = store.insert_passkey(&of, &passkey, &deed).await.unwrap().id;
+        let linked = NewIdentity {
+            issuer: "https://issuer.example".into(),
+            subject: WORD.into(),
+            email: None,
+        };
+        store.insert_identity(&of, &linked, &deed).await.unwrap();
+        let linked = victim.get(app, "/api/account/identities").await.json().await;
+        let identity = linked["items"][0]["id"].as_str().unwrap().to_owned();
+        let key = json!({"name": WORD, "scopes": ["infer"]});
+        let key = victim.post(app, "/api/keys", &key).await.json().await;
+        let key = key["api_key"]["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{key}"))
+            .to_owned();
+        for provider in ["openai", "anthropic"] {
+            let path = format!("/api/provider-keys/{provider}");
+            let call = boss.call(app, Method::PUT, &path);
+            let kept = call.json(&json!({"key": "sk-0123456789abcdef"})).send().await;
+            assert_eq!(kept.status, 200, "{provider}");
+        }
         let sessions = victim.get(app, "/api/account/sessions").await.json().await;
         let session = sessions["items"][0]["id"].as_str().unwrap().to_owned();
         let invitation = made(boss, "/api/invitations", json!({"email": "next@example.org"})).await;
@@ -225,6 +271,11 @@ impl Scene {
             ("turn", turn),
             ("trace", trace),
             ("session", session),
+            ("identity", identity),
+            ("passkey", passkey),
+            ("key", key),
+            ("provider", "openai".to_owned()),
+            ("old provider", "anthropic".to_owned()),
             ("invitation", invitation),
             ("team", team),
             ("member", self.victim.id.clone()),
@@ -250,6 +301,9 @@ impl Scene {
             format!("/api/chats/{chat}/turns"),
             "/v1/traces".to_owned(),
             "/api/account/sessions".to_owned(),
+            "/api/account/passkeys".to_owned(),
+            "/api/account/identities".to_owned(),
+            "/api/keys".to_owned(),
             "/api/teams".to_owned(),
         ] {
             let mut reply = self.victim.get(&self.app, &path).await;
@@ -295,7 +349,7 @@ async fn strangers(app: &TestApp) -> Vec<(String, Person)> {
             email: email.canonical().to_owned(),
             email_typed: address.clone(),
             name: None,
-            password_hash: hasher.hash(&password).await.unwrap(),
+            password_hash: Some(hasher.hash(&password).await.unwrap()),
         };
         let audit = NewAudit {
             owner: tenant.clone(),

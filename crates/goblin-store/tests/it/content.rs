@@ -19,8 +19,8 @@ use sqlx::sqlite::SqlitePool;
 use crate::accounts::{self, deed};
 use crate::desk::{Desk, cluster, complete};
 use crate::identities;
-use crate::passkeys;
 use crate::keys;
+use crate::passkeys;
 use crate::traces::trace;
 
 /// The columns of each table, with their types as SQLite writes them.

@@ -103,12 +103,12 @@ async fn of_programs(desk: &Desk) {
     );
 
     let listed = store.list_api_keys("local", None, None, 1).await.unwrap();
-    assert_eq!(listed.items, [second.clone()]);
+    assert_eq!(listed.items, std::slice::from_ref(&second));
     let rest = store
         .list_api_keys("local", Some(&owner.user), listed.next_cursor.as_deref(), 5)
         .await
         .unwrap();
-    assert_eq!(rest.items, [kept.clone()]);
+    assert_eq!(rest.items, std::slice::from_ref(&kept));
     assert!(rest.next_cursor.is_none());
     for (tenant, user) in [("others", None), ("local", Some("nobody"))] {
         assert!(

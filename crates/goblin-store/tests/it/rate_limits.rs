@@ -96,6 +96,10 @@ async fn limits_live_their_whole_life_in_redis() {
     whole_life(&redis(&server)).await;
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "nothing tells when a place of Redis comes back"
+)]
 #[tokio::test]
 async fn two_copies_on_one_redis_count_together_and_a_place_comes_back_with_time() {
     let server = RedisServer::start().await;
@@ -113,6 +117,10 @@ async fn two_copies_on_one_redis_count_together_and_a_place_comes_back_with_time
     }
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "nothing tells when a client connects again"
+)]
 #[tokio::test]
 async fn a_redis_that_is_away_is_said_within_a_second_and_used_again_when_it_is_back() {
     let mut server = RedisServer::start().await;

@@ -45,6 +45,10 @@ impl RedisServer {
         self.ready().await;
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "nothing tells when redis-server takes connections"
+    )]
     async fn ready(&self) {
         for _ in 0..1_000 {
             if tokio::net::TcpStream::connect(("127.0.0.1", self.port))

@@ -389,11 +389,7 @@ pub(crate) fn find(path: &str) -> Option<&'static Key> {
 }
 
 /// Variables of features this version does not have. Set ones are reported, not silently ignored.
-pub(crate) const NOT_YET: &[&str] = &[
-    "SUPABASE_SERVICE_ROLE_KEY",
-    "SENTRY_DSN",
-    "POSTHOG_API_KEY",
-];
+pub(crate) const NOT_YET: &[&str] = &["SUPABASE_SERVICE_ROLE_KEY", "SENTRY_DSN", "POSTHOG_API_KEY"];
 
 /// Families of such variables.
 pub(crate) const NOT_YET_PREFIXES: &[&str] = &["OTEL_EXPORTER_OTLP_"];
