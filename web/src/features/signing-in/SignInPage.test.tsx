@@ -12,7 +12,6 @@ const state: SignInState = {
   sends_mail: false,
   methods: ["password"],
   passkey_origins: [],
-  providers: [],
   way: "secure",
   user: null,
 };
