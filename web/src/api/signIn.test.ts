@@ -18,7 +18,7 @@ const bob: User = { id: "bob", email: "bob@example.org", name: "Bob", role: "own
 const accounts = (user: User | null): SignInState => ({
   mode: "accounts",
   registration_open: false,
-  providers: [],
+  sends_mail: false,
   methods: ["password"],
   passkey_origins: [],
   providers: [],
