@@ -246,6 +246,8 @@ fn identity(store: &Store) -> Identity {
         page_url: String::new(),
         settings: Settings::default(),
         federation: Federation::default(),
+        relying_party: None,
+        post: None,
     })
 }
 
@@ -263,7 +265,7 @@ async fn credentials(store: &Store) -> (HeaderMap, HeaderMap) {
         email: "bench@example.org".into(),
         email_typed: "bench@example.org".into(),
         name: None,
-        password_hash: String::new(),
+        password_hash: None,
     };
     store.insert_first_account(&account, &deed).await.unwrap();
     let secret = "b".repeat(43);

@@ -159,7 +159,8 @@ async fn nobody_gets_a_second_account_by_writing_an_address_otherwise() {
     // Another letter that looks the same is another account, and does not get into this one.
     assert_eq!(register("k\u{456}m@b\u{fc}cher.example").await.0, 200);
     let mut reply = by_program(&app, "k\u{456}m@b\u{fc}cher.example", "not the password").await;
-    assert_eq!(reply.status, 401, "{}", reply.text().await);
+    let said = reply.text().await;
+    assert_eq!(reply.status, 401, "{said}");
     // Whoever writes it otherwise still signs in to their own.
     let me = Person::of(by_program(&app, "KIM@xn--bcher-kva.example", PASSWORD).await).await;
     assert_eq!(

@@ -427,7 +427,8 @@ async fn a_passkey_is_kept_only_for_whoever_asked_for_it_and_only_once() {
     let question = begun(&app, &eve).await;
     let taken = json!({"ceremony": question["ceremony"], "credential": first.make(&question["options"])});
     let mut taken = eve.post(&app, FINISH, &taken).await;
-    assert_eq!(taken.status, 409, "{}", taken.text().await);
+    let said = taken.text().await;
+    assert_eq!(taken.status, 409, "{said}");
 
     // What is another's is not there.
     let path = format!("{OWN}/{}", kept["id"].as_str().unwrap());
