@@ -232,11 +232,11 @@ inside sh -c 'echo another >/etc/goblin/tier-key'
 inside goblin-keep restore "$file" >"$work/keep" || fail "restore: $(cat "$work/keep")"
 [ "$(cat "$tree/etc/goblin/tier-key")" = "$key" ] || fail "the key is not as it was"
 until_true 60 "the tier answers again" listed
-inside sh -c "head -c 300 '$file' >/root/cut.tar.gz"
-! inside goblin-keep restore /root/cut.tar.gz 2>"$work/said" || fail "a damaged file was taken"
+inside sh -c "head -c 300 '$file' >/var/tmp/cut.tar.gz"
+! inside goblin-keep restore /var/tmp/cut.tar.gz 2>"$work/said" || fail "a damaged file was taken"
 grep -q 'nothing was changed' "$work/said" || fail "$(cat "$work/said")"
-inside sh -c 'cd /root && mkdir -p etc && echo x >etc/passwd && tar -czf evil.tar.gz etc/passwd'
-! inside goblin-keep restore /root/evil.tar.gz 2>/dev/null || fail "a file that holds /etc/passwd was taken"
+inside sh -c 'cd /var/tmp && mkdir -p etc && echo x >etc/passwd && tar -czf evil.tar.gz etc/passwd'
+! inside goblin-keep restore /var/tmp/evil.tar.gz 2>/dev/null || fail "a file that holds /etc/passwd was taken"
 shown "the key came back; a damaged file and one that leads elsewhere were refused"
 
 say "==> another release"

@@ -124,7 +124,7 @@ mod tests {
             for form in [&letter.text, &letter.html] {
                 assert_eq!(form.matches("https://").count(), 1, "{form}");
                 assert!(
-                    form.contains(URL) && form.contains("until 2026-11-23 10:00 (UTC)"),
+                    form.contains(URL) && form.contains("until 2026-11-23 22:00 (UTC)"),
                     "{form}"
                 );
             }

@@ -290,8 +290,9 @@ mod tests {
         assert_eq!(passed(&throttle, "192.0.2.1", "a@x.org", false, 100, NOW), 5);
         let earlier = NOW.plus_ms(-600_000);
         let wait = throttle.take(ip("192.0.2.1"), Some("a@x.org"), false, earlier);
-        assert_eq!(wait.unwrap_err(), Duration::from_secs(10));
-        let soon = earlier.plus_ms(10_000);
+        // The slowest of the three: that of tries at the account.
+        assert_eq!(wait.unwrap_err(), Duration::from_secs(30));
+        let soon = earlier.plus_ms(30_000);
         assert_eq!(passed(&throttle, "192.0.2.1", "a@x.org", false, 100, soon), 1);
     }
 

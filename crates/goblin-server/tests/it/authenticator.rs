@@ -11,7 +11,7 @@ use crate::test_app::TestApp;
 
 /// What holds one passkey, and what it says of itself.
 pub(crate) struct Authenticator {
-    key: EcdsaKeyPair,
+    pub(crate) key: EcdsaKeyPair,
     pub(crate) id: Vec<u8>,
     /// What it was told the account is.
     pub(crate) handle: Vec<u8>,

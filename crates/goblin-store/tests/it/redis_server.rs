@@ -45,11 +45,8 @@ impl RedisServer {
         self.ready().await;
     }
 
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "nothing tells when redis-server takes connections"
-    )]
     async fn ready(&self) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
         for _ in 0..1_000 {
             if tokio::net::TcpStream::connect(("127.0.0.1", self.port))
                 .await
@@ -57,7 +54,7 @@ impl RedisServer {
             {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            ticks.tick().await;
         }
         panic!("redis-server does not take connections");
     }

@@ -305,10 +305,10 @@ fn nothing_is_left_for_later() {
 
 #[test]
 fn every_table_says_whose_its_rows_are() {
-    // The schema's own row, the operator's processes and chores, and the tables that say who there is.
+    // The schema's own row, the operator's processes, chores and keys, what belongs to a tenant, and the tables that say who there is.
     let columns = |table: &str| match table {
-        "schema_floor" | "processes" | "chores" | "tenants" => &[][..],
-        "users" | "teams" => &["tenant_id TEXT NOT NULL"][..],
+        "schema_floor" | "processes" | "chores" | "signing_keys" | "tenants" => &[][..],
+        "users" | "teams" | "provider_keys" => &["tenant_id TEXT NOT NULL"][..],
         _ => &["tenant_id TEXT NOT NULL", "user_id TEXT NOT NULL"][..],
     };
     let mut tables = Vec::new();
