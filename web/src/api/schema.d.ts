@@ -43,6 +43,82 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/account/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the accounts at providers that sign in to the caller's, newest first. */
+        get: operations["list_identities"];
+        put?: never;
+        /**
+         * Links an account at a provider to the caller's: by a token, at once, or by sending the browser there. Whoever signed in
+         *     more than ten minutes ago gives their password.
+         */
+        post: operations["link_identity"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/identities/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a way in away from the caller's account. The last one stays. */
+        delete: operations["unlink_identity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's passkeys, newest first; there are at most 20. */
+        get: operations["list_passkeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/passkeys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Removes one of the caller's passkeys; sign-ins made with it go on. The last way to sign in is removed only when asked
+         *     to expressly.
+         */
+        delete: operations["delete_passkey"];
+        options?: never;
+        head?: never;
+        /** Calls one of the caller's passkeys something else. */
+        patch: operations["update_passkey"];
+        trace?: never;
+    };
     "/api/account/password": {
         parameters: {
             query?: never;
@@ -90,6 +166,23 @@ export interface paths {
         post?: never;
         /** Ends one of the caller's sign-ins, everywhere, at once. */
         delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks for a letter with a link that shows that the caller's e-mail address is theirs. */
+        post: operations["send_verification_link"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -260,6 +353,79 @@ export interface paths {
         post?: never;
         /** Takes an invitation back. */
         delete: operations["delete_invitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's keys, newest first, a page at a time; never the keys themselves. */
+        get: operations["list_keys"];
+        put?: never;
+        /** Makes a key. The whole key is in the answer, this once: only its hash is kept. */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Takes a key back, for good: here at once, on other copies of this server within a second. One's own, or, for owners
+         *     and admins, somebody else's.
+         */
+        delete: operations["revoke_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/provider-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists which providers have a key, with its last four characters. */
+        get: operations["list_provider_keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/provider-keys/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keeps the key a provider is called with, sealed, in the place of the one before. */
+        put: operations["set_provider_key"];
+        post?: never;
+        /** Forgets the key a provider is called with. */
+        delete: operations["delete_provider_key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -573,6 +739,81 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/forgot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks for a letter with a link to set another password. The answer is the same whether or not there is an account of
+         *     the address.
+         */
+        post: operations["send_reset_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/google": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs in by an ID token of Google, as its own script gives it to a page. Each is good once. */
+        post: operations["sign_in_with_google"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/google/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where Google sends browsers back to: signs in and leads to the page. What went wrong, the page says. */
+        get: operations["return_from_google"];
+        put?: never;
+        /**
+         * Finishes a sign-in at Google for a client that was handed `code` and `state` itself. The cookie that was set when it
+         *     began must come along.
+         */
+        post: operations["finish_google"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/google/url": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Begins a sign-in at Google: where the browser goes now. The sign-in is bound to this browser by a cookie. */
+        get: operations["get_google_url"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/invitation": {
         parameters: {
             query?: never;
@@ -652,6 +893,108 @@ export interface paths {
         get: operations["get_me"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where a provider sends browsers back to: signs in and leads to the page. What went wrong, the page says. */
+        get: operations["return_from_provider"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/{provider}/url": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Begins a sign-in at a provider: where the browser goes now. The sign-in is bound to this browser by a cookie. */
+        get: operations["get_provider_url"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/passkey/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins a sign-in by a passkey. */
+        post: operations["begin_passkey_sign_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/passkey/login/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs in by a passkey. */
+        post: operations["sign_in_with_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/passkey/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins a passkey for the caller's account. Who signed in more than ten minutes ago gives the password again. */
+        post: operations["begin_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/passkey/register/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keeps the passkey an authenticator made. */
+        post: operations["finish_passkey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -743,6 +1086,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/supabase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Signs in by an access token of Supabase Auth. Somebody new is taken in by an invitation for the address Supabase has
+         *     confirmed, or where registration is open; from then on such tokens are also taken as `Authorization: Bearer`.
+         */
+        post: operations["sign_in_with_supabase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/validate": {
         parameters: {
             query?: never;
@@ -754,6 +1117,23 @@ export interface paths {
         put?: never;
         /** Says whether an access token is good, and whose it is. */
         post: operations["validate_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Notes that an e-mail address is its owner's, by the link that was sent there. */
+        post: operations["verify_email"];
         delete?: never;
         options?: never;
         head?: never;
@@ -984,153 +1364,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/account/identities": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists the accounts at providers that sign in to the caller's, newest first. */
-        get: operations["list_identities"];
-        put?: never;
-        /**
-         * Links an account at a provider to the caller's: by a token, at once, or by sending the browser there. Whoever signed in
-         *     more than ten minutes ago gives their password.
-         */
-        post: operations["link_identity"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/account/identities/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Takes a way in away from the caller's account. The last one stays. */
-        delete: operations["unlink_identity"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/google": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Signs in by an ID token of Google, as its own script gives it to a page. Each is good once. */
-        post: operations["sign_in_with_google"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/google/callback": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Where Google sends browsers back to: signs in and leads to the page. What went wrong, the page says. */
-        get: operations["return_from_google"];
-        put?: never;
-        /**
-         * Finishes a sign-in at Google for a client that was handed `code` and `state` itself. The cookie that was set when it
-         *     began must come along.
-         */
-        post: operations["finish_google"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/google/url": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Begins a sign-in at Google: where the browser goes now. The sign-in is bound to this browser by a cookie. */
-        get: operations["get_google_url"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/oidc/{provider}/callback": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Where a provider sends browsers back to: signs in and leads to the page. What went wrong, the page says. */
-        get: operations["return_from_provider"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/oidc/{provider}/url": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Begins a sign-in at a provider: where the browser goes now. The sign-in is bound to this browser by a cookie. */
-        get: operations["get_provider_url"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/supabase": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Signs in by an access token of Supabase Auth. Somebody new is taken in by an invitation for the address Supabase has
-         *     confirmed, or where registration is open; from then on such tokens are also taken as `Authorization: Bearer`.
-         */
-        post: operations["sign_in_with_supabase"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1201,6 +1434,11 @@ export interface components {
             /** @description Give it back as `cursor` for those that follow; null at the end. */
             next_cursor: string | null;
         };
+        /** @description An address to send a letter to. */
+        AddressBody: {
+            /** @description The e-mail address. */
+            email: string;
+        };
         /** @description The outcome of every check. */
         AllHealth: {
             /** @description `healthy` or `degraded`. */
@@ -1210,6 +1448,98 @@ export interface components {
              *     admins.
              */
             checks: unknown;
+        };
+        /** @description A key of the API as its owner and admins see it: never the key itself. */
+        ApiKey: {
+            /** @description Names its row. */
+            id: string;
+            /** @description The part of the key that names it in public: the eight characters after `gbl_live_`. */
+            public_id: string;
+            /** @description Who or what uses it. */
+            name: string;
+            /** @description The id of the user it acts for. */
+            user: string;
+            /** @description What it may do: `infer` (ask models), `embed` (vectors), `read` (lists and states, part of the others). */
+            scopes: string[];
+            /** @description Models it may ask, by the names requests give; a `*` at the end stands for any rest. Null: every model. */
+            models: string[] | null;
+            /** @description Addresses and networks it may be used from; null: anywhere. */
+            networks: string[] | null;
+            budget: components["schemas"]["Budget"] | null;
+            /**
+             * Format: int32
+             * @description Most requests in any minute; null: what holds for everybody.
+             */
+            requests_per_minute: number | null;
+            /**
+             * Format: int32
+             * @description Most requests at once, streams included; null: what holds for everybody.
+             */
+            concurrent: number | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends; null: never.
+             */
+            expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last used, to about a minute; null: never.
+             */
+            last_used_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was taken back; null while it is good.
+             */
+            revoked_at: string | null;
+        };
+        /** @description A key to be made. */
+        ApiKeyBody: {
+            /** @description Who or what uses it, 1–100 characters. */
+            name: string;
+            /**
+             * @description What it may do: `infer` (ask models), `embed` (vectors), `read` (lists and states, part of the others). Absent:
+             *     `infer` and `embed`.
+             */
+            scopes?: string[] | null;
+            /** @description Models it may ask, by the names requests give; a `*` at the end stands for any rest. Absent: every model. */
+            models?: string[] | null;
+            /** @description Addresses and networks it may be used from, like 10.0.0.0/8. Absent: anywhere. */
+            networks?: string[] | null;
+            budget?: components["schemas"]["Budget"] | null;
+            /**
+             * Format: int32
+             * @description Most requests in any minute, 1–1,000,000. Absent: what holds for everybody.
+             */
+            requests_per_minute?: number | null;
+            /**
+             * Format: int32
+             * @description Most requests at once, streams included, 1–1,000,000. Absent: what holds for everybody.
+             */
+            concurrent?: number | null;
+            /**
+             * Format: date-time
+             * @description When it ends. Absent: never.
+             */
+            expires_at?: string | null;
+        };
+        /** @description A key just made. */
+        ApiKeyMade: {
+            /** @description The whole key, shown this once. It is sent as `Authorization: Bearer KEY` or `x-api-key: KEY`. */
+            key: string;
+            /** @description What is shown of it later too. */
+            api_key: components["schemas"]["ApiKey"];
+        };
+        /** @description A page of keys. */
+        ApiKeyPage: {
+            /** @description Newest first; those that are over too. */
+            items: components["schemas"]["ApiKey"][];
+            /** @description Give it back as `cursor` for those that follow; null at the end. */
+            next_cursor: string | null;
         };
         /** @description Whether the log of what was done to accounts is as it was written. */
         AuditCheck: {
@@ -1258,11 +1588,40 @@ export interface components {
          * @enum {string}
          */
         Authority: "record" | "grant" | "none";
+        /** @description Where a browser goes to sign in at a provider. */
+        AuthorizationUrl: {
+            /** @description The address. */
+            authorization_url: string;
+            /** @description The same, as other clients call it. */
+            url: string;
+        };
+        /** @description What a key may spend. */
+        Budget: {
+            /**
+             * Format: double
+             * @description In USD, exact to 10^-9.
+             */
+            usd: number;
+            /** @description How often it begins anew. */
+            period: components["schemas"]["BudgetPeriod"];
+        };
+        /**
+         * @description How often a budget begins anew.
+         * @enum {string}
+         */
+        BudgetPeriod: "day" | "month" | "total";
         /**
          * @description Where an answer in the cache stood.
          * @enum {string}
          */
         CacheUse: "miss" | "hit";
+        /** @description What a provider sent back with a browser. */
+        CallbackBody: {
+            /** @description To be exchanged at the provider. */
+            code: string;
+            /** @description What went there as `state`. */
+            state: string;
+        };
         /**
          * @description Something a model can do now.
          * @enum {string}
@@ -1583,6 +1942,39 @@ export interface components {
             /** @description `healthy`. */
             status: string;
         };
+        /** @description An ID token of Google, under either name. */
+        IdTokenBody: {
+            /** @description The token. */
+            token?: string | null;
+            /** @description The token, as Google's own script calls it. */
+            credential?: string | null;
+        };
+        /** @description The caller's ways in by others' word. */
+        IdentityList: {
+            /** @description Newest first; at most 20. */
+            items: components["schemas"]["IdentityView"][];
+        };
+        /** @description An account at a provider that signs in to the caller's. */
+        IdentityView: {
+            /** @description Names it. */
+            id: string;
+            /** @description What people know its provider by; null when that is not configured any more. */
+            provider: string | null;
+            /** @description The provider's issuer. */
+            issuer: string;
+            /** @description The e-mail address the account has there, as the provider last said. */
+            email: string | null;
+            /**
+             * Format: date-time
+             * @description When it was linked.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was last used to sign in.
+             */
+            used_at: string;
+        };
         /**
          * @description What a question is about.
          * @enum {string}
@@ -1642,11 +2034,20 @@ export interface components {
              */
             expires_at: string;
         };
+        /** @description A way in to be linked. */
+        LinkBody: {
+            /** @description The provider, as `/auth/state` names it, or `supabase`. */
+            provider: string;
+            /** @description A token of it (Google's ID token, Supabase's access token); absent: the browser is sent there. */
+            token?: string | null;
+            /** @description The caller's password; needed unless they signed in within the last ten minutes. */
+            password?: string | null;
+        };
         /**
          * @description What a link is good for.
          * @enum {string}
          */
-        LinkKind: "setup" | "invitation" | "reset";
+        LinkKind: "setup" | "invitation" | "reset" | "verification";
         /** @description A link just made. Its address is shown this once. */
         LinkMade: {
             /** @description Names it. */
@@ -1843,6 +2244,73 @@ export interface components {
             /** @description What to do, when something is to be done. */
             fix: string | null;
         };
+        /** @description A passkey, as its owner sees it. */
+        Passkey: {
+            /** @description Names it. */
+            id: string;
+            /** @description What its owner calls it. */
+            name: string;
+            /** @description The host of the page it works on. */
+            host: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was last used to sign in; null: never.
+             */
+            used_at: string | null;
+            /**
+             * Format: date-time
+             * @description When its counter went back, so that two must have it; it signs nobody in any more. Null: never.
+             */
+            copied_at: string | null;
+        };
+        /** @description What begins a passkey; a browser's sign-in of the last ten minutes needs none of it. */
+        PasskeyBegin: {
+            /** @description The caller's password, when the sign-in is older. */
+            password?: string | null;
+        };
+        /** @description The answer of an authenticator that made a passkey. */
+        PasskeyBody: {
+            /** @description What the first half gave. */
+            ceremony: string;
+            /** @description What `navigator.credentials.create` gave, as its `toJSON` writes it. */
+            credential: unknown;
+            /** @description What to call it, 1–200 characters. */
+            name?: string | null;
+        };
+        /** @description The first half of a ceremony, good for five minutes and one answer. */
+        PasskeyCeremony: {
+            /** @description Given back with the answer. */
+            ceremony: string;
+            /** @description For `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`. */
+            options: unknown;
+        };
+        /** @description The caller's passkeys. */
+        PasskeyList: {
+            /** @description Newest first. */
+            items: components["schemas"]["Passkey"][];
+        };
+        /** @description Another name for a passkey. */
+        PasskeyName: {
+            /** @description 1–200 characters. */
+            name: string;
+        };
+        /** @description The answer of an authenticator that a passkey was used on. */
+        PasskeySignInBody: {
+            /** @description What the first half gave. */
+            ceremony: string;
+            /** @description What `navigator.credentials.get` gave, as its `toJSON` writes it. */
+            credential: unknown;
+        };
+        /** @description The caller's password. */
+        PasswordBody: {
+            /** @description Needed unless they signed in within the last ten minutes. */
+            password?: string | null;
+        };
         /** @description Another password. */
         PasswordChange: {
             /** @description The password as it is. */
@@ -1874,6 +2342,37 @@ export interface components {
              * @description When to come back.
              */
             retry_after_seconds?: number | null;
+        };
+        /** @description The key a provider is to be called with. */
+        ProviderKeyBody: {
+            /** @description The key: 1–512 visible ASCII characters. It is kept sealed and never returned. */
+            key: string;
+        };
+        /** @description The providers that have a key. */
+        ProviderKeyList: {
+            /** @description By provider. */
+            items: components["schemas"]["ProviderKeyState"][];
+        };
+        /** @description That a provider has a key. */
+        ProviderKeyState: {
+            /** @description The provider's id. */
+            provider: string;
+            /** @description The key's last four characters; empty for a short key. */
+            last_four: string;
+            /**
+             * Format: date-time
+             * @description When it was set.
+             */
+            updated_at: string;
+            /** @description The id of who set it. */
+            updated_by: string;
+        };
+        /** @description A provider people may sign in at. */
+        ProviderShown: {
+            /** @description Its name in paths: `google`, `oidc`, `oidc-2` … */
+            id: string;
+            /** @description What people know it by. */
+            name: string;
         };
         /**
          * @description A thumb.
@@ -1972,7 +2471,7 @@ export interface components {
             id: string;
             /** @description A browser or another program. */
             kind: components["schemas"]["SessionKind"];
-            /** @description `password`, `setup`, `register`, `invitation` or `reset`. */
+            /** @description `password`, `passkey`, `setup`, `register`, `invitation`, `google`, `oidc` or `supabase`. */
             signed_in_by: string;
             /** @description The network address it was begun from. */
             address: string | null;
@@ -2062,8 +2561,12 @@ export interface components {
             mode: string;
             /** @description May anybody make an account with `POST /auth/register`? */
             registration_open: boolean;
-            /** @description How one can sign in: `password`, `provider` (at one of `providers`). */
+            /** @description Does this server send mail? Then a forgotten password needs nobody else. */
+            sends_mail: boolean;
+            /** @description How one can sign in: `password`, `passkey`, `provider` (at one of `providers`). */
             methods: string[];
+            /** @description The pages on which passkeys can be made and used, the canonical one first; none: there can be none. */
+            passkey_origins: string[];
             /**
              * @description Who else vouches for people, in the order in which they are offered. A browser is sent to the address that
              *     `GET /auth/oidc/{id}/url` gives.
@@ -2635,74 +3138,6 @@ export interface components {
          * @enum {string}
          */
         VerifyMode: "off" | "final" | "hold" | "optimistic";
-        /** @description Where a browser goes to sign in at a provider. */
-        AuthorizationUrl: {
-            /** @description The address. */
-            authorization_url: string;
-            /** @description The same, as other clients call it. */
-            url: string;
-        };
-        /** @description What a provider sent back with a browser. */
-        CallbackBody: {
-            /** @description To be exchanged at the provider. */
-            code: string;
-            /** @description What went there as `state`. */
-            state: string;
-        };
-        /** @description An ID token of Google, under either name. */
-        IdTokenBody: {
-            /** @description The token. */
-            token?: string | null;
-            /** @description The token, as Google's own script calls it. */
-            credential?: string | null;
-        };
-        /** @description The caller's ways in by others' word. */
-        IdentityList: {
-            /** @description Newest first; at most 20. */
-            items: components["schemas"]["IdentityView"][];
-        };
-        /** @description An account at a provider that signs in to the caller's. */
-        IdentityView: {
-            /** @description Names it. */
-            id: string;
-            /** @description What people know its provider by; null when that is not configured any more. */
-            provider: string | null;
-            /** @description The provider's issuer. */
-            issuer: string;
-            /** @description The e-mail address the account has there, as the provider last said. */
-            email: string | null;
-            /**
-             * Format: date-time
-             * @description When it was linked.
-             */
-            created_at: string;
-            /**
-             * Format: date-time
-             * @description When it was last used to sign in.
-             */
-            used_at: string;
-        };
-        /** @description A way in to be linked. */
-        LinkBody: {
-            /** @description The provider, as `/auth/state` names it, or `supabase`. */
-            provider: string;
-            /** @description A token of it (Google's ID token, Supabase's access token); absent: the browser is sent there. */
-            token?: string | null;
-            /** @description The caller's password; needed unless they signed in within the last ten minutes. */
-            password?: string | null;
-        };
-        /** @description The caller's password. */
-        PasswordBody: {
-            /** @description Needed unless they signed in within the last ten minutes. */
-            password?: string | null;
-        };
-        /** @description A provider people may sign in at. */
-        ProviderShown: {
-            /** @description Its name in paths: `google`, `oidc`, `oidc-2` … */
-            id: string;
-            /** @description What people know it by. */
-            name: string;
-        };
     };
     responses: never;
     parameters: never;
@@ -2795,6 +3230,216 @@ export interface operations {
                 };
             };
             /** @description Refused; 429 while too many others take theirs. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_identities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityList"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    link_identity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkBody"];
+            };
+        };
+        responses: {
+            /** @description Where the browser goes now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthorizationUrl"];
+                };
+            };
+            /** @description Linked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; 409 when it is linked already. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The provider does not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unlink_identity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The way in. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PasswordBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Taken away. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; 409 for the last way in. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_passkeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyList"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_passkey: {
+        parameters: {
+            query?: {
+                /** @description `true`: also when nothing is left to sign in with. */
+                even_the_last?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The passkey. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; 409 for the last way to sign in. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The passkey. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyName"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Passkey"];
+                };
+            };
+            /** @description Refused. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2919,6 +3564,33 @@ export interface operations {
                 content?: never;
             };
             /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_verification_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; 409 where no mail is sent. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3394,6 +4066,202 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Taken back. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_keys: {
+        parameters: {
+            query?: {
+                /** @description `true`: the keys of everybody. For owners and admins. */
+                everybody?: boolean;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1–200 keys; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyPage"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApiKeyBody"];
+            };
+        };
+        responses: {
+            /** @description The key. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyMade"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key's `id`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_provider_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By provider. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderKeyList"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_provider_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's id, for example `openai`. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderKeyBody"];
+            };
+        };
+        responses: {
+            /** @description It is kept. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderKeyState"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_provider_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's id. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is forgotten. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -4130,6 +4998,188 @@ export interface operations {
             };
         };
     };
+    send_reset_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddressBody"];
+            };
+        };
+        responses: {
+            /** @description Taken. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneAnswer"];
+                };
+            };
+            /** @description Refused; 409 where no mail is sent. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    sign_in_with_google: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdTokenBody"];
+            };
+        };
+        responses: {
+            /** @description Signed in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description Refused; 401 for a token that is not good, 403 for somebody nobody invited. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+            /** @description Google does not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    return_from_google: {
+        parameters: {
+            query?: {
+                /** @description As it went there. */
+                state?: string;
+                /** @description To be exchanged at Google. */
+                code?: string;
+                /** @description What was refused there. */
+                error?: string;
+                /** @description Who sends back. */
+                iss?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the page: signed in with a cookie, or with `error` in the address. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    finish_google: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CallbackBody"];
+            };
+        };
+        responses: {
+            /** @description Signed in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+            /** @description Google does not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    get_google_url: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where to. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthorizationUrl"];
+                };
+            };
+            /** @description Refused; 404 when Google is not configured. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+            /** @description Google does not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
     accept_invitation: {
         parameters: {
             query?: never;
@@ -4277,6 +5327,205 @@ export interface operations {
                 };
             };
             /** @description Refused; 401 when nobody is. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    return_from_provider: {
+        parameters: {
+            query?: {
+                /** @description As it went there. */
+                state?: string;
+                /** @description To be exchanged at the provider. */
+                code?: string;
+                /** @description What was refused there. */
+                error?: string;
+                /** @description Who sends back. */
+                iss?: string;
+            };
+            header?: never;
+            path: {
+                /** @description As `/auth/state` names it. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the page: signed in with a cookie, or with `error` in the address. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_provider_url: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As `/auth/state` names it. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where to. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthorizationUrl"];
+                };
+            };
+            /** @description Refused; 404 for one that is not configured. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+            /** @description The provider does not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    begin_passkey_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the authenticator is asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyCeremony"];
+                };
+            };
+            /** @description Refused; 409 where there can be no passkeys, 429 after too many. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    sign_in_with_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeySignInBody"];
+            };
+        };
+        responses: {
+            /** @description Signed in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description Refused; 401 when the passkey lets nobody in, 429 after too many. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    begin_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyBegin"];
+            };
+        };
+        responses: {
+            /** @description What the authenticator is asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyCeremony"];
+                };
+            };
+            /** @description Refused; 409 where there can be no passkeys. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    finish_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyBody"];
+            };
+        };
+        responses: {
+            /** @description Kept. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Passkey"];
+                };
+            };
+            /** @description Refused; 422 when the answer is not right. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4448,6 +5697,48 @@ export interface operations {
             };
         };
     };
+    sign_in_with_supabase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenBody"];
+            };
+        };
+        responses: {
+            /** @description Signed in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description Refused; 401 for a token that is not good, 404 when Supabase is not configured. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+            /** @description Supabase does not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
     validate_token: {
         parameters: {
             query?: never;
@@ -4468,6 +5759,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ValidAnswer"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegacyError"];
+                };
+            };
+        };
+    };
+    verify_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenBody"];
+            };
+        };
+        responses: {
+            /** @description Noted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneAnswer"];
                 };
             };
             /** @description Refused. */
@@ -4850,380 +6174,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OpenAiError"];
-                };
-            };
-        };
-    };
-    list_identities: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All of them. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["IdentityList"];
-                };
-            };
-            /** @description Refused. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    link_identity: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["LinkBody"];
-            };
-        };
-        responses: {
-            /** @description Where the browser goes now. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AuthorizationUrl"];
-                };
-            };
-            /** @description Linked. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Refused; 409 when it is linked already. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The provider does not answer. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    unlink_identity: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The way in. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["PasswordBody"] | null;
-            };
-        };
-        responses: {
-            /** @description Taken away. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Refused; 409 for the last way in. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    sign_in_with_google: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["IdTokenBody"];
-            };
-        };
-        responses: {
-            /** @description Signed in. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignInAnswer"];
-                };
-            };
-            /** @description Refused; 401 for a token that is not good, 403 for somebody nobody invited. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LegacyError"];
-                };
-            };
-            /** @description Google does not answer. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LegacyError"];
-                };
-            };
-        };
-    };
-    return_from_google: {
-        parameters: {
-            query?: {
-                /** @description As it went there. */
-                state?: string;
-                /** @description To be exchanged at Google. */
-                code?: string;
-                /** @description What was refused there. */
-                error?: string;
-                /** @description Who sends back. */
-                iss?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description To the page: signed in with a cookie, or with `error` in the address. */
-            302: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    finish_google: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CallbackBody"];
-            };
-        };
-        responses: {
-            /** @description Signed in. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignInAnswer"];
-                };
-            };
-            /** @description Refused. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LegacyError"];
-                };
-            };
-            /** @description Google does not answer. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LegacyError"];
-                };
-            };
-        };
-    };
-    get_google_url: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Where to. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AuthorizationUrl"];
-                };
-            };
-            /** @description Refused; 404 when Google is not configured. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LegacyError"];
-                };
-            };
-            /** @description Google does not answer. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LegacyError"];
-                };
-            };
-        };
-    };
-    return_from_provider: {
-        parameters: {
-            query?: {
-                /** @description As it went there. */
-                state?: string;
-                /** @description To be exchanged at the provider. */
-                code?: string;
-                /** @description What was refused there. */
-                error?: string;
-                /** @description Who sends back. */
-                iss?: string;
-            };
-            header?: never;
-            path: {
-                /** @description As `/auth/state` names it. */
-                provider: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description To the page: signed in with a cookie, or with `error` in the address. */
-            302: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    get_provider_url: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description As `/auth/state` names it. */
-                provider: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Where to. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AuthorizationUrl"];
-                };
-            };
-            /** @description Refused; 404 for one that is not configured. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LegacyError"];
-                };
-            };
-            /** @description The provider does not answer. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LegacyError"];
-                };
-            };
-        };
-    };
-    sign_in_with_supabase: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["TokenBody"];
-            };
-        };
-        responses: {
-            /** @description Signed in. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignInAnswer"];
-                };
-            };
-            /** @description Refused; 401 for a token that is not good, 404 when Supabase is not configured. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LegacyError"];
-                };
-            };
-            /** @description Supabase does not answer. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LegacyError"];
                 };
             };
         };
