@@ -9,7 +9,10 @@ const ada: User = { id: "ada", email: "ada@example.org", name: null, role: "memb
 const state = (mode: string, user: User | null): SignInState => ({
   mode,
   registration_open: false,
+  sends_mail: false,
   methods: ["password"],
+  passkey_origins: [],
+  providers: [],
   way: "secure",
   user,
 });

@@ -9,7 +9,9 @@ import LinkedIdentities from "./LinkedIdentities";
 const state: SignInState = {
   mode: "accounts",
   registration_open: false,
+  sends_mail: false,
   methods: ["password", "provider"],
+  passkey_origins: [],
   providers: [{ id: "oidc", name: "Example ID" }],
   way: "secure",
   user: { id: "ada", email: "ada@example.org", name: null, role: "member" },

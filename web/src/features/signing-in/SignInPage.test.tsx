@@ -12,6 +12,7 @@ const state: SignInState = {
   sends_mail: false,
   methods: ["password"],
   passkey_origins: [],
+  providers: [],
   way: "secure",
   user: null,
 };
