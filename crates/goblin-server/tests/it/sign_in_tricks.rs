@@ -595,7 +595,7 @@ async fn a_page_that_may_be_seen_by_everybody_asks_for_a_sign_in() {
     let state = app.get("/auth/state").await.json().await;
     assert_eq!(
         state,
-        json!({"mode": "accounts", "registration_open": false, "methods": ["password", "passkey"],
+        json!({"mode": "accounts", "registration_open": false, "sends_mail": false, "methods": ["password", "passkey"],
                "passkey_origins": [format!("http://localhost:{}", app.address.port())], "providers": [],
                "way": "near", "user": null})
     );

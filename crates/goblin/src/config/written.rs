@@ -304,7 +304,10 @@ impl Written {
                 ));
             } else if name.starts_with(servers::VARIABLES) {
                 // Taken, or reported, with the servers.
-            } else if name.starts_with("GOBLIN_") && name.contains("__") && !known.iter().any(|k| k == bare || k == name) {
+            } else if name.starts_with("GOBLIN_")
+                && name.contains("__")
+                && !known.iter().any(|k| k == bare || k == name)
+            {
                 let hint = hint(nearest(name, known.iter().map(String::as_str)));
                 let message = format!("there is no such setting.{hint}");
                 self.problems.push(Problem {
