@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { password } from "../lib/accounts.mjs";
 import { makeAccount, startAccounts } from "../lib/goblin.mjs";
 import { until } from "../lib/until.mjs";
@@ -28,7 +28,13 @@ before(async () => {
     OIDC_CLIENT_ID: "goblin",
     OIDC_CLIENT_SECRET: "secret",
   });
-  const owner = await makeAccount(goblin, "/auth/setup", goblin.setupLink, "owner@example.org", password);
+  const owner = await makeAccount(
+    goblin,
+    "/auth/setup",
+    goblin.setupLink,
+    "owner@example.org",
+    password,
+  );
   await owner.post("/api/invitations", { email: "guest@example.org", role: "member" });
 });
 
@@ -75,7 +81,9 @@ async function reason(somebody) {
     goblin
       .output()
       .split("\n")
-      .findLast((one) => one.includes(`"${somebody.name}"`) && one.includes("a sign-in at a provider")),
+      .findLast(
+        (one) => one.includes(`"${somebody.name}"`) && one.includes("a sign-in at a provider"),
+      ),
   );
   return /"internal":"oidc: (.*?)"[,}]/.exec(line)?.[1] ?? "";
 }
@@ -154,7 +162,11 @@ test("what a provider gets wrong is refused", async () => {
 
 test("what comes back another way is refused", async () => {
   const changes = [
-    ["refused at the provider", "denied", (address) => withParam("error", "access_denied")(withParam("code", null)(address))],
+    [
+      "refused at the provider",
+      "denied",
+      (address) => withParam("error", "access_denied")(withParam("code", null)(address)),
+    ],
     ["provider says it is down", "provider_down", withParam("error", "temporarily_unavailable")],
     ["no code", "refused", withParam("code", null)],
     ["a code of 5 kB", "refused", withParam("code", "x".repeat(5_000))],
@@ -197,24 +209,34 @@ test("state and code are good once, and only together", async () => {
   const theirs = new URL(await atProvider(await second.begin()));
   const old = new URL(back).searchParams.get("code");
   const replayed = withParam("code", old)(theirs.href);
-  assert.equal(await note("code replayed in another sign-in", await second.comeBack(replayed), second), "refused");
+  assert.equal(
+    await note("code replayed in another sign-in", await second.comeBack(replayed), second),
+    "refused",
+  );
 
   // A code somebody was given by a request of their own, without PKCE, put into another's sign-in.
   const third = visitor(goblin.url);
   const asked = new URL(await third.begin());
   const state = asked.searchParams.get("state");
   assert.equal(asked.searchParams.get("code_challenge_method"), "S256");
-  for (const name of ["code_challenge", "code_challenge_method", "nonce"]) asked.searchParams.delete(name);
+  for (const name of ["code_challenge", "code_challenge_method", "nonce"])
+    asked.searchParams.delete(name);
   asked.searchParams.set("state", "x");
   const injected = withParam("state", state)(await atProvider(asked.href));
-  assert.equal(await note("code of a request without PKCE", await third.comeBack(injected), third), "refused");
+  assert.equal(
+    await note("code of a request without PKCE", await third.comeBack(injected), third),
+    "refused",
+  );
 
   // The same with PKCE of their own.
   const [victim, thief] = [visitor(goblin.url), visitor(goblin.url)];
   const mine = new URL(await atProvider(await thief.begin()));
   const own = new URL(await victim.begin()).searchParams.get("state");
   const crossed = withParam("state", own)(mine.href);
-  assert.equal(await note("code of another's sign-in", await victim.comeBack(crossed), victim), "refused");
+  assert.equal(
+    await note("code of another's sign-in", await victim.comeBack(crossed), victim),
+    "refused",
+  );
 });
 
 test("a token that is brought along is good once, and for whom it is", async () => {

@@ -45,8 +45,7 @@ async function authenticator(page) {
       automaticPresenceSimulation: true,
     },
   });
-  const send = (method, more = {}) =>
-    cdp.send(`WebAuthn.${method}`, { authenticatorId, ...more });
+  const send = (method, more = {}) => cdp.send(`WebAuthn.${method}`, { authenticatorId, ...more });
   return {
     verifies: (isUserVerified) => send("setUserVerified", { isUserVerified }),
     credentials: async () => (await send("getCredentials")).credentials,
@@ -117,7 +116,10 @@ test("a passkey is made, signs in, is renamed, and removed signs nobody in", asy
   await signOut(page);
   await phone.verifies(false);
   await useButton(page).click();
-  await page.getByRole("alert").getByText(/cancelled|who holds it/).waitFor();
+  await page
+    .getByRole("alert")
+    .getByText(/cancelled|who holds it/)
+    .waitFor();
   assert.equal((await call(page, "GET", "/api/chats")).status, 401, "nobody came in");
   await phone.verifies(true);
   await signInByPasskey(page);
@@ -127,7 +129,10 @@ test("a passkey is made, signs in, is renamed, and removed signs nobody in", asy
   await signOut(page);
   assert.equal((await phone.credentials()).length, 1, "the device still has it");
   await useButton(page).click();
-  await page.getByRole("alert").getByText(/not known here/).waitFor();
+  await page
+    .getByRole("alert")
+    .getByText(/not known here/)
+    .waitFor();
   assert.equal((await call(page, "GET", "/api/chats")).status, 401);
   await page.leave();
 });

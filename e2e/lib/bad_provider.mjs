@@ -6,7 +6,10 @@ import { OAuth2Server } from "oauth2-mock-server";
 const server = new OAuth2Server();
 const key = await server.issuer.keys.generate("RS256", { kid: "good" });
 const foreign = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
-const publicPem = createPublicKey({ key: { kty: key.kty, n: key.n, e: key.e }, format: "jwk" }).export({
+const publicPem = createPublicKey({
+  key: { kty: key.kty, n: key.n, e: key.e },
+  format: "jwk",
+}).export({
   type: "spki",
   format: "pem",
 });

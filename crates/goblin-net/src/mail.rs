@@ -224,7 +224,7 @@ impl Mailer {
             }
             let reason = if error.is_timeout() {
                 "it took too long"
-            } else if error.is_tls() {
+            } else if error.is_tls() || is_of_tls(&error) {
                 "TLS could not be agreed on, or its certificate is not trusted"
             } else if error.is_client() {
                 "it does not offer what is needed"
@@ -236,6 +236,13 @@ impl Mailer {
             MailError::Later { reason, status }
         })
     }
+}
+
+/// Did the handshake fail? The library tells that as any other trouble of a connection.
+fn is_of_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_bad_data = |error: &std::io::Error| error.kind() == std::io::ErrorKind::InvalidData;
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| error.downcast_ref::<std::io::Error>().is_some_and(is_bad_data))
 }
 
 fn tls(host: &str, roots_pem: Option<&[u8]>) -> Result<TlsParameters, String> {
