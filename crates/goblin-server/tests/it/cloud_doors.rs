@@ -149,7 +149,9 @@ async fn text_of(app: &TestApp, body: &Value) -> String {
 }
 
 /// The fault matrix: what a cloud does instead of answering.
-fn faults() -> Vec<(&'static str, Arc<dyn Fn() -> Reply + Send + Sync>)> {
+type Fault = (&'static str, Arc<dyn Fn() -> Reply + Send + Sync>);
+
+fn faults() -> Vec<Fault> {
     let whole = |status: &'static str,
                  kind: &'static str,
                  body: &'static str|
