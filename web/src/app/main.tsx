@@ -5,6 +5,7 @@ import { createRoot } from "react-dom/client";
 import { loadOrigin } from "@/api/origin";
 import { loadSignIn } from "@/api/signIn";
 import { ProblemError } from "@/lib/problems";
+import { reloadWhenStale } from "@/lib/staleAssets";
 import { preloadChatPage, router } from "./router";
 import "./styles.css";
 
@@ -21,6 +22,7 @@ const client = new QueryClient({
 });
 
 async function start() {
+  reloadWhenStale();
   await loadOrigin();
   // Before anything is shown: a chat that flashes up and goes would be worse than a moment of nothing.
   await loadSignIn();
