@@ -19,6 +19,7 @@ work="$(mktemp -d "${TMPDIR:-/tmp}/goblin-vps.XXXXXX")"
 tree="$work/tree"
 nspawn=""
 leader=""
+authority=""
 here=10.77.0.2
 friend=10.77.0.1
 stranger=10.77.0.9
@@ -47,6 +48,8 @@ clean_up() {
     done
     kill -KILL "$nspawn" 2>/dev/null || true
   fi
+  [ -z "$authority" ] || kill "$authority" 2>/dev/null || true
+  rm -rf "/etc/netns/$name-out"
   ip netns del "$name-vps" 2>/dev/null || true
   ip netns del "$name-out" 2>/dev/null || true
   rm -rf "$work"
@@ -264,20 +267,39 @@ twice() {
   install_there "$@" >"$work/said" 2>&1 || fail "$what, again: $(cat "$work/said")"
   grep -q '^done; 0 changes$' "$work/said" || fail "$what: the second run changed something: $(cat "$work/said")"
 }
+# An authority for certificates, Debian's pebble, in the world outside: it looks the name up there and asks at port 80.
+mkdir -p "/etc/netns/$name-out" "$work/acme"
+printf '127.0.0.1 localhost\n%s models.goblin.test\n' "$here" >"/etc/netns/$name-out/hosts"
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=authority' -addext "subjectAltName=IP:$friend" \
+  -keyout "$work/acme/key.pem" -out "$work/acme/cert.pem" 2>/dev/null
+cat >"$work/acme/config.json" <<JSON
+{"pebble": {"listenAddress": "$friend:14000", "managementListenAddress": "$friend:15000", "httpPort": 80, "tlsPort": 443,
+  "certificate": "$work/acme/cert.pem", "privateKey": "$work/acme/key.pem", "ocspResponderURL": "",
+  "externalAccountBindingRequired": false}}
+JSON
+cp "$work/acme/cert.pem" "$tree/opt/given/acme-ca.pem"
+chmod 0644 "$tree/opt/given/acme-ca.pem"
+PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=0 ip netns exec "$name-out" pebble -config "$work/acme/config.json" -strict=false >"$work/acme/log" 2>&1 &
+authority=$!
+roots() { out curl --silent --fail --cacert "$work/acme/cert.pem" --output "$work/acme/root.pem" "https://$friend:15000/roots/0"; }
+until_true 20 "the authority answers" roots
+named+=(--acme "https://$friend:14000/dir" --acme-ca /opt/given/acme-ca.pem)
 twice "--domain" "${named[@]}"
 inside systemctl is-active --quiet caddy || fail "Caddy does not run"
 [ "$(reach "$friend" "http://$here:8002/health")" = 28 ] || fail "8002 is open beside TLS"
-# Without an authority to ask there is no certificate: what answers is Caddy, and it refuses.
-[ "$(reach "$friend" "https://models.goblin.test/health" --insecure --resolve "models.goblin.test:443:$here")" = 35 ] ||
-  fail "443 is not Caddy's"
-[ "$(reach "$stranger" "https://models.goblin.test/health" --insecure --resolve "models.goblin.test:443:$here")" = 28 ] ||
-  fail "443 is open to another address"
+# With a certificate that is held against that authority's root, for the name.
+by_name() { [ "$(reach "$1" "https://models.goblin.test$2" --cacert "$work/acme/root.pem" --resolve "models.goblin.test:443:$here")" = "$3" ]; }
+until_true 60 "Caddy has a certificate: $(tail -n 3 "$work/acme/log")" by_name "$friend" /health 0
+answer="$(out curl --silent --fail --max-time 180 --interface "$friend" --cacert "$work/acme/root.pem" \
+  --resolve "models.goblin.test:443:$here" -H "x-api-key: $key" "https://models.goblin.test/v1/models")" || fail "no models by TLS"
+grep -q starter <<<"$answer" || fail "another answer by TLS: $answer"
+by_name "$stranger" /health 28 || fail "443 is open to another address"
 [ "$(reach "$stranger" "http://$here/.well-known/acme-challenge/x")" = 0 ] || fail "80 is closed, so no certificate can be had"
-shown "with a name: 443 for the list alone, 80 for certificates, 8002 for nobody"
+shown "with a name: a certificate from an authority (pebble), 443 for the list alone, 80 for certificates, 8002 for nobody"
 twice "--firewall ufw" "${named[@]}" --firewall ufw
 ! inside nft list table inet goblin >/dev/null 2>&1 || fail "both firewalls at once"
-[ "$(reach "$friend" "https://models.goblin.test/" --insecure --resolve "models.goblin.test:443:$here")" = 35 ] || fail "ufw drops the allowed"
-[ "$(reach "$stranger" "https://models.goblin.test/" --insecure --resolve "models.goblin.test:443:$here")" = 28 ] || fail "ufw lets others in"
+until_true 60 "ufw lets the allowed in" by_name "$friend" /health 0
+by_name "$stranger" /health 28 || fail "ufw lets others in"
 [ "$(reach "$friend" "http://$here:11434/")" = 28 ] || fail "ufw leaves Ollama's port open"
 shown "the same with ufw"
 twice "back to nftables" "${arguments[@]}"
