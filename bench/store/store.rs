@@ -248,6 +248,7 @@ fn identity(store: &Store) -> Identity {
         federation: Federation::default(),
         relying_party: None,
         post: None,
+        throttle: goblin_auth::throttle::Throttle::memory(Clock::System),
     })
 }
 

@@ -67,6 +67,7 @@ pub(crate) struct CheckedKey {
     pub(crate) owner: Owner,
     pub(crate) key: Arc<ApiKey>,
     pub(crate) role: Role,
+    pub(crate) teams: Vec<String>,
     disabled: bool,
     networks: Option<Vec<Network>>,
     /// When its use was last noted, in milliseconds.
@@ -87,6 +88,7 @@ impl CheckedKey {
         Some(Self {
             owner: row.owner,
             role: row.role,
+            teams: row.teams,
             disabled: row.disabled_at.is_some(),
             networks,
             noted_at: AtomicI64::new(row.key.last_used_at.map_or(i64::MIN, |at| at.0)),
@@ -224,6 +226,7 @@ mod tests {
             secret_hash: hex::encode([7; 32]),
             role: Role::Member,
             disabled_at: None,
+            teams: Vec::new(),
         }
     }
 

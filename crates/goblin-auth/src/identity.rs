@@ -30,6 +30,7 @@ use crate::principal::Principal;
 use crate::throttle::Throttle;
 use crate::visit::{Premises, Visit};
 
+mod again;
 mod api_keys;
 mod elsewhere;
 mod leaving;
@@ -116,6 +117,8 @@ pub struct Parts {
     pub relying_party: Option<RelyingParty>,
     /// Where letters are handed in; `None`: none are sent.
     pub post: Option<PostBox>,
+    /// Counts tries.
+    pub throttle: Throttle,
 }
 
 /// Accounts at work. Cloning shares them.
@@ -126,7 +129,6 @@ pub struct Identity(Arc<Inner>);
 struct Inner {
     parts: Parts,
     hasher: Hasher,
-    throttle: Throttle,
     checked_keys: CheckedKeys,
     /// Places for those who take everything along.
     exports: Arc<Semaphore>,
@@ -143,7 +145,6 @@ impl Identity {
         Self(Arc::new(Inner {
             parts,
             hasher,
-            throttle: Throttle::default(),
             checked_keys: CheckedKeys::default(),
             exports: Arc::new(Semaphore::new(EXPORTS)),
             has_account: AtomicBool::new(false),
@@ -210,12 +211,10 @@ impl Identity {
         };
         let row = row.filter(|row| row.is_good(self.now())).ok_or_else(over)?;
         self.note_use(&row).await;
-        Ok(Principal::signed_in(
-            row.owner,
-            row.session.id,
-            row.session.kind,
-            row.account.role,
-        ))
+        Ok(
+            Principal::signed_in(row.owner, row.session.id, row.session.kind, row.account.role)
+                .in_teams(row.teams),
+        )
     }
 
     /// The account of an access token; `None` when it is not good.

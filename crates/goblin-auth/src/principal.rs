@@ -88,6 +88,8 @@ pub struct Principal {
     pub owner: Owner,
     /// How they were recognised.
     pub kind: PrincipalKind,
+    /// The ids of the teams they are in, for what teams are bounded by.
+    pub teams: Vec<String>,
     scopes: Vec<Scope>,
 }
 
@@ -98,6 +100,7 @@ impl Principal {
         Self {
             owner: Owner::local(),
             kind: PrincipalKind::Local,
+            teams: Vec::new(),
             scopes,
         }
     }
@@ -107,6 +110,7 @@ impl Principal {
         Self {
             owner: Owner::local(),
             kind: PrincipalKind::TierKey { name: name.into() },
+            teams: Vec::new(),
             scopes,
         }
     }
@@ -123,6 +127,7 @@ impl Principal {
         Self {
             owner,
             kind: PrincipalKind::SignedIn(SignedInAs { session, kind, role }),
+            teams: Vec::new(),
             scopes,
         }
     }
@@ -134,8 +139,15 @@ impl Principal {
         Self {
             owner,
             kind: PrincipalKind::ApiKey(KeyUse { key, role }),
+            teams: Vec::new(),
             scopes,
         }
+    }
+
+    /// The same, as one of these teams.
+    #[must_use]
+    pub fn in_teams(self, teams: Vec<String>) -> Self {
+        Self { teams, ..self }
     }
 
     /// The key of the API they hold.

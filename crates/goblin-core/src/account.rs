@@ -63,6 +63,8 @@ pub struct Account {
     /// When they were shut out; null while they may sign in.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub disabled_at: Option<Timestamp>,
+    /// Have they a password? Whoever came by a provider or a passkey may have none yet.
+    pub has_password: bool,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

@@ -1,6 +1,7 @@
 //! Reads a JSON object field by field. Unlike a derived deserialiser it can say which field is at fault,
 //! tells an absent field from `null`, and checks limits on the way.
 
+use goblin_auth::password::Password;
 use goblin_core::clock::Timestamp;
 use goblin_core::conversation::Parameters;
 use goblin_core::error::ApiError;
@@ -11,6 +12,9 @@ use serde_json::{Map, Value};
 
 /// Most characters of a model's name.
 pub(crate) const MAX_MODEL_CHARS: usize = 256;
+
+/// Most bytes of a field that holds a password; what is taken as one has a narrower bound.
+const MAX_PASSWORD_FIELD_BYTES: usize = 16 * 1024;
 
 /// What a field of a change says: leave it, clear it, or set it. The outer `None` is an absent field, the
 /// inner one is `null`.
@@ -140,6 +144,12 @@ impl Fields {
     /// A long text of at most `most` bytes. `null` clears.
     pub(crate) fn long_text(&mut self, field: &str, most: usize) -> Result<Change<String>, ApiError> {
         self.text(field, 0, most, Unit::Bytes)
+    }
+
+    /// The password of whoever asks, where it is given.
+    pub(crate) fn presented_password(&mut self, field: &'static str) -> Result<Option<Password>, ApiError> {
+        let given = self.long_text(field, MAX_PASSWORD_FIELD_BYTES)?.flatten();
+        given.map(|text| Password::presented(field, &text)).transpose()
     }
 
     /// A long text that must be there and not be empty, of at most `most` bytes.

@@ -14,23 +14,13 @@ use goblin_auth::permission::asks_a_model;
 use goblin_auth::principal::{Principal, PrincipalKind};
 use goblin_core::clock::Clock;
 use goblin_core::error::ApiError;
-use goblin_store::rate_limits::{MemoryLimiter, Rate, RateLimiter, Standing, Subject, Taken};
+use goblin_store::rate_limits::{
+    LimiterAway, MemoryLimiter, Rate, RateLimiter, Standing, Subject, Taken, WithoutRedis,
+};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::body::HeldBody;
-
-/// What holds while the Redis that counts does not answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WithoutRedis {
-    /// This process counts alone, in memory.
-    #[default]
-    CountHere,
-    /// Nothing is counted, everybody is let through.
-    LetThrough,
-    /// Nobody is let through: 503.
-    Refuse,
-}
 
 /// How often and how many. `None`: without a bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +31,8 @@ pub struct RateSettings {
     pub address_per_minute: Option<u32>,
     /// Requests in any minute of one user, signed in.
     pub user_per_minute: Option<u32>,
+    /// Requests in any minute of everybody in one team together, signed in or by keys.
+    pub team_per_minute: Option<u32>,
     /// Requests in any minute of one key that has no bound of its own.
     pub key_per_minute: Option<u32>,
     /// Answers of models at once of one user.
@@ -103,7 +95,8 @@ impl Limits {
         };
         let Some(most) = most else { return Ok(()) };
         let place = address.map_or_else(|| "nowhere".to_owned(), |a| place(a).to_string());
-        self.count(parts, format!("{what} {place}"), most, without).await
+        let subjects = [subject(format!("{what} {place}"), most)];
+        self.count(parts, &subjects, without).await
     }
 
     /// Counts a request of somebody, and gives it a place among their answers under way when it asks a model.
@@ -130,8 +123,14 @@ impl Limits {
             ),
             PrincipalKind::Local | PrincipalKind::TierKey { .. } => return Ok(()),
         };
-        if let Some(most) = most {
-            self.count(parts, name.clone(), most, settings.requests_without_redis)
+        let teams = principal.teams.iter().filter_map(|team| {
+            let most = settings.team_per_minute?;
+            Some(subject(format!("team {}/{team}", principal.owner.tenant), most))
+        });
+        let own = most.map(|most| subject(name.clone(), most));
+        let subjects: Vec<Subject> = own.into_iter().chain(teams).collect();
+        if !subjects.is_empty() {
+            self.count(parts, &subjects, settings.requests_without_redis)
                 .await?;
         }
         if let Some(most) = at_once.filter(|_| asks_a_model(&parts.method, route)) {
@@ -146,30 +145,18 @@ impl Limits {
     async fn count(
         &self,
         parts: &Parts,
-        name: String,
-        most: u32,
+        subjects: &[Subject],
         without: WithoutRedis,
     ) -> Result<(), ApiError> {
-        let subjects = [Subject {
-            name: name.into(),
-            rate: Rate::per_minute(most),
-        }];
-        let taken = match self.0.limiter.take(&subjects).await {
+        let taken = match self.0.limiter.take(subjects).await {
             Ok(taken) => taken,
             Err(away) => {
                 metrics::counter!("goblin_limiter_failures_total").increment(1);
                 tracing::debug!(%away, "counted without Redis");
-                match without {
-                    WithoutRedis::CountHere => self.0.here.take(&subjects),
-                    WithoutRedis::LetThrough => return Ok(()),
-                    WithoutRedis::Refuse => {
-                        let mut error = ApiError::unavailable(
-                            "How often you may ask cannot be looked up now. Try again in a moment.",
-                        );
-                        error.internal = Some(away.to_string());
-                        error.retry_after = Some(Duration::from_secs(5));
-                        return Err(error);
-                    }
+                match without.instead(&self.0.here, subjects, away) {
+                    Ok(Some(taken)) => taken,
+                    Ok(None) => return Ok(()),
+                    Err(away) => return Err(uncounted(&away)),
                 }
             }
         };
@@ -184,6 +171,7 @@ impl Limits {
                 standing,
             } => {
                 told.inspect(|told| told.stand(standing));
+                let most = standing.limit;
                 Err(ApiError::rate_limited(
                     format!("More than {most} requests in a minute. Wait as long as `Retry-After` says."),
                     retry_after,
@@ -195,6 +183,23 @@ impl Limits {
     /// Is what is counted shared with other processes?
     pub fn is_shared(&self) -> bool {
         self.0.limiter.is_shared()
+    }
+}
+
+/// So many requests in any minute of whoever that is.
+fn subject(name: String, most: u32) -> Subject {
+    Subject {
+        name: name.into(),
+        rate: Rate::per_minute(most),
+    }
+}
+
+/// Redis does not count, and then nobody is let through.
+fn uncounted(away: &LimiterAway) -> ApiError {
+    ApiError {
+        internal: Some(away.to_string()),
+        retry_after: Some(Duration::from_secs(5)),
+        ..ApiError::unavailable("How often you may ask cannot be looked up now. Try again in a moment.")
     }
 }
 

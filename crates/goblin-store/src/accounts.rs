@@ -17,11 +17,23 @@ use crate::store::Store;
 /// The columns [`account_from`] reads, of `users`.
 macro_rules! account_columns {
     () => {
-        "users.tenant_id, users.id, users.email, users.email_typed, users.name, users.role, users.disabled_at,
-         users.password_hash, users.created_at"
+        concat!(
+            "users.tenant_id, users.id, users.email, users.email_typed, users.name, users.role, users.disabled_at,
+             users.password_hash, users.created_at, ",
+            crate::accounts::team_column!()
+        )
     };
 }
 pub(crate) use account_columns;
+
+/// The column [`teams_from`] reads: the ids of the teams somebody of `users` is in.
+macro_rules! team_column {
+    () => {
+        "(SELECT STRING_AGG(team_members.team_id, ',') FROM team_members
+          WHERE team_members.tenant_id = users.tenant_id AND team_members.user_id = users.id) AS teams"
+    };
+}
+pub(crate) use team_column;
 
 /// An account, with what only signing in needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +46,8 @@ pub struct AccountRow {
     pub email: String,
     /// argon2id, as PHC text; `None`: no password signs in.
     pub password_hash: Option<String>,
+    /// The ids of the teams they are in.
+    pub teams: Vec<String>,
 }
 
 /// An account to be made.
@@ -309,34 +323,16 @@ impl Store {
     ) -> Result<Account, StoreError> {
         let now = self.now();
         let mut tx = self.begin_write().await?;
-        // Locked together, so that of two owners who let each other out at once one stays.
-        let owners = query(
-            "SELECT id FROM users WHERE tenant_id = $1 AND role = 'owner' AND disabled_at IS NULL ORDER BY id",
-        )
-        .bind(&owner.tenant)
-        .locking()
-        .fetch_all(&mut tx)
-        .await?;
-        let old = query(concat!(
-            "SELECT ",
-            account_columns!(),
-            " FROM users WHERE tenant_id = $1 AND id = $2 AND email IS NOT NULL"
-        ))
-        .bind(&owner.tenant)
-        .bind(&owner.user)
-        .locking()
-        .fetch_optional(&mut tx)
-        .await?;
-        let old = account_from(&old.ok_or(StoreError::NotFound("user"))?)?.account;
+        let (old, is_last_owner) = lock_with_owners(&mut tx, owner).await?;
+        let old = old.account;
         let role = change.role.unwrap_or(old.role);
         let disabled_at = match change.disabled {
             None => old.disabled_at,
             Some(false) => None,
             Some(true) => old.disabled_at.or(Some(now)),
         };
-        let was_owner = old.role == Role::Owner && old.disabled_at.is_none();
         let stays_owner = role == Role::Owner && disabled_at.is_none();
-        if was_owner && !stays_owner && owners.len() < 2 {
+        if is_last_owner && !stays_owner {
             return Err(StoreError::LastOwner);
         }
         if (role, disabled_at) == (old.role, old.disabled_at) {
@@ -559,6 +555,34 @@ async fn use_link(
     row.as_ref().map(UsedLink::from_row).transpose()
 }
 
+/// An account, locked together with its tenant's owners, so that of two owners who let each other out at once one stays;
+/// and whether it is the last of them.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub(crate) async fn lock_with_owners(tx: &mut Link, owner: &Owner) -> Result<(AccountRow, bool), StoreError> {
+    let owners = query(
+        "SELECT id FROM users WHERE tenant_id = $1 AND role = 'owner' AND disabled_at IS NULL ORDER BY id",
+    )
+    .bind(&owner.tenant)
+    .locking()
+    .fetch_all(tx)
+    .await?;
+    let row = query(concat!(
+        "SELECT ",
+        account_columns!(),
+        " FROM users WHERE tenant_id = $1 AND id = $2 AND email IS NOT NULL"
+    ))
+    .bind(&owner.tenant)
+    .bind(&owner.user)
+    .locking()
+    .fetch_optional(tx)
+    .await?;
+    let row = account_from(&row.ok_or(StoreError::NotFound("user"))?)?;
+    let is_owner = row.account.role == Role::Owner && row.account.disabled_at.is_none();
+    Ok((row, is_owner && owners.len() < 2))
+}
+
 async fn fetch_account(link: &mut Link, owner: &Owner) -> Result<Option<AccountRow>, StoreError> {
     let row = query(concat!(
         "SELECT ",
@@ -579,20 +603,30 @@ pub(crate) fn account_from(row: &Row) -> Result<AccountRow, StoreError> {
         .as_deref()
         .and_then(Role::parse)
         .ok_or_else(|| StoreError::Unreadable("users.role".to_owned()))?;
+    let password_hash: Option<String> = row.get("password_hash")?;
     Ok(AccountRow {
         owner: Owner {
             tenant: row.get("tenant_id")?,
             user: id.clone(),
         },
         email: row.get("email")?,
-        password_hash: row.get("password_hash")?,
         account: Account {
             id,
             email: row.get("email_typed")?,
             name: row.get("name")?,
             role,
             disabled_at: row.get::<Option<i64>>("disabled_at")?.map(Timestamp),
+            has_password: password_hash.is_some(),
             created_at: Timestamp(row.get("created_at")?),
         },
+        password_hash,
+        teams: teams_from(row)?,
     })
+}
+
+pub(crate) fn teams_from(row: &Row) -> Result<Vec<String>, StoreError> {
+    let all: Option<String> = row.get("teams")?;
+    Ok(all
+        .map(|all| all.split(',').map(str::to_owned).collect())
+        .unwrap_or_default())
 }

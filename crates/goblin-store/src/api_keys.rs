@@ -62,6 +62,8 @@ pub struct ApiKeyRow {
     pub role: Role,
     /// When its user was shut out.
     pub disabled_at: Option<Timestamp>,
+    /// The ids of the teams its user is in.
+    pub teams: Vec<String>,
 }
 
 impl Store {
@@ -154,7 +156,9 @@ impl Store {
         let row = query(concat!(
             "SELECT ",
             key_columns!(),
-            ", users.role, users.disabled_at
+            ", users.role, users.disabled_at, ",
+            crate::accounts::team_column!(),
+            "
              FROM api_keys JOIN users ON users.tenant_id = api_keys.tenant_id AND users.id = api_keys.user_id
              WHERE api_keys.public_id = $1 AND users.email IS NOT NULL"
         ))
@@ -266,7 +270,9 @@ async fn fetch_by_id(link: &mut Link, tenant: &str, id: &str) -> Result<Option<A
     let row = query(concat!(
         "SELECT ",
         key_columns!(),
-        ", users.role, users.disabled_at
+        ", users.role, users.disabled_at, ",
+        crate::accounts::team_column!(),
+        "
          FROM api_keys JOIN users ON users.tenant_id = api_keys.tenant_id AND users.id = api_keys.user_id
          WHERE api_keys.tenant_id = $1 AND api_keys.id = $2"
     ))
@@ -302,6 +308,7 @@ fn row_from(row: &Row) -> Result<ApiKeyRow, StoreError> {
         // Who has no role may do least.
         role: role.as_deref().and_then(Role::parse).unwrap_or(Role::Viewer),
         disabled_at: row.get::<Option<i64>>("disabled_at")?.map(Timestamp),
+        teams: crate::accounts::teams_from(row)?,
     })
 }
 

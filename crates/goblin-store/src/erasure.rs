@@ -4,10 +4,10 @@
 //! names. Nothing is left that says whose it was. What other requests still write for that id (an answer that was
 //! running, a trace on its way) is removed when [`Store::erase_gone`] comes by again.
 
-use goblin_core::account::{Account, Role};
+use goblin_core::account::Account;
 use goblin_core::owner::Owner;
 
-use crate::accounts::{account_columns, account_from};
+use crate::accounts::lock_with_owners;
 use crate::audit::NewAudit;
 use crate::error::StoreError;
 use crate::personal::{Fate, PERSONAL, Personal};
@@ -23,35 +23,35 @@ const LATE_MS: i64 = 2 * 86_400_000;
 
 impl Store {
     /// Ends an account: nobody signs in as them any more, their sign-ins and links are gone, and so is their place in
-    /// teams. Everything else of them is erased by [`Self::erase`]. Returns the account as it was.
+    /// teams. Everything else of them is erased by [`Self::erase`]. What they were linked with at `elsewhere`, an issuer that
+    /// belongs to the operator, is written down to be removed there. Returns the account as it was.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::LastOwner`] when nobody would be left who may do everything.
-    pub async fn delete_account(&self, owner: &Owner, audit: &NewAudit) -> Result<Account, StoreError> {
+    pub async fn delete_account(
+        &self,
+        owner: &Owner,
+        elsewhere: Option<&str>,
+        audit: &NewAudit,
+    ) -> Result<Account, StoreError> {
         let now = self.now();
         let mut tx = self.begin_write().await?;
-        // Locked together, as in `update_account`.
-        let owners = query(
-            "SELECT id FROM users WHERE tenant_id = $1 AND role = 'owner' AND disabled_at IS NULL ORDER BY id",
-        )
-        .bind(&owner.tenant)
-        .locking()
-        .fetch_all(&mut tx)
-        .await?;
-        let row = query(concat!(
-            "SELECT ",
-            account_columns!(),
-            " FROM users WHERE tenant_id = $1 AND id = $2 AND email IS NOT NULL"
-        ))
-        .bind(&owner.tenant)
-        .bind(&owner.user)
-        .locking()
-        .fetch_optional(&mut tx)
-        .await?;
-        let old = account_from(&row.ok_or(StoreError::NotFound("user"))?)?;
-        let is_owner = old.account.role == Role::Owner && old.account.disabled_at.is_none();
-        if is_owner && owners.len() < 2 {
+        let (old, is_last_owner) = lock_with_owners(&mut tx, owner).await?;
+        if is_last_owner {
             return Err(StoreError::LastOwner);
+        }
+        if let Some(issuer) = elsewhere {
+            query(
+                "INSERT INTO leaving_elsewhere (issuer, subject, asked_at, tries)
+                 SELECT issuer, subject, $4, 0 FROM identities WHERE tenant_id = $1 AND user_id = $2 AND issuer = $3
+                 ON CONFLICT (issuer, subject) DO NOTHING",
+            )
+            .bind(&owner.tenant)
+            .bind(&owner.user)
+            .bind(issuer)
+            .bind(now.0)
+            .execute(&mut tx)
+            .await?;
         }
         for one in PERSONAL.iter().filter(|one| one.fate == Fate::AtOnce) {
             remove(&mut tx, one, owner, i64::MAX).await?;

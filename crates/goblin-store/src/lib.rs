@@ -29,6 +29,7 @@ pub mod identities;
 pub mod judge_records;
 pub mod key_file;
 pub mod labels;
+pub mod leaving;
 pub mod limits;
 pub mod links;
 pub mod model_files;

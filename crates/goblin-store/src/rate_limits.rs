@@ -101,6 +101,42 @@ impl MemoryLimiter {
     pub fn take(&self, subjects: &[Subject]) -> Taken {
         self.table.take(subjects, self.clock.now())
     }
+
+    /// As [`RateLimiter::give_back`]; always works.
+    pub fn give_back(&self, subjects: &[Subject]) {
+        self.table.give_back(subjects, self.clock.now());
+    }
+}
+
+/// What holds while the Redis that counts does not answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WithoutRedis {
+    /// This process counts alone, in memory.
+    #[default]
+    CountHere,
+    /// Nothing is counted, everybody is let through.
+    LetThrough,
+    /// Nobody is let through.
+    Refuse,
+}
+
+impl WithoutRedis {
+    /// What is done in the place of asking Redis: counted by `here`, or `None`, let through.
+    ///
+    /// # Errors
+    /// What Redis said, when nobody is to be let through.
+    pub fn instead(
+        self,
+        here: &MemoryLimiter,
+        subjects: &[Subject],
+        away: LimiterAway,
+    ) -> Result<Option<Taken>, LimiterAway> {
+        match self {
+            Self::CountHere => Ok(Some(here.take(subjects))),
+            Self::LetThrough => Ok(None),
+            Self::Refuse => Err(away),
+        }
+    }
 }
 
 impl RateLimiter {
@@ -122,6 +158,20 @@ impl RateLimiter {
         match self {
             Self::Memory(memory) => Ok(memory.take(subjects)),
             Self::Redis(redis) => redis.take(subjects).await,
+        }
+    }
+
+    /// Takes one of each subject back that was counted before. Nothing is saved up by it.
+    ///
+    /// # Errors
+    /// [`LimiterAway`], after at most a second.
+    pub async fn give_back(&self, subjects: &[Subject]) -> Result<(), LimiterAway> {
+        match self {
+            Self::Memory(memory) => {
+                memory.give_back(subjects);
+                Ok(())
+            }
+            Self::Redis(redis) => redis.give_back(subjects).await,
         }
     }
 }

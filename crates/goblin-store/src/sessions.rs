@@ -55,6 +55,8 @@ pub struct SessionRow {
     pub session: Session,
     /// When it was ended.
     pub revoked_at: Option<Timestamp>,
+    /// The ids of the teams they are in.
+    pub teams: Vec<String>,
 }
 
 impl SessionRow {
@@ -424,6 +426,7 @@ fn row_from(row: &Row) -> Result<SessionRow, StoreError> {
         account: found.account,
         session: session_from(row)?,
         revoked_at: row.get::<Option<i64>>("revoked_at")?.map(Timestamp),
+        teams: found.teams,
     })
 }
 

@@ -16,6 +16,7 @@ use goblin_auth::passkey::RelyingParty;
 use goblin_auth::post::{self, Patience};
 use goblin_auth::sealing::KeyRing;
 use goblin_auth::signing_keys::{self, SigningKeysError};
+use goblin_auth::throttle::Throttle;
 use goblin_auth::vault::Vault;
 use goblin_auth::visit::Premises;
 use goblin_core::clock::Clock;
@@ -31,7 +32,7 @@ use goblin_store::store::Store;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::client;
-use crate::config::{Config, GOOGLE_CALLBACK, LimitsConfig};
+use crate::config::{Config, GOOGLE_CALLBACK};
 use crate::output::Output;
 use crate::wiring::{self, Process};
 
@@ -74,6 +75,7 @@ pub(crate) async fn people(
              own in the database"
         ),
     };
+    let limiter = limiter(process)?;
     let (letter_box, carrier) = config.mail.as_ref().map(|_| post::open()).unzip();
     let identity = Identity::new(Parts {
         store: store.clone(),
@@ -90,6 +92,11 @@ pub(crate) async fn people(
         federation: federation(config, address, &process.clock)?,
         relying_party: relying_party(config, address),
         post: letter_box,
+        throttle: Throttle::new(
+            limiter.clone(),
+            process.clock.clone(),
+            config.limits.settings.sign_ins_without_redis,
+        ),
     });
     if let (Some(mailer), Some(carrier)) = (config.mail.clone(), carrier) {
         let carried = carrier.carry(identity.clone(), mailer, Patience::default());
@@ -98,7 +105,7 @@ pub(crate) async fn people(
             .tracker
             .spawn(async move { draining.run_until_cancelled(carried).await });
     }
-    sweep(process, store);
+    sweep(process, store, &identity);
     match &local {
         Ok(_) => {}
         Err(reasons) if has_account => tracing::info!(reasons = reasons.join(" "), "people sign in"),
@@ -110,19 +117,21 @@ pub(crate) async fn people(
     Ok(People {
         identity,
         local: local.ok(),
-        limits: Some(limits(process)?),
+        limits: Some(Limits::new(
+            config.limits.settings,
+            limiter,
+            process.clock.clone(),
+        )),
         vault: Vault::new(store.clone(), process.clock.clone(), ring),
     })
 }
 
-/// How often people may ask, counted where the configuration says.
-fn limits(process: &Process) -> anyhow::Result<Limits> {
-    let LimitsConfig { settings, redis } = &process.config.limits;
-    let limiter = match redis {
+/// Where it is counted how often people may ask, and try.
+fn limiter(process: &Process) -> anyhow::Result<RateLimiter> {
+    Ok(match &process.config.limits.redis {
         Some(address) => RateLimiter::Redis(RedisLimiter::new(address.clone())?),
         None => RateLimiter::memory(process.clock.clone()),
-    };
-    Ok(Limits::new(*settings, limiter, process.clock.clone()))
+    })
 }
 
 /// The master keys: those that were given, or on one box those of the data directory, made when absent.
@@ -310,9 +319,10 @@ pub(crate) async fn offer_setup(people: &People, paths: &DataPaths, output: Outp
 }
 
 /// What was left of people who have gone, and what was written of them late; one copy for all.
-async fn erase_gone(store: &Store) -> Result<(), StoreError> {
+async fn erase_gone(store: &Store, identity: &Identity) -> Result<(), StoreError> {
     if store.take_chore("erasure").await? {
         store.erase_gone().await?;
+        identity.remove_elsewhere().await?;
         store.finish_chore("erasure", HOUR_MS).await?;
     }
     Ok(())
@@ -356,13 +366,13 @@ fn read_or_make(
 }
 
 /// Removes now and then what is over, what is too old, and what is left of those who have gone.
-fn sweep(process: &Process, store: &Store) {
-    let store = store.clone();
+fn sweep(process: &Process, store: &Store, identity: &Identity) {
+    let (store, identity) = (store.clone(), identity.clone());
     let retention = process.config.retention;
     wiring::repeat(process, SWEEP_PERIOD, move || {
-        let store = store.clone();
+        let (store, identity) = (store.clone(), identity.clone());
         async move {
-            if let Err(error) = erase_gone(&store).await {
+            if let Err(error) = erase_gone(&store, &identity).await {
                 tracing::warn!(%error, "what is left of people who have gone could not be erased");
             }
             if let Err(error) = remove_old(&store, retention).await {

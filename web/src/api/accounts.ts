@@ -64,8 +64,9 @@ export async function verifyEmail(token: string): Promise<void> {
 export const updateAccount = (name: string | null): Promise<User> =>
   data(api().PATCH("/api/account", { body: { name } }));
 
+/** `current` is empty where there is no password yet. */
 export async function changePassword(current: string, next: string): Promise<void> {
-  const body = { current_password: current, new_password: next };
+  const body = { ...(current === "" ? {} : { current_password: current }), new_password: next };
   await api().POST("/api/account/password", { body });
 }
 

@@ -17,6 +17,7 @@ use super::own::signed_in;
 use super::{Identity, deed};
 use crate::api_keys::{CheckedKey, public_id};
 use crate::key_format::{self, LIVE, RANDOM_BYTES};
+use crate::password::Password;
 use crate::principal::{Principal, Scope};
 use crate::secret;
 use crate::visit::Visit;
@@ -149,17 +150,20 @@ fn bounds(
 }
 
 impl Identity {
-    /// Makes a key of the caller's.
+    /// Makes a key of the caller's, which outlives the sign-in: whoever signed in more than ten minutes ago gives the
+    /// password.
     ///
     /// # Errors
-    /// 422 for a field that is wrong, 409 in local mode and for somebody with too many.
+    /// 422 for a field that is wrong, `password` among them when it is needed; 409 in local mode and for somebody with too
+    /// many.
     pub async fn make_api_key(
         &self,
         caller: &Principal,
         visit: &Visit,
+        password: Option<&Password>,
         wish: KeyWish,
     ) -> Result<ApiKeyShown, ApiError> {
-        signed_in(caller)?;
+        self.check_again(caller, visit, password).await?;
         self.make_key(&caller.owner, wish, &deed(&caller.owner, "key.made", None, visit))
             .await
     }
@@ -302,11 +306,10 @@ impl Identity {
             let before = now.plus_ms(-NOTED_EVERY_MS);
             let _ = self.store().update_api_key_used(&checked.key.id, before).await;
         }
-        Ok(Principal::api_key(
-            checked.owner.clone(),
-            Arc::clone(&checked.key),
-            checked.role,
-        ))
+        Ok(
+            Principal::api_key(checked.owner.clone(), Arc::clone(&checked.key), checked.role)
+                .in_teams(checked.teams.clone()),
+        )
     }
 
     async fn read_key(

@@ -261,7 +261,7 @@ impl Identity {
             ));
         }
         // Never given back: each leaves a row for ten minutes.
-        let _tried = self.take_try(visit, None)?;
+        let _tried = self.take_try(visit, None).await?;
         self.begin_flow(visit, provider, &Owner::local(), None).await
     }
 
@@ -315,7 +315,7 @@ impl Identity {
             ..at_address
         };
         cookie::check_way(visit.way)?;
-        let tried = self.take_try(visit, None)?;
+        let tried = self.take_try(visit, None).await?;
         let (flow, proof) = self.taken_flow(visit, headers, provider, returned).await?;
         let proven = self.vouched(provider, returned, &proof, flow.created_at).await?;
         let finished = match &flow.session {
@@ -329,7 +329,7 @@ impl Identity {
                     .await?,
             ),
         };
-        tried.give_back(self.now());
+        tried.give_back().await;
         Ok(finished)
     }
 
@@ -398,12 +398,12 @@ impl Identity {
     ) -> Result<SignedIn, Denied> {
         cookie::check_way(visit.way)?;
         let provider = self.provider(provider)?;
-        let tried = self.take_try(visit, None)?;
+        let tried = self.take_try(visit, None).await?;
         let proven = self.brought(provider, token).await?;
         let made = self
             .let_in(visit, provider.issuer(), provider.word(), proven)
             .await?;
-        tried.give_back(self.now());
+        tried.give_back().await;
         Ok(made)
     }
 

@@ -4,17 +4,15 @@ use goblin_core::account::Account;
 use goblin_core::error::ApiError;
 use goblin_core::owner::Owner;
 use goblin_store::audit::{DELETED, NewAudit};
+use goblin_store::error::StoreError;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::own::signed_in;
 use super::{Identity, deed};
 use crate::email::Email;
-use crate::password::{Check, Password};
-use crate::principal::{Principal, SignedInAs};
+use crate::oidc::Supabase;
+use crate::password::Password;
+use crate::principal::Principal;
 use crate::visit::Visit;
-
-/// How long ago somebody may have signed in to need no password, in milliseconds.
-const JUST_NOW_MS: u64 = 10 * 60_000;
 
 impl Identity {
     /// Writes down that somebody takes everything along, and holds a place for that until it is dropped: reading all of
@@ -43,15 +41,14 @@ impl Identity {
     /// password again.
     ///
     /// # Errors
-    /// 403 for a sign-in that is older and no password, 422 for a wrong one, 429 after too many, 409 for the last owner.
+    /// 422 for a wrong password and, when the sign-in is older, for none; 429 after too many, 409 for the last owner.
     pub async fn leave(
         &self,
         caller: &Principal,
         visit: &Visit,
         password: Option<&Password>,
     ) -> Result<(), ApiError> {
-        let one = signed_in(caller)?;
-        self.check_again(caller, one, visit, password).await?;
+        self.check_again(caller, visit, password).await?;
         // Nothing of how they went is kept either.
         let audit = NewAudit {
             address: None,
@@ -98,51 +95,39 @@ impl Identity {
 
     /// The one place where an account ends.
     async fn end(&self, owner: &Owner, audit: &NewAudit) -> Result<Account, ApiError> {
-        let was = self
-            .store()
-            .delete_account(owner, audit)
-            .await
-            .map_err(ApiError::from)?;
+        let elsewhere = self.removes_elsewhere().map(Supabase::issuer);
+        let was = self.store().delete_account(owner, elsewhere, audit).await;
+        let was = was.map_err(ApiError::from)?;
         // From here on it is gone. What cannot be erased now is erased when the process next looks for what is left.
         let _ = self.store().erase(owner).await;
+        let _ = self.remove_elsewhere().await;
         Ok(was)
     }
 
-    /// Is it still them? A sign-in left open somewhere is not enough for what cannot be taken back.
-    async fn check_again(
-        &self,
-        caller: &Principal,
-        one: &SignedInAs,
-        visit: &Visit,
-        password: Option<&Password>,
-    ) -> Result<(), ApiError> {
-        let Some(password) = password else {
-            let found = self
-                .store()
-                .find_session(&one.session)
-                .await
-                .map_err(ApiError::from)?;
-            let is_fresh =
-                found.is_some_and(|row| self.now().ms_since(row.session.created_at) <= JUST_NOW_MS);
-            return is_fresh.then_some(()).ok_or_else(|| {
-                ApiError::forbidden(
-                    "You signed in a while ago. Send your `password`, or sign in again and repeat this within ten minutes.",
-                )
-            });
+    /// Removes whom the accounts that are gone were at a provider that belongs to the operator. Who cannot be removed now
+    /// stays written down, for the next call.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn remove_elsewhere(&self) -> Result<(), StoreError> {
+        let Some(supabase) = self.removes_elsewhere() else {
+            return Ok(());
         };
-        let row = self.row(caller).await?;
-        let email = Email::parse(&row.account.email)?;
-        let tried = self.take_try(visit, Some((&email, true)))?;
-        if self
-            .0
-            .hasher
-            .check(password, row.password_hash.as_deref())
-            .await?
-            == Check::Wrong
-        {
-            return Err(ApiError::invalid("password", "This is not the password."));
+        for subject in self.store().list_leaving(supabase.issuer()).await? {
+            let removed = supabase.remove(&subject).await;
+            if let Err(fault) = &removed {
+                tracing::warn!(%fault, "somebody whose account is gone is not removed at Supabase yet; it is tried again");
+            }
+            let is_done = removed.is_ok();
+            self.store()
+                .note_leaving(supabase.issuer(), &subject, is_done)
+                .await?;
         }
-        tried.give_back(self.now());
         Ok(())
+    }
+
+    fn removes_elsewhere(&self) -> Option<&Supabase> {
+        let supabase = self.0.parts.federation.supabase.as_deref();
+        supabase.filter(|project| project.may_remove())
     }
 }

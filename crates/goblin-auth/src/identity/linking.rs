@@ -1,7 +1,4 @@
 //! Linking ways in to one's own account, and Supabase's tokens.
-//!
-//! Whoever links has signed in within the last ten minutes or gives the password again: a sign-in left open is not
-//! enough to leave a door of one's own in somebody's account.
 
 use goblin_core::account::{LinkedIdentity, SessionKind};
 use goblin_core::error::ApiError;
@@ -14,14 +11,11 @@ use super::elsewhere::{Begun, Denied, Why, at_provider, identity_of};
 use super::own::signed_in;
 use super::{Identity, SignedIn, deed};
 use crate::cookie;
-use crate::email::Email;
 use crate::oidc::{Fault, Proven, Supabase};
-use crate::password::{Check, Password};
+use crate::password::Password;
 use crate::principal::Principal;
 use crate::visit::Visit;
 
-/// How long ago a sign-in is recent, in milliseconds.
-const RECENT_MS: u64 = 600_000;
 /// Supabase's name among the providers.
 const SUPABASE: &str = "supabase";
 
@@ -74,7 +68,7 @@ impl Identity {
                 "A program links with a `token` of the provider; only a browser can be sent there.",
             ));
         }
-        self.check_recent(caller, visit, password).await?;
+        self.check_again(caller, visit, password).await?;
         self.begin_flow(visit, provider, &caller.owner, Some(&one.session))
             .await
     }
@@ -91,7 +85,7 @@ impl Identity {
         token: Token<'_>,
         password: Option<&Password>,
     ) -> Result<(), ApiError> {
-        self.check_recent(caller, visit, password).await?;
+        self.check_again(caller, visit, password).await?;
         let identity = if provider == SUPABASE {
             let supabase = self.supabase()?;
             let (subject, email) = supabase.check(token.0).await.map_err(of_supabase)?;
@@ -118,7 +112,7 @@ impl Identity {
         id: &str,
         password: Option<&Password>,
     ) -> Result<(), ApiError> {
-        self.check_recent(caller, visit, password).await?;
+        self.check_again(caller, visit, password).await?;
         let audit = deed(&caller.owner, "identity.unlinked", Some(id), visit);
         Ok(self.store().delete_identity(&caller.owner, id, &audit).await?)
     }
@@ -161,42 +155,6 @@ impl Identity {
         })
     }
 
-    /// Has the caller signed in just now, or is this their password? Asked before ways in are added or taken away.
-    pub(super) async fn check_recent(
-        &self,
-        caller: &Principal,
-        visit: &Visit,
-        password: Option<&Password>,
-    ) -> Result<(), ApiError> {
-        let one = signed_in(caller)?;
-        let session = self.store().find_session(&one.session).await;
-        let session = session.map_err(ApiError::from)?;
-        let now = self.now();
-        if session.is_some_and(|row| now.ms_since(row.session.created_at) < RECENT_MS) {
-            return Ok(());
-        }
-        let Some(password) = password else {
-            return Err(ApiError::invalid(
-                "password",
-                "You signed in more than ten minutes ago. Give your password as `password`, or sign in again.",
-            ));
-        };
-        let row = self.row(caller).await?;
-        let email = Email::parse(&row.account.email)?;
-        let tried = self.take_try(visit, Some((&email, true)))?;
-        if self
-            .0
-            .hasher
-            .check(password, row.password_hash.as_deref())
-            .await?
-            == Check::Wrong
-        {
-            return Err(ApiError::invalid("password", "This is not your password."));
-        }
-        tried.give_back(now);
-        Ok(())
-    }
-
     fn supabase(&self) -> Result<&Supabase, ApiError> {
         let found = self.0.parts.federation.supabase.as_deref();
         found.ok_or_else(|| ApiError::not_found("provider"))
@@ -225,12 +183,10 @@ impl Identity {
         }
         // No row stands for it: it ends with its token, and when the account is shut out.
         let session = format!("{SUPABASE}:{subject}");
-        Ok(Some(Principal::signed_in(
-            row.owner,
-            session,
-            SessionKind::Tokens,
-            row.account.role,
-        )))
+        Ok(Some(
+            Principal::signed_in(row.owner, session, SessionKind::Tokens, row.account.role)
+                .in_teams(row.teams),
+        ))
     }
 
     /// Signs in by a token of Supabase.
@@ -240,7 +196,7 @@ impl Identity {
     pub async fn sign_in_by_supabase(&self, visit: &Visit, token: &str) -> Result<SignedIn, Denied> {
         cookie::check_way(visit.way)?;
         let supabase = self.supabase()?;
-        let tried = self.take_try(visit, None)?;
+        let tried = self.take_try(visit, None).await?;
         let wrong = |fault: Fault| at_provider(SUPABASE, &fault);
         let (subject, email) = supabase.check(token).await.map_err(wrong)?;
         let known = self
@@ -260,7 +216,7 @@ impl Identity {
             expires_at: self.now(),
         };
         let made = self.let_in(visit, supabase.issuer(), SUPABASE, proven).await?;
-        tried.give_back(self.now());
+        tried.give_back().await;
         Ok(made)
     }
 }

@@ -35,11 +35,11 @@ impl Identity {
     ///
     /// # Errors
     /// 409 where no mail is sent, 429 after too many, 403 where others can read along.
-    pub fn ask_for_reset(&self, visit: &Visit, email: Email) -> Result<(), ApiError> {
+    pub async fn ask_for_reset(&self, visit: &Visit, email: Email) -> Result<(), ApiError> {
         cookie::check_way(visit.way)?;
         let post = self.post()?;
         // Not given back: asking costs a place whatever comes of it.
-        let _tried = self.take_try(visit, None)?;
+        let _tried = self.take_try(visit, None).await?;
         post.put(Errand::Reset(email));
         Ok(())
     }
@@ -62,9 +62,9 @@ impl Identity {
     /// 403 when the link is not good, 429 after too many that were not.
     pub async fn finish_verification(&self, visit: &Visit, secret: &str) -> Result<(), ApiError> {
         cookie::check_way(visit.way)?;
-        let tried = self.take_try(visit, None)?;
+        let tried = self.take_try(visit, None).await?;
         let link = self.good_link(secret, LinkKind::Verification).await?;
-        tried.give_back(self.now());
+        tried.give_back().await;
         let audit = deed(&link.owner, "email.verified", Some(&link.owner.user), visit);
         let done = self
             .store()

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Identity, deed, fresh};
 use crate::cookie;
 use crate::email::Email;
-use crate::password::{Check, Password};
+use crate::password::Password;
 use crate::principal::{Principal, SignedInAs};
 use crate::secret;
 use crate::visit::Visit;
@@ -51,30 +51,42 @@ impl Identity {
         changed.map_err(ApiError::from)
     }
 
-    /// Sets another password. Every other sign-in ends, and a browser's own gets another cookie, which is returned as
-    /// the value of `Set-Cookie`.
+    /// Sets another password, or a first one. Every other sign-in ends, and a browser's own gets another cookie, which is
+    /// returned as the value of `Set-Cookie`. Whoever has no password yet has signed in within ten minutes.
     ///
     /// # Errors
-    /// 422 for a wrong current password and a new one that does not serve, 429 after too many.
+    /// 422 for a current password that is wrong or missing, for a sign-in that is older where there is none, and for a new
+    /// one that does not serve; 429 after too many.
     pub async fn change_password(
         &self,
         caller: &Principal,
         visit: &Visit,
-        current: &Password,
+        current: Option<&Password>,
         new: &str,
     ) -> Result<Option<SecretString>, ApiError> {
         let one = signed_in(caller)?;
         let row = self.row(caller).await?;
         let email = Email::parse(&row.account.email)?;
         let chosen = Password::chosen("new_password", new, &email)?;
-        let tried = self.take_try(visit, Some((&email, true)))?;
-        if self.0.hasher.check(current, row.password_hash.as_deref()).await? == Check::Wrong {
-            return Err(ApiError::invalid(
-                "current_password",
-                "This is not the current password.",
-            ));
+        match current {
+            Some(current) => {
+                let field = "current_password";
+                self.check_own_password(visit, &row, current, field).await?;
+            }
+            None if row.account.has_password => {
+                return Err(ApiError::invalid(
+                    "current_password",
+                    "`current_password` must be given: the account has a password.",
+                ));
+            }
+            None if !self.is_recent(one).await? => {
+                return Err(ApiError::invalid(
+                    "current_password",
+                    "You signed in more than ten minutes ago. Sign in again, and choose a password then.",
+                ));
+            }
+            None => {}
         }
-        tried.give_back(self.now());
         let hash = self.0.hasher.hash(&chosen).await?;
         let (secret, secret_hash) = fresh()?;
         let by_cookie = one.kind == SessionKind::Browser;
@@ -99,9 +111,9 @@ impl Identity {
     /// 403 when the link is not good, 422 when the password does not serve.
     pub async fn finish_reset(&self, visit: &Visit, secret: &str, password: &str) -> Result<(), ApiError> {
         cookie::check_way(visit.way)?;
-        let tried = self.take_try(visit, None)?;
+        let tried = self.take_try(visit, None).await?;
         let link = self.good_link(secret, LinkKind::Reset).await?;
-        tried.give_back(self.now());
+        tried.give_back().await;
         let row = self
             .store()
             .find_account(&link.owner)

@@ -57,7 +57,7 @@ impl Identity {
         let one = signed_in(caller)?;
         let party = self.relying_party()?;
         cookie::check_way(visit.way)?;
-        self.check_recent(caller, visit, password).await?;
+        self.check_again(caller, visit, password).await?;
         let known = self.passkey_rows(&caller.owner).await?;
         if i64::try_from(known.len()).is_ok_and(|n| n >= MAX_PASSKEYS) {
             return Err(goblin_store::error::StoreError::TooManyPasskeys(MAX_PASSKEYS).into());
@@ -141,7 +141,7 @@ impl Identity {
         cookie::check_way(visit.way)?;
         let party = self.relying_party()?;
         // Given back when it is answered rightly.
-        let _tried = self.take_try(visit, None)?;
+        let _tried = self.take_try(visit, None).await?;
         let asked = party.ask_for_any()?;
         self.keep_ceremony(&Owner::local(), None, None, asked.state_json, asked.options)
             .await
@@ -161,7 +161,7 @@ impl Identity {
         cookie::check_way(visit.way)?;
         let party = self.relying_party()?;
         let answer: PublicKeyCredential = credential(given)?;
-        let tried = self.take_try(visit, None)?;
+        let tried = self.take_try(visit, None).await?;
         let begun = self.take_ceremony(ceremony).await?;
         let begun = begun
             .filter(|begun| begun.session.is_none())
@@ -185,8 +185,8 @@ impl Identity {
                 "This passkey was used somewhere else at the same moment. Try again.",
             ));
         }
-        tried.give_back(self.now());
-        self.0.throttle.forgive(visit.address, self.now());
+        tried.give_back().await;
+        self.0.parts.throttle.forgive(visit.address).await;
         self.begin(visit, row, "passkey").await
     }
 

@@ -17,7 +17,7 @@ use crate::cookie;
 use crate::email::Email;
 use crate::password::{Check, Password};
 use crate::secret;
-use crate::throttle::Try;
+use crate::throttle::{Held, Try};
 use crate::visit::Visit;
 
 /// What somebody says of themselves to get an account.
@@ -98,10 +98,10 @@ impl Identity {
         cookie::check_way(visit.way)?;
         self.keys()?;
         if !is_local {
-            let tried = self.take_try(visit, None)?;
+            let tried = self.take_try(visit, None).await?;
             self.good_link(secret.unwrap_or_default(), LinkKind::Setup)
                 .await?;
-            tried.give_back(self.now());
+            tried.give_back().await;
         }
         let new = self.new_account(applicant).await?;
         let audit = deed(&Owner::local(), "account.made", Some(Owner::LOCAL_USER), visit);
@@ -128,7 +128,7 @@ impl Identity {
             ));
         }
         // Never given back: it says which addresses have an account.
-        let _tried = self.take_try(visit, None)?;
+        let _tried = self.take_try(visit, None).await?;
         let email = applicant.email.clone();
         let new = self.new_account(applicant).await?;
         let audit = deed(&Owner::local(), "account.made", None, visit);
@@ -156,12 +156,12 @@ impl Identity {
     /// # Errors
     /// 403 when it is not good.
     pub async fn look_at_link(&self, visit: &Visit, secret: &str) -> Result<GoodLink, ApiError> {
-        let tried = self.take_try(visit, None)?;
+        let tried = self.take_try(visit, None).await?;
         let hash = secret::is_plausible(secret).then(|| secret::hash(secret));
         let hash = hash.ok_or(StoreError::LinkOver).map_err(ApiError::from)?;
         let found = self.store().find_link(&hash).await.map_err(ApiError::from)?;
         let found = found.ok_or(StoreError::LinkOver).map_err(ApiError::from)?;
-        tried.give_back(self.now());
+        tried.give_back().await;
         Ok(found)
     }
 
@@ -234,7 +234,7 @@ impl Identity {
             .await
             .map_err(ApiError::from)?;
         let is_known = seen_there && found.is_some();
-        let tried = self.take_try(visit, Some((email, is_known)))?;
+        let tried = self.take_try(visit, Some((email, is_known))).await?;
         let kept = found.as_ref().and_then(|row| row.password_hash.as_deref());
         let check = self.0.hasher.check(password, kept).await?;
         let Some(row) = found.filter(|row| check != Check::Wrong && row.account.disabled_at.is_none()) else {
@@ -242,7 +242,7 @@ impl Identity {
             store.insert_audit(&audit).await.map_err(ApiError::from)?;
             return Err(ApiError::unauthorized("Invalid email or password"));
         };
-        tried.give_back(self.now());
+        tried.give_back().await;
         if let (Check::RightButStale, Some(old)) = (check, &row.password_hash) {
             let new = self.0.hasher.hash(password).await?;
             store
@@ -310,17 +310,26 @@ impl Identity {
     }
 
     /// Counts a try; `account` says on whose account, and whether it has signed in from there.
-    pub(super) fn take_try(&self, visit: &Visit, account: Option<(&Email, bool)>) -> Result<Try, ApiError> {
+    pub(super) async fn take_try(
+        &self,
+        visit: &Visit,
+        account: Option<(&Email, bool)>,
+    ) -> Result<Try, ApiError> {
         let (email, is_known) = match account {
             Some((email, is_known)) => (Some(email.canonical()), is_known),
             None => (None, false),
         };
-        let taken = self.0.throttle.take(visit.address, email, is_known, self.now());
-        taken.map_err(|wait| {
-            ApiError::rate_limited(
+        let throttle = &self.0.parts.throttle;
+        let taken = throttle.take(visit.address, email, is_known).await;
+        taken.map_err(|held| match held {
+            Held::Wait(wait) => ApiError::rate_limited(
                 "Too many tries. Wait as long as `Retry-After` says, then try again.",
                 wait,
-            )
+            ),
+            Held::Away(away) => ApiError {
+                internal: Some(away.to_string()),
+                ..ApiError::unavailable("How often you tried cannot be looked up now. Try again in a moment.")
+            },
         })
     }
 

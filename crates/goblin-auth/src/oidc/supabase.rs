@@ -38,6 +38,9 @@ pub struct SupabaseSettings {
     pub public_key: Option<SecretString>,
     /// The old shared secret.
     pub jwt_secret: Option<SecretString>,
+    /// The key that may do everything (`sb_secret_…`, or the old `service_role` token), with which people are removed there
+    /// who go here.
+    pub admin_key: Option<SecretString>,
 }
 
 /// A Supabase project at work.
@@ -45,7 +48,9 @@ pub struct Supabase {
     issuer: String,
     keys_url: Url,
     user_url: Url,
+    users_url: Url,
     public_key: Option<SecretString>,
+    admin_key: Option<SecretString>,
     secret: Option<DecodingKey>,
     asker: Asker,
     clock: Clock,
@@ -97,7 +102,9 @@ impl Supabase {
             issuer: format!("{base}/auth/v1"),
             keys_url: place("/.well-known/jwks.json")?,
             user_url: place("/user")?,
+            users_url: place("/admin/users/")?,
             public_key: settings.public_key.clone(),
+            admin_key: settings.admin_key.clone(),
             secret: settings
                 .jwt_secret
                 .as_ref()
@@ -182,10 +189,7 @@ impl Supabase {
         request
             .headers
             .insert(AUTHORIZATION, bearer(&token.to_owned().into())?);
-        let mut key = HeaderValue::from_str(key.expose_secret())
-            .map_err(|_| Fault::Unusable("SUPABASE_ANON_KEY cannot travel in a header".to_owned()))?;
-        key.set_sensitive(true);
-        request.headers.insert(API_KEY, key);
+        request.headers.insert(API_KEY, header(key, "SUPABASE_ANON_KEY")?);
         let (status, bytes) = self.asker.ask(&self.user_url, request).await?;
         match status {
             StatusCode::OK => {}
@@ -199,6 +203,45 @@ impl Supabase {
         }
         Ok(user.email.filter(|_| user.email_confirmed_at.is_some()))
     }
+
+    /// May people be removed there?
+    pub fn may_remove(&self) -> bool {
+        self.admin_key.is_some()
+    }
+
+    /// Removes a person there, for good. One who is not there any more is removed.
+    ///
+    /// From Supabase's Auth API: `DELETE /admin/users/{user_id}`, with the service key as `apikey` and as bearer token.
+    ///
+    /// # Errors
+    /// When the project cannot be asked or refuses, or its key was not named.
+    pub async fn remove(&self, subject: &str) -> Result<(), Fault> {
+        let Some(key) = &self.admin_key else {
+            return Err(Fault::Unusable("SUPABASE_SERVICE_ROLE_KEY is not set".to_owned()));
+        };
+        // As one segment of the path, whatever is in it.
+        let mut url = self.users_url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push(subject);
+        }
+        let mut request = Request::new(Method::DELETE, address(&url)?);
+        request.headers.insert(AUTHORIZATION, bearer(key)?);
+        request
+            .headers
+            .insert(API_KEY, header(key, "SUPABASE_SERVICE_ROLE_KEY")?);
+        match self.asker.ask(&url, request).await?.0 {
+            StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
+            other => Err(Fault::Away(format!("Supabase said {other}"))),
+        }
+    }
+}
+
+/// A key as a header that no log shows.
+fn header(key: &SecretString, name: &str) -> Result<HeaderValue, Fault> {
+    let mut value = HeaderValue::from_str(key.expose_secret())
+        .map_err(|_| Fault::Unusable(format!("{name} cannot travel in a header")))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Is it a key that may be public: a new one, or the old `anon` token?

@@ -123,6 +123,8 @@ pub struct User {
     pub name: Option<String>,
     /// What they may do.
     pub role: Role,
+    /// Have they a password? Whoever came by a provider or a passkey may have none yet.
+    pub has_password: bool,
 }
 
 impl From<Account> for User {
@@ -132,6 +134,7 @@ impl From<Account> for User {
             email: Some(account.email),
             name: account.name,
             role: account.role,
+            has_password: account.has_password,
         }
     }
 }
@@ -274,8 +277,8 @@ pub struct NameChange {
 /// Another password.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PasswordChange {
-    /// The password as it is.
-    pub current_password: String,
+    /// The password as it is; absent where there is none yet.
+    pub current_password: Option<String>,
     /// The password to be, 8–1024 bytes.
     pub new_password: String,
 }

@@ -26,6 +26,8 @@ pub struct ApiKeyBody {
     /// When it ends. Absent: never.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
+    /// The password; not needed within ten minutes of signing in.
+    pub password: Option<String>,
 }
 
 /// A key just made.

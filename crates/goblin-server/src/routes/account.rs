@@ -7,7 +7,6 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use goblin_auth::cookie;
-use goblin_auth::password::Password;
 use goblin_core::conversation::Problem;
 use goblin_core::error::ApiError;
 use goblin_core::limits::MAX_TITLE_CHARS;
@@ -55,7 +54,8 @@ pub(super) async fn update_account(
     Ok(Json(account.into()))
 }
 
-/// Sets another password. Every other sign-in of the account ends; this one goes on, a browser's with another cookie.
+/// Sets another password, or a first one. Every other sign-in of the account ends; this one goes on, a browser's with another
+/// cookie. Whoever has no password yet must have signed in within ten minutes.
 #[utoipa::path(
     post, path = "/api/account/password", tag = "Account", security(("local" = [])),
     request_body = PasswordChange,
@@ -70,14 +70,13 @@ pub(super) async fn change_password(
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let mut fields = Fields::parse(&body)?;
-    let current = fields.required_text("current_password", MAX_FIELD_BYTES)?;
+    let current = fields.presented_password("current_password")?;
     let new = fields.required_text("new_password", MAX_FIELD_BYTES)?;
     fields.finish()?;
-    let current = Password::presented("current_password", &current)?;
     let (principal, visit) = (caller.principal(), caller.visit()?);
     let cookie = app
         .identity()?
-        .change_password(principal, visit, &current, &new)
+        .change_password(principal, visit, current.as_ref(), &new)
         .await?;
     let Some(cookie) = cookie else {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -210,10 +209,8 @@ pub(super) async fn delete_account(
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let mut fields = Fields::parse(&body)?;
-    let password = fields.long_text("password", MAX_FIELD_BYTES)?.flatten();
+    let password = fields.presented_password("password")?;
     fields.finish()?;
-    let password = password.map(|given| Password::presented("password", &given));
-    let password = password.transpose()?;
     app.identity()?
         .leave(caller.principal(), caller.visit()?, password.as_ref())
         .await?;

@@ -97,6 +97,7 @@ fn local_owner() -> User {
         email: None,
         name: None,
         role: Role::Owner,
+        has_password: false,
     }
 }
 

@@ -4,9 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use goblin_auth::identity::Token;
-use goblin_auth::password::Password;
 use goblin_core::conversation::Problem;
-use goblin_core::error::ApiError;
 use http::StatusCode;
 use http::header::SET_COOKIE;
 use secrecy::ExposeSecret;
@@ -68,7 +66,7 @@ pub(super) async fn link_identity(
     let mut fields = Fields::parse(&body)?;
     let provider = fields.required_text("provider", MAX_FIELD_BYTES)?;
     let token = fields.long_text("token", MAX_FIELD_BYTES)?.flatten();
-    let password = password(&mut fields)?;
+    let password = fields.presented_password("password")?;
     fields.finish()?;
     let (identity, principal, visit) = (app.identity()?, caller.principal(), caller.visit()?);
     if let Some(token) = token {
@@ -107,7 +105,7 @@ pub(super) async fn unlink_identity(
     let mut given = None;
     if !body.is_empty() {
         let mut fields = Fields::parse(&body)?;
-        given = password(&mut fields)?;
+        given = fields.presented_password("password")?;
         fields.finish()?;
     }
     let identity = app.identity()?;
@@ -115,11 +113,4 @@ pub(super) async fn unlink_identity(
         .unlink(caller.principal(), caller.visit()?, &id, given.as_ref())
         .await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn password(fields: &mut Fields) -> Result<Option<Password>, ApiError> {
-    let given = fields.long_text("password", MAX_FIELD_BYTES)?.flatten();
-    given
-        .map(|text| Password::presented("password", &text))
-        .transpose()
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use goblin_auth::identity::KeyWish;
+use goblin_auth::password::Password;
 use goblin_core::api_key::{ApiKey, Budget, BudgetPeriod, MAX_KEY_BOUNDS, MAX_KEY_NAME};
 use goblin_core::conversation::Problem;
 use goblin_core::error::ApiError;
@@ -54,7 +55,8 @@ pub(super) async fn list_keys(
     }))
 }
 
-/// Makes a key. The whole key is in the answer, this once: only its hash is kept.
+/// Makes a key. The whole key is in the answer, this once: only its hash is kept. Whoever signed in more than ten minutes
+/// ago gives the password.
 #[utoipa::path(
     post, path = "/api/keys", tag = "Keys", security(("local" = [])),
     request_body = ApiKeyBody,
@@ -68,10 +70,10 @@ pub(super) async fn create_key(
     caller: Caller,
     RawBody(body): RawBody,
 ) -> Result<(StatusCode, Json<ApiKeyMade>), Refusal> {
-    let wish = wish(&body)?;
+    let (wish, password) = wish(&body)?;
     let made = app
         .identity()?
-        .make_api_key(caller.principal(), caller.visit()?, wish)
+        .make_api_key(caller.principal(), caller.visit()?, password.as_ref(), wish)
         .await?;
     let made = ApiKeyMade {
         key: made.secret.expose_secret().to_owned(),
@@ -102,7 +104,7 @@ pub(super) async fn revoke_key(
     Ok(Json(revoked))
 }
 
-fn wish(body: &[u8]) -> Result<KeyWish, ApiError> {
+fn wish(body: &[u8]) -> Result<(KeyWish, Option<Password>), ApiError> {
     let mut fields = Fields::parse(body)?;
     let small = |fields: &mut Fields, field: &str| -> Result<Option<u32>, ApiError> {
         Ok(fields
@@ -121,8 +123,9 @@ fn wish(body: &[u8]) -> Result<KeyWish, ApiError> {
         concurrent: small(&mut fields, "concurrent")?,
         expires_at: fields.moment("expires_at")?.flatten(),
     };
+    let password = fields.presented_password("password")?;
     fields.finish()?;
-    Ok(wish)
+    Ok((wish, password))
 }
 
 fn budget(fields: &mut Fields) -> Result<Option<Budget>, ApiError> {

@@ -36,7 +36,8 @@ pub(super) async fn send_reset_link(
     fields.finish()?;
     guest
         .identity
-        .ask_for_reset(&guest.visit, Email::parse(&email)?)?;
+        .ask_for_reset(&guest.visit, Email::parse(&email)?)
+        .await?;
     let done = DoneAnswer {
         detail: "If there is an account of this address, a letter with a link is on its way there."
             .to_owned(),

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use goblin_auth::identity::CeremonyBegun;
-use goblin_auth::password::Password;
 use goblin_core::account::Passkey;
 use goblin_core::conversation::Problem;
 use goblin_core::error::ApiError;
@@ -41,11 +40,8 @@ pub(super) async fn begin_passkey(
     RawBody(body): RawBody,
 ) -> Result<Json<PasskeyCeremony>, Refusal> {
     let mut fields = Fields::parse(&body)?;
-    let password = fields.long_text("password", MAX_FIELD_BYTES)?.flatten();
+    let password = fields.presented_password("password")?;
     fields.finish()?;
-    let password = password
-        .map(|password| Password::presented("password", &password))
-        .transpose()?;
     let begun = app
         .identity()?
         .begin_passkey(caller.principal(), caller.visit()?, password.as_ref())

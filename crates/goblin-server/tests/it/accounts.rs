@@ -673,6 +673,7 @@ async fn a_hash_of_yesterday_is_made_anew_when_its_owner_signs_in() {
         federation: Default::default(),
         relying_party: None,
         post: None,
+        throttle: goblin_auth::throttle::Throttle::memory(app.clock.clone()),
     });
     let visit = goblin_auth::visit::Visit {
         address: None,

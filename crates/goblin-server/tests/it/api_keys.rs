@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::client::Reply;
-use crate::people::{Person, app_with, guest, in_browser, owner, public_app};
+use crate::people::{PASSWORD, Person, app_with, guest, in_browser, owner, public_app};
 use crate::provider::MODEL;
 use crate::test_app::TestApp;
 
@@ -416,4 +416,19 @@ async fn wishes_that_cannot_be_are_refused_by_their_field() {
         "nobody it could act for"
     );
     assert_eq!(local.get("/api/keys").await.json().await["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_sign_in_left_open_somewhere_makes_no_key_that_outlives_it() {
+    let app = public_app().await;
+    owner(&app).await;
+    let page = Person::of(in_browser(&app, "owner@example.org", PASSWORD).await).await;
+    app.clock.advance_ms(600_000);
+    let mut refused = page.post(&app, "/api/keys", &json!({"name": "ci"})).await;
+    assert_eq!(refused.status, 422);
+    assert_eq!(refused.json().await["param"], "password");
+    let wrong = json!({"name": "ci", "password": "not it at all"});
+    assert_eq!(page.post(&app, "/api/keys", &wrong).await.status, 422);
+    let right = json!({"name": "ci", "password": PASSWORD});
+    assert_eq!(page.post(&app, "/api/keys", &right).await.status, 201);
 }

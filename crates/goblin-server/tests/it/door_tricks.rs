@@ -312,6 +312,7 @@ fn copy(app: &TestApp, clock: Clock) -> Identity {
         relying_party: None,
         federation: Default::default(),
         post: None,
+        throttle: goblin_auth::throttle::Throttle::memory(app.clock.clone()),
     })
 }
 

@@ -35,6 +35,7 @@ fn federation() -> Federation {
         url: "https://project.supabase.co".into(),
         public_key: None,
         jwt_secret: Some(SECRET.to_owned().into()),
+        admin_key: None,
     };
     Federation {
         providers: vec![Arc::new(Provider::build(settings, clock.clone()).unwrap())],

@@ -1,13 +1,13 @@
 //! How often people, keys and addresses may ask, as clients are told; and what copies and a lost Redis do to it.
 
 use goblin_auth::visit::Premises;
-use goblin_server::rate::{RateSettings, WithoutRedis};
-use goblin_store::rate_limits::{RateLimiter, RedisLimiter};
+use goblin_server::rate::RateSettings;
+use goblin_store::rate_limits::{RateLimiter, RedisLimiter, WithoutRedis};
 use http::Method;
 use serde_json::json;
 
 use crate::client::Reply;
-use crate::people::{PASSWORD, Person, app_with, by_program, in_browser, owner};
+use crate::people::{PASSWORD, Person, app_with, by_program, guest, in_browser, owner};
 use crate::provider::MODEL;
 use crate::redis_server::RedisServer;
 use crate::test_app::TestApp;
@@ -167,6 +167,44 @@ async fn an_address_is_bounded_whoever_sends_and_only_a_trusted_proxy_says_which
 }
 
 #[tokio::test]
+async fn everybody_in_a_team_is_bounded_together() {
+    let app = limited(RateSettings {
+        team_per_minute: Some(6),
+        ..RateSettings::default()
+    })
+    .await;
+    let owner = owner(&app).await;
+    let mut people = Vec::new();
+    for name in ["ada", "bob", "eve"] {
+        let email = format!("{name}@example.org");
+        people.push(guest(&app, &owner, &email, "member").await);
+    }
+    let mut team = owner.post(&app, "/api/teams", &json!({"name": "Digging"})).await;
+    let team = team.json().await["id"].as_str().unwrap().to_owned();
+    for one in &people[..2] {
+        let place = format!("/api/teams/{team}/members/{}", one.id);
+        let added = owner
+            .call(&app, Method::PUT, &place)
+            .json(&json!({"role": "member"}));
+        assert!(added.send().await.status.is_success());
+    }
+    let [ada, bob, eve] = people.as_slice() else {
+        panic!()
+    };
+    for one in [ada, bob, ada, bob, ada, bob] {
+        assert_eq!(one.get(&app, "/api/chats").await.status, 200);
+    }
+    let refused = ada.get(&app, "/api/chats").await;
+    assert_eq!(refused.status, 429);
+    assert_eq!(number(&refused, "ratelimit-limit"), 6);
+    assert_eq!(bob.get(&app, "/api/chats").await.status, 429);
+    assert_eq!(eve.get(&app, "/api/chats").await.status, 200, "in no team");
+    app.clock.advance_ms(10_000);
+    assert_eq!(bob.get(&app, "/api/chats").await.status, 200);
+    assert_eq!(ada.get(&app, "/api/chats").await.status, 429);
+}
+
+#[tokio::test]
 async fn two_copies_on_one_redis_count_together_and_without_it_do_as_they_are_told() {
     let mut server = RedisServer::start().await;
     let redis = || RateLimiter::Redis(RedisLimiter::new(server.address()).unwrap());
@@ -187,6 +225,11 @@ async fn two_copies_on_one_redis_count_together_and_without_it_do_as_they_are_to
     assert_eq!(look(&other).await.status, 401);
     assert_eq!(look(&one).await.status, 401);
     assert_eq!(look(&other).await.status, 429, "together they are over");
+    // Wrong passwords too: five of one address at one account, wherever they arrive.
+    for (n, app) in [&one, &other].into_iter().cycle().take(7).enumerate() {
+        let guess = by_program(app, "owner@example.org", "a wrong password").await;
+        assert_eq!(guess.status, if n < 5 { 401 } else { 429 });
+    }
 
     server.stop();
     let mut away = by_program(&one, "owner@example.org", PASSWORD).await;

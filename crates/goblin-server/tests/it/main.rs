@@ -46,6 +46,7 @@ mod redis_server;
 mod refused_bodies;
 mod routing;
 mod sign_in_tricks;
+mod supabase;
 mod test_app;
 mod tier;
 mod tier_keys;

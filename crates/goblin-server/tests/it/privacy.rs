@@ -127,7 +127,7 @@ async fn a_sign_in_left_open_somewhere_is_not_enough_to_end_an_account() {
     let in_page = Person::of(in_browser(&app, "ada@example.org", PASSWORD).await).await;
     app.clock.advance_ms(11 * 60_000);
     refused = go(&app, &in_page, &json!({})).await;
-    assert_eq!(refused.status, 403);
+    assert_eq!(refused.status, 422);
     let said = refused.json().await["detail"].as_str().unwrap().to_owned();
     assert!(
         said.contains("`password`") && said.contains("ten minutes"),

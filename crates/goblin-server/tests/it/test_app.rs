@@ -15,6 +15,7 @@ use goblin_auth::passkey::RelyingParty;
 use goblin_auth::password::HashCost;
 use goblin_auth::post::PostBox;
 use goblin_auth::sealing::KeyRing;
+use goblin_auth::throttle::Throttle;
 use goblin_auth::vault::Vault;
 use goblin_auth::visit::Premises;
 use goblin_core::checks::CheckResult;
@@ -199,6 +200,12 @@ impl TestApp {
                 federation: setup.federation.clone(),
                 relying_party: RelyingParty::of(&setup.premises.origins, address.port()).ok(),
                 post: setup.post.clone(),
+                throttle: match &setup.limits {
+                    Some((settings, limiter)) => {
+                        Throttle::new(limiter.clone(), clock.clone(), settings.sign_ins_without_redis)
+                    }
+                    None => Throttle::memory(clock.clone()),
+                },
             })
         });
         let vault = store

@@ -23,7 +23,7 @@ struct Table {
 impl Memory {
     pub(super) fn take(&self, subjects: &[Subject], now: Timestamp) -> Taken {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let ahead: Vec<i64> = subjects.iter().map(|s| table.ahead(&s.name, now)).collect();
+        let ahead: Vec<i64> = subjects.iter().map(|s| table.ahead(s, now)).collect();
         let fits = |(subject, ahead): (&Subject, &i64)| {
             let (burst, every) = (i64::from(subject.rate.burst), i64::from(subject.rate.every_ms));
             ahead + every <= burst * every
@@ -39,13 +39,23 @@ impl Memory {
         }
         outcome(subjects, &after, true)
     }
+
+    pub(super) fn give_back(&self, subjects: &[Subject], now: Timestamp) {
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for subject in subjects {
+            let ahead = table.ahead(subject, now) - i64::from(subject.rate.every_ms);
+            table.put(&subject.name, now.0.saturating_add(ahead), now);
+        }
+    }
 }
 
 impl Table {
-    /// How far ahead of now the subject's moment is.
-    fn ahead(&self, name: &str, now: Timestamp) -> i64 {
-        let until = self.until.get(name).copied().unwrap_or(now.0);
-        until.saturating_sub(now.0).max(0)
+    /// How far ahead of now the subject's moment is. Nobody owes more than a whole burst, unless the clock was set back:
+    /// then they owe no more either.
+    fn ahead(&self, subject: &Subject, now: Timestamp) -> i64 {
+        let until = self.until.get(&subject.name).copied().unwrap_or(now.0);
+        let most = i64::from(subject.rate.burst) * i64::from(subject.rate.every_ms);
+        until.saturating_sub(now.0).clamp(0, most)
     }
 
     fn put(&mut self, name: &Arc<str>, until: i64, now: Timestamp) {
@@ -58,6 +68,9 @@ impl Table {
                 Some((end, _)) if *end <= now.0 => self.forget_first(),
                 _ => break,
             }
+        }
+        if until <= now.0 {
+            return;
         }
         while self.until.len() >= MAX_SUBJECTS {
             self.forget_first();

@@ -36,6 +36,21 @@ table.insert(ahead, 1, through)
 return ahead
 ";
 
+/// Takes one of each key back: `ARGV` holds the interval in milliseconds of each.
+const GIVE_BACK: &str = r"
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+for i, key in ipairs(KEYS) do
+    local ahead = tonumber(redis.call('GET', key) or now) - now - tonumber(ARGV[i])
+    if ahead > 0 then
+        redis.call('SET', key, string.format('%.0f', now + ahead), 'PX', ahead)
+    else
+        redis.call('DEL', key)
+    end
+end
+return 0
+";
+
 /// Where Redis is. Its password is never shown.
 #[derive(Clone)]
 pub struct RedisAddress {
@@ -87,7 +102,8 @@ pub struct RedisLimiter(Arc<Inner>);
 struct Inner {
     address: RedisAddress,
     connection: ConnectionManager,
-    script: Script,
+    take: Script,
+    give_back: Script,
 }
 
 impl fmt::Debug for RedisLimiter {
@@ -113,7 +129,8 @@ impl RedisLimiter {
         Ok(Self(Arc::new(Inner {
             address,
             connection,
-            script: Script::new(GCRA),
+            take: Script::new(GCRA),
+            give_back: Script::new(GIVE_BACK),
         })))
     }
 
@@ -141,9 +158,9 @@ impl RedisLimiter {
         if subjects.is_empty() {
             return Ok(outcome(subjects, &[], true));
         }
-        let mut call = self.0.script.prepare_invoke();
+        let mut call = self.0.take.prepare_invoke();
         for subject in subjects {
-            call.key(format!("goblin:{{limits}}:{}", subject.name));
+            call.key(key_of(subject));
         }
         for subject in subjects {
             call.arg(subject.rate.burst).arg(subject.rate.every_ms);
@@ -157,6 +174,32 @@ impl RedisLimiter {
             _ => Err(LimiterAway("its answer is not that of our script".to_owned())),
         }
     }
+
+    /// As [`super::RateLimiter::give_back`].
+    ///
+    /// # Errors
+    /// [`LimiterAway`].
+    pub async fn give_back(&self, subjects: &[Subject]) -> Result<(), LimiterAway> {
+        if subjects.is_empty() {
+            return Ok(());
+        }
+        let mut call = self.0.give_back.prepare_invoke();
+        for subject in subjects {
+            call.key(key_of(subject));
+        }
+        for subject in subjects {
+            call.arg(subject.rate.every_ms);
+        }
+        let mut connection = self.0.connection.clone();
+        bounded(async { call.invoke_async::<i64>(&mut connection).await })
+            .await
+            .map(|_| ())
+    }
+}
+
+/// What a subject is kept under.
+fn key_of(subject: &Subject) -> String {
+    format!("goblin:{{limits}}:{}", subject.name)
 }
 
 /// The answer, or that there was none in time.

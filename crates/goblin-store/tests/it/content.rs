@@ -106,6 +106,16 @@ pub(crate) async fn fill(desk: &Desk) {
         .insert_identity(&account, &identities::identity("s-1"), &deed("identity.linked"))
         .await
         .unwrap();
+    let gone = accounts::another(desk, "gone@example.org", Role::Viewer).await.owner;
+    let there = identities::identity("s-gone");
+    store
+        .insert_identity(&gone, &there, &deed("identity.linked"))
+        .await
+        .unwrap();
+    store
+        .delete_account(&gone, Some(&there.issuer), &deed("account.deleted"))
+        .await
+        .unwrap();
     store.insert_flow(&identities::flow(desk, "state")).await.unwrap();
     let ends = desk.clock.now().plus_ms(accounts::HOUR_MS);
     assert!(store.insert_presented_token("token", ends).await.unwrap());

@@ -13,6 +13,7 @@ use goblin_store::accounts::AccountRow;
 use goblin_store::audit::{DELETED, NewAudit};
 use goblin_store::chats::NewChat;
 use goblin_store::error::StoreError;
+use goblin_store::identities::NewIdentity;
 use goblin_store::retention::Retention;
 use goblin_store::traces::NewTrace;
 use goblin_store::turns::{NewTurn, Parent};
@@ -22,6 +23,7 @@ use serde_json::Value;
 use crate::accounts::{another, browser, deed, first, link, program};
 use crate::content::{columns_at, content, tamper};
 use crate::desk::{Desk, complete, on_both_kept};
+use crate::identities::identity;
 use crate::traces::trace;
 
 const DAY_MS: i64 = 86_400_000;
@@ -228,9 +230,33 @@ async fn whoever_goes_leaves_nothing_that_says_who_they_were(desk: &Desk) {
         .insert_link(&owner.owner, &invitation, &deed("invitation.made"))
         .await
         .unwrap();
+    let there = identity("s-ada");
+    store
+        .insert_identity(&ada.owner, &there, &deed("identity.linked"))
+        .await
+        .unwrap();
+    let elsewhere = NewIdentity {
+        issuer: "https://another.example.org".into(),
+        ..identity("Ada elsewhere")
+    };
+    store
+        .insert_identity(&ada.owner, &elsewhere, &deed("identity.linked"))
+        .await
+        .unwrap();
     assert!(everything(desk).await.contains("Ada"));
 
-    let was = store.delete_account(&ada.owner, &gone(&ada.owner)).await.unwrap();
+    let was = store
+        .delete_account(&ada.owner, Some(&there.issuer), &gone(&ada.owner))
+        .await
+        .unwrap();
+    // At the provider that is the operator's own they are still to be removed, and at no other.
+    let leaving = async |issuer: &str| store.list_leaving(issuer).await.unwrap();
+    assert_eq!(leaving(&there.issuer).await, ["s-ada"]);
+    assert!(leaving(&elsewhere.issuer).await.is_empty());
+    store.note_leaving(&there.issuer, "s-ada", false).await.unwrap();
+    assert_eq!(leaving(&there.issuer).await, ["s-ada"], "tried again");
+    store.note_leaving(&there.issuer, "s-ada", true).await.unwrap();
+    assert!(leaving(&there.issuer).await.is_empty());
     assert_eq!(was.email, "Ada@example.org");
     assert_eq!(
         store.find_account_by_email("ada@example.org").await.unwrap(),
@@ -256,7 +282,7 @@ async fn whoever_goes_leaves_nothing_that_says_who_they_were(desk: &Desk) {
             .all(|row| row.usage.request_id.is_empty() && row.turn.is_none())
     );
     assert_eq!(store.find_broken_audit(Owner::LOCAL_TENANT).await.unwrap(), None);
-    let again = store.delete_account(&ada.owner, &gone(&ada.owner)).await;
+    let again = store.delete_account(&ada.owner, None, &gone(&ada.owner)).await;
     assert!(matches!(again, Err(StoreError::NotFound("user"))));
     // Somebody else's is as it was, but for the audit log, which goes on.
     let after = export(desk, &owner.owner).await;
@@ -285,7 +311,10 @@ async fn what_is_written_late_of_somebody_who_has_gone_goes_too(desk: &Desk) {
     let ada = another(desk, "ada@example.org", Role::Member).await;
     // Given up in the middle: the account is gone, the rest is there.
     live(desk, &ada, "Ada").await;
-    store.delete_account(&ada.owner, &gone(&ada.owner)).await.unwrap();
+    store
+        .delete_account(&ada.owner, None, &gone(&ada.owner))
+        .await
+        .unwrap();
     assert_eq!(store.erase_gone().await.unwrap(), 1);
     assert!(!everything(desk).await.contains("Ada"));
     let late = NewTrace {
@@ -308,14 +337,17 @@ async fn what_is_written_late_of_somebody_who_has_gone_goes_too(desk: &Desk) {
 async fn the_last_owner_stays(desk: &Desk) {
     let owner = first(desk).await.owner;
     another(desk, "admin@example.org", Role::Admin).await;
-    let refused = desk.store.delete_account(&owner, &gone(&owner)).await;
+    let refused = desk.store.delete_account(&owner, None, &gone(&owner)).await;
     assert!(matches!(refused, Err(StoreError::LastOwner)), "{refused:?}");
     assert!(
         desk.store.find_account(&owner).await.unwrap().is_some(),
         "nothing happened"
     );
     another(desk, "second@example.org", Role::Owner).await;
-    desk.store.delete_account(&owner, &gone(&owner)).await.unwrap();
+    desk.store
+        .delete_account(&owner, None, &gone(&owner))
+        .await
+        .unwrap();
 }
 
 async fn the_chain_holds_without_what_was_erased_and_shows_what_was_changed(desk: &Desk) {
@@ -332,7 +364,10 @@ async fn the_chain_holds_without_what_was_erased_and_shows_what_was_changed(desk
     )
     .await;
     assert_eq!(broken().await, Some(3));
-    store.delete_account(&ada.owner, &gone(&ada.owner)).await.unwrap();
+    store
+        .delete_account(&ada.owner, None, &gone(&ada.owner))
+        .await
+        .unwrap();
     store.erase(&ada.owner).await.unwrap();
     assert_eq!(broken().await, None, "now somebody has");
     tamper(

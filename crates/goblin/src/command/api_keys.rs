@@ -27,7 +27,7 @@ use crate::output::{Output, complain};
 /// When there is no database, account or key of that name, and sentences of the store.
 pub(crate) async fn run(command: &ApiKeys, config: &Config, output: Output) -> anyhow::Result<bool> {
     let store = users::open(config).await?;
-    let identity = users::identity(&store, config);
+    let identity = users::identity(&store, config)?;
     let outcome = match command {
         ApiKeys::Create(new) => create(&store, &identity, new, output).await,
         ApiKeys::List { json } => list(&store, *json, output).await,

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use futures_util::{Stream, StreamExt};
 use goblin_auth::email::Email;
 use goblin_auth::identity::{Identity, Parts};
-use goblin_auth::oidc::Federation;
+use goblin_auth::throttle::Throttle;
 use goblin_auth::visit::Premises;
 use goblin_core::account::Role;
 use goblin_core::clock::Clock;
@@ -20,7 +20,7 @@ use goblin_store::store::{Database, Store, StoreOptions};
 use secrecy::ExposeSecret;
 use tokio::io::AsyncWriteExt;
 
-use crate::accounts::page_url;
+use crate::accounts::{self, page_url};
 use crate::cli::Users;
 use crate::config::Config;
 use crate::output::{Output, complain};
@@ -70,8 +70,12 @@ pub(crate) async fn open(config: &Config) -> anyhow::Result<Store> {
 }
 
 /// Accounts for commands, which sign nobody in.
-pub(crate) fn identity(store: &Store, config: &Config) -> Identity {
-    Identity::new(Parts {
+///
+/// # Errors
+///
+/// When a client for providers cannot be set up.
+pub(crate) fn identity(store: &Store, config: &Config) -> anyhow::Result<Identity> {
+    Ok(Identity::new(Parts {
         store: store.clone(),
         clock: Clock::System,
         keys: None,
@@ -79,9 +83,10 @@ pub(crate) fn identity(store: &Store, config: &Config) -> Identity {
         page_url: page_url(config, config.server.address),
         relying_party: None,
         settings: config.auth.settings.clone(),
-        federation: Federation::default(),
+        federation: accounts::federation(config, config.server.address, &Clock::System)?,
         post: None,
-    })
+        throttle: Throttle::memory(Clock::System),
+    }))
 }
 
 async fn list(store: &Store, as_json: bool, output: Output) -> anyhow::Result<()> {
@@ -130,7 +135,7 @@ async fn export(
     out: &Path,
     output: Output,
 ) -> anyhow::Result<()> {
-    let owner = identity(store, config)
+    let owner = identity(store, config)?
         .owner_of(&parsed(email)?)
         .await
         .map_err(said)?;
@@ -176,7 +181,7 @@ async fn delete(
     output: Output,
 ) -> anyhow::Result<()> {
     let email = parsed(email)?;
-    let identity = identity(store, config);
+    let identity = identity(store, config)?;
     identity.owner_of(&email).await.map_err(said)?;
     if !yes {
         bail!(
@@ -208,7 +213,7 @@ async fn invite(
     role: Role,
     output: Output,
 ) -> anyhow::Result<()> {
-    let (made, letter) = identity(store, config)
+    let (made, letter) = identity(store, config)?
         .invite_here(&parsed(email)?, role)
         .await
         .map_err(said)?;
@@ -229,7 +234,7 @@ async fn invite(
 }
 
 async fn reset(store: &Store, config: &Config, email: &str, output: Output) -> anyhow::Result<()> {
-    let made = identity(store, config)
+    let made = identity(store, config)?
         .make_reset_link_here(&parsed(email)?)
         .await
         .map_err(said)?;

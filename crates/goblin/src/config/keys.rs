@@ -182,12 +182,16 @@ pub(crate) const KEYS: &[Key] = &[
     key("auth.supabase_jwt_secret", Kind::Text)
         .env("SUPABASE_JWT_SECRET")
         .secret(),
+    key("auth.supabase_service_role_key", Kind::Text)
+        .env("SUPABASE_SERVICE_ROLE_KEY")
+        .secret(),
     key("secrets.master_keys", Kind::Text)
         .env("SETTINGS_ENCRYPTION_KEY")
         .secret(),
     key("limits.sign_ins_per_minute", PER_MINUTE),
     key("limits.address_per_minute", PER_MINUTE),
     key("limits.user_per_minute", PER_MINUTE),
+    key("limits.team_per_minute", PER_MINUTE),
     key("limits.key_per_minute", PER_MINUTE),
     key("limits.user_concurrent", PER_MINUTE),
     key("limits.key_concurrent", PER_MINUTE),
@@ -389,7 +393,7 @@ pub(crate) fn find(path: &str) -> Option<&'static Key> {
 }
 
 /// Variables of features this version does not have. Set ones are reported, not silently ignored.
-pub(crate) const NOT_YET: &[&str] = &["SUPABASE_SERVICE_ROLE_KEY", "SENTRY_DSN", "POSTHOG_API_KEY"];
+pub(crate) const NOT_YET: &[&str] = &["SENTRY_DSN", "POSTHOG_API_KEY"];
 
 /// Families of such variables.
 pub(crate) const NOT_YET_PREFIXES: &[&str] = &["OTEL_EXPORTER_OTLP_"];

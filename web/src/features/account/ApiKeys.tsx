@@ -9,7 +9,7 @@ import { reaches } from "@/lib/people";
 import { useSubmission } from "@/lib/useSubmission";
 import { announce } from "@/ui/announce";
 import { Confirm } from "@/ui/Confirm";
-import { Choice, Field } from "@/ui/Field";
+import { Choice, Field, PasswordField } from "@/ui/Field";
 import { Form } from "@/ui/Form";
 import { KeyRow } from "@/ui/KeyRow";
 import { ListEnd } from "@/ui/ListEnd";
@@ -86,7 +86,8 @@ function KeyForm({ onMade }: { onMade: (made: ApiKeyMade) => void }) {
   const [lifetime, setLifetime] = useState<Lifetime>("90");
   const [models, setModels] = useState("");
   const [networks, setNetworks] = useState("");
-  const submission = useSubmission(["name", "models", "networks"], async () => {
+  const [password, setPassword] = useState("");
+  const submission = useSubmission(["name", "models", "networks", "password"], async () => {
     const end = endOf(lifetime, Date.now());
     const [only, from] = [entriesOf(models), entriesOf(networks)];
     const made = await createKey({
@@ -95,8 +96,10 @@ function KeyForm({ onMade }: { onMade: (made: ApiKeyMade) => void }) {
       ...(end === null ? {} : { expires_at: end }),
       ...(only.length === 0 ? {} : { models: only }),
       ...(from.length === 0 ? {} : { networks: from }),
+      ...(password === "" ? {} : { password }),
     });
     setName("");
+    setPassword("");
     onMade(made);
   });
   return (
@@ -136,6 +139,17 @@ function KeyForm({ onMade }: { onMade: (made: ApiKeyMade) => void }) {
         hint="Like 10.0.0.0/8, with commas between them; left empty, from anywhere"
         error={submission.errors.networks}
       />
+      {/* The server says when the sign-in is too old to make something that outlives it. */}
+      {(submission.errors.password !== undefined || password !== "") && (
+        <PasswordField
+          label="Your password"
+          name="password"
+          autoComplete="current-password"
+          value={password}
+          onText={setPassword}
+          error={submission.errors.password}
+        />
+      )}
     </Form>
   );
 }

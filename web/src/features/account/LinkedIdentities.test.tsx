@@ -14,7 +14,7 @@ const state: SignInState = {
   passkey_origins: [],
   providers: [{ id: "oidc", name: "Example ID" }],
   way: "secure",
-  user: { id: "ada", email: "ada@example.org", name: null, role: "member" },
+  user: { id: "ada", email: "ada@example.org", name: null, role: "member", has_password: true },
 };
 
 const identity: LinkedIdentity = {

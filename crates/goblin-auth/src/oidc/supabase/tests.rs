@@ -12,6 +12,7 @@ async fn project(with_secret: bool) -> Supabase {
         url: URL.into(),
         public_key: None,
         jwt_secret: with_secret.then(|| SECRET.to_owned().into()),
+        admin_key: None,
     };
     let supabase = Supabase::build(&settings, Clock::manual(NOW)).unwrap();
     supabase.keys.get(async { Ok(key_set()) }).await.unwrap();

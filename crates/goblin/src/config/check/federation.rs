@@ -185,8 +185,13 @@ impl Reader<'_> {
         let url = self.text("auth.supabase_url");
         let public_key = self.secret("auth.supabase_anon_key");
         let jwt_secret = self.secret("auth.supabase_jwt_secret");
+        let admin_key = self.secret("auth.supabase_service_role_key");
         if url.is_none() {
-            for path in ["auth.supabase_anon_key", "auth.supabase_jwt_secret"] {
+            for path in [
+                "auth.supabase_anon_key",
+                "auth.supabase_jwt_secret",
+                "auth.supabase_service_role_key",
+            ] {
                 if self.text(path).is_some() {
                     self.problem(
                         path,
@@ -215,6 +220,16 @@ impl Reader<'_> {
                 );
             }
         }
+        if admin_key
+            .as_ref()
+            .is_some_and(|key| !is_admin_key(key.expose_secret()))
+        {
+            self.problem(
+                "auth.supabase_service_role_key",
+                "this is not the key that may do everything: that one begins with `sb_secret_`, or is the old \
+                 `service_role` token.",
+            );
+        }
         if jwt_secret
             .as_ref()
             .is_some_and(|secret| secret.expose_secret().len() < MIN_SECRET_BYTES)
@@ -228,6 +243,7 @@ impl Reader<'_> {
             url: url?,
             public_key,
             jwt_secret,
+            admin_key,
         })
     }
 }

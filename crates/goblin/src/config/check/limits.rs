@@ -1,7 +1,7 @@
 //! How often and how many, and where that is counted.
 
-use goblin_server::rate::{RateSettings, WithoutRedis};
-use goblin_store::rate_limits::RedisAddress;
+use goblin_server::rate::RateSettings;
+use goblin_store::rate_limits::{RedisAddress, WithoutRedis};
 
 use crate::config::check::Reader;
 
@@ -26,6 +26,7 @@ impl Reader<'_> {
                 sign_ins_per_minute: self.bound("limits.sign_ins_per_minute"),
                 address_per_minute: self.bound("limits.address_per_minute"),
                 user_per_minute: self.bound("limits.user_per_minute"),
+                team_per_minute: self.bound("limits.team_per_minute"),
                 key_per_minute: self.bound("limits.key_per_minute"),
                 user_concurrent: self.bound("limits.user_concurrent"),
                 key_concurrent: self.bound("limits.key_concurrent"),

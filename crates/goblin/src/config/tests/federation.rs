@@ -86,6 +86,10 @@ fn variables_that_are_set_by_half_are_named_at_once() {
             &[("SUPABASE_JWT_SECRET", "a secret of at least thirty-two bytes")],
             &["auth.supabase_jwt_secret"],
         ),
+        (
+            &[("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_x")],
+            &["auth.supabase_service_role_key"],
+        ),
     ];
     for (given, expected) in cases {
         let all = problems("", &home(given));
@@ -152,6 +156,13 @@ fn addresses_and_keys_that_do_not_serve_are_refused_by_name() {
                 ("SUPABASE_JWT_SECRET", "short"),
             ],
             "auth.supabase_jwt_secret",
+        ),
+        (
+            vec![
+                ("SUPABASE_URL", "https://p.supabase.co"),
+                ("SUPABASE_SERVICE_ROLE_KEY", "sb_publishable_x"),
+            ],
+            "auth.supabase_service_role_key",
         ),
         (
             vec![("SUPABASE_URL", "http://p.supabase.co")],
