@@ -264,7 +264,7 @@ async fn an_id_token_of_googles_own_script_signs_in_once() {
     );
     assert_eq!(
         app.post("/auth/google", &body).await.status,
-        401,
+        403,
         "it is good once"
     );
     let foreign = Keys::make().id_token(&issuer_of(&google), "ada", None);
