@@ -61,4 +61,4 @@ say "==> llm against goblin serve"
 say "==> Vercel's ai against goblin serve"
 # A script finds packages beside itself; and these want a newer Node than the tests run on.
 cp e2e/clients/ai_client.mjs "$ai/"
-GOBLIN_BASE_URL="$address/v1" e2e/node_modules/.bin/node --test "$ai/ai_client.mjs"
+GOBLIN_BASE_URL="$address/v1" e2e/node_modules/node/bin/node --test "$ai/ai_client.mjs"
