@@ -66,12 +66,12 @@ async function isOverAtTheNextRequest(page) {
   await isSignedOut(page);
 }
 
-/** Goes by Tab, as one does without a pointer, to what is to have the focus. */
-async function tabTo(page, wanted, most = 60) {
+/** Goes by Tab, or back, as one does without a pointer, to what is to have the focus. */
+async function tabTo(page, wanted, key = "Tab") {
   const isThere = () => wanted.evaluate((element) => element === document.activeElement);
-  for (let presses = 0; presses < most; presses += 1) {
+  for (let presses = 0; presses < 20; presses += 1) {
     if (await isThere()) return;
-    await page.keyboard.press("Tab");
+    await page.keyboard.press(key);
   }
   assert.fail(`${wanted} cannot be reached with Tab`);
 }
@@ -488,14 +488,14 @@ test("an owner makes a team, takes somebody in, sets their role and takes them o
   await tabTo(page, team.locator("summary"));
   await keys.press("Enter");
   const choice = page.getByLabel("Take somebody into Diggers");
-  await choice.getByText("Ada Lovelace").waitFor({ state: "attached" });
+  await choice.locator("option", { hasText: "Ada Lovelace" }).waitFor({ state: "attached" });
   await tabTo(page, choice);
   await keys.press("a");
   const role = page.getByLabel("Role of Ada Lovelace in Diggers");
   await role.waitFor();
   await team.getByText("members: 1").waitFor();
   assert.equal(await role.inputValue(), "member");
-  await tabTo(page, role);
+  await tabTo(page, role, "Shift+Tab");
   await keys.press("a");
   const said = page.getByTestId("announcer");
   await said.getByText("Ada Lovelace is Admin of Diggers").waitFor({ state: "attached" });
