@@ -52,7 +52,8 @@ export async function openPage(browser, goblin, given = {}) {
   page.on("request", (request) => {
     const url = new URL(request.url());
     const own = [goblin.url, ...elsewhere].includes(url.origin);
-    if (!own && !["data:", "blob:"].includes(url.protocol)) faults.push(`request: ${request.url()}`);
+    if (!own && !["data:", "blob:"].includes(url.protocol))
+      faults.push(`request: ${request.url()}`);
   });
   await page.goto(new URL(path, goblin.url).href);
   await page.locator(ready).first().waitFor();

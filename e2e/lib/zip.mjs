@@ -13,7 +13,9 @@ export function readZip(bytes) {
   let at = bytes.readUInt32LE(end + 16);
   for (let left = bytes.readUInt16LE(end + 10); left > 0; left -= 1) {
     if (bytes.readUInt32LE(at) !== ENTRY) throw new Error(`no entry of the directory at ${at}`);
-    const [nameLength, extra, comment] = [28, 30, 32].map((place) => bytes.readUInt16LE(at + place));
+    const [nameLength, extra, comment] = [28, 30, 32].map((place) =>
+      bytes.readUInt16LE(at + place),
+    );
     const name = bytes.toString("utf8", at + 46, at + 46 + nameLength);
     if (files.has(name)) throw new Error(`two files are called ${name}`);
     files.set(name, textAt(bytes, at));
