@@ -31,8 +31,8 @@ test-web:       ## the page's stages of `make test`
 e2e:            ## journeys in a real browser against the real program
 	@scripts/test.sh rust-build e2e
 
-test-clients:   ## OpenAI's, Ollama's and Anthropic's Python packages against the real program (installs them once)
-	@scripts/test_clients.sh
+test-clients:   ## packages of OpenAI, Ollama, Anthropic, LangChain, Vercel and others against the real program (installs them once)
+	@scripts/test_clients.sh --all
 
 test-jevcompat: ## the outside suite for typed questions against the real program (ARGS=--keep keeps what it prints)
 	@scripts/test_jevcompat.sh $(ARGS)

@@ -31,6 +31,30 @@ client() {
   printf '%s' "$tool/bin/python"
 }
 
+# Installs npm's PACKAGE@VERSION... once into a folder named NAME and says where that is.
+node_client() {
+  local tool="$cache/tools/$1"
+  if [ ! -e "$tool/complete" ]; then
+    say "==> installing ${*:2}" >&2
+    rm -rf "$tool"
+    mkdir -p "$tool"
+    npm install --prefix "$tool" --no-audit --no-fund --loglevel=error "${@:2}" >&2
+    touch "$tool/complete"
+  fi
+  printf '%s' "$tool"
+}
+
+# Starts models whose answers are known: e2e/clients/NAME.py. Sets `upstream`.
+scripted() {
+  python3 "e2e/clients/$1.py" "$home/$1.port" &
+  servers+=("$!")
+  for _ in $(seq 100); do
+    if [ -s "$home/$1.port" ]; then break; fi
+    sleep 0.1
+  done
+  upstream="http://127.0.0.1:$(cat "$home/$1.port")"
+}
+
 # Starts the program with these arguments on a free port, the starter model in its folder; its folder and log are named
 # NAME. Sets `address`.
 start() {

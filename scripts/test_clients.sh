@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Outside clients against the real program: OpenAI's Python package against `goblin up`; its Python and Node packages
-# against a cascade; the packages of OpenAI, Ollama and Anthropic against `goblin models serve`. Each is installed once,
-# into a folder of the user's cache named after its version (Node's into e2e/node_modules).
+# against a cascade; the packages of OpenAI, Ollama and Anthropic against `goblin models serve`. With --all, which is what
+# `make test-clients` runs, also LangChain's, `instructor`, `llm` and Vercel's `ai`: streaming, tools and structured answers
+# of a model whose answers are known. Each is installed once, into a folder of the user's cache named after its version
+# (Node's of OpenAI into e2e/node_modules).
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -20,14 +22,9 @@ say "==> openai against goblin up"
 "$openai" e2e/clients/openai_client.py "$address/v1"
 
 say "==> openai, Python and Node, against a cascade of models whose answers are known"
-python3 e2e/clients/scripted_server.py "$home/scripted.port" &
-servers+=("$!")
-for _ in $(seq 100); do
-  if [ -s "$home/scripted.port" ]; then break; fi
-  sleep 0.1
-done
+scripted scripted_server
 GOBLIN_UPSTREAM__SERVERS__SCRIPTED__KIND=openai \
-  GOBLIN_UPSTREAM__SERVERS__SCRIPTED__URL="http://127.0.0.1:$(cat "$home/scripted.port")" \
+  GOBLIN_UPSTREAM__SERVERS__SCRIPTED__URL="$upstream" \
   GOBLIN_ROSTER__QUICK=first GOBLIN_ROSTER__CHAT=first GOBLIN_ROSTER__REASONING=first GOBLIN_ROSTER__TOP=better \
   GOBLIN_ROSTER__CODE=first GOBLIN_ROSTER__SAFETY=judge GOBLIN_ROSTER__CONFIDENCE=judge \
   launch cascade serve
@@ -45,3 +42,23 @@ say "==> ollama against goblin models serve"
 "$ollama" e2e/clients/ollama_client.py "$address" "$key"
 say "==> anthropic against goblin models serve"
 "$anthropic" e2e/clients/anthropic_client.py "$address" "$key"
+
+if [ "${1:-}" != --all ]; then exit 0; fi
+
+langchain="$(client langchain-openai 1.7.4)"
+instructor="$(client instructor 1.17.0)"
+llm="$(client llm 0.36)"
+ai="$(node_client ai-node-7.0.173 ai@7.0.173 @ai-sdk/openai-compatible@3.0.92 zod@4.6.7)"
+
+scripted scripted_helper
+GOBLIN_UPSTREAM__SERVERS__SCRIPTED__KIND=openai GOBLIN_UPSTREAM__SERVERS__SCRIPTED__URL="$upstream" launch helper serve
+say "==> LangChain against goblin serve"
+"$langchain" e2e/clients/langchain_client.py "$address/v1"
+say "==> instructor against goblin serve"
+"$instructor" e2e/clients/instructor_client.py "$address/v1"
+say "==> llm against goblin serve"
+"$llm" e2e/clients/llm_client.py "$address/v1"
+say "==> Vercel's ai against goblin serve"
+# A script finds packages beside itself; and these want a newer Node than the tests run on.
+cp e2e/clients/ai_client.mjs "$ai/"
+GOBLIN_BASE_URL="$address/v1" e2e/node_modules/node/bin/node --test "$ai/ai_client.mjs"

@@ -44,13 +44,14 @@ class Handler(BaseHTTPRequestHandler):
     """OpenAI's wire: the list of models, chats, and nothing else."""
 
     protocol_version = "HTTP/1.1"
+    models = ("first", "better", "judge")
 
     def log_message(self, *_):
         """Says nothing."""
 
     def do_GET(self):
         """The models."""
-        models = [{"id": name, "object": "model"} for name in ("first", "better", "judge")]
+        models = [{"id": name, "object": "model"} for name in self.models]
         self.send(200 if self.path == "/v1/models" else 404, {"object": "list", "data": models})
 
     def do_POST(self):
@@ -58,6 +59,10 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path != "/v1/chat/completions":
             return self.send(404, {"error": {"message": "there is no such path"}})
+        return self.reply(body)
+
+    def reply(self, body):
+        """What the model of a chat answers."""
         asked = body["messages"][-1]["content"]
         asked = asked if isinstance(asked, str) else "".join(part["text"] for part in asked)
         if body["model"] == "judge":
@@ -74,15 +79,18 @@ class Handler(BaseHTTPRequestHandler):
             message = {"role": "assistant", "content": "".join(words)}
             choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": "stop"}
             return self.send(200, {**common, "object": "chat.completion", "choices": [choice], "usage": usage})
+        deltas = [{"delta": {"content": word}, "logprobs": logprobs, "finish_reason": None} for word in words]
+        return self.stream(common, [*deltas, {"delta": {}, "finish_reason": "stop"}], usage)
+
+    def stream(self, common, choices, usage):
+        """A stream of the answer's choices, one in each event, and its usage."""
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        common["object"] = "chat.completion.chunk"
-        ends = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
-        deltas = [{"index": 0, "delta": {"content": word}, "logprobs": logprobs, "finish_reason": None} for word in words]
-        for choices in [*([delta] for delta in deltas), ends]:
-            self.event({**common, "choices": choices})
+        common = {**common, "object": "chat.completion.chunk"}
+        for choice in choices:
+            self.event({**common, "choices": [{"index": 0, **choice}]})
         self.event({**common, "choices": [], "usage": usage})
         self.wfile.write(b"data: [DONE]\n\n")
         self.close_connection = True
@@ -111,7 +119,12 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-if __name__ == "__main__":
-    server = Server(("127.0.0.1", 0), Handler)
+def serve(handler):
+    """Serves for ever, and says in the file of the command line at which port."""
+    server = Server(("127.0.0.1", 0), handler)
     Path(sys.argv[1]).write_text(str(server.server_address[1]))
     server.serve_forever()
+
+
+if __name__ == "__main__":
+    serve(Handler)

@@ -3,10 +3,8 @@
 //   VERCEL_OUTPUT   the folder `.vercel/output` (scripts/vercel_build.sh makes it)
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { accountMenu, fillIn, password, signInForm } from "../lib/accounts.mjs";
 import { startCdn } from "../lib/cdn.mjs";
 import { startAccounts } from "../lib/goblin.mjs";
@@ -20,7 +18,8 @@ import {
   openPage,
   streamingText,
 } from "../lib/page.mjs";
-import { still, until } from "../lib/until.mjs";
+import { picture } from "../lib/picture.mjs";
+import { until } from "../lib/until.mjs";
 
 const output = process.env.VERCEL_OUTPUT;
 if (!output) throw new Error("VERCEL_OUTPUT names no folder; run scripts/test_deploy.sh cdn");
@@ -73,18 +72,9 @@ const send = (page, path, body) =>
     [path, body],
   );
 
-async function picture(page, name) {
-  const folder = fileURLToPath(new URL("../../docs/operations/", import.meta.url));
-  mkdirSync(folder, { recursive: true });
-  await page.evaluate(() => document.fonts.ready);
-  await still(page);
-  // Only when asked for: two runs never show the same words.
-  if (process.env.GOBLIN_PICTURES) await page.screenshot({ path: join(folder, `${name}.png`) });
-}
-
 test("the owner is made, signs out and in, asks and comes back to the answer, all through the CDN", async () => {
   const page = await open(goblin.setupLink, "form");
-  await picture(page, "cdn-setup");
+  await picture(page, "cdn-setup", "operations");
   const form = page.getByRole("form", { name: "Set up Goblin" });
   await form.getByLabel("E-mail address").fill(email);
   await form.getByLabel("Password", { exact: true }).fill(password);
@@ -108,7 +98,7 @@ test("the owner is made, signs out and in, asks and comes back to the answer, al
   await accountMenu(page, "Sign out");
   await signInForm(page).waitFor();
   assert.equal((await send(page, "/api/chats")).status, 401);
-  await picture(page, "cdn-sign-in");
+  await picture(page, "cdn-sign-in", "operations");
   await fillIn(page, email);
   await page.locator("#question").waitFor();
 
@@ -129,7 +119,7 @@ test("the owner is made, signs out and in, asks and comes back to the answer, al
   await streamingText(page, early + 40);
   const attached = cdn.passed.filter(({ path }) => /\/turns\/[^/]+\/events$/.test(path));
   assert.ok(attached.length > 0, "the page attached to the turn again");
-  await picture(page, "cdn-streaming");
+  await picture(page, "cdn-streaming", "operations");
   await page.keyboard.press("Escape");
   await finished(page);
   assert.match(await lastAnswer(page).textContent(), /\S/);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import {
   accountMenu,
@@ -10,29 +11,70 @@ import {
   rows,
   signInForm,
 } from "../lib/accounts.mjs";
+import { addPasskey, authenticator } from "../lib/authenticator.mjs";
 import { given, startAccounts, startGoblin } from "../lib/goblin.mjs";
+import { client, signInThere, startProvider } from "../lib/good_provider.mjs";
 import { ask, finished, lastTurn, openBrowser, openPage } from "../lib/page.mjs";
+import { picture } from "../lib/picture.mjs";
 import { until } from "../lib/until.mjs";
+import { readZip } from "../lib/zip.mjs";
 
-// One server, from its first start on: each journey goes on where the one before ended.
+// One server, from its first start on: each journey goes on where the one before ended. The set-up link makes the owner,
+// who invites a member, who signs in by password, by passkey and at a provider of OpenID Connect, and ends sign-ins.
 
 const skip = given ? "GOBLIN_URL is a server with people of its own; this needs a new one" : false;
+let provider;
 let goblin;
 let browser;
 before(async () => {
   if (skip) return;
-  goblin = await startAccounts();
+  provider = await startProvider();
+  // Browsers give passkeys to localhost, not to 127.0.0.1.
+  const named = (url) => url.replace("127.0.0.1", "localhost");
+  const started = await startAccounts((url) => ({
+    FRONTEND_URL: named(url),
+    OIDC_ISSUER: provider.issuer,
+    OIDC_CLIENT_ID: client.id,
+    OIDC_CLIENT_SECRET: client.secret,
+    GOBLIN_AUTH__OIDC_NAME: "Example ID",
+  }));
+  goblin = { ...started, url: named(started.url) };
+  provider.open(`${goblin.url}/auth/oidc/oidc/callback`, (sub) => ({
+    email: sub,
+    email_verified: true,
+  }));
   browser = await openBrowser();
 });
 after(async () => {
   await browser?.close();
   await goblin?.stop();
+  await provider?.stop();
 });
 
 const owner = "owner@example.org";
 const member = "member@example.org";
 const main = (page) => page.getByRole("main");
 const isSignedOut = (page) => main(page).getByRole("heading", { name: "Sign in" }).waitFor();
+const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+
+/** The next request of a page whose sign-in is over: it sends its draft, unless it has asked by itself meanwhile. */
+async function isOverAtTheNextRequest(page) {
+  await page
+    .locator("#question")
+    .press("Enter", { timeout: 2000 })
+    .catch(() => {});
+  await isSignedOut(page);
+}
+
+/** Goes by Tab, or back, as one does without a pointer, to what is to have the focus. */
+async function tabTo(page, wanted, key = "Tab") {
+  const isThere = () => wanted.evaluate((element) => element === document.activeElement);
+  for (let presses = 0; presses < 20; presses += 1) {
+    if (await isThere()) return;
+    await page.keyboard.press(key);
+  }
+  assert.fail(`${wanted} cannot be reached with Tab`);
+}
 
 async function accept(link, name) {
   const page = await openPage(browser, goblin, { path: link, ready: "form" });
@@ -53,6 +95,7 @@ test("the set-up link of the first start makes the owner, by keyboard alone", {
 
   const page = await openPage(browser, goblin, { path: goblin.setupLink, ready: "form" });
   const form = page.getByRole("form", { name: "Set up Goblin" });
+  await picture(page, "set-up");
   await form.getByLabel("E-mail address").focus();
   await page.keyboard.type("nobody");
   await page.keyboard.press("Tab");
@@ -131,12 +174,55 @@ test("the owner invites, the invited comes in, signs out, and signs in by passwo
   await page.leave();
 });
 
+test("the member adds a passkey, and signs in by it", { skip }, async () => {
+  const page = await pageOf(browser, goblin, member);
+  await authenticator(page);
+  await addPasskey(page, goblin, "This laptop");
+  await picture(page, "passkeys");
+  await accountMenu(page, "Sign out");
+  await isSignedOut(page);
+  await page.getByRole("button", { name: "Continue with Example ID" }).waitFor();
+  await picture(page, "sign-in-ways");
+  await page.getByRole("button", { name: "Sign in with a passkey" }).press("Enter");
+  await page.locator("#question").waitFor();
+  await page.goto(`${goblin.url}/account/sessions`);
+  const mine = rows(page, "Sign-ins").filter({ hasText: "this one" });
+  await mine.getByText("signed in with a passkey").waitFor();
+  await page.leave();
+});
+
+test("the member links a provider, and signs in there", { skip }, async () => {
+  const elsewhere = [provider.issuer];
+  const page = await pageOf(browser, goblin, member, { elsewhere });
+  await page.goto(`${goblin.url}/account/linked`);
+  await page.getByRole("button", { name: "Link Example ID", exact: true }).press("Enter");
+  await page.getByRole("button", { name: "Go to Example ID" }).press("Enter");
+  await signInThere(page, provider, goblin, member);
+  await page.getByRole("status").filter({ hasText: "Example ID is linked" }).waitFor();
+  await picture(page, "linked");
+  await page.leave();
+
+  const other = await openPage(browser, goblin, { ready: "form", elsewhere });
+  await other.getByRole("button", { name: "Continue with Example ID" }).press("Enter");
+  await signInThere(other, provider, goblin, member);
+  await other.locator("#question").waitFor();
+  await other.getByRole("button", { name: /^Account: Ada/ }).waitFor();
+  await other.goto(`${goblin.url}/account/sessions`);
+  await rows(other, "Sign-ins").filter({ hasText: "signed in with a passkey" }).waitFor();
+  const current = await other.evaluate(async () => {
+    const { items } = await (await fetch("/api/account/sessions")).json();
+    return items.find((session) => session.current);
+  });
+  assert.equal(current.signed_in_by, "oidc");
+  await other.leave();
+});
+
 test("a sign-in ended in one place is over in the other at its next request, and nothing written is lost", {
   skip,
 }, async () => {
   const here = await pageOf(browser, goblin, member);
   const there = await pageOf(browser, goblin, member, {
-    userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    userAgent: firefox,
   });
   await there.getByTestId("who-answers").locator("strong").waitFor();
   await ask(there, "Say hello.");
@@ -175,6 +261,45 @@ test("a sign-in ended in one place is over in the other at its next request, and
   await isSignedOut(there);
   await here.leave();
   await there.leave();
+});
+
+test("a sign-in ended in one tab, or for all its tabs, is over in each at its next request, and what was typed stays", {
+  skip,
+}, async () => {
+  const draft = "Half a question";
+  const tab = await pageOf(browser, goblin, member);
+  const beside = await openPage(browser, goblin, { beside: tab });
+  for (const page of [tab, beside]) {
+    await page.getByTestId("who-answers").locator("strong").waitFor();
+  }
+  await beside.locator("#question").fill(draft);
+  await tab.locator("#question").fill("Another half");
+
+  const device = await pageOf(browser, goblin, member, { userAgent: firefox });
+  await device.goto(`${goblin.url}/account/sessions`);
+  await device.getByRole("button", { name: "Sign out everywhere else" }).click();
+  const sure = device.getByRole("dialog");
+  await sure.getByRole("button", { name: "Sign out everywhere else" }).click();
+  await sure.waitFor({ state: "detached" });
+  await device.leave();
+  await isOverAtTheNextRequest(tab);
+  await isOverAtTheNextRequest(beside);
+  await fillIn(beside, member);
+  await beside.locator("#question").waitFor();
+  assert.equal(await beside.locator("#question").inputValue(), draft);
+
+  // The tabs have one cookie: whoever signs in in one is signed in in both, and so it is with signing out.
+  await tab.reload();
+  await tab.locator("#question").waitFor();
+  assert.equal(await tab.locator("#question").inputValue(), "Another half");
+  await accountMenu(tab, "Sign out");
+  await isSignedOut(tab);
+  await isOverAtTheNextRequest(beside);
+  await fillIn(beside, member);
+  await beside.locator("#question").waitFor();
+  assert.equal(await beside.locator("#question").inputValue(), draft);
+  await beside.leave();
+  await tab.leave();
 });
 
 test("somebody changes their name and their password", { skip }, async () => {
@@ -284,6 +409,8 @@ test("the audit log tells what was done, and that nobody changed it", { skip }, 
     ready: ".audit tbody tr",
   });
   const log = page.getByRole("region", { name: "Entries" });
+  const more = page.getByRole("button", { name: /^Show more/ });
+  if (await more.isVisible()) await more.click();
   for (const deed of [
     "Account made",
     "Invitation withdrawn",
@@ -295,6 +422,112 @@ test("the audit log tells what was done, and that nobody changed it", { skip }, 
   assert.equal(await log.getByText(password).count(), 0);
   await page.getByRole("button", { name: "Check the whole log" }).click();
   await page.getByText("Every entry is as it was written.").waitFor();
+  await page.leave();
+});
+
+test("somebody takes everything of theirs along, and nothing of anybody else's", {
+  skip,
+}, async () => {
+  const secret = "The owner counts the silver";
+  const boss = await pageOf(browser, goblin, owner);
+  const kept = await boss.evaluate(async (title) => {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ title, system: title });
+    return (await fetch("/api/chats", { method: "POST", headers, body })).json();
+  }, secret);
+  assert.equal(kept.title, secret);
+  await boss.leave();
+
+  const page = await pageOf(browser, goblin, member);
+  const chats = await page.evaluate(async () => (await (await fetch("/api/chats")).json()).items);
+  assert.equal(chats.length, 1);
+  await page.goto(`${goblin.url}/account/data`);
+  const coming = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download everything" }).press("Enter");
+  const download = await coming;
+  assert.match(download.suggestedFilename(), /^goblin-export-\d{4}-\d{2}-\d{2}\.zip$/);
+  const files = readZip(readFileSync(await download.path()));
+  await page.leave();
+
+  const json = (name) => JSON.parse(files.get(`data/${name}.json`));
+  assert.equal(json("account").email, member);
+  assert.deepEqual(
+    json("chats").map(({ id }) => id),
+    chats.map(({ id }) => id),
+  );
+  const asked = json("turns").map(({ content }) => content);
+  assert.deepEqual(asked.slice(0, 2), ["Say hello.", "What was I about to ask?"]);
+  const readable = [...files.keys()].filter((name) => name.startsWith("chats/"));
+  assert.equal(readable.length, 1);
+  assert.ok(readable[0].endsWith(` ${chats[0].id}.md`), readable[0]);
+  for (const question of asked) assert.ok(files.get(readable[0]).includes(question));
+  for (const [name, text] of files) {
+    for (const foreign of [secret, kept.id, owner, "viewer@example.org", password, "argon2"]) {
+      assert.ok(!text.includes(foreign), `${name} has ${foreign}`);
+    }
+  }
+});
+
+test("an owner makes a team, takes somebody in, sets their role and takes them out, by keyboard alone", {
+  skip,
+}, async () => {
+  const page = await pageOf(browser, goblin, owner, {
+    path: "/admin/teams",
+    ready: "[aria-label='Make a team']",
+  });
+  const form = page.getByRole("form", { name: "Make a team" });
+  const keys = page.keyboard;
+  await form.getByLabel("Name").focus();
+  await keys.press("Enter");
+  await form.getByText("Say what it is called").waitFor();
+  await keys.type("Diggers");
+  await keys.press("Enter");
+  const team = page.locator("li[data-team]", { hasText: "Diggers" });
+  await team.getByText("members: 0").waitFor();
+
+  await tabTo(page, team.locator("summary"));
+  await keys.press("Enter");
+  const choice = page.getByLabel("Take somebody into Diggers");
+  await choice.locator("option", { hasText: "Ada Lovelace" }).waitFor({ state: "attached" });
+  await tabTo(page, choice);
+  await keys.press("a");
+  const role = page.getByLabel("Role of Ada Lovelace in Diggers");
+  await role.waitFor();
+  await team.getByText("members: 1").waitFor();
+  assert.equal(await role.inputValue(), "member");
+  await tabTo(page, role, "Shift+Tab");
+  await keys.press("a");
+  const said = page.getByTestId("announcer");
+  await said.getByText("Ada Lovelace is Admin of Diggers").waitFor({ state: "attached" });
+  await picture(page, "teams");
+  await page.reload();
+  await team.locator("summary").press("Enter");
+  await role.waitFor();
+  assert.equal(await role.inputValue(), "admin", "it is kept");
+
+  // Within the team she is an admin; of the server she stays a member.
+  const ada = await pageOf(browser, goblin, member);
+  await ada.getByRole("button", { name: /^Account: Ada/ }).click();
+  await ada.getByRole("menuitem", { name: "Your account" }).waitFor();
+  assert.equal(await ada.getByRole("menuitem", { name: "Administration" }).count(), 0);
+  await ada.goto(`${goblin.url}/admin/teams`);
+  await ada.getByRole("heading", { name: "This is for admins and owners" }).waitFor();
+  assert.equal(await ada.getByText("Diggers").count(), 0);
+  const status = await ada.evaluate(async () => {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ name: "Hers" });
+    return (await fetch("/api/teams", { method: "POST", headers, body })).status;
+  });
+  assert.equal(status, 403, "and the server says so too");
+  await ada.leave();
+
+  await tabTo(page, page.getByRole("button", { name: "Take Ada Lovelace out of Diggers" }));
+  await keys.press("Enter");
+  await role.waitFor({ state: "detached" });
+  await team.getByText("members: 0").waitFor();
+  await page.getByRole("button", { name: "End team Diggers" }).press("Enter");
+  await page.getByRole("dialog").getByRole("button", { name: "End the team" }).press("Enter");
+  await team.waitFor({ state: "detached" });
   await page.leave();
 });
 

@@ -57,12 +57,18 @@ async function checkScreens(options) {
     ["/account", page.getByRole("form", { name: "Name" })],
     ["/account/password", page.getByRole("form", { name: "Password" })],
     ["/account/sessions", rows(page, "Sign-ins").first()],
+    ["/account/data", page.getByRole("button", { name: "Download everything" })],
     ["/admin/users", rows(page, "People").first()],
     ["/admin/invitations", page.getByRole("form", { name: "Invite somebody" })],
+    ["/admin/teams", rows(page, "Teams").first()],
     ["/admin/audit", page.locator(".audit tbody tr").first()],
   ]) {
     await page.goto(goblin.url + path);
     await there.waitFor();
+    if (path === "/admin/teams") {
+      await page.locator("[data-team] summary").click();
+      await page.getByLabel("Role of Ada Lovelace in Diggers").waitFor();
+    }
     await check(page, path);
   }
 
@@ -105,7 +111,9 @@ test("axe finds nothing before anybody owns the server", { skip }, async () => {
   const made = await makeAccount(goblin, "/auth/setup", goblin.setupLink, owner, password);
   const { url } = await made.post("/api/invitations", { role: "member" });
   const ada = await makeAccount(goblin, "/auth/invitation", url, "ada@example.org", password);
-  await ada.patch("/api/account", { name: "Ada Lovelace" });
+  const { id } = await ada.patch("/api/account", { name: "Ada Lovelace" });
+  const team = await made.post("/api/teams", { name: "Diggers" });
+  await made.put(`/api/teams/${team.id}/members/${id}`, { role: "member" });
 });
 
 for (const colorScheme of ["light", "dark"]) {

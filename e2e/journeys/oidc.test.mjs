@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { fillIn, password } from "../lib/accounts.mjs";
 import { makeAccount, startAccounts } from "../lib/goblin.mjs";
-import { client, startProvider } from "../lib/good_provider.mjs";
+import { client, signInThere, startProvider } from "../lib/good_provider.mjs";
 import { openBrowser } from "../lib/page.mjs";
 
 const guest = "guest@example.org";
@@ -52,15 +52,6 @@ const button = (page) => page.getByRole("button", { name: "Continue with Example
 /** The provider knows nobody in this browser any more. */
 const forgetThere = (page) => page.context().clearCookies({ name: /^_(session|interaction)/ });
 
-/** Signs in there as somebody, and is back. */
-async function signInThere(page, address) {
-  await page.waitForURL((url) => url.origin === provider.issuer);
-  await page.getByRole("heading", { name: "Example ID" }).waitFor();
-  await page.getByLabel("Address").fill(address);
-  await page.getByRole("button", { name: "Sign in there" }).click();
-  await page.waitForURL((url) => url.origin === goblin.url);
-}
-
 const me = (page) =>
   page.evaluate(async () => {
     const response = await fetch("/auth/me");
@@ -70,7 +61,7 @@ const me = (page) =>
 test("an invited guest signs in at the provider, is made an account, and is known the next time", async () => {
   const page = await newcomer();
   await button(page).click();
-  await signInThere(page, guest);
+  await signInThere(page, provider, goblin, guest);
   await page.locator("#question").waitFor();
   const first = await me(page);
   assert.deepEqual([first.email, first.name, first.role], [guest, "Grete Guest", "member"]);
@@ -82,7 +73,7 @@ test("an invited guest signs in at the provider, is made an account, and is know
 
   const again = await newcomer();
   await button(again).click();
-  await signInThere(again, guest);
+  await signInThere(again, provider, goblin, guest);
   await again.locator("#question").waitFor();
   assert.equal((await me(again)).id, first.id);
   const { items } = await owner.get("/api/audit?limit=50");
@@ -99,7 +90,7 @@ test("whoever nobody invited, and whoever says no there, is told so and is not l
   ]) {
     await forgetThere(page);
     await button(page).click();
-    await signInThere(page, address);
+    await signInThere(page, provider, goblin, address);
     await page.getByRole("alert").filter({ hasText: said }).waitFor();
     assert.equal(await me(page), 401, address);
     assert.equal(new URL(page.url()).search, "");
@@ -121,7 +112,7 @@ test("an account links another way in, signs in by it, and unlinks it again", as
   await page.getByText("None is linked.").waitFor();
   await page.getByRole("button", { name: "Link Example ID", exact: true }).click();
   await page.getByRole("button", { name: "Go to Example ID" }).click();
-  await signInThere(page, "owner@example.org");
+  await signInThere(page, provider, goblin, "owner@example.org");
   await page.getByRole("status").filter({ hasText: "Example ID is linked" }).waitFor();
   await page
     .getByRole("list", { name: "Linked sign-ins" })
@@ -130,7 +121,7 @@ test("an account links another way in, signs in by it, and unlinks it again", as
 
   const elsewhere = await newcomer();
   await button(elsewhere).click();
-  await signInThere(elsewhere, "owner@example.org");
+  await signInThere(elsewhere, provider, goblin, "owner@example.org");
   await elsewhere.locator("#question").waitFor();
   assert.equal((await me(elsewhere)).id, id);
   await elsewhere.context().close();
@@ -139,7 +130,7 @@ test("an account links another way in, signs in by it, and unlinks it again", as
   await forgetThere(page);
   await page.getByRole("button", { name: "Link Example ID", exact: true }).click();
   await page.getByRole("button", { name: "Go to Example ID" }).click();
-  await signInThere(page, guest);
+  await signInThere(page, provider, goblin, guest);
   await page.getByRole("alert").filter({ hasText: "linked already" }).waitFor();
 
   await page.getByRole("button", { name: "Unlink Example ID" }).click();

@@ -1,6 +1,7 @@
-// Passkeys with Chromium's virtual authenticator. Browsers give passkeys to localhost, not to 127.0.0.1.
+// Passkeys with Chromium's virtual authenticator.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { addPasskey, authenticator } from "../lib/authenticator.mjs";
 import { startGoblin } from "../lib/goblin.mjs";
 import { openBrowser, openPage } from "../lib/page.mjs";
 
@@ -31,34 +32,6 @@ const call = (page, method, path, body) =>
     [method, path, body],
   );
 
-/** An authenticator in this device, with a fingerprint that is always right. */
-async function authenticator(page) {
-  const cdp = await page.context().newCDPSession(page);
-  await cdp.send("WebAuthn.enable");
-  const { authenticatorId } = await cdp.send("WebAuthn.addVirtualAuthenticator", {
-    options: {
-      protocol: "ctap2",
-      transport: "internal",
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  });
-  const send = (method, more = {}) => cdp.send(`WebAuthn.${method}`, { authenticatorId, ...more });
-  return {
-    verifies: (isUserVerified) => send("setUserVerified", { isUserVerified }),
-    credentials: async () => (await send("getCredentials")).credentials,
-    /** What somebody has who copied it before it was used. */
-    goBack: async () => {
-      for (const credential of (await send("getCredentials")).credentials) {
-        await send("removeCredential", { credentialId: credential.credentialId });
-        await send("addCredential", { credential: { ...credential, signCount: 0 } });
-      }
-    },
-  };
-}
-
 async function signOut(page) {
   assert.equal((await call(page, "POST", "/auth/logout")).status, 200);
   await page.goto(shared.goblin.url);
@@ -78,13 +51,6 @@ async function signInByPassword(page) {
   await page.locator("#question").waitFor();
 }
 
-async function addPasskey(page, name) {
-  await page.goto(`${shared.goblin.url}/account/passkeys`);
-  await page.getByLabel("Name of the passkey").fill(name);
-  await page.getByRole("button", { name: "Add a passkey" }).click();
-  await page.getByRole("list", { name: "Passkeys" }).getByText(name).waitFor();
-}
-
 async function removePasskey(page, name) {
   await page.getByRole("button", { name: `Remove ${name}` }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
@@ -96,7 +62,7 @@ test("a passkey is made, signs in, is renamed, and removed signs nobody in", asy
   const made = await call(page, "POST", "/auth/setup", { email: "owner@example.org", password });
   assert.equal(made.status, 200, JSON.stringify(made.body));
   const phone = await authenticator(page);
-  await addPasskey(page, "This laptop");
+  await addPasskey(page, shared.goblin, "This laptop");
   const [credential] = await phone.credentials();
   assert.equal(credential.isResidentCredential, true, "found without a name being typed");
   assert.equal(credential.rpId, "localhost");
@@ -141,7 +107,7 @@ test("a copy of a passkey is noticed, reported, and neither of the two comes in"
   const page = await openPage(shared.browser, shared.goblin, { ready: ".entrance" });
   await signInByPassword(page);
   const phone = await authenticator(page);
-  await addPasskey(page, "Security key");
+  await addPasskey(page, shared.goblin, "Security key");
   await signOut(page);
   await signInByPasskey(page);
   await signOut(page);

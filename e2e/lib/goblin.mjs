@@ -217,7 +217,7 @@ export async function startBackend(models, environment = {}) {
 
 /**
  * A backend where people sign in (`goblin serve`, or another command), in front of a model tier. Nobody has an account yet;
- * `setupLink` is read from where its output says the link is.
+ * `setupLink` is read from where its output says the link is. `environment` is one, or makes one from the address.
  */
 export async function startAccounts(environment = {}, command = ["serve"]) {
   const models = await startModels();
@@ -229,7 +229,7 @@ export async function startAccounts(environment = {}, command = ["serve"]) {
       LOCAL_LLM_PROXY_URL: models.url,
       LOCAL_LLM_API_KEY: models.key,
       GOBLIN_ENGINE__ENABLED: "false",
-      ...environment,
+      ...(typeof environment === "function" ? environment(url) : environment),
     }),
     async (url) => (await fetch(`${url}/auth/state`)).ok,
   );
@@ -279,6 +279,7 @@ function apiOf(url, who = {}) {
   return {
     get: (path) => call("GET", path),
     post: (path, body) => call("POST", path, body),
+    put: (path, body) => call("PUT", path, body),
     patch: (path, body) => call("PATCH", path, body),
     delete: (path) => call("DELETE", path),
   };

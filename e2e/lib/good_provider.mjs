@@ -25,6 +25,15 @@ export async function startProvider() {
   };
 }
 
+/** Whoever was sent to the provider signs in there as somebody, and is back at goblin. */
+export async function signInThere(page, provider, goblin, address) {
+  await page.waitForURL((url) => url.origin === provider.issuer);
+  await page.getByRole("heading", { name: "Example ID" }).waitFor();
+  await page.getByLabel("Address").fill(address);
+  await page.getByRole("button", { name: "Sign in there" }).click();
+  await page.waitForURL((url) => url.origin === goblin.url);
+}
+
 function answers(issuer, redirect, says) {
   const provider = new Provider(issuer, {
     clients: [

@@ -20,15 +20,20 @@ export function openBrowser() {
 export const desktop = { width: 1280, height: 800 };
 export const phone = { width: 390, height: 844 };
 
-/** A page at `path`, shown when there is what `ready` selects; both are of the new chat's page unless given. */
+/**
+ * A page at `path`, shown when there is what `ready` selects; both are of the new chat's page unless given. It is in a
+ * browser of its own, or a tab of the one `beside` is in. `elsewhere` are other origins it may go to.
+ */
 export async function openPage(browser, goblin, given = {}) {
-  const { path = "/", ready = "#question", ...options } = given;
-  const context = await browser.newContext({
-    viewport: desktop,
-    colorScheme: "dark",
-    permissions: ["clipboard-read", "clipboard-write"],
-    ...options,
-  });
+  const { path = "/", ready = "#question", elsewhere = [], beside, ...options } = given;
+  const context =
+    beside?.context() ??
+    (await browser.newContext({
+      viewport: desktop,
+      colorScheme: "dark",
+      permissions: ["clipboard-read", "clipboard-write"],
+      ...options,
+    }));
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   const faults = [];
@@ -46,8 +51,9 @@ export async function openPage(browser, goblin, given = {}) {
   page.on("pageerror", (error) => faults.push(`script: ${error.stack ?? error.message}`));
   page.on("request", (request) => {
     const url = new URL(request.url());
-    const own = url.origin === goblin.url || ["data:", "blob:"].includes(url.protocol);
-    if (!own) faults.push(`request: ${request.url()}`);
+    const own = [goblin.url, ...elsewhere].includes(url.origin);
+    if (!own && !["data:", "blob:"].includes(url.protocol))
+      faults.push(`request: ${request.url()}`);
   });
   await page.goto(new URL(path, goblin.url).href);
   await page.locator(ready).first().waitFor();
@@ -56,7 +62,7 @@ export async function openPage(browser, goblin, given = {}) {
     assertClean: () => assert.deepEqual(faults, []),
     leave: async () => {
       assert.deepEqual(faults, []);
-      await context.close();
+      await (beside ? page : context).close();
     },
   });
 }

@@ -24,6 +24,7 @@ mod decisions;
 mod door_tricks;
 mod elsewhere;
 mod fake_upstream;
+mod google;
 mod headers;
 mod health;
 mod limits;
