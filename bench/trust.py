@@ -22,6 +22,8 @@ import verdicts
 
 AIM_TWO = 0.2
 AIM_FURTHER = 0.15
+# Most times one round of streams is made again.
+MOST_AGAIN = 5
 AIM_PASSES = 1.1
 AIM_DECISION_MICROS = 50
 VERDICT_HEAD = ["verdicts on a finished answer", "read", "written as JSON", "read ÷ written (min–max)", "aim"]
@@ -62,6 +64,7 @@ class Bench:
         self.args, self.work = args, work
         self.size = Size(1, 1, 1, 32) if args.smoke else Size(pairs=args.pairs)
         self.started, self.verdicts, self.streams, self.others, self.notes = [], [], [], [], []
+        self.again = 0
 
     def wants(self, part):
         """Is the part asked for?"""
@@ -143,7 +146,7 @@ class Bench:
                 found = {}
                 for who in stats.pair_order(index):
                     mode = ("hold", "off")[who]
-                    found[who] = verdicts.streamed(server, chats, mode, f"{chats}-{index}-{mode}", self.size.answer_tokens)
+                    found[who] = self.streamed(server, chats, mode, f"{chats}-{index}-{mode}")
                     say(f"{chats} at once, {'warm-up' if index < 0 else f'pair {index + 1}'}, {mode}")
                 if index >= 0:
                     firsts.append((found[0].first, found[1].first))
@@ -153,7 +156,17 @@ class Bench:
             self.streams.append(spread_row(f"{where}: to the first token", firsts, None))
             self.streams.append(spread_row(f"{where}: to the last token", lasts, None))
             self.others.extend(passes_rows(where, passes))
+        self.others.append(["rounds of streams made again, because the judge gave no verdict and nothing was shown", str(self.again), ""])
         self.stop()
+
+    def streamed(self, server, chats, mode, salt):
+        """A round of streams; made again, with other texts, where a judge gave no verdict: then nothing is shown."""
+        for again in range(MOST_AGAIN):
+            try:
+                return verdicts.streamed(server, chats, mode, f"{salt}-{again}", self.size.answer_tokens)
+            except verdicts.NoVerdict:
+                self.again += 1
+        raise verdicts.Refused(f"the judge gave no verdict {MOST_AGAIN} times in a row")
 
     def measure_decisions(self):
         """Runs the bench of decisions and takes its figures."""

@@ -39,6 +39,10 @@ class Refused(Exception):
     """The server did not answer as it must."""
 
 
+class NoVerdict(Exception):
+    """A judge gave too little probability to its options, and goblin showed nothing: the round is made again."""
+
+
 @dataclass(frozen=True)
 class Case:
     """A question, and what a model answered to it."""
@@ -178,6 +182,8 @@ def streamed(server, chats, mode, salt, tokens):
         thread.start()
     for thread in threads:
         thread.join(timeout=300)
+    if any(isinstance(failure, NoVerdict) for failure in failures):
+        raise NoVerdict(failures[0])
     if failures or None in found:
         raise Refused(f"a stream failed: {failures[0] if failures else 'it took longer than five minutes'}")
     return Streams(
@@ -198,13 +204,17 @@ def stream(server, prompt, mode, tokens):
         connection.request("POST", "/v1/chat/completions", body=json.dumps(body), headers=headers)
         response = connection.getresponse()
         if response.status != 200:
-            raise Refused(f"{server.name} answered {response.status}: {response.read(500)!r}")
+            said = response.read(500)
+            refused = NoVerdict if b"judge_unavailable" in said else Refused
+            raise refused(f"{server.name} answered {response.status}: {said!r}")
         splitter, answer, trace = sse.Splitter(), sse.Answer(sent=began), None
         while chunk := response.read1(65536):
             now = time.monotonic()
             for payload in splitter.feed(chunk):
                 if not sse.take(answer, payload, now):
                     trace = json.loads(payload).get("goblin") or trace
+    except sse.StreamFailed as failed:
+        raise (NoVerdict if "judge_unavailable" in str(failed) else sse.StreamFailed)(str(failed)) from None
     finally:
         connection.close()
     if answer.first is None or answer.completion_tokens is None:

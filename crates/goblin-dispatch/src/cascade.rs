@@ -489,7 +489,7 @@ impl Driver {
     fn error(&mut self, failure: Failure) -> ApiError {
         match failure {
             Failure::JudgeUnavailable => ApiError::judge_unavailable(
-                "The answer could not be checked, because the model that judges whether it is safe did not answer. \
+                "The answer could not be checked, because the model that judges whether it is safe gave no verdict. \
                  Try again soon; the trace names it.",
             ),
             Failure::Upstream => std::mem::take(&mut self.failures).told(),

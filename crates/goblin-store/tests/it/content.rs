@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use goblin_core::account::LinkKind;
+use goblin_core::account::{LinkKind, Role};
 use goblin_core::clock::Clock;
 use goblin_core::event::Usage;
 use goblin_core::feedback::{FeedbackChange, Rating};
