@@ -128,7 +128,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sets another password. Every other sign-in of the account ends; this one goes on, a browser's with another cookie. */
+        /**
+         * Sets another password, or a first one. Every other sign-in of the account ends; this one goes on, a browser's with another
+         *     cookie. Whoever has no password yet must have signed in within ten minutes.
+         */
         post: operations["change_password"];
         delete?: never;
         options?: never;
@@ -368,7 +371,10 @@ export interface paths {
         /** Lists the caller's keys, newest first, a page at a time; never the keys themselves. */
         get: operations["list_keys"];
         put?: never;
-        /** Makes a key. The whole key is in the answer, this once: only its hash is kept. */
+        /**
+         * Makes a key. The whole key is in the answer, this once: only its hash is kept. Whoever signed in more than ten minutes
+         *     ago gives the password.
+         */
         post: operations["create_key"];
         delete?: never;
         options?: never;
@@ -1410,6 +1416,8 @@ export interface components {
              * @description When they were shut out; null while they may sign in.
              */
             disabled_at: string | null;
+            /** @description Have they a password? Whoever came by a provider or a passkey may have none yet. */
+            has_password: boolean;
             /**
              * Format: date-time
              * @description When it was made.
@@ -1526,6 +1534,8 @@ export interface components {
              * @description When it ends. Absent: never.
              */
             expires_at?: string | null;
+            /** @description The password; not needed within ten minutes of signing in. */
+            password?: string | null;
         };
         /** @description A key just made. */
         ApiKeyMade: {
@@ -2313,8 +2323,8 @@ export interface components {
         };
         /** @description Another password. */
         PasswordChange: {
-            /** @description The password as it is. */
-            current_password: string;
+            /** @description The password as it is; absent where there is none yet. */
+            current_password?: string | null;
             /** @description The password to be, 8–1024 bytes. */
             new_password: string;
         };
@@ -3073,6 +3083,8 @@ export interface components {
             name: string | null;
             /** @description What they may do. */
             role: components["schemas"]["Role"];
+            /** @description Have they a password? Whoever came by a provider or a passkey may have none yet. */
+            has_password: boolean;
         };
         /** @description Whether a token is good. */
         ValidAnswer: {

@@ -13,8 +13,20 @@ import {
 } from "./signIn";
 import type { SignInState, User } from "./types";
 
-const ada: User = { id: "ada", email: "ada@example.org", name: null, role: "member", has_password: true };
-const bob: User = { id: "bob", email: "bob@example.org", name: "Bob", role: "owner", has_password: true };
+const ada: User = {
+  id: "ada",
+  email: "ada@example.org",
+  name: null,
+  role: "member",
+  has_password: true,
+};
+const bob: User = {
+  id: "bob",
+  email: "bob@example.org",
+  name: "Bob",
+  role: "owner",
+  has_password: true,
+};
 const accounts = (user: User | null): SignInState => ({
   mode: "accounts",
   registration_open: false,

@@ -5,7 +5,13 @@ import type { SignInState, User } from "@/api/types";
 import { render, settled } from "@/testing/render";
 import { Gate } from "./Gate";
 
-const ada: User = { id: "ada", email: "ada@example.org", name: null, role: "member", has_password: true };
+const ada: User = {
+  id: "ada",
+  email: "ada@example.org",
+  name: null,
+  role: "member",
+  has_password: true,
+};
 const state = (mode: string, user: User | null): SignInState => ({
   mode,
   registration_open: false,

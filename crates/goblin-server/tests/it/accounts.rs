@@ -95,7 +95,7 @@ async fn the_first_account_made_at_the_machine_ends_local_mode_and_keeps_what_wa
     let shown = me.get(&app, "/auth/me").await.json().await;
     assert_eq!(
         shown,
-        json!({"id": "local-owner", "email": "Owner@Example.org", "name": "Ada", "role": "owner"})
+        json!({"id": "local-owner", "email": "Owner@Example.org", "name": "Ada", "role": "owner", "has_password": true})
     );
     assert_eq!(app.post("/auth/setup", &body).await.status, 403);
 }
@@ -131,7 +131,7 @@ async fn a_browser_gets_a_cookie_and_no_token_and_a_program_tokens_and_no_cookie
     );
     assert_eq!(
         body["user"],
-        json!({"id": "local-owner", "email": "owner@example.org", "name": null, "role": "owner"})
+        json!({"id": "local-owner", "email": "owner@example.org", "name": null, "role": "owner", "has_password": true})
     );
     assert_eq!(body["access_token"].as_str().unwrap().split('.').count(), 3);
     assert_eq!(program.header("cache-control"), "no-store");

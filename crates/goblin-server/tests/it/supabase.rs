@@ -11,6 +11,7 @@ use goblin_auth::oidc::{Federation, Supabase, SupabaseSettings};
 use http::{HeaderMap, Method, StatusCode};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::people::{PASSWORD, Person, app_with, by_program, owner};
 use crate::test_app::TestApp;
@@ -27,6 +28,8 @@ struct Asked {
     /// Whom, by which `apikey` and which bearer.
     removed: Vec<(String, String, String)>,
     is_ill: bool,
+    /// Ends with the test.
+    serving: JoinSet<()>,
 }
 
 impl Project {
@@ -38,7 +41,8 @@ impl Project {
             .with_state(self.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let serve = async move { axum::serve(listener, app).await.unwrap() };
+        self.0.lock().unwrap().serving.spawn(serve);
         format!("http://{address}")
     }
 

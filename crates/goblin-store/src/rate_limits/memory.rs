@@ -51,10 +51,13 @@ impl Memory {
 
 impl Table {
     /// How far ahead of now the subject's moment is. Nobody owes more than a whole burst, unless the clock was set back:
-    /// then they owe no more either.
-    fn ahead(&self, subject: &Subject, now: Timestamp) -> i64 {
+    /// then they owe no more either, from now on.
+    fn ahead(&mut self, subject: &Subject, now: Timestamp) -> i64 {
         let until = self.until.get(&subject.name).copied().unwrap_or(now.0);
         let most = i64::from(subject.rate.burst) * i64::from(subject.rate.every_ms);
+        if until.saturating_sub(now.0) > most {
+            self.put(&subject.name, now.0.saturating_add(most), now);
+        }
         until.saturating_sub(now.0).clamp(0, most)
     }
 

@@ -106,7 +106,9 @@ pub(crate) async fn fill(desk: &Desk) {
         .insert_identity(&account, &identities::identity("s-1"), &deed("identity.linked"))
         .await
         .unwrap();
-    let gone = accounts::another(desk, "gone@example.org", Role::Viewer).await.owner;
+    let gone = accounts::another(desk, "gone@example.org", Role::Viewer)
+        .await
+        .owner;
     let there = identities::identity("s-gone");
     store
         .insert_identity(&gone, &there, &deed("identity.linked"))

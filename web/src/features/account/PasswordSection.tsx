@@ -24,8 +24,7 @@ export default function PasswordSection() {
   );
   const check = () =>
     problemsOf({
-      current_password:
-        current === "" && !first ? "Type the password as it is now" : undefined,
+      current_password: current === "" && !first ? "Type the password as it is now" : undefined,
       new_password: newPasswordProblem(next),
     });
 

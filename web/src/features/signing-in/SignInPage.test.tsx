@@ -83,7 +83,13 @@ describe("signing in", () => {
   });
 
   it("lets in whom the server lets in", async () => {
-    const user = { id: "ada", email: "ada@example.org", name: null, role: "member", has_password: true };
+    const user = {
+      id: "ada",
+      email: "ada@example.org",
+      name: null,
+      role: "member",
+      has_password: true,
+    };
     serve({ "POST /auth/login": () => json({ user }) });
     const page = show();
     page.type("email", "ada@example.org");
