@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 
 /// Most characters of a model's name.
 pub(crate) const MAX_MODEL_CHARS: usize = 256;
+/// Most bytes of a key of a provider; what is taken as one is shorter.
+pub(crate) const MAX_KEY_BYTES: usize = 4 * 1024;
 
 /// What a field of a change says: leave it, clear it, or set it. The outer `None` is an absent field, the
 /// inner one is `null`.

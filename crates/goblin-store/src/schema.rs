@@ -47,6 +47,7 @@ macro_rules! all_migrations {
             8 "keys" "0008_keys",
             9 "passkeys" "0009_passkeys",
             10 "people" "0010_people",
+            12 "provider_settings" "0012_provider_settings",
         )
     };
 }
