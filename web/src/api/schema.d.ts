@@ -2156,6 +2156,19 @@ export interface components {
          * @enum {string}
          */
         ModelState: "loaded" | "loading" | "available" | "down";
+        /** @description What a model costs, in US dollars per million tokens, for prompts of the usual length. */
+        ModelPrice: {
+            /**
+             * Format: double
+             * @description Of the prompt.
+             */
+            input_usd: number;
+            /**
+             * Format: double
+             * @description Of the answer.
+             */
+            output_usd: number;
+        };
         /** @description A model as the picker shows it. */
         ModelStatus: {
             /** @description `provider/model`. */
@@ -2213,6 +2226,7 @@ export interface components {
              * @description Measured tokens per second of one answer, when known.
              */
             decode_tokens_per_second: number | null;
+            price: null | components["schemas"]["ModelPrice"];
         };
         /** @description What somebody is called from now on. */
         NameChange: {

@@ -10,6 +10,7 @@ mod bench;
 #[allow(dead_code, reason = "a proxy and TLS are the store's own tests")]
 #[path = "../../../goblin-store/tests/it/cluster.rs"]
 mod cluster;
+mod clouds;
 mod command_line;
 mod doctor;
 mod engine_doors;
