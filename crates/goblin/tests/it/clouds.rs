@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use serde_json::{Value, json};
 
-use crate::process::Running;
+use crate::process::{Running, until};
 
 const FIRST: &str = "sk-canary-first-0001";
 const SECOND: &str = "sk-canary-second-0002";
@@ -187,4 +187,31 @@ fn a_kept_key_outlives_a_restart_and_yields_to_that_of_the_environment() {
         said.contains("OPENAI_API_KEY") && !said.contains("sk-canary"),
         "{said}"
     );
+}
+
+#[test]
+fn what_one_copy_is_told_holds_on_the_other_within_seconds() {
+    let place = crate::postgres::place();
+    let address = format!("http://{}/v1", cloud());
+    let environment = [
+        ("DATABASE_URL", place.url.as_str()),
+        ("OPENAI_BASE_URL", address.as_str()),
+        // 32 zero bytes.
+        (
+            "SETTINGS_ENCRYPTION_KEY",
+            "test:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        ),
+    ];
+    let one = Running::start(place.home.path(), &["serve", "--port", "0"], &environment);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let two = Running::start(elsewhere.path(), &["serve", "--port", "0"], &environment);
+    assert_eq!(ask(&two).0, 503);
+    put(&one, &json!({"key": FIRST}));
+    until("the other copy has the key", || {
+        ask(&two).1.contains("called with 0001").then_some(())
+    });
+    assert_eq!(one.ask("DELETE", "/api/providers/openai", &[], "").0, 204);
+    until("the other copy has it no more", || {
+        (ask(&two).0 == 503).then_some(())
+    });
 }
