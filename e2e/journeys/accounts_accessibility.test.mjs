@@ -59,6 +59,7 @@ async function checkScreens(options) {
     ["/account/sessions", rows(page, "Sign-ins").first()],
     ["/admin/users", rows(page, "People").first()],
     ["/admin/invitations", page.getByRole("form", { name: "Invite somebody" })],
+    ["/admin/providers", rows(page, "Providers").first()],
     ["/admin/audit", page.locator(".audit tbody tr").first()],
   ]) {
     await page.goto(goblin.url + path);

@@ -1,5 +1,5 @@
 import { Check, ChevronDown, Cloud, HardDrive, Search, Server, Sparkles } from "lucide-react";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import type { Model, Status, Upstream } from "@/api/types";
 import { cloudName } from "@/lib/clouds";
 import { modelFacts, modelName, providerName } from "@/lib/format";
@@ -15,7 +15,8 @@ import {
   MenuItem,
 } from "@/ui/Menu";
 import { StateDot } from "@/ui/StateDot";
-import { ModelSearch } from "./ModelSearch";
+
+const ModelSearch = lazy(() => import("./ModelSearch"));
 
 const automatic = "goblin";
 
@@ -85,7 +86,9 @@ export function ModelPicker({ status, chosen, onChoose, onOpen }: ModelPickerPro
         </MenuChoices>
       </Menu>
       {searching && (
-        <ModelSearch status={status} onChoose={onChoose} onClose={() => setSearching(false)} />
+        <Suspense>
+          <ModelSearch status={status} onChoose={onChoose} onClose={() => setSearching(false)} />
+        </Suspense>
       )}
     </>
   );

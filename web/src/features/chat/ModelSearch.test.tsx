@@ -2,7 +2,7 @@ import { act } from "react";
 import { describe, expect, it, vi } from "vitest";
 import { render, settled } from "@/testing/render";
 import { aModel, aStatus } from "@/testing/status";
-import { ModelSearch } from "./ModelSearch";
+import ModelSearch from "./ModelSearch";
 
 const status = aStatus({
   models: [

@@ -16,7 +16,7 @@ interface ModelSearchProps {
 }
 
 /** One of many models, by words of its name, its server or what it can do. Enter takes the first. */
-export function ModelSearch({ status, onChoose, onClose }: ModelSearchProps) {
+export default function ModelSearch({ status, onChoose, onClose }: ModelSearchProps) {
   const [text, setText] = useState("");
   const found = findModels(status, text).filter((model) => model.state !== "down");
   const shown = found.slice(0, most);
