@@ -92,15 +92,22 @@ pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 /// Says how everything is.
 pub type DescribeSystem = Arc<dyn Fn() -> BoxFuture<SystemStatus> + Send + Sync>;
 
+/// Says what holds for every cloud and how it is.
+pub type DescribeClouds = Arc<dyn Fn() -> BoxFuture<Result<Vec<CloudState>, ApiError>> + Send + Sync>;
+/// Tries the cloud with this id.
+pub type TestCloud = Arc<dyn Fn(String) -> BoxFuture<Result<CloudTest, ApiError>> + Send + Sync>;
+/// Brings the clouds to what is kept of them.
+pub type ApplyClouds = Arc<dyn Fn() -> BoxFuture<()> + Send + Sync>;
+
 /// Ports to the clouds known by name, which admins set up while the server runs.
 #[derive(Clone)]
 pub struct CloudPorts {
     /// Says what holds for each and how it is.
-    pub describe: Arc<dyn Fn() -> BoxFuture<Result<Vec<CloudState>, ApiError>> + Send + Sync>,
+    pub describe: DescribeClouds,
     /// Tries the one with this id.
-    pub test: Arc<dyn Fn(String) -> BoxFuture<Result<CloudTest, ApiError>> + Send + Sync>,
+    pub test: TestCloud,
     /// What is kept has changed: from now on it holds.
-    pub apply: Arc<dyn Fn() -> BoxFuture<()> + Send + Sync>,
+    pub apply: ApplyClouds,
 }
 
 /// The parts wiring puts together.

@@ -407,7 +407,13 @@ fn of_every_cloud_it_is_known_who_set_it_up() {
     let text = "[upstream]\nopenai_url = \"https://gateway.example/v1\"\ngemini_key = \"g\"\n\
                 [upstream.servers.deepseek]\nkind = \"openai\"\nurl = \"http://127.0.0.1:9\"\n";
     assert_eq!(
-        clouds(text, &[("GROK_API_KEY", "x"), ("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")]),
+        clouds(
+            text,
+            &[
+                ("GROK_API_KEY", "x"),
+                ("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
+            ]
+        ),
         [
             "openai None File",
             "anthropic None Environment",
