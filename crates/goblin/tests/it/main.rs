@@ -7,10 +7,10 @@
 mod accounts;
 mod backup;
 mod bench;
+mod clouds;
 #[allow(dead_code, reason = "a proxy and TLS are the store's own tests")]
 #[path = "../../../goblin-store/tests/it/cluster.rs"]
 mod cluster;
-mod clouds;
 mod command_line;
 mod doctor;
 mod engine_doors;
