@@ -47,6 +47,7 @@ const model = (id, more) => ({
   predicted_wait_ms: null,
   predicted_first_token_ms: null,
   decode_tokens_per_second: null,
+  price: null,
   ...more,
 });
 const ill = [

@@ -61,6 +61,7 @@ async function checkScreens(options) {
     ["/admin/users", rows(page, "People").first()],
     ["/admin/invitations", page.getByRole("form", { name: "Invite somebody" })],
     ["/admin/teams", rows(page, "Teams").first()],
+    ["/admin/providers", rows(page, "Providers").first()],
     ["/admin/audit", page.locator(".audit tbody tr").first()],
   ]) {
     await page.goto(goblin.url + path);

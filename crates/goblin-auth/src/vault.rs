@@ -2,8 +2,11 @@
 //! four characters.
 
 use goblin_core::clock::{Clock, Timestamp};
-use goblin_core::error::ApiError;
+use goblin_core::error::{ApiError, ErrorCode};
+use goblin_core::provider_settings::CloudChange;
+use goblin_net::{Guard, Url};
 use goblin_store::provider_keys::{ProviderKeyRow, Sealed};
+use goblin_store::provider_settings::ProviderSettingsRow;
 use goblin_store::store::Store;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -65,7 +68,7 @@ impl Vault {
         })
     }
 
-    /// Keeps a provider's key, in the place of the one before.
+    /// Keeps a provider's key, in the place of the one before. It is sent where that one was.
     ///
     /// # Errors
     /// 422 for a name or key that cannot be, 409 without a master key, 503 when somebody else is just setting it.
@@ -77,16 +80,120 @@ impl Vault {
         key: &SecretString,
     ) -> Result<ProviderKeyShown, ApiError> {
         check_provider(provider)?;
-        let text = key.expose_secret().trim();
-        if !is_sendable(text) {
-            return Err(ApiError::invalid(
-                "key",
-                "`key` must be 1 to 512 visible ASCII characters without spaces.",
-            ));
+        check_key(key)?;
+        let before = self.kept_key(caller, provider).await?;
+        let base_url = before.as_ref().and_then(|row| row.base_url.clone());
+        let put = Put {
+            key,
+            base_url,
+            before,
+        };
+        let row = self.put_key(caller, visit, provider, put).await?;
+        Ok(row.into())
+    }
+
+    /// Changes how a provider is called: its key, where that is sent, whether it may be asked and which of its models
+    /// are offered. A key goes to the address it was given for and nowhere else, so another address needs the key again.
+    ///
+    /// # Errors
+    /// As [`Self::set_provider_key`]; 422 for an address that is not public https, or without the key it needs.
+    pub async fn change_provider(
+        &self,
+        caller: &Principal,
+        visit: &Visit,
+        provider: &str,
+        key: Option<&SecretString>,
+        change: CloudChange,
+    ) -> Result<(), ApiError> {
+        check_provider(provider)?;
+        let base_url = match change.base_url {
+            Some(Some(text)) => Some(Some(public_address(&text)?)),
+            other => other,
+        };
+        let before = self.kept_key(caller, provider).await?;
+        let kept_url = before.as_ref().and_then(|row| row.base_url.clone());
+        match (key, base_url) {
+            (Some(key), base_url) => {
+                check_key(key)?;
+                let base_url = base_url.unwrap_or(kept_url);
+                let put = Put {
+                    key,
+                    base_url,
+                    before,
+                };
+                self.put_key(caller, visit, provider, put).await?;
+            }
+            (None, Some(base_url)) if base_url != kept_url => {
+                return Err(ApiError::invalid(
+                    "key",
+                    "A key goes only to the address it was given for. Give the key together with the new `base_url`.",
+                ));
+            }
+            (None, _) => {}
         }
+        if change.enabled.is_none() && change.models.is_none() {
+            return Ok(());
+        }
+        let tenant = &caller.owner.tenant;
+        let all = self.store.list_provider_settings(tenant).await;
+        let known = all
+            .map_err(ApiError::from)?
+            .into_iter()
+            .find(|row| row.provider == provider);
+        let (enabled, models) = known.map_or((true, None), |row| (row.enabled, row.models));
+        let row = ProviderSettingsRow {
+            tenant: tenant.clone(),
+            provider: provider.to_owned(),
+            enabled: change.enabled.unwrap_or(enabled),
+            models: change.models.unwrap_or(models),
+            updated_by: caller.owner.user.clone(),
+            updated_at: self.clock.now(),
+        };
+        let audit = deed(&caller.owner, "provider.changed", Some(provider), visit);
+        let done = self.store.put_provider_settings(&row, &audit).await;
+        Ok(done?)
+    }
+
+    /// Forgets a provider's key and all that was set about it.
+    ///
+    /// # Errors
+    /// 404 when there was nothing.
+    pub async fn forget_provider(
+        &self,
+        caller: &Principal,
+        visit: &Visit,
+        provider: &str,
+    ) -> Result<(), ApiError> {
+        let key = self.delete_provider_key(caller, visit, provider).await;
+        let audit = deed(&caller.owner, "provider.changed", Some(provider), visit);
+        let settings = self
+            .store
+            .delete_provider_settings(&caller.owner.tenant, provider, &audit)
+            .await
+            .map_err(ApiError::from);
+        let nothing = |done: &Result<(), ApiError>| matches!(done, Err(e) if e.code == ErrorCode::NotFound);
+        match (key, settings) {
+            (key, Ok(())) if nothing(&key) => Ok(()),
+            (key, settings) if nothing(&settings) => key,
+            (key, settings) => key.and(settings),
+        }
+    }
+
+    async fn kept_key(&self, caller: &Principal, provider: &str) -> Result<Option<ProviderKeyRow>, ApiError> {
+        let found = self.store.find_provider_key(&caller.owner.tenant, provider).await;
+        found.map_err(ApiError::from)
+    }
+
+    async fn put_key(
+        &self,
+        caller: &Principal,
+        visit: &Visit,
+        provider: &str,
+        put: Put<'_>,
+    ) -> Result<ProviderKeyRow, ApiError> {
         let (ring, tenant) = (self.ring()?, &caller.owner.tenant);
-        let version = self.store.next_provider_key_version(tenant, provider).await;
-        let version = version.map_err(ApiError::from)?;
+        let text = put.key.expose_secret().trim();
+        let version = put.before.map_or(1, |row| row.version.saturating_add(1));
         let place = Sealed::provider_key(tenant, provider, version);
         let row = ProviderKeyRow {
             tenant: tenant.clone(),
@@ -94,6 +201,7 @@ impl Vault {
             version,
             envelope: ring.seal(&place, &text.to_owned().into())?,
             last_four: last_four(text),
+            base_url: put.base_url,
             updated_by: caller.owner.user.clone(),
             updated_at: self.clock.now(),
         };
@@ -102,7 +210,7 @@ impl Vault {
             .put_provider_key(&row, &audit)
             .await
             .map_err(ApiError::from)?;
-        Ok(row.into())
+        Ok(row)
     }
 
     /// The keys of the caller's tenant, as they are shown.
@@ -124,8 +232,8 @@ impl Vault {
         caller: &Principal,
         provider: &str,
     ) -> Result<Option<ProviderKeyShown>, ApiError> {
-        let found = self.store.find_provider_key(&caller.owner.tenant, provider).await;
-        Ok(found.map_err(ApiError::from)?.map(ProviderKeyShown::from))
+        let found = self.kept_key(caller, provider).await?;
+        Ok(found.map(ProviderKeyShown::from))
     }
 
     /// Forgets a provider's key.
@@ -183,6 +291,33 @@ pub async fn rotate(store: &Store, ring: &KeyRing) -> Result<u64, Rewrap> {
         .await
 }
 
+/// A key to be kept.
+struct Put<'a> {
+    key: &'a SecretString,
+    base_url: Option<String>,
+    before: Option<ProviderKeyRow>,
+}
+
+fn check_key(key: &SecretString) -> Result<(), ApiError> {
+    match is_sendable(key.expose_secret().trim()) {
+        true => Ok(()),
+        false => Err(ApiError::invalid(
+            "key",
+            "`key` must be 1 to 512 visible ASCII characters without spaces.",
+        )),
+    }
+}
+
+/// An address that people may set: public https. Where its name leads is judged again by every connection.
+fn public_address(text: &str) -> Result<String, ApiError> {
+    let refused = |why: &dyn std::fmt::Display| {
+        ApiError::invalid("base_url", format!("`base_url` cannot be used: {why}."))
+    };
+    let url = Url::parse(text).map_err(|e| refused(&e))?;
+    Guard::Public.check_url(&url).map_err(|e| refused(&e))?;
+    Ok(url.to_string().trim_end_matches('/').to_owned())
+}
+
 fn check_provider(provider: &str) -> Result<(), ApiError> {
     let fits = (1..=MAX_PROVIDER_CHARS).contains(&provider.len())
         && provider
@@ -213,6 +348,30 @@ mod tests {
         assert_eq!(last_four("0123456789ab"), "89ab");
         assert_eq!(last_four("0123456789a"), "");
         assert_eq!(last_four(""), "");
+    }
+
+    #[test]
+    fn an_address_that_people_set_is_public_https() {
+        assert_eq!(
+            public_address("https://gateway.example.org/v1/").unwrap(),
+            "https://gateway.example.org/v1"
+        );
+        for bad in [
+            "",
+            "gateway.example.org",
+            "ftp://gateway.example.org",
+            "http://gateway.example.org",
+            "https://gateway.example.org:8443",
+            "https://key:secret@gateway.example.org",
+            "https://gateway.example.org/?key=1",
+            "https://127.0.0.1/v1",
+            "https://169.254.169.254/v1",
+            "https://metadata.google.internal/v1",
+        ] {
+            let refused = public_address(bad).unwrap_err();
+            assert_eq!(refused.param.as_deref(), Some("base_url"), "{bad}");
+            assert!(!refused.message.contains("secret"), "{}", refused.message);
+        }
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub mod origin;
 pub mod owner;
 pub mod policy;
 pub mod provider;
+pub mod provider_settings;
 pub mod roster;
 pub mod route;
 pub mod runaway;

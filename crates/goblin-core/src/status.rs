@@ -68,6 +68,17 @@ pub struct ModelStatus {
     pub predicted_first_token_ms: Option<u64>,
     /// Measured tokens per second of one answer, when known.
     pub decode_tokens_per_second: Option<f64>,
+    /// What it costs; `null`: nothing on the operator's machines, else unknown.
+    pub price: Option<ModelPrice>,
+}
+
+/// What a model costs, in US dollars per million tokens, for prompts of the usual length.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ModelPrice {
+    /// Of the prompt.
+    pub input_usd: f64,
+    /// Of the answer.
+    pub output_usd: f64,
 }
 
 /// A better model for this machine.

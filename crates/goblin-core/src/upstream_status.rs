@@ -340,6 +340,7 @@ mod tests {
             predicted_wait_ms: None,
             predicted_first_token_ms: None,
             decode_tokens_per_second: None,
+            price: None,
         }
     }
 

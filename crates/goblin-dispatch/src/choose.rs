@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use goblin_core::context_rule::likely_tokens;
 use goblin_core::error::{ApiError, ErrorCode};
+use goblin_core::maker::Maker;
 use goblin_core::model::{Capability, ModelState};
 use goblin_core::provider::ProviderHandle;
 use goblin_core::route::{self, AUTOMATIC, LOCAL, Ladder, Needs, Offer};
@@ -70,25 +71,21 @@ impl Dispatch {
                 .and_then(|name| route::resolve(&name, needs, &table).ok())
                 .ok_or(error)
         });
-        found.map_err(|error| match self.keyless(wanted, &error) {
+        found.map_err(|error| match self.keyless(view, wanted, &error) {
             Some(told) => told,
             None => naming_who_was_asked(error, view),
         })
     }
 
-    /// A model of a cloud without a key is asked for.
-    fn keyless(&self, wanted: &str, error: &ApiError) -> Option<ApiError> {
+    /// A model of a cloud is asked for that has no key, or is switched off.
+    fn keyless(&self, view: &View, wanted: &str, error: &ApiError) -> Option<ApiError> {
         let unknown = matches!(error.code, ErrorCode::ModelNotFound | ErrorCode::NoProvider);
         let (provider, _) = wanted.split_once('/').filter(|_| unknown)?;
-        let maker = self
-            .options
-            .without_key
-            .iter()
-            .find(|maker| maker.id() == provider)?;
+        let maker = Maker::of(provider).filter(|maker| view.provider(maker.id()).is_none())?;
         let shown: String = wanted.chars().take(100).collect();
         Some(ApiError::no_provider(format!(
-            "This server has no key for `{provider}`, so `{shown}` cannot be asked. Its operator sets {} and starts it \
-             again.",
+            "`{provider}` has no key on this server or is switched off, so `{shown}` cannot be asked. An admin sets it up \
+             under Providers, or the server's operator sets {} and starts it again.",
             maker.key_variable()
         )))
     }

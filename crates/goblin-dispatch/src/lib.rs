@@ -39,7 +39,6 @@ use goblin_core::chat::ChatRequest;
 use goblin_core::clock::Clock;
 use goblin_core::error::ApiError;
 use goblin_core::id::Ids;
-use goblin_core::maker::Maker;
 use goblin_core::policy::Policy;
 use goblin_core::provider::{ProviderHandle, ProviderStatus};
 use goblin_core::roster::Roster;
@@ -63,8 +62,6 @@ pub struct Options {
     pub default_model: Option<String>,
     /// What to run when no model is there: a sentence with the command.
     pub no_model_help: String,
-    /// Clouds known by name that have no key: they are no providers, and who asks for their models is told so.
-    pub without_key: Vec<Maker>,
     /// How often open turns are saved, all in one transaction.
     pub checkpoint_every: Duration,
     /// The models that are to be held ready, and for how long each; none where another tier looks after that.
@@ -86,7 +83,6 @@ impl Default for Options {
             no_model_help: "There is no model yet. Run `make models` to fetch the starter model, or \
                             `goblin models add FILE.gguf` to use one of yours."
                 .to_owned(),
-            without_key: Vec::new(),
             checkpoint_every: Duration::from_secs(1),
             roster: Roster::default(),
             policy: Policy::default(),

@@ -3,7 +3,7 @@
 
 use goblin_core::model::ModelState;
 use goblin_core::provider::{Health, ProviderHandle};
-use goblin_core::status::ModelStatus;
+use goblin_core::status::{ModelPrice, ModelStatus};
 use goblin_core::upstream_status::{Seen, UpstreamStatus};
 
 use crate::Dispatch;
@@ -42,10 +42,13 @@ impl Dispatch {
                     Health::Refused(_) | Health::Broken(_) | Health::Down(_) => ModelState::Down,
                 };
                 let answers = status.health == Health::Ok && state != ModelState::Down;
+                let id = format!("{}/{}", provider.id, model.name);
+                let local = model.stays_local(provider.local);
                 ModelStatus {
-                    id: format!("{}/{}", provider.id, model.name),
+                    price: self.price(&id, local),
+                    id,
                     provider: provider.id.to_string(),
-                    local: model.stays_local(provider.local),
+                    local,
                     context_window: model.context_window,
                     state,
                     capabilities: model.capabilities.clone(),
@@ -72,5 +75,14 @@ impl Dispatch {
             status: UpstreamStatus::of(&seen),
             models,
         }
+    }
+
+    /// What a model elsewhere costs, as far as it is known.
+    fn price(&self, id: &str, local: bool) -> Option<ModelPrice> {
+        let price = self.options.policy.price(id).filter(|_| !local)?;
+        Some(ModelPrice {
+            input_usd: price.input,
+            output_usd: price.output,
+        })
     }
 }

@@ -14,6 +14,7 @@ use goblin_core::error::ApiError;
 use goblin_core::id::Ids;
 use goblin_core::limits::MAX_BODY_BYTES;
 use goblin_core::provider::BoxFuture;
+use goblin_core::provider_settings::{CloudState, CloudTest};
 use goblin_core::status::SystemStatus;
 use goblin_dispatch::Dispatch;
 use goblin_store::store::Store;
@@ -91,6 +92,24 @@ pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 /// Says how everything is.
 pub type DescribeSystem = Arc<dyn Fn() -> BoxFuture<SystemStatus> + Send + Sync>;
 
+/// Says what holds for every cloud and how it is.
+pub type DescribeClouds = Arc<dyn Fn() -> BoxFuture<Result<Vec<CloudState>, ApiError>> + Send + Sync>;
+/// Tries the cloud with this id.
+pub type TestCloud = Arc<dyn Fn(String) -> BoxFuture<Result<CloudTest, ApiError>> + Send + Sync>;
+/// Brings the clouds to what is kept of them.
+pub type ApplyClouds = Arc<dyn Fn() -> BoxFuture<()> + Send + Sync>;
+
+/// Ports to the clouds known by name, which admins set up while the server runs.
+#[derive(Clone)]
+pub struct CloudPorts {
+    /// Says what holds for each and how it is.
+    pub describe: DescribeClouds,
+    /// Tries the one with this id.
+    pub test: TestCloud,
+    /// What is kept has changed: from now on it holds.
+    pub apply: ApplyClouds,
+}
+
 /// The parts wiring puts together.
 pub struct App {
     /// Which routes are served.
@@ -113,6 +132,8 @@ pub struct App {
     pub checks: RunChecks,
     /// Port: what `/api/status` answers.
     pub system_status: DescribeSystem,
+    /// Clouds; the model tier has none.
+    pub clouds: Option<CloudPorts>,
     /// Cancelled when the process is going down: readiness turns off.
     pub draining: CancellationToken,
     /// Owns every task that outlives its request.
@@ -143,6 +164,11 @@ impl App {
             Access::People(people) => Ok(&people.vault),
             Access::Tier(_) => Err(ApiError::not_found("path")),
         }
+    }
+
+    /// The clouds, on surfaces that have them.
+    pub(crate) fn clouds(&self) -> Result<&CloudPorts, ApiError> {
+        self.clouds.as_ref().ok_or_else(|| ApiError::not_found("path"))
     }
 }
 

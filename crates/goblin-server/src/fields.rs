@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 
 /// Most characters of a model's name.
 pub(crate) const MAX_MODEL_CHARS: usize = 256;
+/// Most bytes of a key of a provider; what is taken as one is shorter.
+pub(crate) const MAX_KEY_BYTES: usize = 4 * 1024;
 
 /// Most bytes of a field that holds a password; what is taken as one has a narrower bound.
 const MAX_PASSWORD_FIELD_BYTES: usize = 16 * 1024;

@@ -32,6 +32,7 @@ mod openai;
 mod page;
 mod passkeys;
 mod provider_keys;
+mod providers;
 mod routing;
 mod status;
 mod systemone;
@@ -98,6 +99,9 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
             provider_keys::set_provider_key,
             provider_keys::delete_provider_key
         ))
+        .routes(routes!(providers::list_providers))
+        .routes(routes!(providers::update_provider, providers::delete_provider))
+        .routes(routes!(providers::test_provider))
         .routes(routes!(users::list_users))
         .routes(routes!(users::update_user, users::delete_user))
         .routes(routes!(users::end_user_sessions))

@@ -283,17 +283,19 @@ async fn fetch_by_id(link: &mut Link, tenant: &str, id: &str) -> Result<Option<A
     row.as_ref().map(row_from).transpose()
 }
 
-fn list_json(list: Option<&[String]>) -> Result<Option<String>, StoreError> {
+/// A list as a column keeps it.
+pub(crate) fn list_json(list: Option<&[String]>) -> Result<Option<String>, StoreError> {
     list.map(serde_json::to_string)
         .transpose()
         .map_err(|e| StoreError::Unreadable(format!("a list: {e}")))
 }
 
-fn list_from(row: &Row, column: &str) -> Result<Option<Vec<String>>, StoreError> {
+/// The list that a column keeps.
+pub(crate) fn list_from(row: &Row, column: &str) -> Result<Option<Vec<String>>, StoreError> {
     row.get::<Option<String>>(column)?
         .map(|text| serde_json::from_str(&text))
         .transpose()
-        .map_err(|e| StoreError::Unreadable(format!("api_keys.{column}: {e}")))
+        .map_err(|e| StoreError::Unreadable(format!("{column}: {e}")))
 }
 
 fn row_from(row: &Row) -> Result<ApiKeyRow, StoreError> {

@@ -39,6 +39,7 @@ pub mod postgres;
 pub mod private_file;
 pub mod processes;
 pub mod provider_keys;
+pub mod provider_settings;
 pub mod rate_limits;
 pub mod rates_file;
 pub mod retention;

@@ -31,6 +31,8 @@ pub struct ProviderKeyRow {
     pub envelope: Envelope,
     /// Its last four characters.
     pub last_four: String,
+    /// Where it is sent; `None`: where the configuration says.
+    pub base_url: Option<String>,
     /// The id of who set it.
     pub updated_by: String,
     /// When.
@@ -38,21 +40,13 @@ pub struct ProviderKeyRow {
 }
 
 const ALL: &str =
-    "SELECT tenant_id, provider, version, sealed, sealed_key, master_id, last_four, updated_by, updated_at
+    "SELECT tenant_id, provider, version, sealed, sealed_key, master_id, last_four, base_url, updated_by,
+                          updated_at
                    FROM provider_keys";
 
 impl Store {
-    /// The version the next key of a provider gets: the seal is bound to it, so it is asked first. Set by somebody else
-    /// in between, [`Self::put_provider_key`] refuses.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn next_provider_key_version(&self, tenant: &str, provider: &str) -> Result<i64, StoreError> {
-        let found = self.find_provider_key(tenant, provider).await?;
-        Ok(found.map_or(1, |row| row.version.saturating_add(1)))
-    }
-
-    /// Keeps a provider's key, in the place of the one before.
+    /// Keeps a provider's key, in the place of the one before. Its version, which the seal is bound to, is one more than
+    /// that one's.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when somebody else has just set it.
@@ -60,11 +54,11 @@ impl Store {
         let mut tx = self.begin_write().await?;
         let done = query(
             "INSERT INTO provider_keys (tenant_id, provider, version, sealed, sealed_key, master_id, last_four,
-                                        updated_by, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                                        updated_by, updated_at, base_url)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
              ON CONFLICT (tenant_id, provider) DO UPDATE SET version = excluded.version, sealed = excluded.sealed,
                  sealed_key = excluded.sealed_key, master_id = excluded.master_id, last_four = excluded.last_four,
-                 updated_by = excluded.updated_by, updated_at = excluded.updated_at
+                 updated_by = excluded.updated_by, updated_at = excluded.updated_at, base_url = excluded.base_url
              WHERE provider_keys.version = excluded.version - 1",
         )
         .bind(&row.tenant)
@@ -76,6 +70,7 @@ impl Store {
         .bind(&row.last_four)
         .bind(&row.updated_by)
         .bind(row.updated_at.0)
+        .bind(&row.base_url)
         .execute(&mut tx)
         .await?;
         if done == 0 {
@@ -95,7 +90,8 @@ impl Store {
         provider: &str,
     ) -> Result<Option<ProviderKeyRow>, StoreError> {
         let row = query(
-            "SELECT tenant_id, provider, version, sealed, sealed_key, master_id, last_four, updated_by, updated_at
+            "SELECT tenant_id, provider, version, sealed, sealed_key, master_id, last_four, base_url, updated_by,
+                    updated_at
              FROM provider_keys WHERE tenant_id = $1 AND provider = $2",
         )
         .bind(tenant)
@@ -231,6 +227,7 @@ fn row_from(row: &Row) -> Result<ProviderKeyRow, StoreError> {
         version: row.get("version")?,
         envelope: envelope_from(row)?,
         last_four: row.get("last_four")?,
+        base_url: row.get("base_url")?,
         updated_by: row.get("updated_by")?,
         updated_at: Timestamp(row.get("updated_at")?),
     })

@@ -48,6 +48,7 @@ macro_rules! all_migrations {
             9 "passkeys" "0009_passkeys",
             10 "people" "0010_people",
             11 "leaving" "0011_leaving",
+            12 "provider_settings" "0012_provider_settings",
         )
     };
 }

@@ -132,7 +132,7 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
     results.extend(asked.iter().map(|asked| upstream_result(config, asked)));
     for maker in &config.upstream.without_key {
         let found = format!(
-            "it has no key and is never asked; {} gives it one",
+            "the configuration has no key for it, so it is asked only with one kept on the page; {} gives it one",
             maker.key_variable()
         );
         let name = format!("upstream:{}", maker.id());

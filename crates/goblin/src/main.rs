@@ -4,6 +4,7 @@ mod accounts;
 mod checks;
 mod cli;
 mod client;
+mod clouds;
 mod command;
 mod config;
 mod embedded;

@@ -129,6 +129,9 @@ async fn backend(
         &embedded,
         render_metrics,
     );
+    if let Some(clouds) = &app.clouds {
+        (clouds.apply)().await;
+    }
     output.line(format_args!(
         "goblin is ready: http://{}",
         checks::reachable(address)

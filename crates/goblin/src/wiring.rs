@@ -12,7 +12,7 @@ use goblin_core::provider::{Health, IN_PROCESS, ProviderHandle};
 use goblin_core::trust::Settings;
 use goblin_dispatch::cascade::Trust;
 use goblin_dispatch::{Dispatch, Options, Parts};
-use goblin_net::{HttpClient, NetOptions, Url};
+use goblin_net::{Guard, HttpClient, NetOptions, Url};
 use goblin_providers::openai_compat::{self, Kind, UpstreamSpec};
 use goblin_server::app::{Access, App, AppState, ChecksCache, RenderMetrics, ServerOptions, Surface};
 use goblin_store::store::Store;
@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::checks;
 use crate::config::{Config, UpstreamKind, UpstreamServer, UpstreamWay};
 use crate::embedded::Embedded;
-use crate::{roster, system};
+use crate::{clouds, roster, system};
 
 #[cfg(test)]
 mod tests;
@@ -89,8 +89,9 @@ impl Process {
 }
 
 /// A client for models on another server.
-fn net(config: &Config, way: &UpstreamWay) -> anyhow::Result<HttpClient> {
+pub(crate) fn net(config: &Config, way: &UpstreamWay, guard: Guard) -> anyhow::Result<HttpClient> {
     let options = NetOptions {
+        guard,
         connect_timeout: config.upstream.connect_timeout,
         first_byte_timeout: config.upstream.first_event_timeout,
         idle_timeout: config.upstream.idle_timeout,
@@ -116,13 +117,18 @@ pub(crate) fn upstreams(config: &Config, tier: bool) -> anyhow::Result<Vec<Provi
         .map(|server| {
             Ok(openai_compat::build(
                 spec(config, server)?,
-                net(config, &server.way)?,
+                net(config, &server.way, Guard::Operator)?,
             )?)
         })
         .collect()
 }
 
-fn spec(config: &Config, server: &UpstreamServer) -> anyhow::Result<UpstreamSpec> {
+/// What is to be built for a server.
+///
+/// # Errors
+///
+/// When its address cannot be used.
+pub(crate) fn spec(config: &Config, server: &UpstreamServer) -> anyhow::Result<UpstreamSpec> {
     let kind = match server.kind {
         UpstreamKind::Goblin => Kind::GoblinTier,
         UpstreamKind::Ollama => Kind::Ollama,
@@ -168,7 +174,7 @@ async fn discover_at(address: &str, config: &Config) -> anyhow::Result<Option<Pr
             allow_cloud: config.upstream.allow_cloud_models,
             ..UpstreamSpec::ollama(Url::parse(address)?)
         },
-        net(config, &UpstreamWay::default())?,
+        net(config, &UpstreamWay::default(), Guard::Operator)?,
     )?;
     let status = (handle.status)().await;
     let models = status.models.len();
@@ -207,7 +213,6 @@ pub(crate) fn dispatch(
             turn_deadline: config.queue.turn_deadline,
             default_model: config.default_model.clone(),
             no_model_help: no_model_help(&providers).to_owned(),
-            without_key: config.upstream.without_key.clone(),
             roster: roster::for_providers(config, &providers),
             policy: config.policy.clone(),
             trust: Arc::new(trust(config, measured)),
@@ -246,6 +251,12 @@ pub(crate) fn app(
     render_metrics: RenderMetrics,
 ) -> AppState {
     let config = Arc::clone(&process.config);
+    let clouds = match (&access, &store) {
+        (Access::People(people), Some(store)) => {
+            Some(clouds::ports(process, &dispatch, store, &people.vault))
+        }
+        _ => None,
+    };
     let for_checks = (Arc::clone(&config), store.clone(), Arc::clone(&dispatch));
     let describe = system::Describer {
         people: match &access {
@@ -274,6 +285,7 @@ pub(crate) fn app(
             let describe = describe.clone();
             Box::pin(async move { describe.describe().await })
         }),
+        clouds,
         draining: process.draining.clone(),
         tracker: process.tracker.clone(),
         page: match surface {

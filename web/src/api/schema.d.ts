@@ -437,6 +437,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the clouds known by name: what holds for each and how it is. */
+        get: operations["list_providers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/providers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets up a cloud: its key, its address, whether it may be asked, which models it offers. */
+        put: operations["update_provider"];
+        post?: never;
+        /** Forgets a cloud's key and all that was set about it: what the configuration says holds again. */
+        delete: operations["delete_provider"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/providers/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries a cloud by asking for its models, which costs nothing; also one that is switched off. */
+        post: operations["test_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/route": {
         parameters: {
             query?: never;
@@ -2114,6 +2166,19 @@ export interface components {
          * @enum {string}
          */
         ModelState: "loaded" | "loading" | "available" | "down";
+        /** @description What a model costs, in US dollars per million tokens, for prompts of the usual length. */
+        ModelPrice: {
+            /**
+             * Format: double
+             * @description Of the prompt.
+             */
+            input_usd: number;
+            /**
+             * Format: double
+             * @description Of the answer.
+             */
+            output_usd: number;
+        };
         /** @description A model as the picker shows it. */
         ModelStatus: {
             /** @description `provider/model`. */
@@ -2171,6 +2236,7 @@ export interface components {
              * @description Measured tokens per second of one answer, when known.
              */
             decode_tokens_per_second: number | null;
+            price: null | components["schemas"]["ModelPrice"];
         };
         /** @description What somebody is called from now on. */
         NameChange: {
@@ -2363,6 +2429,52 @@ export interface components {
             /** @description By provider. */
             items: components["schemas"]["ProviderKeyState"][];
         };
+        /**
+         * @description How a cloud is.
+         * @enum {string}
+         */
+        CloudHealth: "ok" | "starting" | "key_refused" | "broken" | "down" | "no_key" | "key_sealed" | "off";
+        /** @description A cloud as admins see it. The key itself is never shown. */
+        CloudState: {
+            id: string;
+            enabled: boolean;
+            key_set_by: null | components["schemas"]["SetBy"];
+            last_four: string | null;
+            /** Format: date-time */
+            key_updated_at: string | null;
+            base_url: string;
+            base_url_set_by: components["schemas"]["SetBy"];
+            key_variable: string;
+            health: components["schemas"]["CloudHealth"];
+            advice: string | null;
+            shown_models: string[] | null;
+            models: string[];
+        };
+        /** @description What a cloud said when it was tried. */
+        CloudTest: {
+            id: string;
+            health: components["schemas"]["CloudHealth"];
+            advice: string | null;
+            models: number;
+            /** Format: int64 */
+            took_ms: number;
+        };
+        /** @description A change to a cloud. An absent field stays. */
+        ProviderChange: {
+            key?: string | null;
+            enabled?: boolean | null;
+            base_url?: string | null;
+            shown_models?: string[] | null;
+        };
+        /** @description The clouds known by name. */
+        ProviderList: {
+            items: components["schemas"]["CloudState"][];
+        };
+        /**
+         * @description Who said what is in force.
+         * @enum {string}
+         */
+        SetBy: "environment" | "page" | "file" | "default";
         /** @description That a provider has a key. */
         ProviderKeyState: {
             /** @description The provider's id. */
@@ -4279,6 +4391,133 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_providers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them, also those without a key. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderList"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's id, for example `openai`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderChange"];
+            };
+        };
+        responses: {
+            /** @description What holds now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CloudState"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How it is; also when it cannot be used. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CloudTest"];
+                };
             };
             /** @description Refused. */
             "4XX": {

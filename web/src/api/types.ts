@@ -47,3 +47,7 @@ export type ApiKey = Schemas["ApiKey"];
 export type ApiKeyMade = Schemas["ApiKeyMade"];
 export type ApiKeyPage = Schemas["ApiKeyPage"];
 export type NewApiKey = Schemas["ApiKeyBody"];
+export type Cloud = Schemas["CloudState"];
+export type CloudHealth = Schemas["CloudHealth"];
+export type CloudChange = Schemas["ProviderChange"];
+export type CloudTest = Schemas["CloudTest"];

@@ -56,10 +56,24 @@ export function answerFacts(turn: Turn): string[] {
   return facts;
 }
 
-/** What a model is: how large, how much it reads. */
+/** What a model is: how large, how much it reads, what more than text it can do, what it costs. */
 export function modelFacts(model: Model): string[] {
   const facts: string[] = [];
   if (model.parameters) facts.push(model.parameters);
   if (model.context_window) facts.push(contextWindow(model.context_window));
+  const abilities = (["vision", "tools", "thinking"] as const).filter((ability) =>
+    model.capabilities.includes(ability),
+  );
+  facts.push(...abilities.map((ability) => abilityWords[ability]));
+  if (model.price) facts.push(priceWords(model.price));
   return facts;
+}
+
+const abilityWords = { vision: "sees images", tools: "uses tools", thinking: "reasons" };
+
+/** "$1.25 in, $10 out per million tokens". */
+export function priceWords({ input_usd, output_usd }: NonNullable<Model["price"]>): string {
+  const dollars = (usd: number) =>
+    `$${usd.toLocaleString("en", { maximumFractionDigits: usd < 1 ? 3 : 2 })}`;
+  return `${dollars(input_usd)} in, ${dollars(output_usd)} out per million tokens`;
 }

@@ -89,6 +89,7 @@ const deeds: Record<string, string> = {
   "passkey.renamed": "Passkey renamed",
   "password.changed": "Password changed",
   "password.reset": "Password set by a link",
+  "provider.changed": "Settings of a provider changed",
   "provider_key.set": "Key of a provider kept",
   "provider_key.removed": "Key of a provider forgotten",
   "reset.offered": "Link for another password made",

@@ -36,6 +36,7 @@ export function aModel(given: Partial<Model> = {}): Model {
     predicted_wait_ms: null,
     predicted_first_token_ms: null,
     decode_tokens_per_second: null,
+    price: null,
     ...given,
   };
 }

@@ -2,6 +2,7 @@
 
 use goblin_core::api_key::{ApiKey, Budget};
 use goblin_core::clock::Timestamp;
+use goblin_core::provider_settings::CloudState;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -74,4 +75,25 @@ pub struct ProviderKeyState {
 pub struct ProviderKeyList {
     /// By provider.
     pub items: Vec<ProviderKeyState>,
+}
+
+/// The clouds known by name.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProviderList {
+    /// In the order in which they are listed everywhere.
+    pub items: Vec<CloudState>,
+}
+
+/// A change to a cloud. An absent field stays.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProviderChange {
+    /// The key it is called with: 1–512 visible ASCII characters. It is kept sealed and never returned.
+    pub key: Option<String>,
+    /// May it be asked?
+    pub enabled: Option<bool>,
+    /// Where it is called: a public https address. A key goes only to the address it was given for, so `key` must come
+    /// with it. Null: where the configuration says.
+    pub base_url: Option<String>,
+    /// The models it offers, by their names there, at most 1000. Null: all.
+    pub shown_models: Option<Vec<String>>,
 }

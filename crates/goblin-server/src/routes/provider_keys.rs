@@ -10,15 +10,12 @@ use http::StatusCode;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::app::AppState;
+use crate::app::{App, AppState};
 use crate::caller::Caller;
 use crate::extract::{ProviderId, RawBody};
-use crate::fields::Fields;
+use crate::fields::{Fields, MAX_KEY_BYTES};
 use crate::openapi::keys::{ProviderKeyBody, ProviderKeyList, ProviderKeyState};
 use crate::refusal::Refusal;
-
-/// Most bytes of a key; what is taken as one is shorter.
-const MAX_KEY_BYTES: usize = 4 * 1024;
 
 fn shown(key: ProviderKeyShown) -> ProviderKeyState {
     ProviderKeyState {
@@ -68,6 +65,7 @@ pub(super) async fn set_provider_key(
         .vault()?
         .set_provider_key(caller.principal(), caller.visit()?, &provider, &key)
         .await?;
+    apply(&app).await;
     Ok(Json(shown(kept)))
 }
 
@@ -88,6 +86,7 @@ pub(super) async fn delete_provider_key(
     app.vault()?
         .delete_provider_key(caller.principal(), caller.visit()?, &provider)
         .await?;
+    apply(&app).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -119,6 +118,7 @@ pub(super) async fn set_legacy_key(
         .vault()?
         .set_provider_key(caller.principal(), caller.visit()?, &provider, &key)
         .await?;
+    apply(&app).await;
     Ok(Json(
         json!({"provider": provider, "configured": true, "hint": hint(&kept.last_four)}),
     ))
@@ -133,7 +133,15 @@ pub(super) async fn delete_legacy_key(
     app.vault()?
         .delete_provider_key(caller.principal(), caller.visit()?, &provider)
         .await?;
+    apply(&app).await;
     Ok(Json(json!({"provider": provider, "configured": false})))
+}
+
+/// The next request is called with what is kept now.
+async fn apply(app: &App) {
+    if let Some(clouds) = &app.clouds {
+        (clouds.apply)().await;
+    }
 }
 
 fn hint(last_four: &str) -> String {

@@ -47,6 +47,8 @@ const THINGS: &[(&str, Whose, &[&str])] = &[
     ("/api/keys/{id}", Tenants, &["key"]),
     ("/api/users/{id}", Tenants, &["member"]),
     ("/api/teams/{id}", Tenants, &["team", "member"]),
+    // The clouds are the operator's.
+    ("/api/providers/{id}", Tenants, &["cloud"]),
     // Each tenant has a key of its own for the provider that is named.
     ("/api/provider-keys/{provider}", Everybodys, &["provider"]),
     ("/api-keys/{provider}", Everybodys, &["old provider"]),
@@ -61,6 +63,7 @@ fn body(operation: &str) -> Value {
         "POST /api/chats/{id}/turns" | "POST /api/turns/{id}/edit" => json!({"content": "mine now"}),
         "PATCH /api/chats/{id}" => json!({"title": "mine now"}),
         "POST /api/turns/{id}/feedback" => json!({"rating": "up"}),
+        "PUT /api/providers/{id}" => json!({"enabled": false}),
         "PATCH /api/users/{id}" => json!({"role": "viewer"}),
         "PATCH /api/account/passkeys/{id}" => json!({"name": "mine now"}),
         "PATCH /api/teams/{id}" => json!({"name": "mine now"}),
@@ -276,6 +279,7 @@ impl Scene {
             ("key", key),
             ("provider", "openai".to_owned()),
             ("old provider", "anthropic".to_owned()),
+            ("cloud", "deepseek".to_owned()),
             ("invitation", invitation),
             ("team", team),
             ("member", self.victim.id.clone()),

@@ -142,3 +142,108 @@ async fn only_admins_come_near_and_what_cannot_be_a_key_is_refused() {
     assert_eq!(refused.status, 409);
     assert!(refused.text().await.contains("SETTINGS_ENCRYPTION_KEY"));
 }
+
+#[tokio::test]
+async fn a_cloud_is_set_up_in_one_place_and_its_key_goes_only_where_it_was_given_for() {
+    let app = public_app().await;
+    let owner = owner(&app).await;
+    let put = |body: Value| {
+        owner
+            .call(&app, Method::PUT, "/api/providers/openai")
+            .json(&body)
+            .send()
+    };
+    let mut set = put(json!({"key": SECRET, "base_url": "https://gateway.example/v1/"})).await;
+    assert_eq!(set.status, 200);
+    let set = set.json().await;
+    assert_eq!(set["base_url"], "https://gateway.example/v1");
+    assert_eq!(
+        (&set["last_four"], &set["key_set_by"]),
+        (&json!("WXYZ"), &json!("page"))
+    );
+
+    for (body, field) in [
+        (json!({"base_url": "https://thief.example/v1"}), "key"),
+        (json!({"base_url": null}), "key"),
+        (
+            json!({"key": SECRET, "base_url": "http://gateway.example/v1"}),
+            "base_url",
+        ),
+        (
+            json!({"key": SECRET, "base_url": "https://127.0.0.1/v1"}),
+            "base_url",
+        ),
+        (
+            json!({"key": SECRET, "base_url": "https://169.254.169.254/"}),
+            "base_url",
+        ),
+        (json!({"enabled": "no"}), "enabled"),
+    ] {
+        let mut refused = put(body.clone()).await;
+        assert_eq!(refused.status, 422, "{body}");
+        let said = refused.json().await;
+        assert_eq!(said["param"], field, "{body}: {said}");
+        assert!(!said.to_string().contains("0123456789"), "{said}");
+    }
+    // A new key alone goes where the one before went.
+    let mut renewed = put(json!({"key": "another-key-2222"})).await;
+    assert_eq!(renewed.json().await["base_url"], "https://gateway.example/v1");
+
+    let mut off = put(json!({"enabled": false, "shown_models": ["gpt-5"]})).await;
+    let off = off.json().await;
+    assert_eq!(
+        (&off["enabled"], &off["shown_models"]),
+        (&json!(false), &json!(["gpt-5"]))
+    );
+    let mut on = put(json!({"enabled": true})).await;
+    assert_eq!(
+        on.json().await["shown_models"],
+        json!(["gpt-5"]),
+        "an absent field stays"
+    );
+
+    let gone = || owner.call(&app, Method::DELETE, "/api/providers/openai").send();
+    assert_eq!(gone().await.status, 204);
+    assert_eq!(gone().await.status, 404);
+    let listed = owner.get(&app, "/api/providers").await.json().await;
+    assert_eq!(listed["items"][0]["key_set_by"], Value::Null);
+    assert_eq!(listed["items"][0]["enabled"], true);
+    let audit = owner.get(&app, "/api/audit").await.text().await;
+    assert!(
+        audit.contains("provider.changed") && !audit.contains("0123456789"),
+        "{audit}"
+    );
+}
+
+#[tokio::test]
+async fn clouds_are_for_admins_and_one_that_is_not_known_is_not_there() {
+    let app = public_app().await;
+    let owner = owner(&app).await;
+    let member = guest(&app, &owner, "member@example.org", "member").await;
+    for (method, path) in [
+        (Method::GET, "/api/providers"),
+        (Method::PUT, "/api/providers/openai"),
+        (Method::DELETE, "/api/providers/openai"),
+        (Method::POST, "/api/providers/openai/test"),
+    ] {
+        let refused = member
+            .call(&app, method.clone(), path)
+            .json(&json!({}))
+            .send()
+            .await;
+        assert_eq!(refused.status, 403, "{method} {path}");
+        let stranger = app.call(method.clone(), path).json(&json!({})).send().await;
+        assert_eq!(stranger.status, 401, "{method} {path}");
+    }
+    let call = owner.call(&app, Method::PUT, "/api/providers/nobody");
+    assert_eq!(call.json(&json!({"key": SECRET})).send().await.status, 404);
+    let tested = owner
+        .post(&app, "/api/providers/openai/test", &json!({}))
+        .await
+        .json()
+        .await;
+    assert_eq!(
+        (&tested["id"], &tested["health"]),
+        (&json!("openai"), &json!("no_key"))
+    );
+}

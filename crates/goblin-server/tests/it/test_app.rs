@@ -20,13 +20,16 @@ use goblin_auth::vault::Vault;
 use goblin_auth::visit::Premises;
 use goblin_core::checks::CheckResult;
 use goblin_core::clock::{Clock, Timestamp};
+use goblin_core::error::ApiError;
 use goblin_core::id::Ids;
+use goblin_core::owner::Owner;
 use goblin_core::provider::{Health, ProviderHandle};
+use goblin_core::provider_settings::{CloudHealth, CloudState, CloudTest, SetBy};
 use goblin_core::status::{PartState, PartStatus, Suggestion, SystemStatus};
 use goblin_core::upstream_status::{Seen, UpstreamStatus};
 use goblin_dispatch::cascade::Trust;
 use goblin_dispatch::{Dispatch, Options, Parts};
-use goblin_server::app::{Access, App, AppState, ChecksCache, ServerOptions, Surface};
+use goblin_server::app::{Access, App, AppState, ChecksCache, CloudPorts, ServerOptions, Surface};
 use goblin_server::page_assets::Asset;
 use goblin_server::people::People;
 use goblin_server::rate::{self, RateSettings};
@@ -235,6 +238,7 @@ impl TestApp {
             render_metrics: Arc::new(|| METRICS.render()),
             checks: checks(Arc::clone(&checks_run)),
             system_status: Arc::new(|| Box::pin(async { system_status() })),
+            clouds: store.clone().map(clouds),
             draining: draining.clone(),
             tracker,
             page: setup.page,
@@ -382,6 +386,60 @@ fn checks(run: Arc<AtomicUsize>) -> goblin_core::checks::RunChecks {
             ]
         })
     })
+}
+
+/// Two clouds without a key of the environment: what is kept of them is told, and nothing is called.
+fn clouds(store: Store) -> CloudPorts {
+    let describe = move || {
+        let store = store.clone();
+        async move {
+            let keys = store.list_provider_keys().await?;
+            let set = store.list_provider_settings(Owner::LOCAL_TENANT).await?;
+            let state = |id: &str| {
+                let key = keys
+                    .iter()
+                    .find(|row| row.tenant == Owner::LOCAL_TENANT && row.provider == id);
+                let set = set.iter().find(|row| row.provider == id);
+                CloudState {
+                    id: id.to_owned(),
+                    enabled: set.is_none_or(|row| row.enabled),
+                    key_set_by: key.map(|_| SetBy::Page),
+                    last_four: key.map(|row| row.last_four.clone()),
+                    key_updated_at: key.map(|row| row.updated_at),
+                    base_url: key
+                        .and_then(|row| row.base_url.clone())
+                        .unwrap_or_else(|| "https://api.example.com/v1".into()),
+                    base_url_set_by: match key.and_then(|row| row.base_url.as_ref()) {
+                        Some(_) => SetBy::Page,
+                        None => SetBy::Default,
+                    },
+                    key_variable: "EXAMPLE_API_KEY".into(),
+                    health: match key {
+                        Some(_) => CloudHealth::Ok,
+                        None => CloudHealth::NoKey,
+                    },
+                    advice: None,
+                    shown_models: set.and_then(|row| row.models.clone()),
+                    models: Vec::new(),
+                }
+            };
+            Ok::<_, ApiError>(vec![state("openai"), state("deepseek")])
+        }
+    };
+    CloudPorts {
+        describe: Arc::new(move || Box::pin(describe())),
+        test: Arc::new(|id| {
+            let tested = CloudTest {
+                id,
+                health: CloudHealth::NoKey,
+                advice: None,
+                models: 0,
+                took_ms: 0,
+            };
+            Box::pin(async move { Ok(tested) })
+        }),
+        apply: Arc::new(|| Box::pin(async {})),
+    }
 }
 
 fn system_status() -> SystemStatus {

@@ -146,6 +146,13 @@ pub(crate) async fn fill(desk: &Desk) {
         .await
         .unwrap();
     store
+        .put_provider_settings(
+            &keys::provider_settings(desk, AWKWARD_ID),
+            &deed("provider.changed"),
+        )
+        .await
+        .unwrap();
+    store
         .insert_first_signing_keys(&keys::signing_key("k1"), &keys::signing_key("k2"))
         .await
         .unwrap();

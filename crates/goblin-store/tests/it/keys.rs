@@ -6,6 +6,7 @@ use goblin_core::owner::Owner;
 use goblin_store::api_keys::NewApiKey;
 use goblin_store::error::StoreError;
 use goblin_store::provider_keys::{Envelope, ProviderKeyRow, Sealed};
+use goblin_store::provider_settings::ProviderSettingsRow;
 use goblin_store::signing_keys::{KeyState, NewSigningKey};
 
 use crate::accounts::{HOUR_MS, another, deed, first};
@@ -50,6 +51,18 @@ pub(crate) fn provider_key(desk: &Desk, provider: &str, version: i64) -> Provide
         version,
         envelope: envelope("m1"),
         last_four: "4f2a".into(),
+        base_url: Some("https://gateway.example/v1".into()),
+        updated_by: Owner::LOCAL_USER.into(),
+        updated_at: desk.clock.now(),
+    }
+}
+
+pub(crate) fn provider_settings(desk: &Desk, provider: &str) -> ProviderSettingsRow {
+    ProviderSettingsRow {
+        tenant: Owner::LOCAL_TENANT.into(),
+        provider: provider.into(),
+        enabled: false,
+        models: Some(vec![AWKWARD.into()]),
         updated_by: Owner::LOCAL_USER.into(),
         updated_at: desk.clock.now(),
     }
@@ -160,10 +173,6 @@ async fn of_programs(desk: &Desk) {
 async fn of_providers(desk: &Desk) {
     let store = &desk.store;
     let put = deed("provider_key.set");
-    assert_eq!(
-        store.next_provider_key_version("local", "openai").await.unwrap(),
-        1
-    );
     store
         .put_provider_key(&provider_key(desk, "openai", 1), &put)
         .await
@@ -174,10 +183,6 @@ async fn of_providers(desk: &Desk) {
     assert!(
         matches!(late, Err(StoreError::Busy)),
         "two at once: the second is told"
-    );
-    assert_eq!(
-        store.next_provider_key_version("local", "openai").await.unwrap(),
-        2
     );
     let second = ProviderKeyRow {
         envelope: envelope("m2"),
@@ -204,6 +209,43 @@ async fn of_providers(desk: &Desk) {
         .delete_provider_key("local", "anthropic", &deed("provider_key.removed"))
         .await;
     assert!(matches!(gone, Err(StoreError::NotFound("key"))));
+    what_is_set_about_them(desk).await;
+}
+
+async fn what_is_set_about_them(desk: &Desk) {
+    let store = &desk.store;
+    let changed = deed("provider.changed");
+    let off = ProviderSettingsRow {
+        models: None,
+        ..provider_settings(desk, "openai")
+    };
+    store.put_provider_settings(&off, &changed).await.unwrap();
+    let on = ProviderSettingsRow {
+        enabled: true,
+        models: Some(vec!["gpt-5".into(), "o\"'%_".into()]),
+        ..off.clone()
+    };
+    store.put_provider_settings(&on, &changed).await.unwrap();
+    let elsewhere = ProviderSettingsRow {
+        tenant: "others".into(),
+        ..off
+    };
+    store.put_provider_settings(&elsewhere, &changed).await.unwrap();
+    assert_eq!(
+        store.list_provider_settings("local").await.unwrap(),
+        [on],
+        "the last word counts, and only the tenant's own"
+    );
+    store
+        .delete_provider_settings("local", "openai", &deed("provider.reset"))
+        .await
+        .unwrap();
+    assert!(store.list_provider_settings("local").await.unwrap().is_empty());
+    let nothing = store
+        .delete_provider_settings("local", "openai", &deed("provider.reset"))
+        .await;
+    assert!(matches!(nothing, Err(StoreError::NotFound("provider"))));
+    assert_eq!(store.list_provider_settings("others").await.unwrap(), [elsewhere]);
 }
 
 async fn of_tokens(desk: &Desk) {

@@ -29,7 +29,9 @@ use crate::config::environment::Environment;
 use crate::config::keys::{KEYS, Key, Kind, SERVERS, find, find_of_server};
 use crate::config::written::{Entry, Problem, Source, Written};
 
-pub(crate) use upstream::{Kind as UpstreamKind, UpstreamConfig, UpstreamServer, Way as UpstreamWay};
+pub(crate) use upstream::{
+    Cloud as CloudServer, Kind as UpstreamKind, UpstreamConfig, UpstreamServer, Way as UpstreamWay,
+};
 
 pub(crate) use auth::AuthConfig;
 pub(crate) use federation::{FederationConfig, GOOGLE_CALLBACK};

@@ -7,6 +7,7 @@
 mod accounts;
 mod backup;
 mod bench;
+mod clouds;
 #[allow(dead_code, reason = "a proxy and TLS are the store's own tests")]
 #[path = "../../../goblin-store/tests/it/cluster.rs"]
 mod cluster;

@@ -22,6 +22,13 @@ const sections: readonly AdminSection[] = [
     Body: lazy(() => import("./InvitationsSection")),
   },
   { id: "keys", label: "API keys", least: "admin", Body: lazy(() => import("./KeysSection")) },
+  {
+    id: "providers",
+    label: "Providers",
+    least: "admin",
+    local: true,
+    Body: lazy(() => import("./ProvidersSection")),
+  },
   { id: "teams", label: "Teams", least: "admin", Body: lazy(() => import("./Teams")) },
   { id: "audit", label: "Audit log", least: "admin", Body: lazy(() => import("./AuditSection")) },
 ];

@@ -1,9 +1,22 @@
-import { Check, ChevronDown, Cloud, HardDrive, Server, Sparkles } from "lucide-react";
+import { Check, ChevronDown, Cloud, HardDrive, Search, Server, Sparkles } from "lucide-react";
+import { lazy, Suspense, useState } from "react";
 import type { Model, Status, Upstream } from "@/api/types";
+import { cloudName } from "@/lib/clouds";
 import { modelFacts, modelName, providerName } from "@/lib/format";
 import { answers, expectation, memoryFact, readiness, stateWord } from "@/lib/health";
-import { Menu, MenuChoice, MenuChoices, MenuChosen, MenuGroup, MenuHeading } from "@/ui/Menu";
+import { searchFrom } from "@/lib/modelSearch";
+import {
+  Menu,
+  MenuChoice,
+  MenuChoices,
+  MenuChosen,
+  MenuGroup,
+  MenuHeading,
+  MenuItem,
+} from "@/ui/Menu";
 import { StateDot } from "@/ui/StateDot";
+
+const ModelSearch = lazy(() => import("./ModelSearch"));
 
 const automatic = "goblin";
 
@@ -20,64 +33,78 @@ export function ModelPicker({ status, chosen, onChoose, onOpen }: ModelPickerPro
   const models = status?.models ?? [];
   const known = models.find((model) => model.id === chosen);
   const name = chosen === null ? "Automatic" : modelName(chosen);
+  const [searching, setSearching] = useState(false);
   return (
-    <Menu
-      label="Model"
-      side="top"
-      onOpenChange={(open) => open && onOpen()}
-      trigger={
-        <button type="button" className="picker-trigger" aria-label={`Model: ${name}`}>
-          {chosen === null ? (
-            <Sparkles size={15} className="text-leaf" />
-          ) : (
-            <PlaceIcon upstream={upstreamOf(status, chosen)} />
-          )}
-          <span className="max-w-48 truncate">{name}</span>
-          <ChevronDown size={14} className="text-muted" />
-        </button>
-      }
-    >
-      <MenuChoices
-        value={chosen ?? automatic}
-        onValueChange={(value) => onChoose(value === automatic ? null : value)}
+    <>
+      <Menu
+        label="Model"
+        side="top"
+        onOpenChange={(open) => open && onOpen()}
+        trigger={
+          <button type="button" className="picker-trigger" aria-label={`Model: ${name}`}>
+            {chosen === null ? (
+              <Sparkles size={15} className="text-leaf" />
+            ) : (
+              <PlaceIcon upstream={upstreamOf(status, chosen)} />
+            )}
+            <span className="max-w-48 truncate">{name}</span>
+            <ChevronDown size={14} className="text-muted" />
+          </button>
+        }
       >
-        <Choice
-          value={automatic}
-          icon={<Sparkles size={16} />}
-          name="Automatic"
-          facts={automaticFacts(status)}
-        />
-        {(status?.upstreams ?? []).map((upstream) => (
-          <Models
-            key={upstream.id}
-            upstream={upstream}
-            models={models.filter((model) => model.provider === upstream.id)}
-          />
-        ))}
-        {chosen !== null && !known && (
-          <Choice
-            value={chosen}
-            disabled
-            icon={<HardDrive size={16} />}
-            name={modelName(chosen)}
-            facts="not here any more; choose another"
-          />
+        {models.length >= searchFrom && (
+          <MenuItem icon={<Search size={16} />} onSelect={() => setSearching(true)}>
+            Find a model…
+          </MenuItem>
         )}
-      </MenuChoices>
-    </Menu>
+        <MenuChoices
+          value={chosen ?? automatic}
+          onValueChange={(value) => onChoose(value === automatic ? null : value)}
+        >
+          <Choice
+            value={automatic}
+            icon={<Sparkles size={16} />}
+            name="Automatic"
+            facts={automaticFacts(status)}
+          />
+          {(status?.upstreams ?? []).map((upstream) => (
+            <Models
+              key={upstream.id}
+              upstream={upstream}
+              models={models.filter((model) => model.provider === upstream.id)}
+            />
+          ))}
+          {chosen !== null && !known && (
+            <Choice
+              value={chosen}
+              disabled
+              icon={<HardDrive size={16} />}
+              name={modelName(chosen)}
+              facts="not here any more; choose another"
+            />
+          )}
+        </MenuChoices>
+      </Menu>
+      {searching && (
+        <Suspense>
+          <ModelSearch status={status} onChoose={onChoose} onClose={() => setSearching(false)} />
+        </Suspense>
+      )}
+    </>
   );
 }
 
 /** The models of one server, under its name and where that is. */
 function Models({ upstream, models }: { upstream: Upstream; models: Model[] }) {
   if (models.length === 0 && answers(upstream)) return null;
-  const heading = `${upstream.name}, ${whose(upstream)}`;
+  const name = upstream.name === upstream.id ? cloudName(upstream.id) : upstream.name;
+  const heading = `${name}, ${whose(upstream)}`;
   return (
     <MenuGroup aria-label={heading}>
       <MenuHeading className="menu-heading">
         <PlaceIcon upstream={upstream} />
         <span className="min-w-0 flex-1">
-          {upstream.name} <span className="font-normal">{whose(upstream)}</span>
+          {name} <span className="font-normal">{whose(upstream)}</span>
         </span>
         {upstream.state !== "up" && (
           <span className="state-mark" data-state={upstream.state}>

@@ -1,5 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { statusQuery } from "@/api/queries";
+import { useMay } from "@/api/signIn";
 import type { Model, Upstream } from "@/api/types";
 import { bytes, modelName } from "@/lib/format";
 import { expectation, memoryFact, readiness, stateWord } from "@/lib/health";
@@ -12,6 +14,7 @@ import { StateIcon } from "./StateIcon";
 export default function ServersDialog({ onClose }: { onClose: () => void }) {
   const { data: status } = useQuery(statusQuery);
   const upstreams = status?.upstreams ?? [];
+  const maySetUp = useMay("admin");
   return (
     <Dialog title="Where answers come from" onClose={onClose} wide>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and a keyboard must be able to */}
@@ -28,6 +31,18 @@ export default function ServersDialog({ onClose }: { onClose: () => void }) {
             models={(status?.models ?? []).filter((model) => model.provider === upstream.id)}
           />
         ))}
+        {maySetUp && (
+          <p>
+            <Link
+              to="/admin/$section"
+              params={{ section: "providers" }}
+              className="link-button"
+              onClick={onClose}
+            >
+              Add a cloud, or change how it is called
+            </Link>
+          </p>
+        )}
       </section>
     </Dialog>
   );

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use goblin_core::maker::Maker;
+use goblin_core::provider_settings::SetBy;
 use goblin_net::{HttpClient, Identity, NetError, NetOptions, Proxy};
 use secrecy::SecretString;
 use url::{Host, Url};
@@ -18,8 +19,10 @@ use crate::config::written::{Entry, Server, Source, read_text};
 pub(crate) struct UpstreamConfig {
     /// In the order in which equal models are preferred.
     pub(crate) servers: Vec<UpstreamServer>,
-    /// Clouds known by name that have no key, and are never asked.
+    /// Clouds known by name that are given no key here. They are never asked, unless an admin gives them one.
     pub(crate) without_key: Vec<Maker>,
+    /// Clouds known by name, with a key or without, but for those whose name another server has.
+    pub(crate) clouds: Vec<Cloud>,
     /// The first key of `upstream.proxy_key`.
     lone_key: Option<SecretString>,
     /// Look for an Ollama on this machine.
@@ -88,6 +91,19 @@ impl UpstreamServer {
     pub(crate) fn is_exposed(&self) -> bool {
         self.url.scheme() == "http" && is_public_url(&self.url)
     }
+}
+
+/// A cloud known by name.
+#[derive(Clone, Debug)]
+pub(crate) struct Cloud {
+    /// Who makes its models.
+    pub(crate) maker: Maker,
+    /// How it is reached; it may have no key.
+    pub(crate) server: UpstreamServer,
+    /// Who gave it its key.
+    pub(crate) key_set_by: Option<SetBy>,
+    /// Who said where it is.
+    pub(crate) url_set_by: SetBy,
 }
 
 /// How a server is reached.
@@ -176,6 +192,10 @@ impl Reader<'_> {
             known.is_none_or(|s| s.is_keyless_cloud())
         });
         let without_key = without_key.collect();
+        let clouds = Maker::ALL
+            .into_iter()
+            .filter_map(|maker| self.known_cloud(maker, &servers))
+            .collect();
         servers.retain(|s| !s.is_keyless_cloud());
         if self.switch("upstream.proxy_require_tls") {
             for server in servers.iter().filter(|s| s.is_exposed()) {
@@ -190,6 +210,7 @@ impl Reader<'_> {
         UpstreamConfig {
             servers,
             without_key,
+            clouds,
             lone_key: self
                 .list("upstream.proxy_key")
                 .into_iter()
@@ -241,10 +262,15 @@ impl Reader<'_> {
     fn cloud(&mut self, maker: Maker) -> Option<UpstreamServer> {
         let key = self.secret(&format!("upstream.{}_key", maker.id()));
         let said_more = self.written.servers.get(maker.id());
-        // A server of one's own may have the name, as long as the cloud has no key.
+        // Without a key it may be given one later. A server of one's own may have the name, as long as the cloud has no key.
         if key.is_none() && said_more.is_none_or(|server| server.entries.contains_key("url")) {
             return None;
         }
+        self.cloud_with(maker, key)
+    }
+
+    /// A cloud with this key at the address that is set for it.
+    fn cloud_with(&mut self, maker: Maker, key: Option<SecretString>) -> Option<UpstreamServer> {
         let path = format!("upstream.{}_url", maker.id());
         let text = self.text(&path)?;
         let source = self.source(&path);
@@ -259,6 +285,39 @@ impl Reader<'_> {
             way: Way::default(),
             named_by: path,
             source,
+        })
+    }
+
+    /// Is a key, or more than that, said of this cloud?
+    fn is_given(&self, maker: Maker) -> bool {
+        let key = format!("upstream.{}_key", maker.id());
+        self.secret(&key).is_some() || self.written.servers.contains_key(maker.id())
+    }
+
+    /// A cloud as it is set up here, unless its name is another server's.
+    fn known_cloud(&mut self, maker: Maker, servers: &[UpstreamServer]) -> Option<Cloud> {
+        let server = match servers.iter().find(|s| s.id == maker.id()) {
+            Some(known) if known.kind == Kind::Cloud(maker) => known.clone(),
+            Some(_) => return None,
+            // What is said of it elsewhere has been looked at, and found wrong.
+            None if self.is_given(maker) => return None,
+            None => self.cloud_with(maker, None)?,
+        };
+        let key_set_by = server.key.is_some().then(|| {
+            let named = self.written.servers.get(maker.id());
+            let more = named.and_then(|written| {
+                let mut fields = ["key", "key_file"].into_iter();
+                let field = fields.find(|field| written.entries.contains_key(*field))?;
+                Some(place(written, field))
+            });
+            let source = more.unwrap_or_else(|| self.source(&format!("upstream.{}_key", maker.id())));
+            set_by(&source)
+        });
+        Some(Cloud {
+            maker,
+            url_set_by: set_by(&server.source),
+            key_set_by,
+            server,
         })
     }
 
@@ -546,6 +605,15 @@ impl Reader<'_> {
         debug_assert!(find(path).is_some(), "{path} is not in the list of settings");
         let entry = self.written.entries.get(path);
         entry.map_or(Source::Default, |e| e.source.clone())
+    }
+}
+
+/// Who wrote it.
+fn set_by(source: &Source) -> SetBy {
+    match source {
+        Source::Default => SetBy::Default,
+        Source::File(..) => SetBy::File,
+        Source::Environment(_) | Source::SecretFile(..) | Source::Flag(_) => SetBy::Environment,
     }
 }
 

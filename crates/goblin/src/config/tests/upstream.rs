@@ -392,6 +392,39 @@ fn a_cloud_is_there_when_it_has_a_key_and_is_listed_without_one_otherwise() {
 }
 
 #[test]
+fn of_every_cloud_it_is_known_who_set_it_up() {
+    let clouds = |text: &str, environment: &[(&str, &str)]| -> Vec<String> {
+        let (_dir, path) = file(text);
+        let request = Request {
+            file: Some(path),
+            ..Request::default()
+        };
+        let config = load(&home(environment), &request).unwrap().config;
+        let clouds = config.upstream.clouds.iter();
+        let shown = clouds.map(|c| format!("{} {:?} {:?}", c.maker.id(), c.key_set_by, c.url_set_by));
+        shown.collect()
+    };
+    let text = "[upstream]\nopenai_url = \"https://gateway.example/v1\"\ngemini_key = \"g\"\n\
+                [upstream.servers.deepseek]\nkind = \"openai\"\nurl = \"http://127.0.0.1:9\"\n";
+    assert_eq!(
+        clouds(
+            text,
+            &[
+                ("GROK_API_KEY", "x"),
+                ("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
+            ]
+        ),
+        [
+            "openai None File",
+            "anthropic None Environment",
+            "gemini Some(File) Default",
+            "grok Some(Environment) Default",
+        ],
+        "a name that is another server's is no cloud's"
+    );
+}
+
+#[test]
 fn a_server_of_ones_own_may_have_a_clouds_name_while_the_cloud_has_no_key() {
     let text = "[upstream.servers.openai]\nkind = \"openai\"\nurl = \"http://192.168.1.20:8000\"\n\
                 [upstream.servers.mirror]\nkind = \"anthropic\"\nurl = \"https://a.example.org\"\nlocal = false\n";

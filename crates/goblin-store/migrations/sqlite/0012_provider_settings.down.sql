@@ -1,0 +1,2 @@
+DROP TABLE provider_settings;
+ALTER TABLE provider_keys DROP COLUMN base_url;
