@@ -462,7 +462,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Sets up a cloud: its key, its address, whether it may be asked, which models it offers. */
+        /**
+         * Sets up a cloud: its key, its address, whether it may be asked, which models it offers. It holds at once here, and
+         *     within seconds on other copies.
+         */
         put: operations["update_provider"];
         post?: never;
         /** Forgets a cloud's key and all that was set about it: what the configuration says holds again. */
@@ -1847,6 +1850,56 @@ export interface components {
             held_tokens: number;
         };
         /**
+         * @description How a cloud is.
+         * @enum {string}
+         */
+        CloudHealth: "ok" | "starting" | "key_refused" | "broken" | "down" | "no_key" | "key_sealed" | "off";
+        /** @description A cloud as admins see it. The key itself is never shown. */
+        CloudState: {
+            /** @description The provider's id: the first part of `provider/model`. */
+            id: string;
+            /** @description May it be asked? */
+            enabled: boolean;
+            key_set_by?: components["schemas"]["SetBy"] | null;
+            /** @description The last four characters of the key that is kept here, empty for a short one; null: none is kept. */
+            last_four?: string | null;
+            /**
+             * Format: date-time
+             * @description When that was set.
+             */
+            key_updated_at?: string | null;
+            /** @description Where it is called. */
+            base_url: string;
+            /** @description Who said so. */
+            base_url_set_by: components["schemas"]["SetBy"];
+            /** @description The variable that gives it its key. */
+            key_variable: string;
+            /** @description How it is. */
+            health: components["schemas"]["CloudHealth"];
+            /** @description What is wrong and what to do; null: nothing. */
+            advice?: string | null;
+            /** @description The models that are offered, by their names there; null: all. */
+            shown_models?: string[] | null;
+            /** @description The models it said it has, offered or not, at most 1000. */
+            models: string[];
+        };
+        /** @description What a cloud said when it was tried: its list of models was asked for, which costs nothing. */
+        CloudTest: {
+            /** @description The provider's id. */
+            id: string;
+            /** @description How it is. */
+            health: components["schemas"]["CloudHealth"];
+            /** @description What is wrong and what to do; null: nothing. */
+            advice?: string | null;
+            /** @description How many models it offers. */
+            models: number;
+            /**
+             * Format: int64
+             * @description How long it took, in milliseconds.
+             */
+            took_ms: number;
+        };
+        /**
          * @description What a verdict is for.
          * @enum {string}
          */
@@ -2161,11 +2214,6 @@ export interface components {
             /** @description What we know beyond that: context window, capabilities, state, size, places. */
             goblin?: unknown;
         };
-        /**
-         * @description Is the model ready?
-         * @enum {string}
-         */
-        ModelState: "loaded" | "loading" | "available" | "down";
         /** @description What a model costs, in US dollars per million tokens, for prompts of the usual length. */
         ModelPrice: {
             /**
@@ -2179,6 +2227,11 @@ export interface components {
              */
             output_usd: number;
         };
+        /**
+         * @description Is the model ready?
+         * @enum {string}
+         */
+        ModelState: "loaded" | "loading" | "available" | "down";
         /** @description A model as the picker shows it. */
         ModelStatus: {
             /** @description `provider/model`. */
@@ -2236,7 +2289,7 @@ export interface components {
              * @description Measured tokens per second of one answer, when known.
              */
             decode_tokens_per_second: number | null;
-            price: null | components["schemas"]["ModelPrice"];
+            price: components["schemas"]["ModelPrice"] | null;
         };
         /** @description What somebody is called from now on. */
         NameChange: {
@@ -2419,6 +2472,20 @@ export interface components {
              */
             retry_after_seconds?: number | null;
         };
+        /** @description A change to a cloud. An absent field stays. */
+        ProviderChange: {
+            /** @description The key it is called with: 1–512 visible ASCII characters. It is kept sealed and never returned. */
+            key?: string | null;
+            /** @description May it be asked? */
+            enabled?: boolean | null;
+            /**
+             * @description Where it is called: a public https address. A key goes only to the address it was given for, so `key` must come
+             *     with it. Null: where the configuration says.
+             */
+            base_url?: string | null;
+            /** @description The models it offers, by their names there, at most 1000. Null: all. */
+            shown_models?: string[] | null;
+        };
         /** @description The key a provider is to be called with. */
         ProviderKeyBody: {
             /** @description The key: 1–512 visible ASCII characters. It is kept sealed and never returned. */
@@ -2429,52 +2496,6 @@ export interface components {
             /** @description By provider. */
             items: components["schemas"]["ProviderKeyState"][];
         };
-        /**
-         * @description How a cloud is.
-         * @enum {string}
-         */
-        CloudHealth: "ok" | "starting" | "key_refused" | "broken" | "down" | "no_key" | "key_sealed" | "off";
-        /** @description A cloud as admins see it. The key itself is never shown. */
-        CloudState: {
-            id: string;
-            enabled: boolean;
-            key_set_by: null | components["schemas"]["SetBy"];
-            last_four: string | null;
-            /** Format: date-time */
-            key_updated_at: string | null;
-            base_url: string;
-            base_url_set_by: components["schemas"]["SetBy"];
-            key_variable: string;
-            health: components["schemas"]["CloudHealth"];
-            advice: string | null;
-            shown_models: string[] | null;
-            models: string[];
-        };
-        /** @description What a cloud said when it was tried. */
-        CloudTest: {
-            id: string;
-            health: components["schemas"]["CloudHealth"];
-            advice: string | null;
-            models: number;
-            /** Format: int64 */
-            took_ms: number;
-        };
-        /** @description A change to a cloud. An absent field stays. */
-        ProviderChange: {
-            key?: string | null;
-            enabled?: boolean | null;
-            base_url?: string | null;
-            shown_models?: string[] | null;
-        };
-        /** @description The clouds known by name. */
-        ProviderList: {
-            items: components["schemas"]["CloudState"][];
-        };
-        /**
-         * @description Who said what is in force.
-         * @enum {string}
-         */
-        SetBy: "environment" | "page" | "file" | "default";
         /** @description That a provider has a key. */
         ProviderKeyState: {
             /** @description The provider's id. */
@@ -2488,6 +2509,11 @@ export interface components {
             updated_at: string;
             /** @description The id of who set it. */
             updated_by: string;
+        };
+        /** @description The clouds known by name. */
+        ProviderList: {
+            /** @description In the order in which they are listed everywhere. */
+            items: components["schemas"]["CloudState"][];
         };
         /** @description A provider people may sign in at. */
         ProviderShown: {
@@ -2637,6 +2663,11 @@ export interface components {
             /** @description Is it the one this request is made with? */
             current: boolean;
         };
+        /**
+         * @description Who said what is in force. What stands further up beats what stands below it.
+         * @enum {string}
+         */
+        SetBy: "environment" | "page" | "file" | "default";
         /** @description The first account to be made. */
         SetupBody: {
             /** @description What stands behind `#` in the set-up link; not needed in local mode. */
