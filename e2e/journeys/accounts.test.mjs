@@ -315,7 +315,7 @@ test("somebody changes their name and their password", { skip }, async () => {
   await form.getByLabel("Current password", { exact: true }).fill("something else");
   await form.getByLabel("New password", { exact: true }).fill("another badger digs by day");
   await page.keyboard.press("Enter");
-  await form.getByText("This is not the current password.").waitFor();
+  await form.getByText("This is not your password.").waitFor();
   await form.getByLabel("Current password", { exact: true }).fill(password);
   await page.keyboard.press("Enter");
   await page.getByText("Password changed. Everywhere else you are signed out.").first().waitFor();
