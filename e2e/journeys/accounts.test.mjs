@@ -521,7 +521,7 @@ test("an owner makes a team, takes somebody in, sets their role and takes them o
   assert.equal(status, 403, "and the server says so too");
   await ada.leave();
 
-  await tabTo(page, page.getByRole("button", { name: "Take Ada Lovelace out of Diggers" }));
+  await tabTo(page, page.getByRole("button", { name: "Take out Ada Lovelace from Diggers" }));
   await keys.press("Enter");
   await role.waitFor({ state: "detached" });
   await team.getByText("members: 0").waitFor();

@@ -146,7 +146,7 @@ function Members({ team, onChange }: { team: Team; onChange: () => void }) {
             />
             <Button
               small
-              aria-label={`Take ${personName(member)} out of ${team.name}`}
+              aria-label={`Take out ${personName(member)} from ${team.name}`}
               onClick={() =>
                 attempt(() => removeMember(team.id, member.id), `${personName(member)} is out`)
               }
