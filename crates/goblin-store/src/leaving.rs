@@ -8,13 +8,17 @@ use crate::store::Store;
 const AT_ONCE: i64 = 50;
 
 impl Store {
-    /// Who is still to be removed at `issuer`, those that were tried least first.
+    /// Who is still to be removed at `issuer`, those that were tried least first. Whoever came back meanwhile is not among
+    /// them.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn list_leaving(&self, issuer: &str) -> Result<Vec<String>, StoreError> {
         let rows = query(
-            "SELECT subject FROM leaving_elsewhere WHERE issuer = $1 ORDER BY tries, asked_at, subject LIMIT $2",
+            "SELECT subject FROM leaving_elsewhere WHERE issuer = $1 AND NOT EXISTS
+                 (SELECT 1 FROM identities
+                  WHERE identities.issuer = leaving_elsewhere.issuer AND identities.subject = leaving_elsewhere.subject)
+             ORDER BY tries, asked_at, subject LIMIT $2",
         )
         .bind(issuer)
         .bind(AT_ONCE)

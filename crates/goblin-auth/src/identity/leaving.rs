@@ -1,5 +1,7 @@
 //! Taking everything along, and going for good.
 
+use std::time::Duration;
+
 use goblin_core::account::Account;
 use goblin_core::error::ApiError;
 use goblin_core::owner::Owner;
@@ -13,6 +15,9 @@ use crate::oidc::Supabase;
 use crate::password::Password;
 use crate::principal::Principal;
 use crate::visit::Visit;
+
+/// Longest time that somebody who goes waits for being removed at a provider as well.
+const ELSEWHERE_WAIT: Duration = Duration::from_secs(5);
 
 impl Identity {
     /// Writes down that somebody takes everything along, and holds a place for that until it is dropped: reading all of
@@ -29,7 +34,7 @@ impl Identity {
         let place = place.map_err(|_| {
             ApiError::rate_limited(
                 "Others are taking their data along right now. Try again in a minute.",
-                std::time::Duration::from_secs(60),
+                Duration::from_secs(60),
             )
         })?;
         let audit = deed(&caller.owner, "account.exported", Some(&caller.owner.user), visit);
@@ -100,7 +105,8 @@ impl Identity {
         let was = was.map_err(ApiError::from)?;
         // From here on it is gone. What cannot be erased now is erased when the process next looks for what is left.
         let _ = self.store().erase(owner).await;
-        let _ = self.remove_elsewhere().await;
+        // So is who cannot be removed elsewhere in time: nobody waits here for a provider that is ill.
+        let _ = tokio::time::timeout(ELSEWHERE_WAIT, self.remove_elsewhere()).await;
         Ok(was)
     }
 

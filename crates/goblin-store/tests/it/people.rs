@@ -255,6 +255,14 @@ async fn whoever_goes_leaves_nothing_that_says_who_they_were(desk: &Desk) {
     assert!(leaving(&elsewhere.issuer).await.is_empty());
     store.note_leaving(&there.issuer, "s-ada", false).await.unwrap();
     assert_eq!(leaving(&there.issuer).await, ["s-ada"], "tried again");
+    let back = another(desk, "back@example.org", Role::Member).await.owner;
+    store
+        .insert_identity(&back, &there, &deed("identity.linked"))
+        .await
+        .unwrap();
+    assert!(leaving(&there.issuer).await.is_empty(), "they came back");
+    store.delete_account(&back, None, &gone(&back)).await.unwrap();
+    assert_eq!(leaving(&there.issuer).await, ["s-ada"]);
     store.note_leaving(&there.issuer, "s-ada", true).await.unwrap();
     assert!(leaving(&there.issuer).await.is_empty());
     assert_eq!(was.email, "Ada@example.org");
