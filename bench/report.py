@@ -2,7 +2,11 @@
 
 import os
 import sys
+import time
 from pathlib import Path
+
+# Seconds for which a machine that is busy is waited for: what a build just did to it is gone by then.
+MOST_WAIT = 240
 
 
 def markers(name):
@@ -19,6 +23,14 @@ def machine():
             break
     memory_kib = int(Path("/proc/meminfo").read_text().split()[1])
     return f"{model}, {os.cpu_count()} cores, {memory_kib / 2**20:.1f} GiB"
+
+
+def settled(quiet):
+    """The load of the last minute, once it is `quiet` or nobody waits any longer."""
+    until = time.monotonic() + MOST_WAIT
+    while os.getloadavg()[0] > quiet and time.monotonic() < until:
+        time.sleep(5)
+    return os.getloadavg()[0]
 
 
 def value(number, unit):

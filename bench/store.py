@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -97,7 +96,7 @@ def together_rows(together):
 
 def main():
     args = arguments()
-    load = os.getloadavg()[0]
+    load = report.settled(QUIET_LOAD)
     began = datetime.now(timezone.utc)
     found = measure(args)
     seconds = (datetime.now(timezone.utc) - began).total_seconds()

@@ -3,7 +3,6 @@ against unchecked ones, and what a decision costs. See README.md."""
 
 import argparse
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -22,6 +21,8 @@ import verdicts
 
 AIM_TWO = 0.2
 AIM_FURTHER = 0.15
+# Load of the last minute above which numbers are not to be trusted.
+QUIET_LOAD = 0.5
 # Most times one round of streams is made again.
 MOST_AGAIN = 5
 AIM_PASSES = 1.1
@@ -233,7 +234,7 @@ def publish(bench, load_before, seconds):
     streams = [[row[0], row[2], row[1], *row[3:]] for row in bench.streams]
     tables = [(VERDICT_HEAD, bench.verdicts), (STREAM_HEAD, streams), (OTHER_HEAD, bench.others)]
     tables = [(head, rows) for head, rows in tables if rows]
-    if load_before > 0.5:
+    if load_before > QUIET_LOAD:
         bench.notes.append(
             f"The machine was not quiet: load {load_before:.2f} before the start. Do not trust these numbers.")
     print()
@@ -256,7 +257,7 @@ def publish(bench, load_before, seconds):
 def main():
     """Measures and prints. Returns the exit status: 0 also for a missed aim."""
     args = arguments()
-    load_before, began = os.getloadavg()[0], time.monotonic()
+    load_before, began = report.settled(QUIET_LOAD), time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="goblin-bench-") as folder:
         bench = Bench(args, Path(folder))
