@@ -16,6 +16,7 @@ pub mod context_rule;
 pub mod conversation;
 pub mod cpu;
 pub mod decide;
+pub mod deploy;
 pub mod embed;
 pub mod error;
 pub mod eval;

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod backup;
+mod deploy;
 mod eval;
 mod keys;
 mod prices;
@@ -18,6 +19,7 @@ use crate::config::Request;
 
 pub(crate) use api_keys::{ApiKeys, CreateApiKey};
 pub(crate) use backup::{Backup, Restore};
+pub(crate) use deploy::DeployCommand;
 pub(crate) use eval::{Eval, EvalReport, EvalRun};
 pub(crate) use keys::{CreateKey, Expiry, Keys};
 pub(crate) use prices::PricesCommand;
@@ -180,6 +182,9 @@ pub(crate) enum Command {
     /// What models of clouds cost
     #[command(subcommand)]
     Prices(PricesCommand),
+    /// The settings of three hosts against each other, before anything is pushed
+    #[command(subcommand)]
+    Deploy(DeployCommand),
     /// How good judges and the router are: ask them about labelled cases, and make a report
     #[command(subcommand)]
     Eval(Eval),

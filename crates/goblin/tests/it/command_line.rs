@@ -41,6 +41,7 @@ fn every_command_explains_itself() {
         "trace show",
         "status",
         "doctor",
+        "deploy check",
         "version",
     ] {
         let mut arguments: Vec<&str> = command.split(' ').collect();
@@ -407,4 +408,46 @@ fn a_running_goblin_is_described_by_status() {
         running.ask("GET", "/metrics", &[], "").1.contains("goblin_"),
         "metrics are wired"
     );
+}
+
+#[test]
+fn three_hosts_are_held_against_each_other() {
+    let home = home();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let example = root.join("deploy/targets.example.toml");
+    let check = |file: &std::path::Path, more: &[&str]| {
+        let arguments = [&["deploy", "check", file.to_str().unwrap()], more].concat();
+        run(home.path(), &arguments, &[])
+    };
+    let good = check(&example, &[]);
+    assert_eq!(good.status.code(), Some(0), "{}{}", stdout(&good), stderr(&good));
+    assert!(stdout(&good).contains("agree"));
+
+    let text = std::fs::read_to_string(&example).unwrap();
+    std::fs::write(home.path().join("key"), "another key, hidden in a file\n").unwrap();
+    let bad = text
+        .replace("frontend_url = \"https://chat.example.org\"", "frontend_url = \"https://www.example.org\"")
+        .replace("plan = \"starter\"", "plan = \"free\"")
+        .replace("key = \"an example of what is in /etc/goblin/tier-key\"\n# install", "key = { file = \"key\" }\n# install");
+    let file = home.path().join("bad.toml");
+    std::fs::write(&file, &bad).unwrap();
+    let refused = check(&file, &[]);
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+    let said = stdout(&refused);
+    for key in ["backend.frontend_url", "backend.plan", "backend.local_llm_api_key", "3 of the settings"] {
+        assert!(said.contains(key), "{key}: {said}");
+    }
+    let as_json = stdout(&check(&file, &["--json"]));
+    let told: Value = serde_json::from_str(&as_json).unwrap();
+    assert_eq!((&told["agree"], told["mismatches"].as_array().unwrap().len()), (&Value::Bool(false), 3));
+    for hidden in ["hidden in a file", "/etc/goblin/tier-key\"", "thirty-two bytes"] {
+        assert!(!said.contains(hidden) && !as_json.contains(hidden), "{hidden}");
+    }
+
+    std::fs::write(&file, bad.replace("mail_from", "mail_form")).unwrap();
+    let unknown = check(&file, &[]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(stderr(&unknown).contains("mail_form") && stderr(&unknown).contains("mail_from"), "{}", stderr(&unknown));
+    let nowhere = check(&home.path().join("nowhere.toml"), &[]);
+    assert!(stderr(&nowhere).contains("nowhere.toml"), "{}", stderr(&nowhere));
 }
