@@ -189,10 +189,21 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Eval(Eval),
     /// How a running goblin is: its parts and its models
+    #[command(after_help = "Examples:
+  goblin status                               once; the exit code says whether something is down
+  goblin status --watch                       again and again, until Ctrl-C
+  goblin status --watch --interval 30 --json  one JSON object a line, for other programs")]
     Status {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// Look again and again, until Ctrl-C
+        #[arg(long)]
+        watch: bool,
+        /// Seconds between two looks
+        #[arg(long, value_name = "SECONDS", default_value_t = 2, requires = "watch",
+              value_parser = clap::value_parser!(u64).range(1..=3_600))]
+        interval: u64,
         /// Ask this goblin instead of the configured one, for example http://127.0.0.1:8001
         #[arg(long, value_name = "URL")]
         url: Option<String>,

@@ -21,6 +21,7 @@ mod up;
 mod wiring;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -105,7 +106,18 @@ async fn look(command: &Command, config: &Config, output: Output) -> anyhow::Res
         Command::Keys(command) => command::api_keys::run(command, config, output).await,
         Command::SigningKeys(command) => command::secrets::signing_keys(command, config, output).await,
         Command::Secrets(command) => command::secrets::secrets(command, config, output).await,
-        Command::Status { json, url } => command::look::status(config, url.as_deref(), *json, output).await,
+        Command::Status {
+            json,
+            watch,
+            interval,
+            url,
+        } => match watch {
+            true => {
+                let every = Duration::from_secs(*interval);
+                command::look::watch(config, url.as_deref(), every, *json, output).await
+            }
+            false => command::look::status(config, url.as_deref(), *json, output).await,
+        },
         Command::Route {
             question,
             model,

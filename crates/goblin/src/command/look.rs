@@ -1,12 +1,16 @@
 //! `goblin status`, `goblin healthcheck`, `goblin doctor` and `goblin version`: looking, changing nothing.
 
+use std::io::IsTerminal;
+use std::time::Duration;
+
 use goblin_core::model::ModelState;
 use goblin_core::status::{ModelStatus, PartState, SystemStatus};
 use goblin_core::upstream_status::{UpstreamState, UpstreamStatus};
 use serde_json::json;
+use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
-use crate::output::{Output, bytes};
+use crate::output::{Output, bytes, complain};
 use crate::{checks, client, wiring};
 
 /// `goblin status`. `Ok(false)`: something is down.
@@ -21,13 +25,7 @@ pub(crate) async fn status(
     output: Output,
 ) -> anyhow::Result<bool> {
     let base = client::base(config, url);
-    let status = client::system_status(&base).await.map_err(|error| {
-        if error.is::<client::SignInNeeded>() {
-            error
-        } else {
-            error.context(client::nobody(&base))
-        }
-    })?;
+    let status = ask(&base).await?;
     if as_json {
         output.json(&status);
     } else {
@@ -36,6 +34,55 @@ pub(crate) async fn status(
     let whole = status.tiers.iter().all(|t| t.state != PartState::Down);
     let lost = |u: &UpstreamStatus| !u.state.answers() && u.state != UpstreamState::Loading;
     Ok(whole && !status.upstreams.iter().any(lost))
+}
+
+/// `goblin status --watch`, until Ctrl-C. A goblin that does not answer may come back, so that is said and looked past; on
+/// a terminal each look takes the place of the one before.
+///
+/// # Errors
+///
+/// When a sign-in is needed, which does not pass by itself.
+pub(crate) async fn watch(
+    config: &Config,
+    url: Option<&str>,
+    every: Duration,
+    as_json: bool,
+    output: Output,
+) -> anyhow::Result<bool> {
+    let base = client::base(config, url);
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let stopped = tokio::signal::ctrl_c();
+    let mut stopped = std::pin::pin!(stopped);
+    loop {
+        tokio::select! {
+            _ = &mut stopped => return Ok(true),
+            _ = ticks.tick() => {}
+        }
+        let seen = tokio::select! {
+            _ = &mut stopped => return Ok(true),
+            seen = ask(&base) => seen,
+        };
+        if !as_json && std::io::stdout().is_terminal() {
+            let _ = console::Term::stdout().clear_screen();
+        }
+        match seen {
+            Ok(status) if as_json => output.line(serde_json::to_string(&status)?),
+            Ok(status) => show(&status, &base, output),
+            Err(error) if error.is::<client::SignInNeeded>() => return Err(error),
+            Err(error) => complain(format_args!("{error:#}")),
+        }
+    }
+}
+
+async fn ask(base: &str) -> anyhow::Result<SystemStatus> {
+    client::system_status(base).await.map_err(|error| {
+        if error.is::<client::SignInNeeded>() {
+            error
+        } else {
+            error.context(client::nobody(base))
+        }
+    })
 }
 
 /// `goblin healthcheck`. Silent when all is well.

@@ -1,8 +1,11 @@
 //! The command line as a person or a script meets it.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use serde_json::Value;
 
-use crate::process::{Running, run, stderr, stdout};
+use crate::process::{Running, goblin, run, stderr, stdout};
 
 fn home() -> tempfile::TempDir {
     tempfile::Builder::new()
@@ -411,6 +414,38 @@ fn a_running_goblin_is_described_by_status() {
 }
 
 #[test]
+fn status_looks_again_until_it_is_stopped_also_while_nobody_answers() {
+    let home = home();
+    let running = Running::start(home.path(), &["serve", "--port", "0"], &[]);
+    let url = format!("http://{}", running.address);
+    let arguments = ["status", "--watch", "--interval", "1", "--json", "--url", &url];
+    let watching = goblin(home.path())
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut watching = watching.unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    for _ in 0..2 {
+        let status: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_eq!(status["mode"], "local");
+    }
+    drop(running);
+    let mut said = BufReader::new(watching.stderr.take().unwrap()).lines();
+    assert!(
+        said.next().unwrap().unwrap().contains(&url),
+        "nobody answers, and it goes on"
+    );
+    let stop = std::process::Command::new("kill")
+        .args(["-INT", &watching.id().to_string()])
+        .status();
+    assert!(stop.unwrap().success());
+    assert_eq!(watching.wait().unwrap().code(), Some(0));
+    let wrong = run(home.path(), &["status", "--watch", "--interval", "0"], &[]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
 fn three_hosts_are_held_against_each_other() {
     let home = home();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -426,20 +461,34 @@ fn three_hosts_are_held_against_each_other() {
     let text = std::fs::read_to_string(&example).unwrap();
     std::fs::write(home.path().join("key"), "another key, hidden in a file\n").unwrap();
     let bad = text
-        .replace("frontend_url = \"https://chat.example.org\"", "frontend_url = \"https://www.example.org\"")
+        .replace(
+            "frontend_url = \"https://chat.example.org\"",
+            "frontend_url = \"https://www.example.org\"",
+        )
         .replace("plan = \"starter\"", "plan = \"free\"")
-        .replace("key = \"an example of what is in /etc/goblin/tier-key\"\n# install", "key = { file = \"key\" }\n# install");
+        .replace(
+            "key = \"an example of what is in /etc/goblin/tier-key\"\n# install",
+            "key = { file = \"key\" }\n# install",
+        );
     let file = home.path().join("bad.toml");
     std::fs::write(&file, &bad).unwrap();
     let refused = check(&file, &[]);
     assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
     let said = stdout(&refused);
-    for key in ["backend.frontend_url", "backend.plan", "backend.local_llm_api_key", "3 of the settings"] {
+    for key in [
+        "backend.frontend_url",
+        "backend.plan",
+        "backend.local_llm_api_key",
+        "3 of the settings",
+    ] {
         assert!(said.contains(key), "{key}: {said}");
     }
     let as_json = stdout(&check(&file, &["--json"]));
     let told: Value = serde_json::from_str(&as_json).unwrap();
-    assert_eq!((&told["agree"], told["mismatches"].as_array().unwrap().len()), (&Value::Bool(false), 3));
+    assert_eq!(
+        (&told["agree"], told["mismatches"].as_array().unwrap().len()),
+        (&Value::Bool(false), 3)
+    );
     for hidden in ["hidden in a file", "/etc/goblin/tier-key\"", "thirty-two bytes"] {
         assert!(!said.contains(hidden) && !as_json.contains(hidden), "{hidden}");
     }
@@ -447,7 +496,11 @@ fn three_hosts_are_held_against_each_other() {
     std::fs::write(&file, bad.replace("mail_from", "mail_form")).unwrap();
     let unknown = check(&file, &[]);
     assert_eq!(unknown.status.code(), Some(1));
-    assert!(stderr(&unknown).contains("mail_form") && stderr(&unknown).contains("mail_from"), "{}", stderr(&unknown));
+    assert!(
+        stderr(&unknown).contains("mail_form") && stderr(&unknown).contains("mail_from"),
+        "{}",
+        stderr(&unknown)
+    );
     let nowhere = check(&home.path().join("nowhere.toml"), &[]);
     assert!(stderr(&nowhere).contains("nowhere.toml"), "{}", stderr(&nowhere));
 }
