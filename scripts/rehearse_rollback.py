@@ -52,12 +52,11 @@ class Release:
         self.program = tree / f"goblin-{name}"
 
     def build(self, target: pathlib.Path) -> None:
-        """Both with the same dependencies built once, where their lock files agree."""
+        """Page and program, in the folder of this release."""
         began = time.monotonic()
         subprocess.run([self.tree / "scripts/web_build.sh"], check=True, cwd=self.tree)
         command = ["cargo", "build", "--locked", "--package", "goblin", "--no-default-features", "--target-dir", target]
         subprocess.run(command, check=True, cwd=self.tree)
-        # Copied, because the other release's build writes to the same place.
         shutil.copy2(target / "debug/goblin", self.program)
         shown(f"{self.name}: built in {time.monotonic() - began:.0f} s")
 
@@ -322,9 +321,9 @@ def page_under_an_open_tab(house: House, old: Release, new: Release, home: str) 
 def rehearse(before: str, folder: pathlib.Path) -> None:
     say("==> two releases")
     old, new = releases(before)
-    target = ROOT / "target/rehearsal/build"
     for release in (old, new):
-        release.build(target)
+        # Each its own: cargo takes what another checkout made for its own when the files are older.
+        release.build(ROOT / "target/rehearsal/build" / release.name)
     program = subprocess.run([ROOT / "scripts/ollama.sh"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     model = servers.ollama(folder, program, servers.starter(ROOT))
     running = [model]
