@@ -63,7 +63,7 @@ impl Found {
         let Some(address) = Address::read(text) else {
             self.add(
                 key,
-                format!("`{text}` is no address"),
+                "it is no address of scheme and host",
                 "Write scheme and host: https://chat.example.org.",
             );
             return None;
@@ -71,14 +71,14 @@ impl Found {
         if !address.is_tls && !address.is_private() {
             self.add(
                 key,
-                format!("`{text}` is plain http, on which passwords and cookies can be read along"),
+                "it is plain http, on which passwords and cookies can be read along",
                 "Make it https.",
             );
         }
         if !address.path.is_empty() {
             self.add(
                 key,
-                format!("`{text}` says more than scheme and host"),
+                "it says more than scheme and host",
                 format!("Write {}.", address.origin()),
             );
         }
@@ -181,7 +181,7 @@ impl Found {
             if backend.google_redirect_uri != wanted {
                 self.add(
                     "backend.google_redirect_uri",
-                    format!("`{}` is not where the page is", backend.google_redirect_uri),
+                    "it is not where the page is",
                     format!("Set GOOGLE_REDIRECT_URI to {wanted}, and register the same at Google."),
                 );
             }
@@ -287,7 +287,7 @@ impl Found {
         let Some(address) = Address::read(&backend.local_llm_proxy_url) else {
             let problem = match backend.local_llm_proxy_url.as_str() {
                 "" => "it is missing: the backend would have no model of its own".to_owned(),
-                text => format!("`{text}` is no address"),
+                _ => "it is no address of scheme and host".to_owned(),
             };
             self.add(key, problem, "Write it like https://models.example.org.");
             return;

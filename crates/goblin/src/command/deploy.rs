@@ -20,8 +20,7 @@ const MAX_SECRET_BYTES: u64 = 64 * 1024;
 pub(crate) fn run(command: &DeployCommand, output: Output) -> anyhow::Result<bool> {
     let DeployCommand::Check { file, json } = command;
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let mut targets: Targets =
-        toml::from_str(&text).with_context(|| format!("{} cannot be understood", file.display()))?;
+    let mut targets: Targets = toml::from_str(&text).map_err(|error| not_understood(file, &text, &error))?;
     let folder = file.parent().unwrap_or_else(|| Path::new("."));
     for (name, secret) in secrets(&mut targets) {
         resolve(name, secret, folder)?;
@@ -43,6 +42,18 @@ pub(crate) fn run(command: &DeployCommand, output: Output) -> anyhow::Result<boo
         output.line(format_args!("\n{} of the settings do not agree.", found.len()));
     }
     Ok(found.is_empty())
+}
+
+/// What is wrong with the file. Never the line itself, nor a value of it: either may be a secret.
+fn not_understood(file: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.unwrap_or_default().matches('\n').count() + 1;
+    let said = error.message();
+    let shown = match said.starts_with("invalid type") || said.starts_with("invalid value") {
+        true => "a value of another kind is expected here",
+        false => said,
+    };
+    anyhow::anyhow!("{} cannot be understood: line {line}: {shown}", file.display())
 }
 
 /// Every secret of the file, by its key.

@@ -501,6 +501,22 @@ fn three_hosts_are_held_against_each_other() {
         "{}",
         stderr(&unknown)
     );
+    for leaking in [
+        bad.replace("jwt_secret_key = \"an", "jwt_secret_kye = \"CANARY an"),
+        bad.replace(
+            "jwt_secret_key = \"an example of at least thirty-two bytes\"",
+            "jwt_secret_key = \"CANARY",
+        ),
+        bad.replace("copies = 1", "copies = \"CANARY\""),
+        bad.replace("url = \"https://chat", "url = \"https://u:CANARY@chat"),
+    ] {
+        assert!(leaking.contains("CANARY"));
+        std::fs::write(&file, leaking).unwrap();
+        let refused = check(&file, &[]);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = stdout(&refused) + &stderr(&refused);
+        assert!(!said.contains("CANARY"), "{said}");
+    }
     let nowhere = check(&home.path().join("nowhere.toml"), &[]);
     assert!(stderr(&nowhere).contains("nowhere.toml"), "{}", stderr(&nowhere));
 }
