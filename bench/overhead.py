@@ -26,6 +26,9 @@ class Path:
     name: str
     server: servers.Server
     prefix: str = ""
+    # Where it takes chat completions, and what it wants to be told beside the key.
+    route: str = "/v1/chat/completions"
+    headers: tuple = ()
 
 
 def body(model, stream, tag=None, words=200):
@@ -48,8 +51,8 @@ class Load:
         question.write_bytes(body(path.prefix + model, stream))
         server = path.server
         command = [
-            str(self.binary), str(server.port), "/v1/chat/completions", server.key, str(question), str(connections),
-            str(requests), str(seconds), str(PIECES if stream else 1),
+            str(self.binary), str(server.port), path.route, server.key, str(question), str(connections),
+            str(requests), str(seconds), str(PIECES if stream else 1), *path.headers,
         ]
         before = server.cpu_seconds()
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
@@ -148,8 +151,9 @@ def send(path, model, stream=True, tag=None):
     """A connection on which a request was sent."""
     server = path.server
     question = body(path.prefix + model, stream, tag)
+    more = "".join(f"{header}\r\n" for header in path.headers)
     head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\nauthorization: Bearer {server.key}\r\n"
+        f"POST {path.route} HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\nauthorization: Bearer {server.key}\r\n{more}"
         f"content-type: application/json\r\ncontent-length: {len(question)}\r\n\r\n")
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
     connection.sendall(head.encode() + question)

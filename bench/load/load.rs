@@ -4,7 +4,7 @@
 //! One thread for each connection, std only; `tier.sh` compiles it with `rustc -O`. Usage:
 //!
 //! ```text
-//! load PORT PATH KEY BODY-FILE CONNECTIONS REQUESTS SECONDS PIECES
+//! load PORT PATH KEY BODY-FILE CONNECTIONS REQUESTS SECONDS PIECES [HEADER...]
 //! ```
 //!
 //! Each connection asks once unmeasured, then all begin together. An answer must have exactly PIECES pieces of text
@@ -55,7 +55,7 @@ fn main() {
     let plan = match read_plan(&arguments) {
         Ok(plan) => Arc::new(plan),
         Err(why) => {
-            eprintln!("load PORT PATH KEY BODY-FILE CONNECTIONS REQUESTS SECONDS PIECES: {why}");
+            eprintln!("load PORT PATH KEY BODY-FILE CONNECTIONS REQUESTS SECONDS PIECES [HEADER...]: {why}");
             std::process::exit(2);
         }
     };
@@ -91,15 +91,16 @@ fn main() {
 }
 
 fn read_plan(arguments: &[String]) -> Result<Plan, String> {
-    let [port, path, key, body, connections, requests, seconds, pieces] = arguments else {
+    let [port, path, key, body, connections, requests, seconds, pieces, headers @ ..] = arguments else {
         return Err("eight arguments are needed".to_owned());
     };
     let number = |text: &String| text.parse::<usize>().map_err(|_| format!("{text} is no number"));
     let body = std::fs::read(body).map_err(|error| format!("{body}: {error}"))?;
     let connections = number(connections)?.clamp(1, 256);
+    let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {key}\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+         {more}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     Ok(Plan {

@@ -101,7 +101,8 @@ pub struct TokenLogprob {
 }
 
 /// What an event says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Parsed {
     /// The model began (role chunk). Not yet content: the status line is still held.
     Started,

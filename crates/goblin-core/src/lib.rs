@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod admission;
+pub mod answer_cache;
 pub mod api_key;
 pub mod catalogue;
 pub mod chat;
@@ -34,6 +35,7 @@ pub mod owner;
 pub mod policy;
 pub mod provider;
 pub mod provider_settings;
+pub mod resilience;
 pub mod roster;
 pub mod route;
 pub mod runaway;

@@ -1,5 +1,6 @@
 //! Which model answers: names on offer, resolved to an ordered ladder of candidates. Pure.
 
+pub mod alias;
 pub mod plan;
 
 use std::sync::Arc;
@@ -123,6 +124,8 @@ pub struct Ladder {
     pub rungs: usize,
     /// Did the caller name the model (so that only it may answer)?
     pub explicit: bool,
+    /// Are these different models in an order the operator gave ([`alias`])? Then it holds as it is.
+    pub alias: bool,
 }
 
 impl Ladder {
@@ -132,6 +135,7 @@ impl Ladder {
             candidates: Vec::new(),
             rungs: 0,
             explicit: true,
+            alias: false,
         }
     }
 }
@@ -177,6 +181,7 @@ pub fn resolve(wanted: &str, needs: &Needs, table: &Table<'_>) -> Result<Ladder,
         rungs: able.len(),
         candidates: able,
         explicit: true,
+        alias: false,
     })
 }
 

@@ -19,9 +19,10 @@ use goblin_core::wire::Dialect;
 use goblin_core::wire::openai::IncomingChat;
 
 use crate::Dispatch;
-use crate::cascade::{Cascading, cascade};
+use crate::cache::Source;
+use crate::cascade::Cascading;
 use crate::choose::Ability;
-use crate::climb::{Climb, climb};
+use crate::climb::Climb;
 use crate::job::Job;
 use crate::meter::Meter;
 use crate::plan::{Chosen, Question};
@@ -167,6 +168,7 @@ impl Dispatch {
         let told = || self.record_of(&view, &ladder, &Question::of(&ask.incoming));
         let route = checks.then(|| record.unwrap_or_else(told));
         let mut request = ask.incoming.request;
+        let own_temperature = request.sampling.temperature;
         request.sampling.temperature = request.sampling.temperature.or(temperature);
         request.automatic = !ladder.explicit;
         // Untouched bytes are for callers who named the model on a door that speaks the same dialect, and whose
@@ -190,29 +192,36 @@ impl Dispatch {
         let own = goblin.deadline_ms.map(Duration::from_millis);
         let deadline = [ask.deadline, own].into_iter().flatten().min();
         let keep = self.keeper(&ask.who.owner, &ask.request_id);
-        let meter = Meter::new(self, true, ask.who, ask.door, &ask.request_id);
         let model = ask.incoming.model;
+        let checked = route.is_some().then_some(&settings);
+        let wants = (goblin.cache, own_temperature);
+        let look = self.look(&ask.who.owner, (&model, ladder.explicit), &request, checked, wants);
+        let meter = Meter::new(self, true, ask.who, ask.door, &ask.request_id);
         let Some(route) = route else {
-            return Ok(climb(Climb {
+            let source = Source::Climb(Climb {
                 meter: meter.traced(Unchecked::begun(self, &model, keep)),
                 dispatch: Arc::clone(self),
                 view,
                 ladder,
                 job: Job::Chat(Box::new(request)),
                 deadline,
-            }));
+                continues: goblin.continue_broken,
+            });
+            return Ok(self.through_cache(source, look));
         };
-        Ok(cascade(Cascading {
+        let source = Source::Cascade(Cascading {
             dispatch: Arc::clone(self),
             view,
             ladder,
             route,
             request,
             settings: settings.within(deadline),
+            continues: goblin.continue_broken,
             model,
             meter,
             keep: Some(keep),
-        }))
+        });
+        Ok(self.through_cache(source, look))
     }
 
     /// Is a request answered by the cascade? On the backend, all that name no model are; one that names a model is
@@ -243,34 +252,44 @@ impl Dispatch {
             .choose(&view, &Question::bare(&request.model, &request))
             .await
             .map_err(|e| self.unanswered(&who, door, &request_id, e))?;
-        request.sampling.temperature = request.sampling.temperature.or(temperature);
+        let own_temperature = request.sampling.temperature;
+        request.sampling.temperature = own_temperature.or(temperature);
         request.automatic = !ladder.explicit;
         if !ladder.explicit {
             request.raw = None;
         }
         let keep = self.keeper(&who.owner, &request_id);
+        let settings = self.options.trust.for_plain(&request);
+        let route = record.filter(|_| self.is_checked(&ladder, false));
+        let checked = route.is_some().then_some(&settings);
+        let named = (&*request.model, ladder.explicit);
+        let look = self.look(&who.owner, named, &request, checked, (None, own_temperature));
         let meter = Meter::new(self, true, who, door, &request_id);
-        if let Some(route) = record.filter(|_| self.is_checked(&ladder, false)) {
-            return Ok(cascade(Cascading {
+        if let Some(route) = route {
+            let source = Source::Cascade(Cascading {
                 dispatch: Arc::clone(self),
                 view,
                 ladder,
                 route,
-                settings: self.options.trust.for_plain(&request).within(deadline),
+                settings: settings.within(deadline),
+                continues: false,
                 model: request.model.clone(),
                 request,
                 meter,
                 keep: Some(keep),
-            }));
+            });
+            return Ok(self.through_cache(source, look));
         }
-        Ok(climb(Climb {
+        let source = Source::Climb(Climb {
             dispatch: Arc::clone(self),
             view,
             ladder,
             job: Job::Chat(Box::new(request)),
             meter,
             deadline,
-        }))
+            continues: false,
+        });
+        Ok(self.through_cache(source, look))
     }
 
     /// Continues a text; `request.model` is the name asked for.
@@ -289,14 +308,16 @@ impl Dispatch {
         let ladder = self
             .resolve_able(&view, &request.model, Ability::Complete)
             .map_err(|e| self.unanswered(&who, door, &request_id, e))?;
-        Ok(climb(Climb {
+        let source = Source::Climb(Climb {
             dispatch: Arc::clone(self),
             view,
             ladder,
             job: Job::Complete(Box::new(request)),
             meter: Meter::new(self, true, who, door, &request_id),
             deadline,
-        }))
+            continues: false,
+        });
+        Ok(self.through_cache(source, None))
     }
 
     /// Nobody was asked: a line of the access log says so, and no usage is kept.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use goblin_core::admission::desk::Refusal;
 use goblin_core::error::ApiError;
 use goblin_core::provider::ProviderError;
+use goblin_core::resilience::breaker::Resting;
+use goblin_core::resilience::retry::{Again, Retries};
 use goblin_core::route::Offer;
 use tokio::time::Instant;
 
@@ -24,6 +26,11 @@ pub(crate) struct Attempt {
     pub(crate) blames_provider: bool,
     /// Does it hold for all of the provider's models, so that another of them need not be tried?
     pub(crate) whole_provider: bool,
+    /// Might the same model answer a moment later?
+    pub(crate) again: Again,
+    /// Does it count toward leaving the model alone? Not what a short deadline of one caller would do to all others, nor
+    /// what an operator mends in a moment.
+    pub(crate) trips: bool,
 }
 
 impl Attempt {
@@ -39,6 +46,48 @@ impl Attempt {
             same_everywhere: true,
             blames_provider: true,
             whole_provider: false,
+            again: Again::No,
+            trips: false,
+        }
+    }
+
+    /// It said nothing in its share of the deadline; what is left is for another.
+    pub(crate) fn stalled(candidate: &Offer, share: Duration) -> Self {
+        Self {
+            error: Box::new(ApiError::deadline_exceeded(format!(
+                "`{}` said nothing within {}, its share of the time the request allows.",
+                candidate.id(),
+                seconds(share)
+            ))),
+            next_may_help: true,
+            same_everywhere: false,
+            blames_provider: true,
+            whole_provider: false,
+            again: Again::No,
+            trips: false,
+        }
+    }
+
+    /// It failed several times in a row, and is left alone for a moment.
+    pub(crate) fn resting(candidate: &Offer, resting: Resting) -> Self {
+        let message = format!(
+            "`{}` failed {} times in a row and is not asked for a moment. It is tried again in {}; `goblin status` \
+             says how its server is.",
+            candidate.id(),
+            resting.failures,
+            seconds(resting.wait)
+        );
+        Self {
+            error: Box::new(ApiError {
+                retry_after: Some(resting.wait.max(Duration::from_secs(1))),
+                ..ApiError::unavailable(message)
+            }),
+            next_may_help: true,
+            same_everywhere: false,
+            blames_provider: false,
+            whole_provider: false,
+            again: Again::No,
+            trips: false,
         }
     }
 
@@ -64,6 +113,13 @@ impl Attempt {
                     | ProviderError::QuotaUsedUp
                     | ProviderError::LimitReached { .. }
                     | ProviderError::Unavailable { .. }
+            ),
+            again: Again::after(error),
+            trips: matches!(
+                error,
+                ProviderError::Unavailable { .. }
+                    | ProviderError::Broken { .. }
+                    | ProviderError::Interrupted { .. }
             ),
         }
     }
@@ -105,12 +161,14 @@ impl Attempt {
             same_everywhere: false,
             blames_provider: false,
             whole_provider: false,
+            again: Again::No,
+            trips: false,
         }
     }
 
-    /// Is it worth asking the next candidate?
-    pub(crate) fn helps_next(&self, explicit: bool) -> bool {
-        self.next_may_help && !(explicit && self.same_everywhere)
+    /// Is it worth asking the next candidate, which has the same model (`one_model`) or another?
+    pub(crate) fn helps_next(&self, one_model: bool) -> bool {
+        self.next_may_help && !(one_model && self.same_everywhere)
     }
 }
 
@@ -152,15 +210,45 @@ impl Failures {
 }
 
 impl Dispatch {
-    /// Logs a candidate's failure; if it is the server's fault, another of the same model is asked first for a moment.
+    /// Logs a candidate's failure; if it is the server's fault, another of the same model is asked first for a moment,
+    /// and after several of them the model is left alone.
     pub(crate) fn note(&self, candidate: &Offer, attempt: &Attempt) {
         let internal = attempt.error.internal.as_deref();
         tracing::warn!(model = candidate.id(), error = %attempt.error, internal, "candidate failed");
-        if attempt.blames_provider {
-            let model = Arc::from(candidate.model.name.as_str());
-            self.table.gate(&candidate.provider).failed(&model);
+        if !attempt.blames_provider {
+            return;
+        }
+        let model = Arc::from(candidate.model.name.as_str());
+        let gate = self.table.gate(&candidate.provider);
+        if !attempt.trips {
+            gate.failed(&model);
+        } else if gate.failed_itself(&model) {
+            tracing::warn!(model = candidate.id(), "it failed too often in a row and is left alone for a moment");
+            metrics::counter!("goblin_circuit_opened_total", "provider" => candidate.provider.to_string())
+                .increment(1);
         }
     }
+}
+
+/// How long to wait before a request is made once more that failed and was made again `made` times before; nothing when
+/// it is not.
+pub(crate) fn pause(
+    retries: &Retries,
+    made: u32,
+    wanted: Option<Duration>,
+    left: Option<Duration>,
+) -> Option<Duration> {
+    retries.pause(made, wanted, rand::random(), left)
+}
+
+/// Waits before a request is made again. Dropped when its caller leaves, as everything is.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a back-off: nothing tells when a server is well again"
+)]
+pub(crate) async fn wait_out(pause: Duration, provider: &str) {
+    metrics::counter!("goblin_retries_total", "provider" => provider.to_owned()).increment(1);
+    tokio::time::sleep(pause).await;
 }
 
 fn seconds(d: Duration) -> String {

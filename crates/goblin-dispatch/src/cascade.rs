@@ -116,7 +116,7 @@ fn seen(verify: VerifyMode, stream: bool) -> VerifyMode {
 /// Takes a trace that is whole, or as far as it came when its caller left.
 pub(crate) type KeepTrace = Box<dyn FnOnce(Trace) + Send>;
 
-/// Everything [`cascade`] needs.
+/// Everything [`cascade_as`] needs.
 pub(crate) struct Cascading {
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) view: View,
@@ -126,6 +126,8 @@ pub(crate) struct Cascading {
     pub(crate) route: RouteRecord,
     pub(crate) request: ChatRequest,
     pub(crate) settings: Settings,
+    /// May a model go on where the stream of another breaks?
+    pub(crate) continues: bool,
     /// The model asked for.
     pub(crate) model: String,
     pub(crate) meter: Meter,
@@ -133,9 +135,8 @@ pub(crate) struct Cascading {
     pub(crate) keep: Option<KeepTrace>,
 }
 
-/// The answer, checked.
-pub(crate) fn cascade(cascading: Cascading) -> AnswerStream {
-    let trace_id = cascading.dispatch.options.ids.next_id();
+/// The answer, checked; its trace has this id.
+pub(crate) fn cascade_as(cascading: Cascading, trace_id: String) -> AnswerStream {
     AnswerStream::new(Some(trace_id.clone()), checked(cascading, trace_id))
 }
 
@@ -194,6 +195,7 @@ impl Driver {
             route,
             request,
             settings,
+            continues,
             model,
             meter,
             keep,
@@ -204,7 +206,8 @@ impl Driver {
         let screened = screen::question(&request, &trust.screen);
         let form = Arc::new(Form::of(&request));
         let wants_logprobs = request.sampling.logprobs.is_some();
-        let rungs = Rungs::new(&dispatch, &view, &ladder, request, &screened, meter.who(), limit);
+        let mut rungs = Rungs::new(&dispatch, &view, &ladder, request, &screened, meter.who(), limit);
+        rungs.continues = continues;
         let mut jury = Jury::new(&dispatch, &view, &ladder, &trust, &settings, rungs.case());
         jury.seat(rungs.offers());
         let described = rungs.described(&route, &jury);
@@ -281,6 +284,18 @@ impl Driver {
                 self.recorder.said(rung, self.now_ms(), &parsed);
                 self.on(Event::Said { rung, parsed });
             }
+            FromRung::Again(attempt, pause) => {
+                if let Some(offer) = self.rungs.offer(rung).cloned() {
+                    self.recorder.note(format!(
+                        "`{}` failed before its first word and was asked again after {:.1} s: {}",
+                        offer.id(),
+                        pause.as_secs_f64(),
+                        attempt.error.message
+                    ));
+                    self.rungs.note(&offer, &attempt);
+                }
+            }
+            FromRung::Continued(note) => self.recorder.note(note),
             FromRung::Failed(attempt) => {
                 let next_may_help = attempt.next_may_help;
                 self.recorder.failed(rung, &attempt.error.message);
@@ -326,7 +341,8 @@ impl Driver {
         match action {
             Action::Start { rung, max_tokens } => {
                 self.recorder.started(rung, now, self.rungs.offer(rung));
-                if let Some((to, bytes)) = self.rungs.start(rung, max_tokens) {
+                let others = self.machine.ready();
+                if let Some((to, bytes)) = self.rungs.start(rung, max_tokens, others) {
                     self.recorder.sent(&to, bytes);
                 }
             }

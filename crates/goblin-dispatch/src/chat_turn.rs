@@ -43,6 +43,8 @@ struct Asked {
     content: String,
     model: Option<String>,
     origin: Origin,
+    /// Another answer is wanted than the one that is there.
+    anew: bool,
 }
 
 impl Dispatch {
@@ -77,6 +79,7 @@ impl Dispatch {
             content: new.content,
             model: new.model,
             origin: new.origin,
+            anew: false,
         };
         self.begin(owner, chat, question).await
     }
@@ -100,6 +103,7 @@ impl Dispatch {
             content: turn.content,
             model,
             origin,
+            anew: true,
         };
         self.begin(owner, chat, question).await
     }
@@ -124,6 +128,7 @@ impl Dispatch {
             content,
             model,
             origin,
+            anew: false,
         };
         self.begin(owner, chat, question).await
     }
@@ -232,6 +237,7 @@ impl Dispatch {
             content,
             model,
             origin,
+            anew,
         } = question;
         let _beginning = self.open_turns.begin();
         if self.draining.is_cancelled() {
@@ -269,6 +275,7 @@ impl Dispatch {
             rungs: ladder.rungs.min(rungs.len()),
             candidates: rungs.into_iter().map(|(o, _)| o).collect(),
             explicit: ladder.explicit,
+            alias: ladder.alias,
         };
         let parent = parent.map_or(Parent::Root, Parent::Turn);
         let new = turns::NewTurn {
@@ -304,6 +311,7 @@ impl Dispatch {
             route: record,
             model: wanted,
             request,
+            anew,
         };
         self.tracker.spawn(runner::run(Arc::clone(self), run));
         Ok(turn_id)

@@ -11,6 +11,7 @@ use goblin_core::error::{ApiError, ErrorCode};
 use goblin_core::maker::Maker;
 use goblin_core::model::{Capability, ModelState};
 use goblin_core::provider::ProviderHandle;
+use goblin_core::route::alias::{self, Target};
 use goblin_core::route::{self, AUTOMATIC, LOCAL, Ladder, Needs, Offer};
 
 use crate::Dispatch;
@@ -59,6 +60,44 @@ impl Ability {
 impl Dispatch {
     /// The candidates of a name.
     pub(crate) fn resolve(&self, view: &View, wanted: &str, needs: &Needs) -> Result<Ladder, ApiError> {
+        match self.options.aliases.get(wanted) {
+            Some(targets) => self.resolve_alias(view, wanted, targets, needs),
+            None => self.resolve_named(view, wanted, needs),
+        }
+    }
+
+    /// Those of an alias's models that are there and can do it, in its order.
+    fn resolve_alias(
+        &self,
+        view: &View,
+        wanted: &str,
+        targets: &[Target],
+        needs: &Needs,
+    ) -> Result<Ladder, ApiError> {
+        let (mut candidates, mut why) = (Vec::new(), None);
+        for target in alias::ordered(targets, rand::random()) {
+            match self.resolve_named(view, &target.model, needs) {
+                Ok(ladder) => candidates.extend(ladder.candidates),
+                Err(error) => {
+                    why.get_or_insert(error);
+                }
+            }
+        }
+        match why.filter(|_| candidates.is_empty()) {
+            Some(mut error) => {
+                error.message = format!("None of the models `{wanted}` stands for can answer. {}", error.message);
+                Err(error)
+            }
+            None => Ok(Ladder {
+                rungs: candidates.len(),
+                candidates,
+                explicit: true,
+                alias: true,
+            }),
+        }
+    }
+
+    fn resolve_named(&self, view: &View, wanted: &str, needs: &Needs) -> Result<Ladder, ApiError> {
         let table = self.known(view);
         if needs.local_only && view.is_elsewhere(wanted) {
             return Err(route::not_local(wanted));
@@ -133,6 +172,7 @@ impl Dispatch {
                 .is_some_and(|p| ability.of(p, offer))
         };
         let automatic = AUTOMATIC.contains(&wanted);
+        let mut alias = false;
         let named = if automatic {
             let local_only = wanted == LOCAL;
             let mut all: Vec<Offer> = view
@@ -144,7 +184,9 @@ impl Dispatch {
             all.sort_by_key(|o| (o.model.starter, !o.stays_local()));
             all
         } else {
-            self.resolve(view, wanted, &Needs::default())?.candidates
+            let ladder = self.resolve(view, wanted, &Needs::default())?;
+            alias = ladder.alias;
+            ladder.candidates
         };
         let candidates: Vec<Offer> = named.iter().filter(|o| can(o)).cloned().collect();
         if candidates.is_empty() {
@@ -162,12 +204,16 @@ impl Dispatch {
             rungs: candidates.len(),
             candidates,
             explicit: !automatic,
+            alias,
         })
     }
 
     /// Puts servers of the same model in the order in which they would begin; other models keep their place.
     /// Among equals the order of the configuration holds.
     pub(crate) fn balanced(&self, view: &View, ladder: &Ladder, visit: &Visit, session: u64) -> Vec<Offer> {
+        if ladder.alias {
+            return ladder.candidates.clone();
+        }
         let mut left: VecDeque<Offer> = ladder.candidates.iter().cloned().collect();
         let mut ordered = Vec::with_capacity(left.len());
         if !ladder.explicit

@@ -11,14 +11,17 @@ use futures_util::StreamExt;
 use goblin_core::error::ApiError;
 use goblin_core::event::{ChatEvent, FinishReason, Parsed};
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
+use goblin_core::resilience::retry::Again;
+use goblin_core::resilience::share::share;
 use goblin_core::route::{Ladder, Offer};
 use goblin_core::runaway::{Loop, Watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::Dispatch;
 use crate::answer::{AnswerItem, AnswerStream, Items};
-use crate::attempt::{Attempt, Failures, settled};
+use crate::attempt::{Attempt, Failures, pause, settled, wait_out};
 use crate::context::check_context;
+use crate::continuation::{self, Continuation};
 use crate::gate::{Place, Visit};
 use crate::job::Job;
 use crate::meter::{Meter, turn_of};
@@ -32,6 +35,8 @@ pub(crate) struct Climb {
     pub(crate) job: Job,
     pub(crate) meter: Meter,
     pub(crate) deadline: Option<Duration>,
+    /// May another model go on where a stream breaks?
+    pub(crate) continues: bool,
 }
 
 /// How much time there is.
@@ -68,6 +73,25 @@ impl Limit {
                 .map_err(|_| Attempt::late(self.budget.unwrap_or_default())),
         }
     }
+
+    /// Waits for `candidate` to begin: as long as its share of the time allows, when `others` stand ready after it.
+    pub(crate) async fn begin<T>(
+        self,
+        candidate: &Offer,
+        others: usize,
+        work: impl Future<Output = Result<T, Attempt>>,
+    ) -> Result<T, Attempt> {
+        let Some(left) = self.left().filter(|_| others > 0) else {
+            return self.within(work).await.flatten();
+        };
+        let share = share(left, others);
+        let until = Instant::now().checked_add(share);
+        let stalled = |_| Attempt::stalled(candidate, share);
+        match until {
+            None => work.await,
+            Some(until) => timeout_at(until, work).await.map_err(stalled).flatten(),
+        }
+    }
 }
 
 /// The answer, candidate after candidate.
@@ -77,19 +101,15 @@ pub(crate) fn climb(climb: Climb) -> AnswerStream {
 
 fn answered(climb: Climb) -> Items {
     Box::pin(try_stream! {
-        let Climb { dispatch, view, ladder, job, mut meter, deadline } = climb;
+        let Climb { dispatch, view, ladder, job, mut meter, deadline, continues } = climb;
         let limit = Limit::from_now(deadline);
-        let (candidate, opened) = ascend(&dispatch, &view, &ladder, &job, &mut meter, limit).await?;
-        let Opened { held, mut stream, place, pass_through } = opened;
-        let mut follower = Follower { place, watch: watch_of(&job) };
+        let (mut candidate, opened) = ascend(&dispatch, &view, &ladder, &job, &mut meter, limit).await?;
+        let pass_through = opened.pass_through;
+        let mut answer = Running::of(opened, watch_of(&job), Continuation::of(&job, continues));
         meter.chosen(&candidate.provider, &candidate.model.name, candidate.stays_local());
         yield AnswerItem::Chosen { model_id: candidate.id(), local: candidate.stays_local(), pass_through };
-        let mut held = held.into_iter();
         loop {
-            let next = match held.next() {
-                Some(event) => Some(Ok(event)),
-                None => limit.within(stream.next()).await.map_err(|late| fail(&mut meter, *late.error))?,
-            };
+            let next = limit.within(answer.next()).await.map_err(|late| fail(&mut meter, *late.error))?;
             let event = match next {
                 None => break,
                 Some(Ok(event)) => event,
@@ -97,11 +117,15 @@ fn answered(climb: Climb) -> Items {
                     let failed = Attempt::from_provider(&candidate, &error);
                     // The next question is better asked of another server with this model.
                     dispatch.note(&candidate, &failed);
-                    Err(fail(&mut meter, *failed.error))?;
-                    return;
+                    let from = (&*dispatch, &view, &ladder, &candidate, &error);
+                    match answer.go_on(from, &failed, &mut meter, limit).await {
+                        Some(other) => candidate = other,
+                        None => Err(fail(&mut meter, *failed.error))?,
+                    }
+                    continue;
                 }
             };
-            let looped = follower.follow(&mut meter, &event.parsed);
+            let looped = answer.follow(&mut meter, &event.parsed);
             yield AnswerItem::Event(event);
             if let Some(looped) = looped {
                 meter.ended("runaway");
@@ -114,7 +138,7 @@ fn answered(climb: Climb) -> Items {
                 return;
             }
         }
-        follower.place.ended();
+        answer.place.ended();
         meter.ended("complete");
     })
 }
@@ -143,13 +167,44 @@ fn watch_of(job: &Job) -> Option<Watch> {
     (job.is_streamed() || !job.is_raw()).then(Watch::default)
 }
 
-/// Sees every event of an answer.
-struct Follower {
+/// An answer that has begun, and everything that follows it.
+struct Running {
+    held: std::vec::IntoIter<ChatEvent>,
+    stream: ChatStream,
     place: Place,
     watch: Option<Watch>,
+    /// While it may be gone on with.
+    continuation: Option<Continuation>,
+    /// Did another model go on with it?
+    seam: bool,
 }
 
-impl Follower {
+impl Running {
+    fn of(opened: Opened, watch: Option<Watch>, continuation: Option<Continuation>) -> Self {
+        Self {
+            held: opened.held.into_iter(),
+            stream: opened.stream,
+            place: opened.place,
+            watch,
+            continuation,
+            seam: false,
+        }
+    }
+
+    async fn next(&mut self) -> Option<Result<ChatEvent, ProviderError>> {
+        loop {
+            let next = match self.held.next() {
+                Some(event) => Some(Ok(event)),
+                None => self.stream.next().await,
+            };
+            match next {
+                // An answer begins once.
+                Some(Ok(ChatEvent { parsed: Parsed::Started, .. })) if self.seam => {}
+                next => return next,
+            }
+        }
+    }
+
     /// Counts and times the event. Returns the loop the answer is in, once that is certain.
     fn follow(&mut self, meter: &mut Meter, parsed: &Parsed) -> Option<Loop> {
         if parsed.is_content() {
@@ -160,6 +215,9 @@ impl Follower {
             meter.usage(*usage);
             self.place.usage(*usage);
         }
+        if self.continuation.as_mut().is_some_and(|going| !going.follow(parsed)) {
+            self.continuation = None;
+        }
         let said = match parsed {
             Parsed::Text { text, .. } | Parsed::Reasoning { text } => text,
             Parsed::ToolCall { arguments, .. } => arguments,
@@ -167,9 +225,59 @@ impl Follower {
         };
         self.watch.as_mut()?.push(said)
     }
+
+    /// It broke: whoever goes on with it, when somebody may and does.
+    async fn go_on(
+        &mut self,
+        (dispatch, view, ladder, broke, error): (&Dispatch, &View, &Ladder, &Offer, &ProviderError),
+        failed: &Attempt,
+        meter: &mut Meter,
+        limit: Limit,
+    ) -> Option<Offer> {
+        let going = self.continuation.as_mut()?;
+        let job = going.job(error)?;
+        meter.passed_over(broke, &failed.error.message);
+        let turn = turn_of(meter.who());
+        let candidates = continuation::candidates(ladder.candidates.iter(), broke);
+        let (other, opened) =
+            continuation::resume((dispatch, view), candidates, &job, turn, Some(meter), limit).await?;
+        meter.note(going.note(broke, &other));
+        meter.answered_by(&other.provider, &other.model.name, other.stays_local());
+        self.held = opened.held.into_iter();
+        self.stream = opened.stream;
+        self.place = opened.place;
+        self.seam = true;
+        Some(other)
+    }
 }
 
-/// Tries the candidates in order, servers of the same model in the order in which they would begin.
+/// One way up a ladder: who is to be tried, and what was seen.
+struct Ascent<'a> {
+    dispatch: &'a Dispatch,
+    view: &'a View,
+    job: &'a Job,
+    limit: Limit,
+    visit: Visit,
+    session: u64,
+    /// Do all candidates have the same model?
+    one_model: bool,
+    failures: Failures,
+    /// Providers of which nothing more is to be expected.
+    away: Vec<Arc<str>>,
+    /// Rounds after the first.
+    made: u32,
+}
+
+/// How a round ended without an answer.
+enum Round {
+    /// Nobody can help.
+    Over,
+    /// These may answer a moment later, the soonest after this time where one named it.
+    Again(Vec<Offer>, Option<Duration>),
+}
+
+/// Tries the candidates in order, servers of the same model in the order in which they would begin. Those that failed by
+/// something that passes are tried again when all have failed.
 async fn ascend(
     dispatch: &Dispatch,
     view: &View,
@@ -178,35 +286,89 @@ async fn ascend(
     meter: &mut Meter,
     limit: Limit,
 ) -> Result<(Offer, Opened), ApiError> {
-    let mut visit = job.visit(turn_of(meter.who()));
-    let session = job.session();
-    let mut failures = Failures::default();
-    let mut away: Vec<Arc<str>> = Vec::new();
-    for candidate in dispatch.balanced(view, ladder, &visit, session) {
-        if away.contains(&candidate.provider) {
-            continue;
-        }
-        visit.tokens = None;
-        let attempt = open(dispatch, view, &candidate, job, &mut visit, Some(meter), limit);
-        let attempt = match limit.within(attempt).await {
-            Ok(Ok(opened)) => {
-                let name = &candidate.model.name;
-                dispatch.sessions.settle(session, name, &candidate.provider);
-                return Ok((candidate, opened));
-            }
-            Ok(Err(attempt)) | Err(attempt) => attempt,
+    let mut ascent = Ascent {
+        dispatch,
+        view,
+        job,
+        limit,
+        visit: job.visit(turn_of(meter.who())),
+        session: job.session(),
+        one_model: ladder.explicit && !ladder.alias,
+        failures: Failures::default(),
+        away: Vec::new(),
+        made: 0,
+    };
+    let mut candidates = dispatch.balanced(view, ladder, &ascent.visit, ascent.session);
+    loop {
+        let (again, wanted) = match ascent.round(&candidates, meter).await {
+            Ok(opened) => return Ok(opened),
+            Err(Round::Over) => break,
+            Err(Round::Again(again, wanted)) => (again, wanted),
         };
-        dispatch.note(&candidate, &attempt);
-        if attempt.whole_provider {
-            away.push(Arc::clone(&candidate.provider));
-        }
-        let next = attempt.helps_next(ladder.explicit);
-        failures.add(&candidate, attempt);
-        if !next {
+        let first = again.first().map_or("none", |offer| &*offer.provider);
+        let Some(pause) = pause(&dispatch.options.retries, ascent.made, wanted, limit.left()) else {
             break;
+        };
+        wait_out(pause, first).await;
+        ascent.made += 1;
+        candidates = again;
+    }
+    Err(fail(meter, ascent.failures.told()))
+}
+
+impl Ascent<'_> {
+    async fn round(&mut self, candidates: &[Offer], meter: &mut Meter) -> Result<(Offer, Opened), Round> {
+        let (mut again, mut soonest) = (Vec::new(), None::<Option<Duration>>);
+        for (at, candidate) in candidates.iter().enumerate() {
+            if self.away.contains(&candidate.provider) {
+                continue;
+            }
+            let others = &candidates[at + 1..];
+            let others = others.iter().filter(|o| !self.away.contains(&o.provider)).count();
+            let attempt = match self.attempt(candidate, others, meter).await {
+                Ok(opened) => return Ok((candidate.clone(), opened)),
+                Err(attempt) => attempt,
+            };
+            self.dispatch.note(candidate, &attempt);
+            meter.passed_over(candidate, &attempt.error.message);
+            if let Again::Soon(wanted) = attempt.again {
+                soonest = Some(match soonest {
+                    None => wanted,
+                    Some(before) => before.min(wanted),
+                });
+                again.push(candidate.clone());
+            } else if attempt.whole_provider {
+                self.away.push(Arc::clone(&candidate.provider));
+            }
+            let next = attempt.helps_next(self.one_model);
+            // A round that is made again says nothing new, unless nobody can help any more.
+            if self.made == 0 || !attempt.next_may_help {
+                self.failures.add(candidate, attempt);
+            }
+            if !next {
+                return Err(Round::Over);
+            }
+        }
+        match soonest {
+            Some(wanted) => Err(Round::Again(again, wanted)),
+            None => Err(Round::Over),
         }
     }
-    Err(fail(meter, failures.told()))
+
+    async fn attempt(
+        &mut self,
+        candidate: &Offer,
+        others: usize,
+        meter: &mut Meter,
+    ) -> Result<Opened, Attempt> {
+        self.visit.tokens = None;
+        let Self { dispatch, view, job, limit, .. } = *self;
+        let opening = open(dispatch, view, candidate, job, &mut self.visit, Some(meter), limit);
+        let opened = limit.begin(candidate, others, opening).await?;
+        let name = &candidate.model.name;
+        dispatch.sessions.settle(self.session, name, &candidate.provider);
+        Ok(opened)
+    }
 }
 
 /// An answer that has begun: its events up to the first content, and the rest.
@@ -229,6 +391,9 @@ pub(crate) async fn open(
 ) -> Result<Opened, Attempt> {
     let failed = |e: ProviderError| Attempt::from_provider(candidate, &e);
     let provider = provider_of(view, candidate)?;
+    let gate = dispatch.table.gate(&candidate.provider);
+    gate.admit(&candidate.model.name)
+        .map_err(|resting| Attempt::resting(candidate, resting))?;
     if let Job::Chat(request) = job {
         let counted = check_context(provider, candidate, request).await;
         visit.tokens = counted.map_err(|e| Attempt {
@@ -248,7 +413,9 @@ pub(crate) async fn open(
     }
     let roster = &dispatch.options.roster;
     let start = || job.start(provider, &candidate.model.name, roster, limit.left());
-    let mut stream = settled(view.is_gated(candidate), start).await.map_err(failed)?;
+    // A place at one of the operator's own machines is a place there; a cloud says "full" and means it.
+    let settles = candidate.provider_local && view.is_gated(candidate);
+    let mut stream = settled(settles, start).await.map_err(failed)?;
     let mut held = Vec::new();
     loop {
         match stream.next().await {

@@ -12,6 +12,7 @@ use goblin_core::admission::rates::{Seen, Work};
 use goblin_core::context_rule::likely_tokens;
 use goblin_core::event::Usage;
 use goblin_core::model::{ModelInfo, ModelState};
+use goblin_core::resilience::breaker::{Breaker, Resting};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
@@ -69,6 +70,8 @@ struct Waiting {
     digests: HashMap<Arc<str>, String>,
     /// Contents that what is expected of a model was measured on.
     measured_on: HashMap<Arc<str>, String>,
+    /// Of models that failed lately.
+    breakers: HashMap<Arc<str>, Breaker>,
     calls: HashMap<Ticket, oneshot::Sender<Call>>,
 }
 
@@ -124,6 +127,7 @@ impl Gate {
         let mut waiting = self.lock();
         waiting.desk.look(&loaded);
         waiting.desk.retain(|name| models.iter().any(|m| m.name == name));
+        waiting.breakers.retain(|name, _| models.iter().any(|m| m.name == **name));
         for (model, digest) in models.iter().filter_map(|m| Some((m, m.digest.as_ref()?))) {
             if waiting.digests.get(model.name.as_str()) != Some(digest) {
                 waiting.digests.insert(model.name.as_str().into(), digest.clone());
@@ -196,9 +200,30 @@ impl Gate {
         desk.forecast(model, &newcomer(desk, model, visit, cold, now), terms, now)
     }
 
-    /// An instance could not begin an answer.
+    /// An instance could not begin an answer, and that says nothing about the next.
     pub(crate) fn failed(&self, model: &Arc<str>) {
         self.lock().desk.failed(model, self.now());
+    }
+
+    /// An instance could not begin an answer, or broke it off. Returns whether it is left alone now.
+    pub(crate) fn failed_itself(&self, model: &Arc<str>) -> bool {
+        let now = self.now();
+        let mut waiting = self.lock();
+        waiting.desk.failed(model, now);
+        let breaker = waiting.breakers.entry(Arc::clone(model)).or_default();
+        breaker.failed(now)
+    }
+
+    /// May the model be asked, or did it fail too often?
+    ///
+    /// # Errors
+    /// For how long it is left alone.
+    pub(crate) fn admit(&self, model: &str) -> Result<(), Resting> {
+        let now = self.now();
+        match self.lock().breakers.get_mut(model) {
+            Some(breaker) => breaker.admit(now),
+            None => Ok(()),
+        }
     }
 
     /// Waits for a place.
@@ -311,7 +336,9 @@ impl Place {
             // What was spent in the provider's own queue is forecast apart, so it must not be learnt as reading.
             let since = now.duration_since(began);
             self.seen.first_token = Some(since.saturating_sub(self.forecast.elsewhere));
-            self.gate.lock().desk.began(&self.model, self.gate.now());
+            let mut waiting = self.gate.lock();
+            waiting.desk.began(&self.model, self.gate.now());
+            waiting.breakers.remove(&self.model);
         } else if let Some(last) = self.last {
             self.seen.generating += now.duration_since(last);
         }
@@ -334,6 +361,7 @@ impl Place {
     /// The answer came to its own end.
     pub(crate) fn ended(&mut self) {
         self.seen.whole = true;
+        self.gate.lock().breakers.remove(&self.model);
     }
 }
 

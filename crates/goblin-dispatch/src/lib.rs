@@ -6,6 +6,7 @@
 //! or the end of the process ends it.
 
 pub mod answer;
+pub mod cache;
 pub mod cascade;
 pub mod chat_turn;
 pub mod context;
@@ -22,6 +23,7 @@ mod attempt;
 mod checkpoint;
 mod choose;
 mod climb;
+mod continuation;
 mod gate;
 mod job;
 mod last_known;
@@ -41,13 +43,16 @@ use goblin_core::error::ApiError;
 use goblin_core::id::Ids;
 use goblin_core::policy::Policy;
 use goblin_core::provider::{ProviderHandle, ProviderStatus};
+use goblin_core::resilience::retry::Retries;
 use goblin_core::roster::Roster;
+use goblin_core::route::alias::Aliases;
 use goblin_core::route::{AUTOMATIC, Offer};
 use goblin_store::store::Store;
 use goblin_store::turn_log::TurnLog;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cache::Caching;
 use crate::cascade::Trust;
 use crate::plan::Question;
 
@@ -58,8 +63,17 @@ pub struct Options {
     pub max_waiting: usize,
     /// Longest a chat turn may take, from question to last token.
     pub turn_deadline: Duration,
+    /// How often a request that failed before its first content is made again, when nobody else can answer it.
+    pub retries: Retries,
     /// The preferred model, `provider/model` or a bare name.
     pub default_model: Option<String>,
+    /// Names the operator gave to models.
+    pub aliases: Aliases,
+    /// Where answers are kept to be given again; the model tier has none.
+    pub caching: Option<Caching>,
+    /// Most requests at once to one model of a provider that is not the operator's and does not say how many it takes;
+    /// `None`: as many as come.
+    pub cloud_at_once: Option<u32>,
     /// What to run when no model is there: a sentence with the command.
     pub no_model_help: String,
     /// How often open turns are saved, all in one transaction.
@@ -79,7 +93,11 @@ impl Default for Options {
         Self {
             max_waiting: 64,
             turn_deadline: Duration::from_secs(600),
+            retries: Retries::default(),
             default_model: None,
+            aliases: Aliases::default(),
+            caching: None,
+            cloud_at_once: Some(64),
             no_model_help: "There is no model yet. Run `make models` to fetch the starter model, or \
                             `goblin models add FILE.gguf` to use one of yours."
                 .to_owned(),
@@ -120,6 +138,8 @@ pub struct Dispatch {
     pub(crate) policy_version: String,
     pub(crate) table: table::Table,
     pub(crate) sessions: choose::Sessions,
+    /// Answers that are being made and may be given to others as well.
+    pub(crate) flights: cache::Flights,
     pub(crate) open_turns: checkpoint::OpenTurns,
     pub(crate) traces: traces::Traces,
     /// What the warm-up brings into memory now.
@@ -137,12 +157,13 @@ impl Dispatch {
             store: parts.store,
             turn_log: parts.turn_log,
             clock: parts.clock,
-            table: table::Table::new(parts.tracker.clone()),
+            table: table::Table::new(parts.tracker.clone(), parts.options.cloud_at_once),
             tracker: parts.tracker,
             draining: parts.draining,
             policy_version: parts.options.policy.version(),
             options: parts.options,
             sessions: choose::Sessions::default(),
+            flights: cache::Flights::default(),
             open_turns: checkpoint::OpenTurns::default(),
             warming: warm_up::Warming::default(),
             cut: CancellationToken::new(),

@@ -91,6 +91,28 @@ impl Meter {
         }
     }
 
+    /// The answer is one that was kept: nobody is asked.
+    pub(crate) fn taken_from_cache(&mut self) {
+        if let Some(trace) = &mut self.trace {
+            trace.taken_from_cache();
+        }
+    }
+
+    /// One more thing to know about the answer.
+    pub(crate) fn note(&mut self, note: String) {
+        if let Some(trace) = &mut self.trace {
+            trace.note(note);
+        }
+    }
+
+    /// A model that was to answer could not begin, or could not even be asked.
+    pub(crate) fn passed_over(&mut self, candidate: &Offer, why: &str) {
+        let at = ms(self.started.elapsed());
+        if let Some(trace) = &mut self.trace {
+            trace.failed(candidate, why, at);
+        }
+    }
+
     /// For a verdict about an answer that is being made for `who`. It has metrics of its own, no row in the usage, and
     /// counts toward no limit.
     pub(crate) fn of_verdict(dispatch: &Dispatch, who: Who, request_id: &str) -> Self {

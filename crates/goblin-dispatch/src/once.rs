@@ -195,7 +195,7 @@ impl Dispatch {
                 Ok(Err(attempt)) | Err(attempt) => attempt,
             };
             self.note(&candidate, &attempt);
-            let next = attempt.helps_next(ladder.explicit);
+            let next = attempt.helps_next(ladder.explicit && !ladder.alias);
             failures.add(&candidate, attempt);
             if !next {
                 break;
@@ -225,7 +225,8 @@ impl Dispatch {
                 None => Err(unable),
             }
         };
-        let answer = settled(view.is_gated(candidate), start).await;
+        let settles = candidate.provider_local && view.is_gated(candidate);
+        let answer = settled(settles, start).await;
         let answer = answer.map_err(|e| Attempt::from_provider(candidate, &e))?;
         let usage = (errand.usage)(&answer);
         place.content();

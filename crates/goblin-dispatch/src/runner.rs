@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
+use goblin_core::chat::ChatRequest;
 use goblin_core::clock::Timestamp;
 use goblin_core::conversation::{Chat, Problem, Turn, TurnStatus, TurnTiming, TurnUsage};
 use goblin_core::error::ApiError;
@@ -24,8 +25,9 @@ use goblin_store::usage::NewUsage;
 
 use crate::Dispatch;
 use crate::answer::{AnswerItem, AnswerStream, Who};
-use crate::cascade::{Cascading, cascade};
-use crate::climb::{Climb, climb};
+use crate::cache::{Look, Source};
+use crate::cascade::Cascading;
+use crate::climb::Climb;
 use crate::job::Job;
 use crate::meter::Meter;
 use crate::table::View;
@@ -52,7 +54,9 @@ pub(crate) struct Run {
     pub(crate) route: Option<RouteRecord>,
     /// The model asked for.
     pub(crate) model: String,
-    pub(crate) request: goblin_core::chat::ChatRequest,
+    pub(crate) request: ChatRequest,
+    /// Another answer is wanted than the one that is there.
+    pub(crate) anew: bool,
 }
 
 /// What is known of the answer so far, beside its text.
@@ -65,6 +69,17 @@ struct Outcome {
     bytes: usize,
     /// Pieces of content: the estimate of tokens, one a piece, when the provider never counted.
     pieces: u32,
+}
+
+/// What a chat's question is looked up by: only common ones are, and only where goblin chooses the model.
+fn common_look(
+    dispatch: &Dispatch,
+    owner: &Owner,
+    model: &str,
+    request: &ChatRequest,
+) -> Option<Look> {
+    let settings = dispatch.options.trust.for_turn(model, request);
+    dispatch.look(owner, (model, false), request, Some(&settings), (None, None))
 }
 
 /// Answers the turn, saves it and closes its log. A panic in between is a failed turn, not a hanging one.
@@ -80,6 +95,7 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
         route,
         model,
         request,
+        anew,
     } = run;
     let turn_id = turn.id.clone();
     let first = TurnEvent::Turn {
@@ -90,17 +106,20 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
     let meter = Meter::new(&dispatch, false, Who::owner(owner.clone()), "chat", &turn_id);
     let deadline = Some(dispatch.options.turn_deadline);
     let traced = Slot::default();
-    let stream = match route {
-        None => climb(Climb {
+    let look = common_look(&dispatch, &owner, &model, &request).filter(|_| route.is_some() && !anew);
+    let source = match route {
+        None => Source::Climb(Climb {
             meter: meter.traced(Unchecked::begun(&dispatch, &model, traced.filler())),
             dispatch: Arc::clone(&dispatch),
             view,
             ladder,
             job: Job::Chat(Box::new(request)),
             deadline,
+            continues: false,
         }),
-        Some(route) => cascade(Cascading {
+        Some(route) => Source::Cascade(Cascading {
             settings: dispatch.options.trust.for_turn(&model, &request).within(deadline),
+            continues: false,
             dispatch: Arc::clone(&dispatch),
             view,
             ladder,
@@ -111,6 +130,7 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
             keep: Some(traced.filler()),
         }),
     };
+    let stream = dispatch.through_cache(source, look);
     let mut outcome = Outcome::default();
     let followed = AssertUnwindSafe(follow(&dispatch, &turn, &log, stream, &mut outcome))
         .catch_unwind()

@@ -21,6 +21,8 @@ pub(crate) struct Table {
     providers: ArcSwap<Vec<ProviderHandle>>,
     known: LastKnown,
     gates: Gates,
+    /// Most requests at once to a model of a provider that is not the operator's and does not say it.
+    cloud_at_once: Option<u32>,
 }
 
 /// What a provider said of itself as a whole.
@@ -117,11 +119,12 @@ fn is_of(providers: &[ProviderHandle], wanted: &str, holds: fn(&ProviderHandle) 
 
 impl Table {
     /// An empty table; `tracker` owns the tasks that ask providers how they are.
-    pub(crate) fn new(tracker: TaskTracker) -> Self {
+    pub(crate) fn new(tracker: TaskTracker, cloud_at_once: Option<u32>) -> Self {
         Self {
             providers: ArcSwap::default(),
             known: LastKnown::new(tracker),
             gates: Gates::default(),
+            cloud_at_once,
         }
     }
 
@@ -210,8 +213,11 @@ impl Table {
                     why,
                 });
             }
-            view.standings
-                .insert(Arc::clone(&provider.id), Standing::of(&status));
+            let mut standing = Standing::of(&status);
+            if !provider.local {
+                standing.slots = standing.slots.or(self.cloud_at_once);
+            }
+            view.standings.insert(Arc::clone(&provider.id), standing);
             if status.health == Health::Ok {
                 self.gate(&provider.id).look(&status.models);
                 view.offers.extend(status.models.into_iter().map(|model| Offer {

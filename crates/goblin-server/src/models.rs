@@ -9,6 +9,7 @@ use std::sync::Arc;
 use goblin_core::error::ApiError;
 use goblin_core::model::{Capability, ModelInfo, ModelState, nearest};
 use goblin_core::provider::{Health, ProviderStatus};
+use goblin_core::route::alias::Target;
 use goblin_core::route::{AUTOMATIC, LOCAL};
 use goblin_core::wire::openai::{ListExtras, ModelEntry, model_list, model_object};
 use serde_json::{Value, json};
@@ -23,6 +24,8 @@ struct Listed {
     info: ModelInfo,
     slots: Option<u32>,
     free_slots: Option<u32>,
+    /// What the name stands for, where it is an alias.
+    stands_for: Vec<String>,
 }
 
 /// Every model as an OpenAI model object with our `goblin` object.
@@ -166,6 +169,9 @@ fn object(model: &Listed) -> Value {
     let mut object = model_object(&entry(model));
     object["goblin"]["slots"] = json!(model.slots);
     object["goblin"]["free_slots"] = json!(model.free_slots);
+    if !model.stands_for.is_empty() {
+        object["goblin"]["alias_of"] = json!(model.stands_for);
+    }
     object
 }
 
@@ -181,12 +187,14 @@ async fn listed(app: &App) -> (Vec<Listed>, Option<ListExtras>) {
                 info: info.clone(),
                 slots: info.slots.or(status.slots),
                 free_slots: status.free_slots,
+                stands_for: Vec::new(),
             }));
         }
     }
     match app.surface {
         Surface::Backend => {
             let mut all: Vec<Listed> = automatic(&models);
+            all.extend(aliases(app, &models));
             all.append(&mut models);
             (all, None)
         }
@@ -211,8 +219,33 @@ fn automatic(models: &[Listed]) -> Vec<Listed> {
             info: ModelInfo::named(name),
             slots: None,
             free_slots: None,
+            stands_for: Vec::new(),
         })
         .collect()
+}
+
+/// The operator's own names for models, those of which a model is there.
+fn aliases(app: &App, models: &[Listed]) -> Vec<Listed> {
+    let listed = |(name, targets): (&str, &[Target])| {
+        let there: Vec<&Listed> = targets
+            .iter()
+            .filter_map(|target| models.iter().find(|model| model.id == target.model))
+            .collect();
+        let first = there.first()?;
+        Some(Listed {
+            id: name.to_owned(),
+            provider: Arc::from("goblin"),
+            local: there.iter().all(|model| model.local),
+            info: ModelInfo {
+                name: name.to_owned(),
+                ..first.info.clone()
+            },
+            slots: None,
+            free_slots: None,
+            stands_for: targets.iter().map(|target| target.model.clone()).collect(),
+        })
+    };
+    app.dispatch.options().aliases.iter().filter_map(listed).collect()
 }
 
 fn shorten(models: &mut [Listed]) {

@@ -15,6 +15,7 @@ mod sqlite;
 mod turn_rows;
 
 pub mod accounts;
+pub mod answer_cache;
 pub mod api_keys;
 pub mod audit;
 pub mod backup;

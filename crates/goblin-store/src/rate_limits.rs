@@ -9,6 +9,7 @@ use goblin_core::clock::Clock;
 mod memory;
 mod redis;
 
+pub(crate) use redis::{bounded, connect};
 pub use redis::{RedisAddress, RedisLimiter};
 
 use memory::Memory;

@@ -10,11 +10,13 @@ use goblin_core::id::Ids;
 use goblin_core::judge::authority::Record;
 use goblin_core::provider::{Health, IN_PROCESS, ProviderHandle};
 use goblin_core::trust::Settings;
+use goblin_dispatch::cache::Caching;
 use goblin_dispatch::cascade::Trust;
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_net::{Guard, HttpClient, NetOptions, Url};
 use goblin_providers::openai_compat::{self, Kind, UpstreamSpec};
 use goblin_server::app::{Access, App, AppState, ChecksCache, RenderMetrics, ServerOptions, Surface};
+use goblin_store::answer_cache::AnswerCache;
 use goblin_store::store::Store;
 use goblin_store::turn_log::{Limits, TurnLog};
 use tokio_util::sync::CancellationToken;
@@ -202,6 +204,7 @@ pub(crate) fn dispatch(
     measured: Arc<[Record]>,
 ) -> Arc<Dispatch> {
     let config = &process.config;
+    let caching = store.as_ref().and_then(|_| caching(config));
     let dispatch = Dispatch::new(Parts {
         store,
         turn_log: TurnLog::memory(process.clock.clone(), Limits::default()),
@@ -211,6 +214,10 @@ pub(crate) fn dispatch(
         options: Options {
             max_waiting: config.queue.max_waiting,
             turn_deadline: config.queue.turn_deadline,
+            retries: config.queue.retries,
+            cloud_at_once: config.queue.cloud_at_once,
+            aliases: config.aliases.clone(),
+            caching,
             default_model: config.default_model.clone(),
             no_model_help: no_model_help(&providers).to_owned(),
             roster: roster::for_providers(config, &providers),
@@ -222,6 +229,24 @@ pub(crate) fn dispatch(
     });
     dispatch.replace_providers(providers);
     dispatch
+}
+
+/// Where answers are kept to be given again: with other copies, where there is a Redis.
+fn caching(config: &Config) -> Option<Caching> {
+    let cache = config.cache;
+    let shared = config.limits.redis.as_ref().map(|redis| AnswerCache::redis(redis, cache.limits));
+    let answers = match shared {
+        Some(Ok(redis)) => redis,
+        Some(Err(error)) => {
+            tracing::warn!(%error, "answers are kept in memory");
+            AnswerCache::memory(cache.limits)
+        }
+        None => AnswerCache::memory(cache.limits),
+    };
+    cache.enabled.then_some(Caching {
+        answers,
+        common_queries: cache.common_queries,
+    })
 }
 
 /// How answers are checked, as it is configured.

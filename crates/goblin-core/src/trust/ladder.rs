@@ -81,6 +81,11 @@ impl Cascade {
         all.filter_map(|(i, rung)| Some((i, rung, self.admits(i, rung).ok()?)))
     }
 
+    /// How many rungs may still be asked.
+    pub fn ready(&self) -> usize {
+        self.open().count()
+    }
+
     /// The first rung in the ladder's order that may be asked.
     pub(super) fn any_next(&self) -> Option<(usize, Option<u32>)> {
         self.open().next().map(|(i, _, tokens)| (i, tokens))

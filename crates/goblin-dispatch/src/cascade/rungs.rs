@@ -1,6 +1,7 @@
 //! The rungs of a ladder: what the machine is told of each, and the one that runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_stream::stream;
 use futures_util::StreamExt;
@@ -10,6 +11,7 @@ use goblin_core::context_rule::{likely_tokens, prompt_bytes};
 use goblin_core::event::{ChatEvent, Parsed};
 use goblin_core::model::Capability;
 use goblin_core::policy::{self, EXPECTED_ANSWER_TOKENS};
+use goblin_core::resilience::retry::Again;
 use goblin_core::route::{Ladder, Offer};
 use goblin_core::screen::ScreenSettings;
 use goblin_core::trace::RouteRecord;
@@ -19,8 +21,9 @@ use super::judges::{Case, Jury};
 use super::screen::Screened;
 use crate::Dispatch;
 use crate::answer::Who;
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, pause, wait_out};
 use crate::climb::{Limit, Opened, open};
+use crate::continuation::{self, Continuation};
 use crate::gate::Begun;
 use crate::job::Job;
 use crate::meter::turn_of;
@@ -32,6 +35,10 @@ pub(super) enum FromRung {
     Began(Begun),
     /// An event of its answer.
     Said(Box<ChatEvent>),
+    /// It could not begin, and is asked again in a moment.
+    Again(Box<Attempt>, Duration),
+    /// It broke, and is gone on with: a sentence that says where, and by whom.
+    Continued(String),
     /// It could not begin, or broke.
     Failed(Box<Attempt>),
     /// Its answer is over.
@@ -50,6 +57,8 @@ pub(super) struct Rungs {
     away: ChatRequest,
     who: Who,
     limit: Limit,
+    /// May a model go on where the stream of another breaks?
+    pub(super) continues: bool,
     running: Option<(usize, BoxStream<'static, FromRung>)>,
     last: Option<usize>,
 }
@@ -86,6 +95,7 @@ impl Rungs {
             away: with(&screened.away),
             who: who.clone(),
             limit,
+            continues: false,
             running: None,
             last: None,
         }
@@ -148,8 +158,13 @@ impl Rungs {
         self.dispatch.note(offer, attempt);
     }
 
-    /// Asks a rung. Says what leaves the operator's machines, and to whom.
-    pub(super) fn start(&mut self, rung: usize, max_tokens: Option<u32>) -> Option<(String, u64)> {
+    /// Asks a rung, after which `others` may still be asked. Says what leaves the operator's machines, and to whom.
+    pub(super) fn start(
+        &mut self,
+        rung: usize,
+        max_tokens: Option<u32>,
+        others: usize,
+    ) -> Option<(String, u64)> {
         let offer = self.offers.get(rung)?.clone();
         let local = offer.stays_local();
         let mut request = if local {
@@ -167,7 +182,7 @@ impl Rungs {
         let bytes = prompt_bytes(&request) as u64;
         let sent = (!local).then(|| (offer.provider.to_string(), bytes));
         self.last = Some(rung);
-        self.running = Some((rung, self.stream(offer, request)));
+        self.running = Some((rung, self.stream(offer, request, others)));
         sent
     }
 
@@ -187,18 +202,43 @@ impl Rungs {
         Some((rung, said))
     }
 
-    fn stream(&self, offer: Offer, request: ChatRequest) -> BoxStream<'static, FromRung> {
+    /// Who may go on where `offer` breaks: models on the operator's machines, which cost nothing and tell nobody, and it
+    /// itself.
+    fn successors(&self, offer: &Offer) -> Vec<Offer> {
+        let here = self.offers.iter().filter(|other| other.stays_local());
+        continuation::candidates(here, offer)
+    }
+
+    fn stream(&self, offer: Offer, request: ChatRequest, others: usize) -> BoxStream<'static, FromRung> {
         let (dispatch, view, limit) = (Arc::clone(&self.dispatch), Arc::clone(&self.view), self.limit);
         let job = Job::Chat(Box::new(request));
-        let mut visit = job.visit(turn_of(&self.who));
+        let turn = turn_of(&self.who);
+        let mut visit = job.visit(Arc::clone(&turn));
+        let mut going = Continuation::of(&job, self.continues);
+        let successors = self.successors(&offer);
         Box::pin(stream! {
-            let opening = open(&dispatch, &view, &offer, &job, &mut visit, None, limit);
-            let opened = match limit.within(opening).await {
-                Ok(Ok(opened)) => opened,
-                Ok(Err(attempt)) | Err(attempt) => {
+            let mut made = 0;
+            let opened = loop {
+                let opening = open(&dispatch, &view, &offer, &job, &mut visit, None, limit);
+                let attempt = match limit.begin(&offer, others, opening).await {
+                    Ok(opened) => break opened,
+                    Err(attempt) => attempt,
+                };
+                // Where somebody else stands ready, nobody waits for this one.
+                let again = match attempt.again {
+                    Again::Soon(wanted) if others == 0 => {
+                        pause(&dispatch.options.retries, made, wanted, limit.left())
+                    }
+                    _ => None,
+                };
+                let Some(again) = again else {
                     yield FromRung::Failed(Box::new(attempt));
                     return;
-                }
+                };
+                yield FromRung::Again(Box::new(attempt), again);
+                wait_out(again, &offer.provider).await;
+                visit.tokens = None;
+                made += 1;
             };
             dispatch.sessions.settle(job.session(), &offer.model.name, &offer.provider);
             let Opened { held, stream, mut place, .. } = opened;
@@ -207,6 +247,9 @@ impl Rungs {
             while let Some(event) = events.next().await {
                 match event {
                     Ok(event) => {
+                        if going.as_mut().is_some_and(|going| !going.follow(&event.parsed)) {
+                            going = None;
+                        }
                         if event.parsed.is_content() {
                             place.content();
                         }
@@ -217,8 +260,22 @@ impl Rungs {
                     }
                     Err(error) => {
                         let attempt = Attempt::from_provider(&offer, &error);
-                        yield FromRung::Failed(Box::new(attempt));
-                        return;
+                        let rest = going.as_mut().and_then(|going| going.job(&error));
+                        let resumed = match rest {
+                            Some(rest) => {
+                                let at = (&*dispatch, &*view);
+                                continuation::resume(at, successors.clone(), &rest, Arc::clone(&turn), None, limit).await
+                            }
+                            None => None,
+                        };
+                        let (Some((other, opened)), Some(going)) = (resumed, &going) else {
+                            yield FromRung::Failed(Box::new(attempt));
+                            return;
+                        };
+                        dispatch.note(&offer, &attempt);
+                        yield FromRung::Continued(going.note(&offer, &other));
+                        place = opened.place;
+                        events = futures_util::stream::iter(opened.held.into_iter().map(Ok)).chain(opened.stream);
                     }
                 }
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use goblin_core::event::Usage;
 use goblin_core::route::Offer;
-use goblin_core::trace::{RouteRecord, Sent, Step, StepOutcome, Trace, VerifyMode};
+use goblin_core::trace::{CacheUse, RouteRecord, Sent, Step, StepOutcome, Trace, VerifyMode};
 
 use crate::Dispatch;
 use crate::cascade::KeepTrace;
@@ -55,7 +55,9 @@ impl Unchecked {
 
     /// A model is asked, and `bytes` of text go there. Whoever was asked before has failed.
     pub(crate) fn asks(&mut self, offer: &Offer, at_ms: u64, bytes: u64) {
-        if let Some(before) = self.trace.steps.last_mut() {
+        if let Some(before) = self.trace.steps.last_mut()
+            && before.outcome == StepOutcome::Running
+        {
             before.outcome = StepOutcome::Failed;
             before.ended_ms = Some(at_ms);
         }
@@ -91,18 +93,46 @@ impl Unchecked {
         });
     }
 
+    /// A model could not begin: in the middle of its step, or before it was asked at all.
+    pub(crate) fn failed(&mut self, offer: &Offer, why: &str, at_ms: u64) {
+        let id = offer.id();
+        match self.trace.steps.last_mut() {
+            Some(step) if step.model == id && step.outcome == StepOutcome::Running => {
+                step.outcome = StepOutcome::Failed;
+                step.ended_ms = Some(at_ms);
+                step.why = Some(why.to_owned());
+            }
+            _ => self.note(why.to_owned()),
+        }
+    }
+
+    /// The answer is one that was kept.
+    pub(crate) fn taken_from_cache(&mut self) {
+        self.trace.cache = CacheUse::Hit;
+        self.note("Taken from the cache. No model was asked.".to_owned());
+    }
+
+    /// One more thing to know about the answer.
+    pub(crate) fn note(&mut self, note: String) {
+        if !self.trace.notes.contains(&note) {
+            self.trace.notes.push(note);
+        }
+    }
+
     /// The answer is over: the trace is kept.
     pub(crate) fn over(mut self, ended: Ended) {
         let Ended { used, .. } = ended;
         if let Some(last) = self.trace.steps.last_mut() {
             last.first_token_ms = ended.first_token_ms;
-            last.ended_ms = Some(ended.at_ms);
+            last.ended_ms.get_or_insert(ended.at_ms);
             last.prompt_tokens = used.prompt_tokens;
             last.tokens = used.completion_tokens;
             let policy = &self.dispatch.options.policy;
             last.cost_usd = policy.cost_of(&last.model, last.local, &used);
-            last.outcome = ended.outcome;
-            last.why = ended.why;
+            if last.outcome == StepOutcome::Running {
+                last.outcome = ended.outcome;
+                last.why = ended.why;
+            }
         }
         self.trace.cost_usd = self.trace.steps.iter().map(|step| step.cost_usd).sum();
         self.trace.would_have_cost_usd = self.trace.cost_usd;

@@ -22,25 +22,30 @@ const OPENAI: &str = "/v1/chat/completions";
 const PATIENCE: Duration = Duration::from_millis(400);
 
 /// A cloud played by `upstream`.
-fn handle(maker: Maker, upstream: &FakeUpstream) -> ProviderHandle {
+pub(crate) fn handle(maker: Maker, upstream: &FakeUpstream) -> ProviderHandle {
+    patient_handle(maker, upstream, PATIENCE)
+}
+
+/// The same, of a cloud that may be silent for so long.
+pub(crate) fn patient_handle(maker: Maker, upstream: &FakeUpstream, patience: Duration) -> ProviderHandle {
     let spec = UpstreamSpec {
         status_ttl: Duration::from_secs(3600),
         ..UpstreamSpec::cloud(maker, upstream.url.join("cloud/v1"), Some("k".to_owned().into()))
     };
     let options = NetOptions {
-        first_byte_timeout: PATIENCE,
-        idle_timeout: PATIENCE,
+        first_byte_timeout: patience,
+        idle_timeout: patience,
         ..NetOptions::default()
     };
     build(spec, HttpClient::build(options).unwrap()).unwrap()
 }
 
-fn sse(events: &[&str]) -> String {
+pub(crate) fn sse(events: &[&str]) -> String {
     events.iter().map(|e| format!("data: {e}\n\n")).collect()
 }
 
 /// What each cloud streams when all is well: "Hello", of four tokens and two.
-fn good(maker: Maker) -> Reply {
+pub(crate) fn good(maker: Maker) -> Reply {
     let body = match maker {
         Maker::Anthropic => sse(&[
             r#"{"type":"message_start","message":{"usage":{"input_tokens":4,"output_tokens":1}}}"#,
@@ -64,7 +69,7 @@ fn good(maker: Maker) -> Reply {
 }
 
 /// The one model it lists. OpenAI's is the cheapest, so that it is asked first where goblin chooses.
-fn model_of(maker: Maker) -> &'static str {
+pub(crate) fn model_of(maker: Maker) -> &'static str {
     match maker {
         Maker::OpenAi => "gpt-5-nano",
         Maker::Anthropic => "claude-sonnet-4-5",
@@ -74,7 +79,7 @@ fn model_of(maker: Maker) -> &'static str {
     }
 }
 
-fn list(maker: Maker) -> Reply {
+pub(crate) fn list(maker: Maker) -> Reply {
     let model = model_of(maker);
     let body = match maker {
         Maker::Gemini => {
@@ -85,7 +90,7 @@ fn list(maker: Maker) -> Reply {
     Reply::Bytes(answer("200 OK", "application/json", &body.to_string()))
 }
 
-async fn healthy(maker: Maker) -> FakeUpstream {
+pub(crate) async fn healthy(maker: Maker) -> FakeUpstream {
     FakeUpstream::start(move |asked| match asked.head.starts_with("get ") {
         true => list(maker),
         false => good(maker),
@@ -94,7 +99,7 @@ async fn healthy(maker: Maker) -> FakeUpstream {
 }
 
 /// OpenAI with one model, doing this instead of answering.
-async fn faulty(fault: impl Fn() -> Reply + Send + Sync + 'static) -> FakeUpstream {
+pub(crate) async fn faulty(fault: impl Fn() -> Reply + Send + Sync + 'static) -> FakeUpstream {
     FakeUpstream::start(move |asked: &Asked| match asked.head.starts_with("get ") {
         true => list(Maker::OpenAi),
         false => fault(),
@@ -103,7 +108,7 @@ async fn faulty(fault: impl Fn() -> Reply + Send + Sync + 'static) -> FakeUpstre
 }
 
 /// Questions to its models.
-fn posted(upstream: &FakeUpstream) -> Vec<Asked> {
+pub(crate) fn posted(upstream: &FakeUpstream) -> Vec<Asked> {
     let mut asked = upstream.questions();
     asked.retain(|a| a.head.starts_with("post "));
     asked
@@ -117,12 +122,12 @@ async fn backend(upstreams: Vec<ProviderHandle>) -> TestApp {
     .await
 }
 
-fn question(model: &str, stream: bool) -> Value {
+pub(crate) fn question(model: &str, stream: bool) -> Value {
     json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "hi"}]})
 }
 
 /// The text of an answer, streamed or not.
-async fn text_of(app: &TestApp, body: &Value) -> String {
+pub(crate) async fn text_of(app: &TestApp, body: &Value) -> String {
     let mut reply = app.post(OPENAI, body).await;
     let status = reply.status;
     if status != 200 {

@@ -8,6 +8,7 @@
 mod able;
 mod accounts;
 mod allow_list;
+mod answers_again;
 mod anthropic_door;
 mod api_keys;
 mod authenticator;
@@ -24,6 +25,7 @@ mod decisions;
 mod door_tricks;
 mod elsewhere;
 mod fake_upstream;
+mod faults;
 mod google;
 mod headers;
 mod health;

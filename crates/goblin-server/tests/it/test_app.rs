@@ -26,7 +26,9 @@ use goblin_core::owner::Owner;
 use goblin_core::provider::{Health, ProviderHandle};
 use goblin_core::provider_settings::{CloudHealth, CloudState, CloudTest, SetBy};
 use goblin_core::status::{PartState, PartStatus, Suggestion, SystemStatus};
+use goblin_core::route::alias::Aliases;
 use goblin_core::upstream_status::{Seen, UpstreamStatus};
+use goblin_dispatch::cache::Caching;
 use goblin_dispatch::cascade::Trust;
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_server::app::{Access, App, AppState, ChecksCache, CloudPorts, ServerOptions, Surface};
@@ -35,6 +37,7 @@ use goblin_server::people::People;
 use goblin_server::rate::{self, RateSettings};
 use goblin_server::serve::serve;
 use goblin_server::tier_guard::TierGuard;
+use goblin_store::answer_cache::{AnswerCache, CacheLimits};
 use goblin_store::key_file::KeyFile;
 use goblin_store::limits::KeyMeter;
 use goblin_store::rate_limits::RateLimiter;
@@ -108,6 +111,10 @@ pub(crate) struct Setup {
     pub(crate) trust: Trust,
     /// The model tier checks nothing. Is it done all the same, because only there are doors for clients of others?
     pub(crate) checks: bool,
+    /// Names of the operator's own for models, as they are configured.
+    pub(crate) aliases: &'static [&'static str],
+    /// Are answers kept to be given again; and to common questions?
+    pub(crate) caching: Option<bool>,
 }
 
 impl Default for Setup {
@@ -135,8 +142,26 @@ impl Default for Setup {
             upstreams: Vec::new(),
             trust: Trust::default(),
             checks: false,
+            aliases: &[],
+            caching: None,
         }
     }
+}
+
+fn caching(common_queries: bool) -> Caching {
+    let limits = CacheLimits {
+        keep: Duration::from_secs(3600),
+        bytes: 1 << 20,
+    };
+    Caching {
+        answers: AnswerCache::memory(limits),
+        common_queries,
+    }
+}
+
+fn aliases(lines: &[&str]) -> Aliases {
+    let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+    Aliases::parse(&lines).unwrap()
 }
 
 impl TestApp {
@@ -183,6 +208,8 @@ impl TestApp {
             draining: draining.clone(),
             options: Options {
                 trust: Arc::new(setup.trust),
+                aliases: aliases(setup.aliases),
+                caching: setup.caching.map(caching),
                 ..Options::default()
             },
         });

@@ -118,17 +118,9 @@ impl RedisLimiter {
     /// # Errors
     /// When a connection cannot even be tried.
     pub fn new(address: RedisAddress) -> Result<Self, LimiterAway> {
-        let away = |error: redis::RedisError| LimiterAway(error.to_string());
-        let client = Client::open(address.url.expose_secret()).map_err(away)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(WAIT))
-            .set_response_timeout(Some(WAIT))
-            .set_number_of_retries(1)
-            .set_max_delay(WAIT);
-        let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(away)?;
         Ok(Self(Arc::new(Inner {
+            connection: connect(&address)?,
             address,
-            connection,
             take: Script::new(GCRA),
             give_back: Script::new(GIVE_BACK),
         })))
@@ -197,13 +189,25 @@ impl RedisLimiter {
     }
 }
 
+/// A connection that is made when it is needed first, and anew when it is lost.
+pub(crate) fn connect(address: &RedisAddress) -> Result<ConnectionManager, LimiterAway> {
+    let away = |error: redis::RedisError| LimiterAway(error.to_string());
+    let client = Client::open(address.url.expose_secret()).map_err(away)?;
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(WAIT))
+        .set_response_timeout(Some(WAIT))
+        .set_number_of_retries(1)
+        .set_max_delay(WAIT);
+    ConnectionManager::new_lazy_with_config(client, config).map_err(away)
+}
+
 /// What a subject is kept under.
 fn key_of(subject: &Subject) -> String {
     format!("goblin:{{limits}}:{}", subject.name)
 }
 
 /// The answer, or that there was none in time.
-async fn bounded<T>(work: impl Future<Output = redis::RedisResult<T>>) -> Result<T, LimiterAway> {
+pub(crate) async fn bounded<T>(work: impl Future<Output = redis::RedisResult<T>>) -> Result<T, LimiterAway> {
     match tokio::time::timeout(2 * WAIT, work).await {
         Ok(Ok(answer)) => Ok(answer),
         // What Redis says of itself holds no password; what was asked holds names of subjects only.

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod accounts_together;
+mod answer_cache;
 mod backup;
 mod bad_backups;
 mod branches;

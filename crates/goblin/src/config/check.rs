@@ -17,7 +17,10 @@ use std::time::Duration;
 use goblin_auth::bans::BanPolicy;
 use goblin_auth::visit::OriginPattern;
 use goblin_core::policy::Policy;
+use goblin_core::resilience::retry::Retries;
+use goblin_core::route::alias::Aliases;
 use goblin_net::Mailer;
+use goblin_store::answer_cache::CacheLimits;
 use goblin_store::key_file::Network;
 use goblin_store::retention::Retention;
 use goblin_store::store::Database;
@@ -58,6 +61,10 @@ pub(crate) struct Config {
     pub(crate) backup_passphrase: Option<SecretString>,
     /// The model that answers when none is named.
     pub(crate) default_model: Option<String>,
+    /// Names the operator gave to models.
+    pub(crate) aliases: Aliases,
+    /// Answers that are given again.
+    pub(crate) cache: CacheConfig,
     /// The embedded engine.
     pub(crate) engine: EngineConfig,
     /// Models on other servers.
@@ -66,7 +73,18 @@ pub(crate) struct Config {
     pub(crate) queue: QueueConfig,
     /// How often people, keys and addresses may ask.
     pub(crate) limits: LimitsConfig,
-    /// The model tier's surface.
+    /// Answers that are given again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CacheConfig {
+    /// Are any?
+    pub(crate) enabled: bool,
+    /// How much is kept, and for how long.
+    pub(crate) limits: CacheLimits,
+    /// Also to whoever asks a common question in other words and cases.
+    pub(crate) common_queries: bool,
+}
+
+/// The model tier's surface.
     pub(crate) tier: TierConfig,
     /// The model tier's roles and their models.
     pub(crate) roster: Vec<RoleModel>,
@@ -165,6 +183,10 @@ pub(crate) struct QueueConfig {
     pub(crate) max_waiting: usize,
     /// Longest a turn may take.
     pub(crate) turn_deadline: Duration,
+    /// Most requests at once to one model of a cloud; `None`: as many as come.
+    pub(crate) cloud_at_once: Option<u32>,
+    /// How often a request that failed is made again.
+    pub(crate) retries: Retries,
 }
 
 /// The model tier's surface.
@@ -204,11 +226,25 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
         database: reader.database(environment),
         backup_passphrase: reader.secret("backup.passphrase"),
         default_model: reader.text("models.default"),
+        aliases: reader.aliases(),
+        cache: CacheConfig {
+            enabled: reader.switch("cache.enabled"),
+            limits: CacheLimits {
+                keep: reader.seconds("cache.keep_seconds"),
+                bytes: reader.number("cache.bytes"),
+            },
+            common_queries: reader.switch("cache.common_queries"),
+        },
         engine: reader.engine(),
         upstream: reader.upstream(),
         queue: QueueConfig {
             max_waiting: reader.count("queue.max_waiting"),
             turn_deadline: reader.seconds("queue.turn_deadline_seconds"),
+            cloud_at_once: Some(reader.small("queue.cloud_requests_at_once")).filter(|most| *most > 0),
+            retries: Retries {
+                most: reader.small("queue.retries"),
+                longest: reader.seconds("queue.retry_longest_seconds"),
+            },
         },
         server,
         tier,

@@ -181,6 +181,7 @@ impl Climb {
             candidates: offers.map(|judged| judged.offer).collect::<Vec<Offer>>(),
             rungs,
             explicit: false,
+            alias: false,
         }
     }
 }

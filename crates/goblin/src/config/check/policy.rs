@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use goblin_core::intent::Intent;
 use goblin_core::policy::{IntentPolicy, Policy, PolicyRole, Price, RoleModel};
+use goblin_core::route::alias::Aliases;
 use goblin_providers::registry::Reference;
 
 use crate::config::check::Reader;
@@ -50,6 +51,15 @@ impl Reader<'_> {
             prices: self.prices(),
             catalogue: known.catalogue,
         }
+    }
+
+    pub(super) fn aliases(&mut self) -> Aliases {
+        Aliases::parse(&self.list("models.aliases")).unwrap_or_else(|problems| {
+            for problem in problems {
+                self.problem("models.aliases", problem);
+            }
+            Aliases::default()
+        })
     }
 
     fn intent(&mut self, intent: Intent) -> IntentPolicy {

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# `make bench-gateway`: the backend as a gateway, against nginx, LiteLLM, TensorZero and Portkey.
+# Arguments go to gateway.py (try --help).
+# Builds what is missing: the release binary without the engine, the fake model server and the load generator; installs
+# the peers once.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/env.sh
+source scripts/env.sh
+# shellcheck source=bench/peers.sh
+source bench/peers.sh
+
+target="${CARGO_TARGET_DIR:-target}"
+mkdir -p "$target/bench"
+nginx="$(bench/nginx.sh)"
+litellm="$(litellm_peer)"
+tensorzero="$(tensorzero_peer)"
+portkey="$(portkey_peer)"
+for tool in upstream load; do
+  if [ ! "$target/bench/$tool" -nt "bench/load/$tool.rs" ]; then
+    rustc -O --edition 2024 -o "$target/bench/$tool" "bench/load/$tool.rs"
+  fi
+done
+echo "Building goblin in the release profile, without the engine." >&2
+cargo build --release --locked -p goblin --no-default-features
+cp -f "$target/release/goblin" "$target/bench/goblin-lean"
+
+exec python3 bench/gateway.py --ours "$target/bench/goblin-lean" --nginx "$nginx" --fake "$target/bench/upstream" \
+  --load "$target/bench/load" --litellm "$litellm" --tensorzero "$tensorzero" --portkey "$portkey" "$@"
