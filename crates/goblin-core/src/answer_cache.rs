@@ -98,7 +98,9 @@ pub fn common(scope: Scope<'_>, request: &ChatRequest) -> Option<Key> {
 /// Letters and digits in lower case, one space where anything else stood.
 fn folded(text: &str) -> String {
     let lower = text.to_lowercase();
-    let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words = lower
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -170,9 +172,9 @@ impl Kept {
 
     /// Was it checked and accepted, as the first answer? Only such ones answer common questions.
     pub fn is_accepted_at_once(&self) -> bool {
-        self.trace
-            .as_deref()
-            .is_some_and(|trace| trace.verify != VerifyMode::Off && trace.steps.len() == 1 && is_accepted(trace))
+        self.trace.as_deref().is_some_and(|trace| {
+            trace.verify != VerifyMode::Off && trace.steps.len() == 1 && is_accepted(trace)
+        })
     }
 
     /// Bytes it takes, roughly.
@@ -185,13 +187,19 @@ impl Kept {
             _ => 0,
         };
         let each = size_of::<Parsed>();
-        let trace = self.trace.as_ref().map_or(0, |trace| 2048 + trace.steps.len() * 1024);
+        let trace = self
+            .trace
+            .as_ref()
+            .map_or(0, |trace| 2048 + trace.steps.len() * 1024);
         self.events.iter().map(|event| each + of(event)).sum::<usize>() + trace + self.model_id.len()
     }
 }
 
 fn is_accepted(trace: &Trace) -> bool {
-    trace.steps.last().is_some_and(|step| step.outcome == StepOutcome::Accepted)
+    trace
+        .steps
+        .last()
+        .is_some_and(|step| step.outcome == StepOutcome::Accepted)
 }
 
 /// The trace of an answer that is given again: nobody was asked, nothing left, and it cost nothing.
@@ -292,8 +300,14 @@ mod tests {
         }
         for scope in [
             Scope { tenant: "u", ..SCOPE },
-            Scope { model: "goblin/best", ..SCOPE },
-            Scope { terms: "off", ..SCOPE },
+            Scope {
+                model: "goblin/best",
+                ..SCOPE
+            },
+            Scope {
+                terms: "off",
+                ..SCOPE
+            },
         ] {
             assert_ne!(one, key(scope, &request("hi")));
         }
@@ -314,7 +328,11 @@ mod tests {
         assert_eq!((key("?!"), key(&"long ".repeat(100))), (None, None));
         let mut later = request("What is TLS?");
         later.messages.insert(0, Message::text(Role::Assistant, "hello"));
-        assert_eq!(common(SCOPE, &later), None, "in the middle of a conversation it means something else");
+        assert_eq!(
+            common(SCOPE, &later),
+            None,
+            "in the middle of a conversation it means something else"
+        );
     }
 
     #[test]
@@ -346,7 +364,10 @@ mod tests {
     #[test]
     fn an_answer_given_again_says_so_and_costs_nothing() {
         let again = given_again(&traced(StepOutcome::Accepted), "two".to_owned(), 7);
-        assert_eq!((again.cost_usd, again.would_have_cost_usd), (Some(0.0), Some(0.25)));
+        assert_eq!(
+            (again.cost_usd, again.would_have_cost_usd),
+            (Some(0.0), Some(0.25))
+        );
         assert_eq!((again.cache, again.left_machine), (CacheUse::Hit, false));
         assert!(again.steps.is_empty() && again.notes[0].contains("`one`"));
     }

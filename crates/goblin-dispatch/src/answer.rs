@@ -195,7 +195,13 @@ impl Dispatch {
         let model = ask.incoming.model;
         let checked = route.is_some().then_some(&settings);
         let wants = (goblin.cache, own_temperature);
-        let look = self.look(&ask.who.owner, (&model, ladder.explicit), &request, checked, wants);
+        let look = self.look(
+            &ask.who.owner,
+            (&model, ladder.explicit),
+            &request,
+            checked,
+            wants,
+        );
         let meter = Meter::new(self, true, ask.who, ask.door, &ask.request_id);
         let Some(route) = route else {
             let source = Source::Climb(Climb {

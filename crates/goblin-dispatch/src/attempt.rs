@@ -220,10 +220,13 @@ impl Dispatch {
         }
         let model = Arc::from(candidate.model.name.as_str());
         let gate = self.table.gate(&candidate.provider);
-        if !attempt.trips {
+        if !(self.options.breaks && attempt.trips) {
             gate.failed(&model);
         } else if gate.failed_itself(&model) {
-            tracing::warn!(model = candidate.id(), "it failed too often in a row and is left alone for a moment");
+            tracing::warn!(
+                model = candidate.id(),
+                "it failed too often in a row and is left alone for a moment"
+            );
             metrics::counter!("goblin_circuit_opened_total", "provider" => candidate.provider.to_string())
                 .increment(1);
         }

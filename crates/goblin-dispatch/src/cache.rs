@@ -12,6 +12,7 @@ use goblin_core::answer_cache::{self, Kept, Key, MOST_BYTES, MOST_EVENTS, Scope,
 use goblin_core::chat::ChatRequest;
 use goblin_core::event::Parsed;
 use goblin_core::owner::Owner;
+use goblin_core::trace::VerifyMode;
 use goblin_core::trust::Settings;
 use goblin_core::wire::openai::CacheUse as Asked;
 use goblin_store::answer_cache::AnswerCache;
@@ -132,7 +133,8 @@ fn terms(policy: &str, settings: Option<&Settings>) -> String {
         None => "unchecked".to_owned(),
         Some(s) => format!(
             "{policy} {} {} {} {} {} {:?} {:?}",
-            s.verify.as_str(),
+            // When it is shown makes no other answer.
+            s.verify != VerifyMode::Off,
             s.confidence,
             s.escalate,
             s.local_only,
@@ -209,7 +211,12 @@ fn given_again(
         local: kept.local,
         pass_through: false,
     }];
-    items.extend(kept.events.iter().cloned().map(|parsed| AnswerItem::Event(parsed.into())));
+    items.extend(
+        kept.events
+            .iter()
+            .cloned()
+            .map(|parsed| AnswerItem::Event(parsed.into())),
+    );
     let mut meter = match source {
         Source::Climb(asked) => {
             let mut meter = asked.meter;

@@ -85,7 +85,10 @@ impl Dispatch {
         }
         match why.filter(|_| candidates.is_empty()) {
             Some(mut error) => {
-                error.message = format!("None of the models `{wanted}` stands for can answer. {}", error.message);
+                error.message = format!(
+                    "None of the models `{wanted}` stands for can answer. {}",
+                    error.message
+                );
                 Err(error)
             }
             None => Ok(Ladder {

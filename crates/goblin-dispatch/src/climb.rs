@@ -199,7 +199,10 @@ impl Running {
             };
             match next {
                 // An answer begins once.
-                Some(Ok(ChatEvent { parsed: Parsed::Started, .. })) if self.seam => {}
+                Some(Ok(ChatEvent {
+                    parsed: Parsed::Started,
+                    ..
+                })) if self.seam => {}
                 next => return next,
             }
         }
@@ -215,7 +218,11 @@ impl Running {
             meter.usage(*usage);
             self.place.usage(*usage);
         }
-        if self.continuation.as_mut().is_some_and(|going| !going.follow(parsed)) {
+        if self
+            .continuation
+            .as_mut()
+            .is_some_and(|going| !going.follow(parsed))
+        {
             self.continuation = None;
         }
         let said = match parsed {
@@ -362,8 +369,22 @@ impl Ascent<'_> {
         meter: &mut Meter,
     ) -> Result<Opened, Attempt> {
         self.visit.tokens = None;
-        let Self { dispatch, view, job, limit, .. } = *self;
-        let opening = open(dispatch, view, candidate, job, &mut self.visit, Some(meter), limit);
+        let Self {
+            dispatch,
+            view,
+            job,
+            limit,
+            ..
+        } = *self;
+        let opening = open(
+            dispatch,
+            view,
+            candidate,
+            job,
+            &mut self.visit,
+            Some(meter),
+            limit,
+        );
         let opened = limit.begin(candidate, others, opening).await?;
         let name = &candidate.model.name;
         dispatch.sessions.settle(self.session, name, &candidate.provider);

@@ -108,7 +108,15 @@ pub(crate) async fn resume(
     let mut visit = job.visit(turn);
     for candidate in candidates {
         visit.tokens = None;
-        let opening = open(dispatch, view, &candidate, job, &mut visit, meter.as_deref_mut(), limit);
+        let opening = open(
+            dispatch,
+            view,
+            &candidate,
+            job,
+            &mut visit,
+            meter.as_deref_mut(),
+            limit,
+        );
         match limit.within(opening).await.flatten() {
             Ok(opened) => return Some((candidate, opened)),
             Err(attempt) => {
@@ -156,7 +164,11 @@ mod tests {
         let Some(Job::Chat(request)) = going.job(&broken()) else {
             panic!("it goes on");
         };
-        let said: Vec<_> = request.messages.iter().map(|m| (m.role, m.joined_text())).collect();
+        let said: Vec<_> = request
+            .messages
+            .iter()
+            .map(|m| (m.role, m.joined_text()))
+            .collect();
         assert_eq!(said[1], (Role::Assistant, "one two".to_owned()));
         assert_eq!((said.len(), said[2].0), (3, Role::User));
         assert_eq!(request.sampling.max_tokens, Some(8));
@@ -164,7 +176,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_gone_on_with_is_not() {
-        assert!(Continuation::of(&job(ResponseFormat::Text, None), false).is_none(), "not wanted");
+        assert!(
+            Continuation::of(&job(ResponseFormat::Text, None), false).is_none(),
+            "not wanted"
+        );
         assert!(Continuation::of(&job(ResponseFormat::JsonObject, None), true).is_none());
         let mut going = Continuation::of(&job(ResponseFormat::Text, None), true).unwrap();
         assert!(going.job(&broken()).is_none(), "nothing was said");

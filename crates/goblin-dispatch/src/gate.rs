@@ -127,7 +127,9 @@ impl Gate {
         let mut waiting = self.lock();
         waiting.desk.look(&loaded);
         waiting.desk.retain(|name| models.iter().any(|m| m.name == name));
-        waiting.breakers.retain(|name, _| models.iter().any(|m| m.name == **name));
+        waiting
+            .breakers
+            .retain(|name, _| models.iter().any(|m| m.name == **name));
         for (model, digest) in models.iter().filter_map(|m| Some((m, m.digest.as_ref()?))) {
             if waiting.digests.get(model.name.as_str()) != Some(digest) {
                 waiting.digests.insert(model.name.as_str().into(), digest.clone());

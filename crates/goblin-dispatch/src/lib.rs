@@ -63,8 +63,11 @@ pub struct Options {
     pub max_waiting: usize,
     /// Longest a chat turn may take, from question to last token.
     pub turn_deadline: Duration,
-    /// How often a request that failed before its first content is made again, when nobody else can answer it.
+    /// How often a request that failed before its first content is made again, when nobody else can answer it. The model
+    /// tier makes none again: who asks it does.
     pub retries: Retries,
+    /// Are models that keep failing left alone for a while?
+    pub breaks: bool,
     /// The preferred model, `provider/model` or a bare name.
     pub default_model: Option<String>,
     /// Names the operator gave to models.
@@ -93,7 +96,8 @@ impl Default for Options {
         Self {
             max_waiting: 64,
             turn_deadline: Duration::from_secs(600),
-            retries: Retries::default(),
+            retries: Retries::NONE,
+            breaks: false,
             default_model: None,
             aliases: Aliases::default(),
             caching: None,

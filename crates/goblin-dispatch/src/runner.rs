@@ -72,12 +72,7 @@ struct Outcome {
 }
 
 /// What a chat's question is looked up by: only common ones are, and only where goblin chooses the model.
-fn common_look(
-    dispatch: &Dispatch,
-    owner: &Owner,
-    model: &str,
-    request: &ChatRequest,
-) -> Option<Look> {
+fn common_look(dispatch: &Dispatch, owner: &Owner, model: &str, request: &ChatRequest) -> Option<Look> {
     let settings = dispatch.options.trust.for_turn(model, request);
     dispatch.look(owner, (model, false), request, Some(&settings), (None, None))
 }

@@ -75,7 +75,9 @@ impl AnswerCache {
                 let asked = async { redis::cmd("GET").arg(name).query_async(&mut connection).await };
                 let found: Option<Vec<u8>> = bounded(asked).await.unwrap_or_else(away);
                 // One that an older release kept in other words is none.
-                found.and_then(|bytes| serde_json::from_slice(&bytes).ok()).map(Arc::new)
+                found
+                    .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+                    .map(Arc::new)
             }
         }
     }
@@ -85,7 +87,9 @@ impl AnswerCache {
         match self {
             Self::Memory(cache) => cache.insert(key, kept).await,
             Self::Redis { connection, keep } => {
-                let Ok(bytes) = serde_json::to_vec(&*kept) else { return };
+                let Ok(bytes) = serde_json::to_vec(&*kept) else {
+                    return;
+                };
                 let mut connection = connection.clone();
                 let (name, seconds) = (name_of(&key), keep.as_secs().max(1));
                 let told = async {

@@ -9,8 +9,8 @@ use goblin_core::clock::Clock;
 mod memory;
 mod redis;
 
-pub(crate) use redis::{bounded, connect};
 pub use redis::{RedisAddress, RedisLimiter};
+pub(crate) use redis::{bounded, connect};
 
 use memory::Memory;
 

@@ -8,6 +8,7 @@ use anyhow::Context;
 use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
 use goblin_core::judge::authority::Record;
+use goblin_core::resilience::retry::Retries;
 use goblin_core::provider::{Health, IN_PROCESS, ProviderHandle};
 use goblin_core::trust::Settings;
 use goblin_dispatch::cache::Caching;
@@ -204,7 +205,8 @@ pub(crate) fn dispatch(
     measured: Arc<[Record]>,
 ) -> Arc<Dispatch> {
     let config = &process.config;
-    let caching = store.as_ref().and_then(|_| caching(config));
+    let is_backend = store.is_some();
+    let caching = caching(config).filter(|_| is_backend);
     let dispatch = Dispatch::new(Parts {
         store,
         turn_log: TurnLog::memory(process.clock.clone(), Limits::default()),
@@ -214,7 +216,9 @@ pub(crate) fn dispatch(
         options: Options {
             max_waiting: config.queue.max_waiting,
             turn_deadline: config.queue.turn_deadline,
-            retries: config.queue.retries,
+            // The model tier leaves this to who asks it.
+            retries: if is_backend { config.queue.retries } else { Retries::NONE },
+            breaks: is_backend,
             cloud_at_once: config.queue.cloud_at_once,
             aliases: config.aliases.clone(),
             caching,

@@ -21,6 +21,14 @@ pub struct Retries {
     pub longest: Duration,
 }
 
+impl Retries {
+    /// Nothing is made again: whoever asks does that.
+    pub const NONE: Self = Self {
+        most: 0,
+        longest: Duration::ZERO,
+    };
+}
+
 impl Default for Retries {
     fn default() -> Self {
         Self {
@@ -107,7 +115,14 @@ mod tests {
             assert_eq!(pause(0.0), Duration::from_millis(most) / 2, "{made}");
         }
         assert_eq!(retries.pause(10, None, 0.5, None), None);
-        assert_eq!(Retries { most: 0, longest: S(1) }.pause(0, None, 0.5, None), None);
+        assert_eq!(
+            Retries {
+                most: 0,
+                longest: S(1)
+            }
+            .pause(0, None, 0.5, None),
+            None
+        );
     }
 
     #[test]
@@ -115,14 +130,25 @@ mod tests {
         let retries = Retries::default();
         assert_eq!(retries.pause(0, Some(S(3)), 0.0, None), Some(S(3)));
         assert_eq!(retries.pause(0, Some(S(3)), 1.0, None), Some(S(3) + SPREAD));
-        assert_eq!(retries.pause(0, Some(S(9)), 0.0, None), None, "too long to wait for");
+        assert_eq!(
+            retries.pause(0, Some(S(9)), 0.0, None),
+            None,
+            "too long to wait for"
+        );
     }
 
     #[test]
     fn a_request_is_not_made_again_when_its_time_would_be_over() {
         let retries = Retries::default();
-        assert_eq!(retries.pause(0, None, 1.0, Some(Duration::from_millis(250))), None);
-        assert!(retries.pause(0, None, 1.0, Some(Duration::from_millis(251))).is_some());
+        assert_eq!(
+            retries.pause(0, None, 1.0, Some(Duration::from_millis(250))),
+            None
+        );
+        assert!(
+            retries
+                .pause(0, None, 1.0, Some(Duration::from_millis(251)))
+                .is_some()
+        );
         assert_eq!(retries.pause(0, Some(S(5)), 0.0, Some(S(4))), None);
     }
 

@@ -41,7 +41,9 @@ impl Aliases {
             match read(line) {
                 Err(problem) => problems.push(problem),
                 Ok((name, _)) if written.contains_key(&name) => {
-                    problems.push(format!("`{name}` is written twice. Write all it stands for in one line."));
+                    problems.push(format!(
+                        "`{name}` is written twice. Write all it stands for in one line."
+                    ));
                 }
                 Ok((name, targets)) => {
                     written.insert(name, targets);
@@ -73,7 +75,9 @@ impl Aliases {
 
     /// Every alias and what it stands for, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Target])> {
-        self.0.iter().map(|(name, targets)| (name.as_str(), targets.as_slice()))
+        self.0
+            .iter()
+            .map(|(name, targets)| (name.as_str(), targets.as_slice()))
     }
 }
 
@@ -104,7 +108,9 @@ fn read(line: &str) -> Result<(String, Vec<Target>), String> {
         ));
     }
     if AUTOMATIC.contains(&name) {
-        return Err(format!("`{name}` is the name that lets goblin choose. Take another one."));
+        return Err(format!(
+            "`{name}` is the name that lets goblin choose. Take another one."
+        ));
     }
     let targets: Vec<Target> = words.map(|word| target(name, word)).collect::<Result<_, _>>()?;
     if targets.is_empty() || targets.len() > MAX_TARGETS {
@@ -156,7 +162,9 @@ fn flat(
         let model = &target.model;
         let found = match written.contains_key(model) {
             true if target.weight > 0 => {
-                return Err(format!("`{model}` of `{name}` is an alias itself. Give weights to models only."));
+                return Err(format!(
+                    "`{model}` of `{name}` is an alias itself. Give weights to models only."
+                ));
             }
             true => flat(model, written, path)?,
             false if !is_model(model) => {
@@ -209,13 +217,19 @@ mod tests {
         assert_eq!(models(aliases.get("best").unwrap()), ["a/x", "b/y:7b", "local/c"]);
         assert_eq!(models(aliases.get("smart").unwrap()), ["a/x", "b/y:7b"]);
         assert_eq!(aliases.get("a/x"), None);
-        assert_eq!(models(ordered(aliases.get("best").unwrap(), 0.99)), ["a/x", "b/y:7b", "local/c"]);
+        assert_eq!(
+            models(ordered(aliases.get("best").unwrap(), 0.99)),
+            ["a/x", "b/y:7b", "local/c"]
+        );
     }
 
     #[test]
     fn what_cannot_work_is_refused_with_the_whole_way_round() {
         for (lines, says) in [
-            (&["a b", "b c", "c a"][..], "`a` → `b` → `c` → `a` leads back to itself"),
+            (
+                &["a b", "b c", "c a"][..],
+                "`a` → `b` → `c` → `a` leads back to itself",
+            ),
             (&["a a"], "`a` → `a` leads back to itself"),
             (&["a p/x p/x"], "names `p/x` twice"),
             (&["a b p/x", "b p/x"], "names `p/x` twice"),
@@ -230,7 +244,10 @@ mod tests {
             (&["a b*2 p/x*1", "b p/y"], "weights to models only"),
         ] {
             let problems = parse(lines).unwrap_err();
-            assert!(problems.iter().any(|p| p.contains(says)), "{lines:?}: {problems:?}");
+            assert!(
+                problems.iter().any(|p| p.contains(says)),
+                "{lines:?}: {problems:?}"
+            );
         }
     }
 

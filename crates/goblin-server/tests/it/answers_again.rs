@@ -49,7 +49,11 @@ async fn the_same_request_at_temperature_0_is_answered_once() {
         assert_eq!(text_of(&app, &body).await, "Hello");
         assert_eq!(posted(&upstream).len(), before + 1, "{model}");
         let trace = app.get(&format!("/v1/traces/{id}")).await.json().await;
-        assert_eq!((&trace["cache"], &trace["cost_usd"]), (&json!("hit"), &json!(0.0)), "{trace}");
+        assert_eq!(
+            (&trace["cache"], &trace["cost_usd"]),
+            (&json!("hit"), &json!(0.0)),
+            "{trace}"
+        );
         assert_eq!(trace["left_machine"], false);
         assert!(trace["steps"].as_array().unwrap().is_empty(), "{trace}");
         if model != NAMED {
@@ -57,7 +61,11 @@ async fn the_same_request_at_temperature_0_is_answered_once() {
         }
         body["messages"][0]["content"] = json!("hi!");
         assert_eq!(text_of(&app, &body).await, "Hello");
-        assert_eq!(posted(&upstream).len(), before + 2, "another question is another request");
+        assert_eq!(
+            posted(&upstream).len(),
+            before + 2,
+            "another question is another request"
+        );
     }
 }
 
@@ -82,7 +90,9 @@ async fn who_says_what_the_cache_may_do_is_heard() {
         assert_eq!(text_of(&app, &body).await, "Hello");
         assert_eq!(posted(&upstream).len(), asked, "{body}");
     }
-    let mut wrong = app.post(OPENAI, &wanting(NAMED, true, json!({"cache": "yes"}))).await;
+    let mut wrong = app
+        .post(OPENAI, &wanting(NAMED, true, json!({"cache": "yes"})))
+        .await;
     assert_eq!(wrong.status, 400);
     assert_eq!(wrong.json().await["error"]["param"], "goblin.cache");
 }
@@ -122,7 +132,8 @@ async fn many_who_ask_the_same_at_once_are_answered_by_one_request() {
 async fn a_common_question_is_answered_again_in_chats_too_and_anew_when_asked_for() {
     let upstream = healthy(Maker::Anthropic).await;
     let app = caching(&upstream, Maker::Anthropic, true).await;
-    let ask = |text: &'static str| json!({"model": "goblin", "messages": [{"role": "user", "content": text}]});
+    let ask =
+        |text: &'static str| json!({"model": "goblin", "messages": [{"role": "user", "content": text}]});
     assert_eq!(text_of(&app, &ask("What is TLS?")).await, "Hello");
     assert_eq!(text_of(&app, &ask(" what is  tls")).await, "Hello");
     assert_eq!(posted(&upstream).len(), 1);
@@ -142,7 +153,11 @@ async fn a_common_question_is_answered_again_in_chats_too_and_anew_when_asked_fo
         turns.push(done["id"].as_str().unwrap().to_owned());
     }
     assert_eq!(posted(&upstream).len(), 4);
-    let trace = app.get(&format!("/api/turns/{}/trace", turns[1])).await.json().await;
+    let trace = app
+        .get(&format!("/api/turns/{}/trace", turns[1]))
+        .await
+        .json()
+        .await;
     assert_eq!(trace["cache"], "hit", "{trace}");
     let again = format!("/api/turns/{}/regenerate", turns[1]);
     app.post(&again, &json!({})).await.events().await;

@@ -9,9 +9,7 @@ use goblin_core::maker::Maker;
 use serde_json::{Value, json};
 
 use crate::client::data;
-use crate::cloud_doors::{
-    faulty, good, handle, healthy, patient_handle, posted, question, sse, text_of,
-};
+use crate::cloud_doors::{faulty, good, handle, healthy, patient_handle, posted, question, sse, text_of};
 use crate::fake_upstream::{FakeUpstream, Reply, cut};
 use crate::test_app::{Setup, TestApp};
 
@@ -47,6 +45,7 @@ fn broken(said: &str) -> Reply {
 async fn alone(first: &FakeUpstream) -> TestApp {
     TestApp::start(Setup {
         upstreams: vec![handle(Maker::OpenAi, first)],
+        resilient: true,
         ..Setup::default()
     })
     .await
@@ -56,6 +55,7 @@ async fn pair(first: &FakeUpstream, second: &FakeUpstream) -> TestApp {
     TestApp::start(Setup {
         upstreams: vec![handle(Maker::OpenAi, first), handle(Maker::Anthropic, second)],
         aliases: BOTH,
+        resilient: true,
         ..Setup::default()
     })
     .await
@@ -91,7 +91,10 @@ async fn what_passes_is_asked_again_and_every_attempt_is_in_the_trace() {
             .map(|step| step["outcome"].as_str().unwrap())
             .collect();
         assert_eq!(outcomes, ["failed", "failed", "accepted"], "{steps}");
-        assert!(steps[0]["why"].as_str().is_some_and(|why| !why.is_empty()), "{steps}");
+        assert!(
+            steps[0]["why"].as_str().is_some_and(|why| !why.is_empty()),
+            "{steps}"
+        );
     }
 }
 
@@ -105,7 +108,11 @@ async fn what_stays_wrong_is_not_asked_again() {
         let upstream = failing(9, status(line, headers)).await;
         let app = alone(&upstream).await;
         let reply = app.post(OPENAI, &question(NAMED, false)).await;
-        assert_eq!((reply.status, posted(&upstream).len()), (expected, 1), "{line}");
+        assert_eq!(
+            (reply.status.as_u16(), posted(&upstream).len()),
+            (expected, 1),
+            "{line}"
+        );
         if expected == 429 {
             assert_eq!(reply.header("retry-after"), "60");
         }
@@ -149,7 +156,11 @@ async fn a_name_of_the_operators_own_leads_from_one_model_to_the_next() {
     assert_eq!(whole["choices"][0]["message"]["content"], "Hello");
     assert_eq!(whole["model"], "anthropic/claude-sonnet-4-5");
     assert_eq!(text_of(&app, &question("both", true)).await, "Hello");
-    assert_eq!((posted(&first).len(), posted(&second).len()), (2, 1), "nobody waits where another stands ready");
+    assert_eq!(
+        (posted(&first).len(), posted(&second).len()),
+        (2, 1),
+        "nobody waits where another stands ready"
+    );
     let listed = app.get("/v1/models/both").await.json().await;
     assert_eq!(
         listed["goblin"]["alias_of"],
@@ -171,6 +182,7 @@ async fn one_that_says_nothing_leaves_time_for_the_next() {
             handle(Maker::Anthropic, &second),
         ],
         aliases: BOTH,
+        resilient: true,
         ..Setup::default()
     })
     .await;
@@ -197,11 +209,20 @@ async fn a_broken_stream_is_gone_on_with_by_another_model_for_who_wants_that() {
         .map(data)
         .filter_map(|chunk| Some(chunk["choices"][0]["delta"]["content"].as_str()?.to_owned()))
         .collect();
-    assert_eq!((&*said, &events.last().unwrap().data[..]), ("Once upon Hello", &b"[DONE]"[..]));
+    assert_eq!(
+        (&*said, &events.last().unwrap().data[..]),
+        ("Once upon Hello", &b"[DONE]"[..])
+    );
     let asked: Value = serde_json::from_str(&posted(&second)[0].body).unwrap();
-    assert_eq!(asked["messages"][1]["content"][0]["text"], "Once upon ", "{asked}");
+    assert_eq!(
+        asked["messages"][1]["content"][0]["text"], "Once upon ",
+        "{asked}"
+    );
     let trace = trace(&app, &id).await;
-    assert!(trace["notes"][0].as_str().unwrap().contains("went on from there"), "{trace}");
+    assert!(
+        trace["notes"][0].as_str().unwrap().contains("went on from there"),
+        "{trace}"
+    );
     assert_eq!(trace["steps"][0]["outcome"], "failed");
     assert_eq!(trace["steps"][1]["model"], "anthropic/claude-sonnet-4-5");
 }

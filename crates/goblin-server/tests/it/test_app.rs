@@ -25,8 +25,9 @@ use goblin_core::id::Ids;
 use goblin_core::owner::Owner;
 use goblin_core::provider::{Health, ProviderHandle};
 use goblin_core::provider_settings::{CloudHealth, CloudState, CloudTest, SetBy};
-use goblin_core::status::{PartState, PartStatus, Suggestion, SystemStatus};
+use goblin_core::resilience::retry::Retries;
 use goblin_core::route::alias::Aliases;
+use goblin_core::status::{PartState, PartStatus, Suggestion, SystemStatus};
 use goblin_core::upstream_status::{Seen, UpstreamStatus};
 use goblin_dispatch::cache::Caching;
 use goblin_dispatch::cascade::Trust;
@@ -113,6 +114,8 @@ pub(crate) struct Setup {
     pub(crate) checks: bool,
     /// Names of the operator's own for models, as they are configured.
     pub(crate) aliases: &'static [&'static str],
+    /// Are requests that failed made again, and models that keep failing left alone?
+    pub(crate) resilient: bool,
     /// Are answers kept to be given again; and to common questions?
     pub(crate) caching: Option<bool>,
 }
@@ -143,6 +146,7 @@ impl Default for Setup {
             trust: Trust::default(),
             checks: false,
             aliases: &[],
+            resilient: false,
             caching: None,
         }
     }
@@ -208,6 +212,12 @@ impl TestApp {
             draining: draining.clone(),
             options: Options {
                 trust: Arc::new(setup.trust),
+                retries: if setup.resilient {
+                    Retries::default()
+                } else {
+                    Retries::NONE
+                },
+                breaks: setup.resilient,
                 aliases: aliases(setup.aliases),
                 caching: setup.caching.map(caching),
                 ..Options::default()

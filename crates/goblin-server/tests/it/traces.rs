@@ -148,9 +148,11 @@ async fn an_answer_of_a_model_that_was_named_leaves_a_short_trace_which_its_head
     let reply = app.post(COMPLETIONS, &named("unreachable", true)).await;
     assert_eq!(reply.status, 503);
     let step = kept(&app, &reply).await["steps"][0].clone();
+    let why = step["why"].as_str().unwrap();
     assert_eq!(
-        (&step["outcome"], &step["why"]),
-        (&json!("failed"), &json!("It ended with `no_provider`."))
+        (&step["outcome"], why.contains("cannot be reached")),
+        (&json!("failed"), true),
+        "{step}"
     );
 }
 

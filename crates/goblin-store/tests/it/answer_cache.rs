@@ -48,7 +48,11 @@ async fn whole_story(cache: &AnswerCache) {
     assert_eq!(cache.get(&key("one")).await, Some(kept("hi")));
     assert_eq!(cache.get(&key("two")).await, None);
     cache.put(key("one"), kept("hello")).await;
-    assert_eq!(cache.get(&key("one")).await, Some(kept("hello")), "the later one holds");
+    assert_eq!(
+        cache.get(&key("one")).await,
+        Some(kept("hello")),
+        "the later one holds"
+    );
 }
 
 #[tokio::test]
@@ -77,7 +81,11 @@ async fn answers_are_kept_in_redis_for_every_copy_and_end_by_themselves() {
     let client = redis::Client::open(server.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let name = format!("goblin:answer:{}", key("one").to_hex());
-    let left: i64 = redis::cmd("TTL").arg(&name).query_async(&mut connection).await.unwrap();
+    let left: i64 = redis::cmd("TTL")
+        .arg(&name)
+        .query_async(&mut connection)
+        .await
+        .unwrap();
     assert!((1..=60).contains(&left), "{left}");
     // What another release kept in other words is made anew.
     let _: () = redis::cmd("SET")
