@@ -8,8 +8,8 @@ use anyhow::Context;
 use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
 use goblin_core::judge::authority::Record;
-use goblin_core::resilience::retry::Retries;
 use goblin_core::provider::{Health, IN_PROCESS, ProviderHandle};
+use goblin_core::resilience::retry::Retries;
 use goblin_core::trust::Settings;
 use goblin_dispatch::cache::Caching;
 use goblin_dispatch::cascade::Trust;
@@ -217,7 +217,11 @@ pub(crate) fn dispatch(
             max_waiting: config.queue.max_waiting,
             turn_deadline: config.queue.turn_deadline,
             // The model tier leaves this to who asks it.
-            retries: if is_backend { config.queue.retries } else { Retries::NONE },
+            retries: if is_backend {
+                config.queue.retries
+            } else {
+                Retries::NONE
+            },
             breaks: is_backend,
             cloud_at_once: config.queue.cloud_at_once,
             aliases: config.aliases.clone(),
@@ -238,7 +242,11 @@ pub(crate) fn dispatch(
 /// Where answers are kept to be given again: with other copies, where there is a Redis.
 fn caching(config: &Config) -> Option<Caching> {
     let cache = config.cache;
-    let shared = config.limits.redis.as_ref().map(|redis| AnswerCache::redis(redis, cache.limits));
+    let shared = config
+        .limits
+        .redis
+        .as_ref()
+        .map(|redis| AnswerCache::redis(redis, cache.limits));
     let answers = match shared {
         Some(Ok(redis)) => redis,
         Some(Err(error)) => {

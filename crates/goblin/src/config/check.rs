@@ -73,18 +73,7 @@ pub(crate) struct Config {
     pub(crate) queue: QueueConfig,
     /// How often people, keys and addresses may ask.
     pub(crate) limits: LimitsConfig,
-    /// Answers that are given again.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CacheConfig {
-    /// Are any?
-    pub(crate) enabled: bool,
-    /// How much is kept, and for how long.
-    pub(crate) limits: CacheLimits,
-    /// Also to whoever asks a common question in other words and cases.
-    pub(crate) common_queries: bool,
-}
-
-/// The model tier's surface.
+    /// The model tier's surface.
     pub(crate) tier: TierConfig,
     /// The model tier's roles and their models.
     pub(crate) roster: Vec<RoleModel>,
@@ -187,6 +176,17 @@ pub(crate) struct QueueConfig {
     pub(crate) cloud_at_once: Option<u32>,
     /// How often a request that failed is made again.
     pub(crate) retries: Retries,
+}
+
+/// Answers that are given again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CacheConfig {
+    /// Are any?
+    pub(crate) enabled: bool,
+    /// How much is kept, and for how long.
+    pub(crate) limits: CacheLimits,
+    /// Also to whoever asks a common question in other words and cases.
+    pub(crate) common_queries: bool,
 }
 
 /// The model tier's surface.
