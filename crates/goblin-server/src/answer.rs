@@ -4,6 +4,7 @@
 use std::future::ready;
 use std::time::Duration;
 
+use axum::Json;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -12,7 +13,9 @@ use futures_util::stream::{iter, once};
 use goblin_core::error::ApiError;
 use goblin_core::event::{ChatEvent, Parsed};
 use goblin_dispatch::answer::{AnswerItem, AnswerStream};
+use goblin_dispatch::once::Traced;
 use http::{HeaderName, HeaderValue};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::app::App;
@@ -20,6 +23,7 @@ use crate::refusal::Refusal;
 use crate::{ndjson, sse};
 
 pub(crate) mod anthropic;
+pub(crate) mod completion;
 pub(crate) mod ollama;
 pub(crate) mod openai;
 mod told;
@@ -96,7 +100,20 @@ pub(crate) async fn respond(manner: Manner, encoding: impl Encoding, answer: Ans
     } else {
         collect(manner.answer_timeout, encoding, answer).await
     };
-    let mut response = responded.unwrap_or_else(|error| Refusal(error).into_response());
+    let response = responded.unwrap_or_else(|error| Refusal(error).into_response());
+    naming(trace_id, response)
+}
+
+/// Answers with what came in one piece, its trace named in a header.
+pub(crate) fn tell<T>(made: Traced<T>, body: impl FnOnce(&T) -> Value) -> Response {
+    let response = match made.result {
+        Ok(made) => Json(body(&made)).into_response(),
+        Err(error) => Refusal(error).into_response(),
+    };
+    naming(made.trace_id, response)
+}
+
+fn naming(trace_id: Option<String>, mut response: Response) -> Response {
     if let Some(id) = trace_id.and_then(|id| HeaderValue::try_from(id).ok()) {
         response.headers_mut().insert(TRACE_ID, id);
     }
