@@ -1,9 +1,10 @@
 //! OpenAI Chat Completions, both directions.
 //!
-//! Source: the public API reference of `POST /v1/chat/completions`, `POST /v1/embeddings` and `GET /v1/models`, and the extension fields
-//! of Ollama and llama.cpp's server (`reasoning_content`, `top_k`, `min_p`, `grammar`, `meta`).
+//! Source: the public API reference of `POST /v1/chat/completions`, `POST /v1/completions`, `POST /v1/embeddings` and
+//! `GET /v1/models`, and the extension fields of Ollama and llama.cpp's server (`reasoning_content`, `top_k`, `min_p`, `grammar`, `meta`).
 
 mod collect;
+mod completions;
 pub(in crate::wire) mod embeddings;
 mod errors;
 mod makers;
@@ -18,6 +19,7 @@ mod upstream;
 mod vectors;
 
 pub use collect::Collector;
+pub use completions::{OpenAiCompletion, TextCollector, TextEncoder, parse_completion};
 pub use embeddings::{OpenAiEmbeddings, embeddings_body, encode_tier_embeddings, parse_embeddings};
 pub(in crate::wire) use errors::excerpt;
 pub use errors::{KEY_LIMIT, error_body, provider_error, scrub};
