@@ -60,7 +60,7 @@ fn read_message(raw: &RawValue, path: &str, out: &mut Vec<Message>) -> Result<()
                 ));
             }
             for (i, raw) in items.into_iter().enumerate() {
-                said.read_block(raw, &format!("{path}[{i}]"))?;
+                said.read_block(raw, &format!("{path}[{i}]"), out)?;
             }
         }
         other => {
@@ -101,7 +101,8 @@ const BLOCKS: [(&str, Block); 7] = [
 ];
 
 impl Said {
-    fn read_block(&mut self, raw: &RawValue, path: &str) -> Result<(), ApiError> {
+    /// `before` is what was said before.
+    fn read_block(&mut self, raw: &RawValue, path: &str, before: &[Message]) -> Result<(), ApiError> {
         let fields = object(raw, path)?;
         let block = required(&fields, path, "type", |r, p| one_of(r, p, &BLOCKS))?;
         let whose = match block {
@@ -129,7 +130,7 @@ impl Said {
                 })?,
                 seal: None,
             }),
-            Block::ToolResult => self.read_result(&fields, path)?,
+            Block::ToolResult => self.read_result(&fields, path, before)?,
             Block::Thinking => {
                 let thought = required(&fields, path, "thinking", string)?;
                 self.reasoning.push_str(&thought);
@@ -140,9 +141,12 @@ impl Said {
         Ok(())
     }
 
-    fn read_result(&mut self, fields: &Object<'_>, path: &str) -> Result<(), ApiError> {
+    fn read_result(&mut self, fields: &Object<'_>, path: &str, before: &[Message]) -> Result<(), ApiError> {
         let mut result = Message::text(Role::Tool, "");
-        result.tool_call_id = Some(required(fields, path, "tool_use_id", non_empty)?);
+        let call = required(fields, path, "tool_use_id", non_empty)?;
+        let is_made = before.iter().flat_map(|m| &m.tool_calls).any(|made| made.id == call);
+        result.tool_call_id = Some(call);
+        let id_path = format!("{path}.tool_use_id");
         let failed = optional(fields, path, "is_error", boolean)?.unwrap_or(false);
         let mut text = if failed { "The tool failed: " } else { "" }.to_owned();
         let path = format!("{path}.content");
@@ -169,6 +173,10 @@ impl Said {
                     }
                 }
             }
+        }
+        if !is_made {
+            let message = format!("`{id_path}` names a call that no message before it makes. Send its `tool_use` too.");
+            return Err(ApiError::invalid(id_path, message));
         }
         result.parts = vec![Part::Text { text }];
         self.results.push(result);

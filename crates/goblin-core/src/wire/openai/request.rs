@@ -304,7 +304,8 @@ const LATENCY: [(&str, LatencyTarget); 4] = [
     ("high", LatencyTarget::High),
 ];
 
-const EFFORTS: [(&str, Think); 7] = [
+/// How much to think, in OpenAI's words.
+pub(super) const EFFORTS: [(&str, Think); 7] = [
     ("none", Think::Off),
     ("minimal", Think::Low),
     ("low", Think::Low),

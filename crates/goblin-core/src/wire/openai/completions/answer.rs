@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob};
 use crate::wire::answer::Answer;
+use crate::wire::logprobs::written;
 use crate::wire::openai::stream::usage_json;
 
 /// What every object of one answer begins with.
@@ -53,13 +54,13 @@ fn logprobs_json(tokens: &[TokenLogprob], mut characters: usize) -> Value {
     }
     let rivals = |token: &TokenLogprob| -> Value {
         let all = token.top_logprobs.iter().chain([&token.chosen]);
-        let all: Map<String, Value> = all.map(|t| (t.token.clone(), t.logprob.into())).collect();
+        let all: Map<String, Value> = all.map(|t| (t.token.clone(), written(t.logprob).into())).collect();
         all.into()
     };
     let has_rivals = tokens.iter().any(|token| !token.top_logprobs.is_empty());
     json!({
         "tokens": tokens.iter().map(|t| t.chosen.token.as_str()).collect::<Vec<_>>(),
-        "token_logprobs": tokens.iter().map(|t| t.chosen.logprob).collect::<Vec<_>>(),
+        "token_logprobs": tokens.iter().map(|t| written(t.chosen.logprob)).collect::<Vec<_>>(),
         "top_logprobs": has_rivals.then(|| tokens.iter().map(rivals).collect::<Vec<_>>()),
         "text_offset": offsets,
     })
