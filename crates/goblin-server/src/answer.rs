@@ -26,6 +26,7 @@ pub(crate) mod anthropic;
 pub(crate) mod completion;
 pub(crate) mod ollama;
 pub(crate) mod openai;
+pub(crate) mod responses;
 mod told;
 
 /// Names the trace of an answer, also of one that failed.

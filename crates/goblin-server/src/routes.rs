@@ -33,6 +33,7 @@ mod page;
 mod passkeys;
 mod provider_keys;
 mod providers;
+mod responses;
 mod routing;
 mod status;
 mod systemone;
@@ -116,6 +117,7 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(users::check_audit))
         .routes(routes!(openai::create_chat_completion))
         .routes(routes!(openai::create_completion))
+        .routes(routes!(responses::create_response))
         .routes(routes!(openai::create_embeddings))
         .routes(routes!(openai::list_models))
         .routes(routes!(anthropic::create_message))

@@ -64,6 +64,72 @@ pub struct Completion {
     pub usage: Option<Value>,
 }
 
+/// A conversation to be answered, as OpenAI's Responses take it. What is not listed here and would change an answer is
+/// refused.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ResponseBody {
+    /// `provider/model`, a bare model name, or `goblin` for the automatic choice.
+    pub model: String,
+    /// What a person says: a text; or the conversation: items `message`, `function_call`, `function_call_output` and
+    /// `reasoning`, oldest first.
+    pub input: Value,
+    /// Instructions, in front of `input`.
+    pub instructions: Option<String>,
+    /// Answer as a stream of events.
+    pub stream: Option<bool>,
+    /// Most tokens of the answer, 1–1,000,000.
+    pub max_output_tokens: Option<u32>,
+    /// 0–2.
+    pub temperature: Option<f32>,
+    /// 0–1.
+    pub top_p: Option<f32>,
+    /// Report each token's log-probability with the n likeliest alternatives, 0–20.
+    pub top_logprobs: Option<u32>,
+    /// `message.output_text.logprobs`: report each token's log-probability.
+    pub include: Option<Vec<String>>,
+    /// Functions the model may call: `type` (`function`), `name`, `description`, `parameters`.
+    pub tools: Option<Vec<Value>>,
+    /// `auto`, `none`, `required`, or one function.
+    pub tool_choice: Option<Value>,
+    /// May several functions be called at once?
+    pub parallel_tool_calls: Option<bool>,
+    /// `format`: `text`, `json_object` or `json_schema`.
+    pub text: Option<Value>,
+    /// `effort`: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`.
+    pub reasoning: Option<Value>,
+    /// Up to 16 texts by name, repeated in the response.
+    pub metadata: Option<Value>,
+    /// Must be false.
+    pub store: Option<bool>,
+    /// Who the end user is.
+    pub user: Option<String>,
+}
+
+/// A response, as OpenAI's Responses give it. It repeats most fields of its request.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ResponseObject {
+    /// Names it. Nothing is kept under it.
+    pub id: String,
+    /// `response`.
+    pub object: String,
+    /// Seconds since 1970.
+    pub created_at: i64,
+    /// `completed`, or `incomplete`.
+    pub status: String,
+    /// `max_output_tokens` or `content_filter`, of one that is incomplete.
+    pub incomplete_details: Option<Value>,
+    /// Who answered, `provider/model`.
+    pub model: String,
+    /// Items: `reasoning`, `message`, `function_call`.
+    pub output: Vec<Value>,
+    /// `input_tokens`, `output_tokens`, `total_tokens` and what of them was cached or reasoning.
+    pub usage: Option<Value>,
+    /// False.
+    pub store: bool,
+    /// Of names like `goblin`: why the answer comes from where it comes from.
+    pub goblin: Option<Value>,
+}
+
 /// Texts to be turned into vectors, as OpenAI's embeddings take them.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EmbeddingsBody {
