@@ -73,16 +73,16 @@ impl Encoding for Responded {
     }
 
     fn keep(&mut self, event: &ChatEvent) {
-        let _framed = self.encoder.encode(event);
+        self.encoder.encode(event);
     }
 
     fn keep_told(&mut self, item: AnswerItem) {
-        let _framed = self.told(item);
+        self.told(item);
     }
 
     fn whole(mut self) -> Response {
         let goblin = self.trace.as_deref().map(told::goblin);
-        let _framed = self.ended();
+        self.ended();
         Json(self.encoder.response(goblin)).into_response()
     }
 }

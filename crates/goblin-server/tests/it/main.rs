@@ -22,6 +22,7 @@ mod connections;
 mod crossing;
 mod decisions;
 mod door_tricks;
+mod doors;
 mod elsewhere;
 mod fake_upstream;
 mod google;
