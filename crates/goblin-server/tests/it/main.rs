@@ -21,6 +21,8 @@ mod cloud_models;
 mod connections;
 mod crossing;
 mod decisions;
+mod door_answers;
+mod door_refusals;
 mod door_tricks;
 mod doors;
 mod elsewhere;
