@@ -15,7 +15,7 @@ use goblin_dispatch::once::Embedded;
 use http::request::Parts;
 use serde_json::Value;
 
-use crate::answer::{Encoding, Manner, respond, tell};
+use crate::answer::{Encoding, Manner, in_field, respond, tell};
 use crate::app::{App, AppState, Surface};
 use crate::caller::Caller;
 use crate::door::Door;
@@ -97,8 +97,10 @@ pub(crate) async fn answer(
     };
     let asked = app
         .dispatch
-        .answer_request(who(caller), ticket.door, ticket.request_id, request, limit);
-    Ok(respond(manner, encoding, asked.await?).await)
+        .answer_request(who(caller), ticket.door, ticket.request_id, request, limit)
+        .await
+        .map_err(|error| in_field(error, encoding.question_field()))?;
+    Ok(respond(manner, encoding, asked).await)
 }
 
 /// Lets a model go on with a text, as [`answer`].

@@ -84,6 +84,10 @@ impl Encoding for TextCompletion {
         encode_event(None, None, error_body(error).to_string().as_bytes())
     }
 
+    fn question_field(&self) -> &'static str {
+        "prompt"
+    }
+
     fn framing(&self) -> Framing {
         Framing::Events(PING)
     }

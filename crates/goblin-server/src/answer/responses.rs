@@ -68,6 +68,10 @@ impl Encoding for Responded {
         self.encoder.fail(error)
     }
 
+    fn question_field(&self) -> &'static str {
+        "input"
+    }
+
     fn framing(&self) -> Framing {
         Framing::Events(PING)
     }

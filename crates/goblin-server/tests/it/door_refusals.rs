@@ -130,8 +130,15 @@ async fn failures_have_the_status_of_the_table_in_each_doors_shape() {
                 let mut reply = app.post(door.path(), &door.ask(MODEL, question, stream)).await;
                 assert_eq!(reply.status.as_u16(), status, "{door:?} {question} {stream}");
                 let body = reply.json().await;
-                let (message, _) = door.error(&body);
+                let (message, param) = door.error(&body);
                 assert!(!message.contains("10.0.0.7") && !message.contains("secret"), "{message}");
+                let field = match door {
+                    Door::Completions => Some("prompt"),
+                    Door::Responses => Some("input"),
+                    Door::Messages => Some("messages"),
+                    Door::Chat | Door::Generate => None,
+                };
+                assert_eq!(param.as_deref(), field.filter(|_| question == "long"), "{door:?}");
                 assert_eq!(reply.header("retry-after"), if status == 429 { "7" } else { "" });
             }
         }
