@@ -148,8 +148,5 @@ pub(crate) async fn embed(
         origin: ticket.origin,
         ..request
     };
-    Ok(tell(
-        app.dispatch.embed(who(caller), request, limit).await,
-        body,
-    ))
+    Ok(tell(app.dispatch.embed(who(caller), request, limit).await, body))
 }

@@ -10,8 +10,8 @@ use goblin_core::model::ModelInfo;
 use goblin_core::route::AUTOMATIC;
 use goblin_core::wire::ollama::{
     Generate, OllamaChat, OllamaEmbed, OllamaGenerate, Wanted, chat_residency_body, embed_body,
-    generate_residency_body, parse_chat, parse_embed, parse_generate, parse_show, ps_body, show_body, tags_body,
-    version_body,
+    generate_residency_body, parse_chat, parse_embed, parse_generate, parse_show, ps_body, show_body,
+    tags_body, version_body,
 };
 use goblin_dispatch::once::Embedded;
 use serde_json::Value;
@@ -24,8 +24,8 @@ use crate::caller::{Caller, Embedder, Reader};
 use crate::extract::RawBody;
 use crate::models;
 use crate::openapi::doors::{
-    OllamaAnswer, OllamaChatBody, OllamaEmbedBody, OllamaError, OllamaGenerateBody, OllamaModel, OllamaModelName,
-    OllamaModels, OllamaVectors, OllamaVersion,
+    OllamaAnswer, OllamaChatBody, OllamaEmbedBody, OllamaError, OllamaGenerateBody, OllamaModel,
+    OllamaModelName, OllamaModels, OllamaVectors, OllamaVersion,
 };
 use crate::refusal::Refusal;
 

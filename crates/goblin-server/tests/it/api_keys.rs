@@ -208,7 +208,11 @@ async fn the_doors_of_other_clients_are_reached_by_the_keys_scopes_and_models_an
     };
     for door in Door::ALL {
         let body = door.ask(MODEL, "hi", false);
-        assert_eq!(post(&infer, door.path(), body.clone()).await.status, 200, "{door:?}");
+        assert_eq!(
+            post(&infer, door.path(), body.clone()).await.status,
+            200,
+            "{door:?}"
+        );
         for (key, why) in [(&embed, "`infer`"), (&read, "`infer`"), (&bound, "may not ask")] {
             let mut refused = post(key, door.path(), body.clone()).await;
             let said = refused.text().await;
@@ -243,15 +247,28 @@ async fn the_doors_of_other_clients_are_reached_by_the_keys_scopes_and_models_an
         assert_eq!(with(&app, &read, Method::GET, path).await.status, 200, "{path}");
     }
     let listed = with(&app, &bound, Method::GET, "/api/tags").await.json().await;
-    let names: Vec<&Value> = listed["models"].as_array().unwrap().iter().map(|m| &m["name"]).collect();
+    let names: Vec<&Value> = listed["models"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| &m["name"])
+        .collect();
     assert_eq!(names, ["goblin/fast"]);
-    assert_eq!(post(&read, "/api/show", json!({"model": MODEL})).await.status, 200);
-    assert_eq!(post(&bound, "/api/show", json!({"model": MODEL})).await.status, 403);
+    assert_eq!(
+        post(&read, "/api/show", json!({"model": MODEL})).await.status,
+        200
+    );
+    assert_eq!(
+        post(&bound, "/api/show", json!({"model": MODEL})).await.status,
+        403
+    );
     // Viewers look.
     let viewer = guest(&app, &owner, "viewer@example.org", "viewer").await;
     assert_eq!(viewer.get(&app, "/api/tags").await.status, 200);
     for door in Door::ALL {
-        let asked = viewer.post(&app, door.path(), &door.ask(MODEL, "hi", false)).await;
+        let asked = viewer
+            .post(&app, door.path(), &door.ask(MODEL, "hi", false))
+            .await;
         assert_eq!(asked.status, 403, "{door:?}");
     }
 }

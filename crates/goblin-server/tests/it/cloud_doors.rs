@@ -485,14 +485,15 @@ async fn clients_of_others_get_the_next_cloud_when_the_first_fails_and_what_left
     .await;
     for door in Door::ALL {
         for stream in [false, true] {
-            let mut reply = app
-                .post(door.path(), &door.ask("goblin", "hi", stream))
-                .await;
+            let mut reply = app.post(door.path(), &door.ask("goblin", "hi", stream)).await;
             assert_eq!(door.text(&mut reply, stream).await, "Hello", "{door:?} {stream}");
             let trace = kept(&app, &reply).await;
             assert_eq!(trace["left_machine"], true);
             let answering = trace["steps"].as_array().unwrap().last().unwrap();
-            assert_eq!(answering["model"], "anthropic/claude-sonnet-4-5", "{door:?}: {trace}");
+            assert_eq!(
+                answering["model"], "anthropic/claude-sonnet-4-5",
+                "{door:?}: {trace}"
+            );
         }
     }
     assert!(!posted(&failing).is_empty());

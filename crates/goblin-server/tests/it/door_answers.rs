@@ -43,7 +43,11 @@ async fn every_door_answers_whole_and_streamed_and_leaves_usage_and_a_trace() {
     for door in Door::ALL {
         for stream in [false, true] {
             let mut reply = app.post(door.path(), &door.ask(MODEL, "hi", stream)).await;
-            assert_eq!(door.text(&mut reply, stream).await, "Hello there.", "{door:?} {stream}");
+            assert_eq!(
+                door.text(&mut reply, stream).await,
+                "Hello there.",
+                "{door:?} {stream}"
+            );
             let trace = kept(&app, &reply).await;
             assert_eq!(
                 (&trace["model"], &trace["steps"][0]["model"]),
@@ -51,7 +55,10 @@ async fn every_door_answers_whole_and_streamed_and_leaves_usage_and_a_trace() {
             );
             assert_eq!(trace["steps"][0]["outcome"], "accepted", "{door:?}");
             let row = used(&app, &reply).await.usage;
-            assert_eq!((row.door.as_str(), row.outcome.as_str()), (door.name(), "complete"));
+            assert_eq!(
+                (row.door.as_str(), row.outcome.as_str()),
+                (door.name(), "complete")
+            );
             assert_eq!((row.tokens.prompt_tokens, row.tokens.completion_tokens), (5, 2));
             assert_eq!(row.local, Some(true));
         }
@@ -66,12 +73,19 @@ async fn vectors_leave_usage_and_a_trace_too() {
         ("/api/embed", "embeddings"),
         ("/api/embeddings", "embedding"),
     ] {
-        let input = if path == "/api/embeddings" { "prompt" } else { "input" };
+        let input = if path == "/api/embeddings" {
+            "prompt"
+        } else {
+            "input"
+        };
         for model in [MODEL, "goblin"] {
             let mut reply = app.post(path, &json!({"model": model, input: "hi"})).await;
             assert_eq!(reply.status, 200, "{path}");
             let trace = kept(&app, &reply).await;
-            assert_eq!((&trace["model"], &trace["steps"][0]["model"]), (&json!(model), &json!(MODEL)));
+            assert_eq!(
+                (&trace["model"], &trace["steps"][0]["model"]),
+                (&json!(model), &json!(MODEL))
+            );
             let row = used(&app, &reply).await.usage;
             assert_eq!((row.door.as_str(), row.tokens.prompt_tokens), ("embed", 4));
             assert!(reply.json().await[field].is_array(), "{path}");
@@ -92,7 +106,11 @@ async fn calls_of_tools_come_in_each_clients_words_and_their_results_go_back() {
             .post("/v1/responses", &Door::Responses.ask(MODEL, "weather", stream))
             .await;
         let pieces = Door::Responses.pieces(&mut reply, stream).await;
-        let whole = if stream { &pieces.last().unwrap()["response"] } else { &pieces[0] };
+        let whole = if stream {
+            &pieces.last().unwrap()["response"]
+        } else {
+            &pieces[0]
+        };
         let kinds: Vec<&str> = whole["output"]
             .as_array()
             .unwrap()
@@ -143,7 +161,8 @@ async fn images_reach_the_model_and_one_at_a_private_address_opens_no_socket() {
     let app = able_app().await;
     let inline = format!("data:image/png;base64,{PIXEL}");
     let responses = |url: &str| {
-        let parts = json!([{"type": "input_text", "text": "echo"}, {"type": "input_image", "image_url": url}]);
+        let parts =
+            json!([{"type": "input_text", "text": "echo"}, {"type": "input_image", "image_url": url}]);
         json!({"model": "fake/parrot", "input": [{"role": "user", "content": parts}]})
     };
     let messages = |source: Value| {
@@ -226,16 +245,24 @@ async fn ollamas_clients_see_what_there_is_and_only_that_much() {
     for name in [MODEL, "parrot", "fake/parrot:latest"] {
         let shown = app.post("/api/show", &json!({"model": name})).await.json().await;
         assert!(
-            shown["capabilities"].as_array().unwrap().contains(&json!("tools")),
+            shown["capabilities"]
+                .as_array()
+                .unwrap()
+                .contains(&json!("tools")),
             "{name}: {shown}"
         );
-        assert_eq!(shown["template"], "", "what providers say of their files stays with them");
+        assert_eq!(
+            shown["template"], "",
+            "what providers say of their files stays with them"
+        );
     }
     let mut unknown = app.post("/api/show", &json!({"model": "parot"})).await;
     assert_eq!(unknown.status, 404);
     assert!(unknown.json().await["error"].is_string());
     // A name with a tag that clients put behind it.
-    let mut reply = app.post("/api/chat", &Door::Chat.ask("goblin:latest", "hi", false)).await;
+    let mut reply = app
+        .post("/api/chat", &Door::Chat.ask("goblin:latest", "hi", false))
+        .await;
     assert_eq!(Door::Chat.text(&mut reply, false).await, "Hello there.");
     let mut reply = app
         .post("/api/chat", &Door::Chat.ask("fake/parrot:latest", "hi", false))
@@ -282,7 +309,8 @@ async fn tokens_are_counted_without_an_answer() {
 #[tokio::test]
 async fn a_model_of_an_ollama_answers_all_doors_over_its_own_wire() {
     let line = |text: &str, done: bool| {
-        let mut object = json!({"model": "m", "message": {"role": "assistant", "content": text}, "done": done});
+        let mut object =
+            json!({"model": "m", "message": {"role": "assistant", "content": text}, "done": done});
         if done {
             object["done_reason"] = json!("stop");
             object["prompt_eval_count"] = json!(4);
@@ -291,7 +319,9 @@ async fn a_model_of_an_ollama_answers_all_doors_over_its_own_wire() {
         format!("{object}\n")
     };
     let said = line("Hel", false) + &line("lo", false) + &line("", true);
-    let generated = said.replace("\"message\":{\"content\":", "\"response\":").replace(",\"role\":\"assistant\"}", "");
+    let generated = said
+        .replace("\"message\":{\"content\":", "\"response\":")
+        .replace(",\"role\":\"assistant\"}", "");
     let upstream = FakeUpstream::start(move |asked| {
         let body = match asked.path() {
             "/api/generate" => &generated,
@@ -313,7 +343,11 @@ async fn a_model_of_an_ollama_answers_all_doors_over_its_own_wire() {
         }
     }
     let asked: Vec<String> = upstream.questions().iter().map(|q| q.path().to_owned()).collect();
-    assert_eq!(asked[..2], ["/api/generate", "/api/generate"], "a text is gone on with");
+    assert_eq!(
+        asked[..2],
+        ["/api/generate", "/api/generate"],
+        "a text is gone on with"
+    );
     assert!(asked[2..].iter().all(|path| path == "/api/chat"), "{asked:?}");
     // Whatever is no answer is a failure in the door's words.
     let broken = FakeUpstream::start(|_| {
@@ -326,9 +360,7 @@ async fn a_model_of_an_ollama_answers_all_doors_over_its_own_wire() {
     })
     .await;
     for door in Door::ALL {
-        let mut reply = app
-            .post(door.path(), &door.ask("up/m:latest", "hi", false))
-            .await;
+        let mut reply = app.post(door.path(), &door.ask("up/m:latest", "hi", false)).await;
         assert!(reply.status.is_server_error(), "{door:?}: {}", reply.status);
         door.error(&reply.json().await);
     }

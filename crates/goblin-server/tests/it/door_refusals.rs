@@ -109,7 +109,10 @@ async fn bad_input_is_refused_in_each_doors_shape_by_its_field() {
             assert_eq!(reply.status, 400, "{door:?} {field}: {said}");
             let (message, param) = door.error(&serde_json::from_str(&said).unwrap());
             assert!(message.contains(field), "{door:?} {field}: {message}");
-            assert!(param.is_none_or(|param| param == field), "{door:?} {field}: {said}");
+            assert!(
+                param.is_none_or(|param| param == field),
+                "{door:?} {field}: {said}"
+            );
         }
         let mut unknown = app.post(door.path(), &door.ask("fake/parot", "hi", false)).await;
         assert_eq!(unknown.status, 404, "{door:?}");
@@ -125,13 +128,21 @@ async fn bad_input_is_refused_in_each_doors_shape_by_its_field() {
 async fn failures_have_the_status_of_the_table_in_each_doors_shape() {
     let app = TestApp::local().await;
     for door in Door::ALL {
-        for (question, status) in [("overload", 429), ("unreachable", 503), ("long", 400), ("panic", 500)] {
+        for (question, status) in [
+            ("overload", 429),
+            ("unreachable", 503),
+            ("long", 400),
+            ("panic", 500),
+        ] {
             for stream in [false, true] {
                 let mut reply = app.post(door.path(), &door.ask(MODEL, question, stream)).await;
                 assert_eq!(reply.status.as_u16(), status, "{door:?} {question} {stream}");
                 let body = reply.json().await;
                 let (message, param) = door.error(&body);
-                assert!(!message.contains("10.0.0.7") && !message.contains("secret"), "{message}");
+                assert!(
+                    !message.contains("10.0.0.7") && !message.contains("secret"),
+                    "{message}"
+                );
                 let field = match door {
                     Door::Completions => Some("prompt"),
                     Door::Responses => Some("input"),
@@ -187,7 +198,10 @@ async fn a_failure_in_the_stream_is_its_last_word() {
         let text = reply.text().await;
         assert!(!text.contains("10.0.0.7"), "{door:?}");
         let ended_well = ["[DONE]", "message_stop", "response.completed", "\"done\":true"];
-        assert!(ended_well.iter().all(|end| !text.contains(end)), "{door:?}: {text}");
+        assert!(
+            ended_well.iter().all(|end| !text.contains(end)),
+            "{door:?}: {text}"
+        );
         let last = match door {
             Door::Chat | Door::Generate => text.lines().last().unwrap().to_owned(),
             _ => text.trim_end().rsplit("data: ").next().unwrap().to_owned(),
@@ -260,4 +274,3 @@ async fn goblin_is_checked_at_every_door_and_a_refusal_has_each_doors_form() {
         }
     }
 }
-

@@ -65,7 +65,9 @@ impl Door {
         assert_eq!(reply.status, 200, "{self:?}");
         let piece = |value: &Value| match (self, stream) {
             (Self::Completions, _) => value["choices"][0]["text"].clone(),
-            (Self::Responses, true) if value["type"] == "response.output_text.delta" => value["delta"].clone(),
+            (Self::Responses, true) if value["type"] == "response.output_text.delta" => {
+                value["delta"].clone()
+            }
             (Self::Responses, true) => Value::Null,
             (Self::Responses, false) => value["output"][0]["content"][0]["text"].clone(),
             (Self::Messages, true) => value["delta"]["text"].clone(),
@@ -89,7 +91,9 @@ impl Door {
             Self::Chat | Self::Generate => {
                 assert_eq!(reply.header("content-type"), "application/x-ndjson");
                 let text = reply.text().await;
-                text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+                text.lines()
+                    .map(|line| serde_json::from_str(line).unwrap())
+                    .collect()
             }
             Self::Completions | Self::Responses | Self::Messages => {
                 assert_eq!(reply.header("content-type"), "text/event-stream");

@@ -144,7 +144,10 @@ impl Said {
     fn read_result(&mut self, fields: &Object<'_>, path: &str, before: &[Message]) -> Result<(), ApiError> {
         let mut result = Message::text(Role::Tool, "");
         let call = required(fields, path, "tool_use_id", non_empty)?;
-        let is_made = before.iter().flat_map(|m| &m.tool_calls).any(|made| made.id == call);
+        let is_made = before
+            .iter()
+            .flat_map(|m| &m.tool_calls)
+            .any(|made| made.id == call);
         result.tool_call_id = Some(call);
         let id_path = format!("{path}.tool_use_id");
         let failed = optional(fields, path, "is_error", boolean)?.unwrap_or(false);
@@ -175,7 +178,8 @@ impl Said {
             }
         }
         if !is_made {
-            let message = format!("`{id_path}` names a call that no message before it makes. Send its `tool_use` too.");
+            let message =
+                format!("`{id_path}` names a call that no message before it makes. Send its `tool_use` too.");
             return Err(ApiError::invalid(id_path, message));
         }
         result.parts = vec![Part::Text { text }];

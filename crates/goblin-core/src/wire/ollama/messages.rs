@@ -94,7 +94,9 @@ fn read_message(raw: &RawValue, path: &str, open: &mut OpenCalls) -> Result<Mess
             short_string(r, p, 256).map(String::from)
         })?;
         let answered = open.answered(id, name.as_deref()).ok_or_else(|| {
-            let message = format!("`{path}` is the result of a call that no message before it makes. Send the call too.");
+            let message = format!(
+                "`{path}` is the result of a call that no message before it makes. Send the call too."
+            );
             ApiError::invalid(path, message)
         })?;
         tool_call_id = Some(answered);

@@ -19,7 +19,8 @@ use crate::chat::{ChatRequest, Message, ResponseFormat, Role, Sampling, Think, T
 use crate::error::ApiError;
 use crate::limits::MAX_MAX_TOKENS;
 use crate::wire::fields::{
-    Object, array, boolean, get, integer, number, object, one_of, optional, required, short_string, string, top,
+    Object, array, boolean, get, integer, number, object, one_of, optional, required, short_string, string,
+    top,
 };
 use crate::wire::images;
 use crate::wire::json::kind;
@@ -72,7 +73,9 @@ pub fn parse_responses(body: &Bytes) -> Result<OpenAiResponses, ApiError> {
         session: optional(&fields, "", "prompt_cache_key", |r, p| {
             short_string(r, p, 256).map(String::from)
         })?,
-        user: optional(&fields, "", "user", |r, p| short_string(r, p, 512).map(String::from))?,
+        user: optional(&fields, "", "user", |r, p| {
+            short_string(r, p, 512).map(String::from)
+        })?,
         think: read_reasoning(&fields, &mut untranslated)?,
         untranslated,
         ..ChatRequest::default()
@@ -259,20 +262,19 @@ fn read_text(fields: &Object<'_>) -> Result<(ResponseFormat, Vec<String>), ApiEr
 fn read_format(raw: &RawValue, path: &str) -> Result<ResponseFormat, ApiError> {
     let fields = object(raw, path)?;
     let words = [("text", 0), ("json_object", 1), ("json_schema", 2)];
-    Ok(match required(&fields, path, "type", |r, p| one_of(r, p, &words))? {
-        0 => ResponseFormat::Text,
-        1 => ResponseFormat::JsonObject,
-        _ => ResponseFormat::JsonSchema {
-            name: read_name(&fields, path)?,
-            schema: required(&fields, path, "schema", schema)?,
+    Ok(
+        match required(&fields, path, "type", |r, p| one_of(r, p, &words))? {
+            0 => ResponseFormat::Text,
+            1 => ResponseFormat::JsonObject,
+            _ => ResponseFormat::JsonSchema {
+                name: read_name(&fields, path)?,
+                schema: required(&fields, path, "schema", schema)?,
+            },
         },
-    })
+    )
 }
 
-fn read_reasoning(
-    fields: &Object<'_>,
-    untranslated: &mut Vec<String>,
-) -> Result<Option<Think>, ApiError> {
+fn read_reasoning(fields: &Object<'_>, untranslated: &mut Vec<String>) -> Result<Option<Think>, ApiError> {
     let path = "reasoning";
     let Some(reasoning) = optional(fields, "", path, object)? else {
         return Ok(None);

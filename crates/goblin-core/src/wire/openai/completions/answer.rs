@@ -54,7 +54,9 @@ fn logprobs_json(tokens: &[TokenLogprob], mut characters: usize) -> Value {
     }
     let rivals = |token: &TokenLogprob| -> Value {
         let all = token.top_logprobs.iter().chain([&token.chosen]);
-        let all: Map<String, Value> = all.map(|t| (t.token.clone(), written(t.logprob).into())).collect();
+        let all: Map<String, Value> = all
+            .map(|t| (t.token.clone(), written(t.logprob).into()))
+            .collect();
         all.into()
     };
     let has_rivals = tokens.iter().any(|token| !token.top_logprobs.is_empty());
@@ -238,10 +240,17 @@ mod tests {
             .iter()
             .filter_map(|p| p["choices"][0]["text"].as_str())
             .collect();
-        assert_eq!((text.as_str(), &whole["choices"][0]["text"]), ("Once néw", &json!(text)));
+        assert_eq!(
+            (text.as_str(), &whole["choices"][0]["text"]),
+            ("Once néw", &json!(text))
+        );
         let (last, before) = pieces.split_last().unwrap();
         assert_eq!((&last["choices"], &last["usage"]), (&json!([]), &whole["usage"]));
-        assert!(before.iter().all(|p| p["usage"].is_null() && p["object"] == "text_completion"));
+        assert!(
+            before
+                .iter()
+                .all(|p| p["usage"].is_null() && p["object"] == "text_completion")
+        );
         assert_eq!(before.last().unwrap()["choices"][0]["finish_reason"], "length");
         assert_eq!(whole["choices"][0]["finish_reason"], "length");
         assert_eq!(whole["usage"]["total_tokens"], 5);
@@ -254,7 +263,10 @@ mod tests {
         assert_eq!(told["tokens"], json!(["né", "w"]));
         assert_eq!(told["text_offset"], json!([0, 2]));
         assert_eq!(told["token_logprobs"], json!([-0.5, -0.5]));
-        assert_eq!(told["top_logprobs"], json!([{"no": -1.0, "né": -0.5}, {"w": -0.5}]));
+        assert_eq!(
+            told["top_logprobs"],
+            json!([{"no": -1.0, "né": -0.5}, {"w": -0.5}])
+        );
         assert_eq!(logprobs_json(&[], 0), Value::Null);
         assert_eq!(logprobs_json(&[token("a", &[])], 3)["top_logprobs"], Value::Null);
     }

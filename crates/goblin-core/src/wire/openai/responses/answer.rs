@@ -325,7 +325,10 @@ impl ResponseEncoder {
 
     /// The last item, when it is not over and of this kind. One of another kind that is said piece by piece is over.
     fn open_item(&mut self, is_it: impl Fn(&Item) -> bool) -> Option<usize> {
-        let open = self.output.iter().position(|entry| !entry.done && is_it(&entry.item));
+        let open = self
+            .output
+            .iter()
+            .position(|entry| !entry.done && is_it(&entry.item));
         if open.is_none() {
             self.close_said();
         }

@@ -72,7 +72,9 @@ impl Said {
             "function_call_output" => self.read_output(&item, path),
             "item_reference" => Err(ApiError::invalid(
                 type_path.clone(),
-                format!("`{type_path}` names an item that is not here: nothing is kept. Send the item itself."),
+                format!(
+                    "`{type_path}` names an item that is not here: nothing is kept. Send the item itself."
+                ),
             )),
             other => {
                 let shown: String = other.chars().take(40).collect();
@@ -158,7 +160,8 @@ impl Said {
         let calls = self.messages.iter().flat_map(|m| &m.tool_calls);
         if !calls.into_iter().any(|made| made.id == call) {
             let path = format!("{path}.call_id");
-            let message = format!("`{path}` names a call that no item before it makes. Send its `function_call` too.");
+            let message =
+                format!("`{path}` names a call that no item before it makes. Send its `function_call` too.");
             return Err(ApiError::invalid(path, message));
         }
         // One text, for models that read the result of a call as one.

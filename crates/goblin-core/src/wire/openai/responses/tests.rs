@@ -55,7 +55,9 @@ fn each_field_at_fault_is_named() {
             "input[0].content[0].image_url",
         ),
         (
-            input(r#"[{"role":"assistant","content":[{"type":"input_image","image_url":"https://h/a.png"}]}]"#),
+            input(
+                r#"[{"role":"assistant","content":[{"type":"input_image","image_url":"https://h/a.png"}]}]"#,
+            ),
             "input[0].content[0].type",
         ),
         (
@@ -174,7 +176,10 @@ fn a_response_repeats_its_request() {
         said["text"],
         json!({"verbosity": "low", "format": {"type": "text"}})
     );
-    assert_eq!(said["truncation"], "disabled", "nothing is cut, whatever leave there is");
+    assert_eq!(
+        said["truncation"], "disabled",
+        "nothing is cut, whatever leave there is"
+    );
     assert_eq!(
         (&said["tool_choice"], &said["parallel_tool_calls"]),
         (&json!("auto"), &json!(true))
@@ -257,7 +262,11 @@ fn framed(bytes: &[u8]) -> Vec<Value> {
     while let Some(event) = splitter.next_event() {
         let event = event.unwrap();
         let data: Value = serde_json::from_slice(&event.data).unwrap();
-        assert_eq!(event.event.as_deref(), data["type"].as_str(), "the frame is named");
+        assert_eq!(
+            event.event.as_deref(),
+            data["type"].as_str(),
+            "the frame is named"
+        );
         all.push(data);
     }
     all
@@ -342,7 +351,11 @@ fn the_response_holds_the_answer_in_its_order_with_what_it_used() {
         (&json!("resp_1"), &json!("response"), &json!("up/m"))
     );
     assert_eq!(
-        (&response["status"], &response["created_at"], &response["completed_at"]),
+        (
+            &response["status"],
+            &response["created_at"],
+            &response["completed_at"]
+        ),
         (&json!("completed"), &json!(1000), &json!(1002))
     );
     let kinds: Vec<&str> = response["output"]
@@ -354,7 +367,10 @@ fn the_response_holds_the_answer_in_its_order_with_what_it_used() {
     assert_eq!(kinds, ["reasoning", "message", "function_call", "function_call"]);
     assert_eq!(response["output"][2]["arguments"], "{\"city\":\"Rome\"}");
     assert_eq!(response["output"][3]["call_id"], "call_b");
-    assert_eq!(response["output"][3]["extra_content"]["goblin"]["seal"], "gemini:x");
+    assert_eq!(
+        response["output"][3]["extra_content"]["goblin"]["seal"],
+        "gemini:x"
+    );
     assert_eq!(response["usage"]["total_tokens"], 12);
     assert_eq!(response["usage"]["input_tokens_details"]["cached_tokens"], 2);
     assert_eq!(response["usage"]["output_tokens_details"]["reasoning_tokens"], 3);
@@ -434,7 +450,11 @@ fn a_failure_ends_what_was_begun_and_stands_alone_before_that() {
     let alone = framed(&encoder().fail(&error));
     assert_eq!(
         (&alone[0]["type"], &alone[0]["code"], &alone[0]["message"]),
-        (&json!("error"), &json!("upstream_failed"), &json!("`up/m` broke off."))
+        (
+            &json!("error"),
+            &json!("upstream_failed"),
+            &json!("`up/m` broke off.")
+        )
     );
     let mut encoder = encoder();
     encoder.encode(&text("Half").into());
