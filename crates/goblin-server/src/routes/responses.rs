@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::response::Response;
 use goblin_core::wire::openai::parse_responses;
-use serde_json::Value;
 
 use crate::answer::responses::Responded;
 use crate::app::AppState;

@@ -127,7 +127,8 @@ async fn calls_of_tools_come_in_each_clients_words_and_their_results_go_back() {
         let mut again = app
             .post("/v1/responses", &json!({"model": MODEL, "input": items}))
             .await;
-        assert_eq!(again.status, 200, "{}", again.text().await);
+        let said = again.text().await;
+        assert_eq!(again.status, 200, "{said}");
     }
     let message = app
         .post("/v1/messages", &Door::Messages.ask(MODEL, "weather", false))
