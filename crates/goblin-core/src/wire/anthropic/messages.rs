@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::events::SEALED;
 use crate::chat::{Message, Part, Role, ToolCall};
 use crate::error::ApiError;
 use crate::limits::MAX_MESSAGES;
@@ -48,6 +49,7 @@ fn read_message(raw: &RawValue, path: &str, out: &mut Vec<Message>) -> Result<()
         message,
         results: Vec::new(),
         reasoning: String::new(),
+        seal: None,
     };
     match kind(content) {
         "a string" => said.message.parts.push(text_part(string(content, &path)?)),
@@ -77,6 +79,8 @@ struct Said {
     message: Message,
     results: Vec<Message>,
     reasoning: String,
+    /// What the next call brings back to the maker of its model.
+    seal: Option<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -128,15 +132,18 @@ impl Said {
                 arguments: required(&fields, path, "input", |r, p| {
                     expect_kind(r, p, "an object").map(|()| r.get().to_owned())
                 })?,
-                seal: None,
+                seal: self.seal.take(),
             }),
             Block::ToolResult => self.read_result(&fields, path, before)?,
             Block::Thinking => {
                 let thought = required(&fields, path, "thinking", string)?;
                 self.reasoning.push_str(&thought);
             }
-            // Only its maker could read it.
-            Block::HiddenThinking => {}
+            // Only its maker could read it, and ours goes back to its maker with the call that follows.
+            Block::HiddenThinking => {
+                let data = optional(&fields, path, "data", string)?.unwrap_or_default();
+                self.seal = data.strip_prefix(SEALED).map(str::to_owned);
+            }
         }
         Ok(())
     }
