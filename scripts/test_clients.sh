@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Outside clients against the real program: OpenAI's Python package against `goblin up`; its Python and Node packages
-# against a cascade; the packages of OpenAI, Ollama and Anthropic against `goblin models serve`. With --all, which is what
+# against a cascade; the packages of OpenAI, Ollama and Anthropic against `goblin models serve` and against `goblin serve`
+# with a model whose answers are known. With --all, which is what
 # `make test-clients` runs, also LangChain's, `instructor`, `llm` and Vercel's `ai`: streaming, tools and structured answers
 # of a model whose answers are known. Each is installed once, into a folder of the user's cache named after its version
 # (Node's of OpenAI into e2e/node_modules).
@@ -43,6 +44,13 @@ say "==> ollama against goblin models serve"
 say "==> anthropic against goblin models serve"
 "$anthropic" e2e/clients/anthropic_client.py "$address" "$key"
 
+scripted scripted_helper
+GOBLIN_UPSTREAM__SERVERS__SCRIPTED__KIND=openai GOBLIN_UPSTREAM__SERVERS__SCRIPTED__URL="$upstream" launch helper serve
+say "==> openai, anthropic and ollama at their doors of goblin serve"
+"$openai" e2e/clients/openai_doors_client.py "$address"
+"$anthropic" e2e/clients/anthropic_doors_client.py "$address"
+"$ollama" e2e/clients/ollama_doors_client.py "$address"
+
 if [ "${1:-}" != --all ]; then exit 0; fi
 
 langchain="$(client langchain-openai 1.7.4)"
@@ -50,8 +58,6 @@ instructor="$(client instructor 1.17.0)"
 llm="$(client llm 0.36)"
 ai="$(node_client ai-node-7.0.173 ai@7.0.173 @ai-sdk/openai-compatible@3.0.92 zod@4.6.7)"
 
-scripted scripted_helper
-GOBLIN_UPSTREAM__SERVERS__SCRIPTED__KIND=openai GOBLIN_UPSTREAM__SERVERS__SCRIPTED__URL="$upstream" launch helper serve
 say "==> LangChain against goblin serve"
 "$langchain" e2e/clients/langchain_client.py "$address/v1"
 say "==> instructor against goblin serve"

@@ -89,6 +89,10 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/v1/traces/{id}", Viewer),
     ("GET", "/v1/models", Viewer),
     ("GET", "/v1/models/{*id}", Viewer),
+    ("GET", "/api/tags", Viewer),
+    ("POST", "/api/show", Viewer),
+    ("GET", "/api/ps", Viewer),
+    ("GET", "/api/version", Viewer),
     ("GET", "/api/status", Viewer),
     ("GET", "/health/all", Viewer),
     ("GET", "/chat/models", Viewer),
@@ -103,6 +107,15 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("POST", "/v1/chat/completions", Member),
     ("POST", "/api/chat/completions", Member),
     ("POST", "/chat/completions", Member),
+    ("POST", "/v1/completions", Member),
+    ("POST", "/v1/responses", Member),
+    ("POST", "/v1/embeddings", Member),
+    ("POST", "/v1/messages", Member),
+    ("POST", "/v1/messages/count_tokens", Member),
+    ("POST", "/api/chat", Member),
+    ("POST", "/api/generate", Member),
+    ("POST", "/api/embed", Member),
+    ("POST", "/api/embeddings", Member),
     ("POST", "/v1/systemone", Member),
     ("POST", "/api/chats", Member),
     ("PATCH", "/api/chats/{id}", Member),
@@ -144,16 +157,29 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("DELETE", "/api-keys/{provider}", Admin),
 ];
 
-use Scope::{Infer, Read};
+use Scope::{Embed, Infer, Read};
 
 /// What programs call: the doors of clients' protocols, lists, states. Never chats, accounts or keys.
 const FOR_KEYS: &[(&str, &str, Scope)] = &[
     ("POST", "/v1/chat/completions", Infer),
     ("POST", "/api/chat/completions", Infer),
     ("POST", "/chat/completions", Infer),
+    ("POST", "/v1/completions", Infer),
+    ("POST", "/v1/responses", Infer),
+    ("POST", "/v1/embeddings", Embed),
+    ("POST", "/v1/messages", Infer),
+    ("POST", "/v1/messages/count_tokens", Infer),
+    ("POST", "/api/chat", Infer),
+    ("POST", "/api/generate", Infer),
+    ("POST", "/api/embed", Embed),
+    ("POST", "/api/embeddings", Embed),
     ("POST", "/v1/systemone", Infer),
     ("GET", "/v1/models", Read),
     ("GET", "/v1/models/{*id}", Read),
+    ("GET", "/api/tags", Read),
+    ("POST", "/api/show", Read),
+    ("GET", "/api/ps", Read),
+    ("GET", "/api/version", Read),
     ("GET", "/v1/traces", Read),
     ("GET", "/v1/traces/{id}", Read),
     ("POST", "/api/route", Read),
@@ -190,6 +216,7 @@ mod tests {
                 .iter()
                 .any(|o| route.starts_with(o))
                 || route.ends_with("/route")
+                || *route == "/api/show"
                 || (*method, *route) == ("DELETE", "/api/keys/{id}");
             assert!(*method == "GET" || own || *role > Viewer, "{method} {route}");
             let others = ["/api/users", "/api/invitations", "/api/audit"];

@@ -12,7 +12,7 @@ use goblin_core::completion::CompletionRequest;
 use goblin_core::error::ApiError;
 use goblin_core::event::ChatEvent;
 use goblin_core::owner::Owner;
-use goblin_core::route::{Ladder, Offer};
+use goblin_core::route::{AUTOMATIC, Ladder, Offer};
 use goblin_core::trace::{Trace, VerifyMode};
 use goblin_core::turn_event::{Checking, Retracted, Superseded};
 use goblin_core::wire::Dialect;
@@ -60,7 +60,7 @@ impl Who {
 pub struct Ask {
     /// Who asks.
     pub who: Who,
-    /// `openai`, `legacy` or `tier`.
+    /// `openai`, `anthropic`, `ollama`, `legacy` or `tier`.
     pub door: &'static str,
     /// The correlation id.
     pub request_id: String,
@@ -287,15 +287,25 @@ impl Dispatch {
             return Ok(self.through_cache(source, look));
         }
         let source = Source::Climb(Climb {
+            meter: meter.traced(Unchecked::begun(self, &request.model, keep)),
             dispatch: Arc::clone(self),
             view,
             ladder,
             job: Job::Chat(Box::new(request)),
-            meter,
             deadline,
             continues: false,
         });
         Ok(self.through_cache(source, look))
+    }
+
+    /// Can the model `wanted` continue a text as it stands? Not where the name lets goblin choose: what is chosen is
+    /// checked, and only answers are. Nor where there is no such model, which is for who asks it to be told.
+    pub async fn continues(&self, wanted: &str) -> bool {
+        if AUTOMATIC.contains(&wanted) {
+            return false;
+        }
+        let view = self.table.view_for(wanted, false).await;
+        self.resolve_able(&view, wanted, Ability::Complete).is_ok()
     }
 
     /// Continues a text; `request.model` is the name asked for.
@@ -314,12 +324,14 @@ impl Dispatch {
         let ladder = self
             .resolve_able(&view, &request.model, Ability::Complete)
             .map_err(|e| self.unanswered(&who, door, &request_id, e))?;
+        let keep = self.keeper(&who.owner, &request_id);
+        let meter = Meter::new(self, true, who, door, &request_id);
         let source = Source::Climb(Climb {
+            meter: meter.traced(Unchecked::begun(self, &request.model, keep)),
             dispatch: Arc::clone(self),
             view,
             ladder,
             job: Job::Complete(Box::new(request)),
-            meter: Meter::new(self, true, who, door, &request_id),
             deadline,
             continues: false,
         });

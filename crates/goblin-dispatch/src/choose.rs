@@ -106,10 +106,13 @@ impl Dispatch {
             return Err(route::not_local(wanted));
         }
         let found = route::resolve(wanted, needs, &table).or_else(|error| {
-            // Ollama's clients leave out `:latest`.
+            // Ollama's clients leave out `:latest`, or put it in.
             let bare = wanted.rsplit('/').next().unwrap_or(wanted);
-            let latest = (!bare.contains(':')).then(|| format!("{wanted}:latest"));
-            latest
+            let other = match wanted.strip_suffix(":latest") {
+                Some(untagged) => Some(untagged.to_owned()),
+                None => (!bare.contains(':')).then(|| format!("{wanted}:latest")),
+            };
+            other
                 .and_then(|name| route::resolve(&name, needs, &table).ok())
                 .ok_or(error)
         });

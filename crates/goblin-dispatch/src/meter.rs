@@ -74,8 +74,13 @@ impl Meter {
 
     /// It leaves this trace.
     pub(crate) fn traced(mut self, trace: Option<Unchecked>) -> Self {
-        self.trace = trace;
+        self.leaves(trace);
         self
+    }
+
+    /// It leaves this trace from here on.
+    pub(crate) fn leaves(&mut self, trace: Option<Unchecked>) {
+        self.trace = trace;
     }
 
     /// The id of the trace it leaves.

@@ -19,6 +19,16 @@ use crate::climb::{Limit, enter, provider_of};
 use crate::gate::Visit;
 use crate::meter::{Meter, turn_of};
 use crate::table::View;
+use crate::traces::unchecked::Unchecked;
+
+/// What came of a request, and the trace it left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traced<T> {
+    /// The id of the trace, where there is one: somebody was to be asked, and traces are kept.
+    pub trace_id: Option<String>,
+    /// What came of it.
+    pub result: Result<T, ApiError>,
+}
 
 /// Embeddings, and who made them.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,16 +65,14 @@ struct Errand<'a, T> {
 }
 
 impl Dispatch {
-    /// Makes embeddings; `request.model` is the name asked for.
-    ///
-    /// # Errors
-    /// As [`Self::answer`], in its stream too; `invalid_request` naming models that can, when this one cannot.
+    /// Makes embeddings; `request.model` is the name asked for. It fails as [`Self::answer`] does, in its stream too, and
+    /// with `invalid_request` naming models that can, when this one cannot.
     pub async fn embed(
         self: &Arc<Self>,
         who: Who,
         request: EmbedRequest,
         deadline: Option<Duration>,
-    ) -> Result<Embedded, ApiError> {
+    ) -> Traced<Embedded> {
         let visit = Visit {
             key: turn_of(&who),
             verdict: false,
@@ -93,9 +101,13 @@ impl Dispatch {
             limit: Limit::from_now(deadline),
         };
         let id = request.origin.request_id.as_deref().unwrap_or_default();
-        let meter = Meter::new(self, true, who, "embed", id);
-        let (model_id, response) = self.run(errand, meter).await?;
-        Ok(Embedded { model_id, response })
+        let trace = Unchecked::begun(self, &request.model, self.keeper(&who.owner, id));
+        let mut meter = Meter::new(self, true, who, "embed", id);
+        let made = self.run(errand, &mut meter, trace).await;
+        Traced {
+            trace_id: meter.trace_id(),
+            result: made.map(|(model_id, response)| Embedded { model_id, response }),
+        }
     }
 
     /// Answers typed questions; `request.model` is the name asked for. It counts as a verdict: it never waits behind
@@ -129,7 +141,7 @@ impl Dispatch {
 
     async fn decide_metered(
         self: &Arc<Self>,
-        meter: Meter,
+        mut meter: Meter,
         request: DecideRequest,
         deadline: Option<Duration>,
     ) -> Result<Decided, ApiError> {
@@ -168,19 +180,25 @@ impl Dispatch {
             },
             limit: Limit::from_now(deadline),
         };
-        let (model_id, response) = self.run(errand, meter).await?;
+        let (model_id, response) = self.run(errand, &mut meter, None).await?;
         Ok(Decided { model_id, response })
     }
 
-    /// Candidate after candidate, until one answers.
-    async fn run<T>(&self, errand: Errand<'_, T>, mut meter: Meter) -> Result<(String, T), ApiError> {
+    /// Candidate after candidate, until one answers. It leaves `trace` once there is somebody to be asked.
+    async fn run<T>(
+        &self,
+        errand: Errand<'_, T>,
+        meter: &mut Meter,
+        trace: Option<Unchecked>,
+    ) -> Result<(String, T), ApiError> {
         let view = self.table.view_for(errand.wanted, false).await;
         let ladder = self
             .resolve_able(&view, errand.wanted, errand.ability)
             .inspect_err(|e| meter.failed(e.code.as_str()))?;
+        meter.leaves(trace);
         let mut failures = Failures::default();
         for candidate in self.balanced(&view, &ladder, &errand.visit, 0) {
-            let attempt = self.attempt(&view, &candidate, &errand, &mut meter);
+            let attempt = self.attempt(&view, &candidate, &errand, meter);
             let attempt = match errand.limit.within(attempt).await {
                 Ok(Ok((answer, usage))) => {
                     meter.chosen(
@@ -216,6 +234,7 @@ impl Dispatch {
         let provider = provider_of(view, candidate)?;
         let mut place = enter(self, view, candidate, &errand.visit, errand.limit).await?;
         meter.placed(&place.begun());
+        meter.asks(candidate, errand.visit.bytes);
         let start = || async {
             let unable = ProviderError::Unavailable {
                 reason: "it has lost this ability".to_owned(),

@@ -4,6 +4,7 @@
 use std::future::ready;
 use std::time::Duration;
 
+use axum::Json;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -12,7 +13,9 @@ use futures_util::stream::{iter, once};
 use goblin_core::error::ApiError;
 use goblin_core::event::{ChatEvent, Parsed};
 use goblin_dispatch::answer::{AnswerItem, AnswerStream};
+use goblin_dispatch::once::Traced;
 use http::{HeaderName, HeaderValue};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::app::App;
@@ -20,9 +23,14 @@ use crate::refusal::Refusal;
 use crate::{ndjson, sse};
 
 pub(crate) mod anthropic;
+pub(crate) mod completion;
 pub(crate) mod ollama;
 pub(crate) mod openai;
+pub(crate) mod responses;
 mod told;
+
+/// What errors call the field with the question.
+const MESSAGES: &str = "messages";
 
 /// Names the trace of an answer, also of one that failed.
 const TRACE_ID: HeaderName = HeaderName::from_static("x-goblin-trace-id");
@@ -50,6 +58,10 @@ pub(crate) trait Encoding: Send + 'static {
     }
     /// Takes what is told beside the events into the whole answer.
     fn keep_told(&mut self, _: AnswerItem) {}
+    /// The field of the request that holds the question, where it is not `messages`.
+    fn question_field(&self) -> &'static str {
+        MESSAGES
+    }
     /// Has a refused answer a status of its own here? Then one that is refused before anything of it was sent is sent as a
     /// whole, also to who asked for a stream.
     fn refuses_by_status(&self) -> bool {
@@ -91,12 +103,39 @@ impl Manner {
 /// first byte. Later failures are part of the stream. Dropping the response's body drops `answer`, which cancels it.
 pub(crate) async fn respond(manner: Manner, encoding: impl Encoding, answer: AnswerStream) -> Response {
     let trace_id = answer.trace_id().map(str::to_owned);
+    let field = encoding.question_field();
     let responded = if manner.stream {
         stream(manner, encoding, answer).await
     } else {
         collect(manner.answer_timeout, encoding, answer).await
     };
-    let mut response = responded.unwrap_or_else(|error| Refusal(error).into_response());
+    let response = responded.unwrap_or_else(|error| Refusal(in_field(error, field)).into_response());
+    naming(trace_id, response)
+}
+
+/// The same error of a question in `field`: what is wrong with some of its messages is wrong with that.
+pub(crate) fn in_field(mut error: ApiError, field: &str) -> ApiError {
+    if field != MESSAGES
+        && let Some(param) = error.param.take_if(|param| param.starts_with(MESSAGES))
+    {
+        error.message = error
+            .message
+            .replace(&format!("`{param}`"), &format!("`{field}`"));
+        error.param = Some(field.to_owned());
+    }
+    error
+}
+
+/// Answers with what came in one piece, its trace named in a header.
+pub(crate) fn tell<T>(made: Traced<T>, body: impl FnOnce(&T) -> Value) -> Response {
+    let response = match made.result {
+        Ok(made) => Json(body(&made)).into_response(),
+        Err(error) => Refusal(error).into_response(),
+    };
+    naming(made.trace_id, response)
+}
+
+fn naming(trace_id: Option<String>, mut response: Response) -> Response {
     if let Some(id) = trace_id.and_then(|id| HeaderValue::try_from(id).ok()) {
         response.headers_mut().insert(TRACE_ID, id);
     }
@@ -184,7 +223,7 @@ fn pieces(
     mut encoding: impl Encoding,
     items: impl Stream<Item = Result<AnswerItem, ApiError>> + Send + 'static,
 ) -> impl Stream<Item = Bytes> + Send + 'static {
-    let mut failed = false;
+    let (mut failed, field) = (false, encoding.question_field());
     let mut write = move |item: Option<Result<AnswerItem, ApiError>>| match item {
         Some(Ok(AnswerItem::Chosen {
             model_id,
@@ -199,7 +238,7 @@ fn pieces(
         Some(Err(error)) => {
             failed = true;
             log_failure(&request_id, &error);
-            Some(encoding.failure(&error))
+            Some(encoding.failure(&in_field(error, field)))
         }
         None if failed => None,
         None => encoding.end(),

@@ -7,14 +7,18 @@ use axum::extract::FromRequestParts;
 use axum::response::Response;
 use goblin_core::chat::{ChatRequest, Purpose};
 use goblin_core::completion::CompletionRequest;
+use goblin_core::embed::EmbedRequest;
 use goblin_core::error::ApiError;
 use goblin_core::origin::Origin;
 use goblin_dispatch::answer::{TokenSink, Who};
+use goblin_dispatch::once::Embedded;
 use http::request::Parts;
+use serde_json::Value;
 
-use crate::answer::{Encoding, Manner, respond};
+use crate::answer::{Encoding, Manner, in_field, respond, tell};
 use crate::app::{App, AppState, Surface};
 use crate::caller::Caller;
+use crate::door::Door;
 use crate::extract::{deadline_header, origin, purpose_header, request_id};
 use crate::refusal::Refusal;
 
@@ -22,6 +26,8 @@ use crate::refusal::Refusal;
 pub(crate) struct Ticket {
     /// Names the request in logs.
     pub(crate) request_id: String,
+    /// The name metering knows the door by.
+    pub(crate) door: &'static str,
     /// The caller's own limit for the whole answer.
     pub(crate) deadline: Option<Duration>,
     /// What the answer is for. On the backend everything is to be read.
@@ -40,6 +46,7 @@ impl FromRequestParts<AppState> for Ticket {
         };
         Ok(Self {
             request_id: request_id(&parts.headers).to_owned(),
+            door: Door::of(app.surface, parts.uri.path()).name(app.surface),
             deadline: deadline_header(&parts.headers)?,
             purpose,
             origin: origin(&parts.headers),
@@ -72,7 +79,7 @@ pub(crate) fn who(caller: &Caller) -> Who {
 ///
 /// # Errors
 ///
-/// What failed before anybody was asked.
+/// 403 for a key that may not ask the model; what failed before anybody was asked.
 pub(crate) async fn answer(
     app: &App,
     caller: &Caller,
@@ -80,6 +87,7 @@ pub(crate) async fn answer(
     request: ChatRequest,
     encoding: impl Encoding,
 ) -> Result<Response, ApiError> {
+    caller.principal().check_model(&request.model)?;
     let manner = Manner::new(app, request.stream, &ticket.request_id);
     let limit = ticket.limit(app, request.stream);
     let request = ChatRequest {
@@ -89,8 +97,10 @@ pub(crate) async fn answer(
     };
     let asked = app
         .dispatch
-        .answer_request(who(caller), DOOR, ticket.request_id, request, limit);
-    Ok(respond(manner, encoding, asked.await?).await)
+        .answer_request(who(caller), ticket.door, ticket.request_id, request, limit)
+        .await
+        .map_err(|error| in_field(error, encoding.question_field()))?;
+    Ok(respond(manner, encoding, asked).await)
 }
 
 /// Lets a model go on with a text, as [`answer`].
@@ -106,6 +116,7 @@ pub(crate) async fn complete(
     stream: bool,
     encoding: impl Encoding,
 ) -> Result<Response, ApiError> {
+    caller.principal().check_model(&request.model)?;
     let manner = Manner::new(app, stream, &ticket.request_id);
     let limit = ticket.limit(app, stream);
     let request = CompletionRequest {
@@ -115,9 +126,27 @@ pub(crate) async fn complete(
     };
     let asked = app
         .dispatch
-        .complete(who(caller), DOOR, ticket.request_id, request, limit);
+        .complete(who(caller), ticket.door, ticket.request_id, request, limit);
     Ok(respond(manner, encoding, asked.await?).await)
 }
 
-/// The name metering knows these doors by: all of them are the model tier's.
-const DOOR: &str = "tier";
+/// Turns texts into vectors; `body` says in the caller's words who made them and what they are.
+///
+/// # Errors
+///
+/// 403 for a key that may not ask the model.
+pub(crate) async fn embed(
+    app: &App,
+    caller: &Caller,
+    ticket: Ticket,
+    request: EmbedRequest,
+    body: impl FnOnce(&Embedded) -> Value,
+) -> Result<Response, ApiError> {
+    caller.principal().check_model(&request.model)?;
+    let limit = ticket.limit(app, false);
+    let request = EmbedRequest {
+        origin: ticket.origin,
+        ..request
+    };
+    Ok(tell(app.dispatch.embed(who(caller), request, limit).await, body))
+}

@@ -15,15 +15,27 @@ pub enum Door {
     OpenAi,
     /// `/v1/systemone`: `{"detail": …}` as that format has it, and OpenAI's `error` beside it.
     SystemOne,
-    /// `/v1/messages` of the model tier: Anthropic's `{"type": "error", "error": {…}}`.
+    /// `/v1/messages`: Anthropic's `{"type": "error", "error": {…}}`.
     Anthropic,
-    /// `/api/…` and `/` of the model tier: Ollama's `{"error": "…"}`.
+    /// Ollama's paths, which on the model tier are `/` and all of `/api/…`: `{"error": "…"}`.
     Ollama,
     /// The paths old clients know: `{"detail": …}` and `error` beside it.
     Legacy,
     /// Our own paths: `application/problem+json` (RFC 9457).
     Ours,
 }
+
+/// Ollama's paths on the backend, where the rest of `/api/…` is our own.
+const OLLAMA: [&str; 8] = [
+    "/api/chat",
+    "/api/generate",
+    "/api/embed",
+    "/api/embeddings",
+    "/api/tags",
+    "/api/show",
+    "/api/ps",
+    "/api/version",
+];
 
 impl Door {
     /// The door of `path` on `surface`. Paths that do not exist have a door too.
@@ -32,7 +44,7 @@ impl Door {
             path.strip_prefix(prefix)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        if surface == Surface::Tier && below("/v1/messages") {
+        if below("/v1/messages") {
             return Self::Anthropic;
         }
         if below("/v1/systemone") {
@@ -41,7 +53,11 @@ impl Door {
         if below("/v1") {
             return Self::OpenAi;
         }
-        if surface == Surface::Tier && (below("/api") || path == "/") {
+        let is_ollama = match surface {
+            Surface::Tier => below("/api") || path == "/",
+            Surface::Backend => OLLAMA.contains(&path),
+        };
+        if is_ollama {
             return Self::Ollama;
         }
         let legacy = [
@@ -65,7 +81,9 @@ impl Door {
         match (surface, self) {
             (Surface::Tier, _) => "tier",
             (Surface::Backend, Self::OpenAi | Self::SystemOne) => "openai",
-            (Surface::Backend, _) => "legacy",
+            (Surface::Backend, Self::Anthropic) => "anthropic",
+            (Surface::Backend, Self::Ollama) => "ollama",
+            (Surface::Backend, Self::Legacy | Self::Ours) => "legacy",
         }
     }
 
@@ -129,7 +147,14 @@ mod tests {
             ("/v1/systemone", Door::SystemOne),
             ("/v1/systemones", Door::OpenAi),
             ("/v1/nothing/here", Door::OpenAi),
+            ("/v1/messages", Door::Anthropic),
+            ("/v1/messages/count_tokens", Door::Anthropic),
+            ("/v1/messagesx", Door::OpenAi),
             ("/v10", Door::Ours),
+            ("/api/chat", Door::Ollama),
+            ("/api/chat/", Door::Ours),
+            ("/api/tags", Door::Ollama),
+            ("/api/pull", Door::Ours),
             ("/api/chat/completions", Door::Legacy),
             ("/chat/completions", Door::Legacy),
             ("/health/all", Door::Legacy),
@@ -160,6 +185,5 @@ mod tests {
         for (path, door) in cases {
             assert_eq!(Door::of(Surface::Tier, path), door, "{path}");
         }
-        assert_eq!(Door::of(Surface::Backend, "/v1/messages"), Door::OpenAi);
     }
 }

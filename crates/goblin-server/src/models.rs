@@ -90,6 +90,8 @@ pub(crate) async fn infos(app: &App) -> Result<Vec<ModelInfo>, ApiError> {
 
 /// A model that was found by its name.
 pub(crate) struct Found {
+    /// The name it is listed under.
+    pub(crate) id: String,
     /// Who offers it.
     pub(crate) provider: Arc<str>,
     /// As its provider describes it.
@@ -97,7 +99,7 @@ pub(crate) struct Found {
 }
 
 /// The model that `name` means, with or without its provider, or with the tag `latest`, which Ollama's clients
-/// leave out or put in as they please.
+/// leave out or put in as they please. Of several with a bare name the first one.
 ///
 /// # Errors
 ///
@@ -110,14 +112,16 @@ pub(crate) async fn find(app: &App, name: &str) -> Result<Found, ApiError> {
     let untagged = |text: &str| text.strip_suffix(":latest").unwrap_or(text).to_owned();
     let means = |model: &Listed| {
         let whole = format!("{}/{}", model.provider, model.info.name);
-        [&model.id, &whole]
+        [&model.id, &whole, &model.info.name]
             .iter()
             .any(|known| untagged(known) == untagged(name))
     };
     match all.iter().position(means) {
         Some(at) => {
-            let Listed { provider, info, .. } = all.swap_remove(at);
-            Ok(Found { provider, info })
+            let Listed {
+                id, provider, info, ..
+            } = all.swap_remove(at);
+            Ok(Found { id, provider, info })
         }
         None => {
             let known = all.iter().map(|model| model.id.as_str());

@@ -16,6 +16,7 @@ use utoipa::openapi::{
 };
 
 pub mod accounts;
+pub mod doors;
 pub mod keys;
 
 /// A page of chats.

@@ -33,6 +33,7 @@ mod page;
 mod passkeys;
 mod provider_keys;
 mod providers;
+mod responses;
 mod routing;
 mod status;
 mod systemone;
@@ -115,7 +116,19 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(teams::put_team_member, teams::delete_team_member))
         .routes(routes!(users::check_audit))
         .routes(routes!(openai::create_chat_completion))
+        .routes(routes!(openai::create_completion))
+        .routes(routes!(responses::create_response))
+        .routes(routes!(openai::create_embeddings))
         .routes(routes!(openai::list_models))
+        .routes(routes!(anthropic::create_message))
+        .routes(routes!(anthropic::count_tokens))
+        .routes(routes!(ollama::answer_chat))
+        .routes(routes!(ollama::generate_text))
+        .routes(routes!(ollama::embed_texts))
+        .routes(routes!(ollama::list_tags))
+        .routes(routes!(ollama::show_model))
+        .routes(routes!(ollama::list_running))
+        .routes(routes!(ollama::get_version))
         .routes(routes!(systemone::decide_questions))
         .routes(routes!(chats::list_chats, chats::create_chat))
         .routes(routes!(chats::get_chat, chats::update_chat, chats::delete_chat))
@@ -157,6 +170,7 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
             "/chat/completions",
             axum::routing::post(openai::create_chat_completion),
         )
+        .route("/api/embeddings", axum::routing::post(ollama::embed_texts))
         .route(
             "/api-keys/{provider}",
             get(provider_keys::get_legacy_key)
@@ -205,7 +219,7 @@ fn allow_list() -> Vec<Allowed> {
         allow(M::GET, "/v1/models", openai::list_models),
         allow(M::GET, "/v1/models/{*id}", openai::get_model),
         allow(M::GET, "/models", openai::list_legacy_models),
-        allow(M::POST, "/v1/embeddings", tier::create_embeddings),
+        allow(M::POST, "/v1/embeddings", openai::create_embeddings),
         // Anthropic's wire.
         allow(M::POST, "/v1/messages", anthropic::create_message),
         allow(M::POST, "/v1/messages/count_tokens", anthropic::count_tokens),
@@ -219,10 +233,10 @@ fn allow_list() -> Vec<Allowed> {
         allow(M::GET, "/api/tags", ollama::list_tags),
         allow(M::GET, "/api/ps", ollama::list_running),
         allow(M::POST, "/api/show", ollama::show_model),
-        allow(M::POST, "/api/chat", ollama::chat),
-        allow(M::POST, "/api/generate", ollama::generate),
-        allow(M::POST, "/api/embed", ollama::embed),
-        allow(M::POST, "/api/embeddings", ollama::embed),
+        allow(M::POST, "/api/chat", ollama::answer_chat),
+        allow(M::POST, "/api/generate", ollama::generate_text),
+        allow(M::POST, "/api/embed", ollama::embed_texts),
+        allow(M::POST, "/api/embeddings", ollama::embed_texts),
         // For keys with the scope `admin`.
         allow(M::POST, "/api/pull", manage::pull_model),
         allow(M::POST, "/api/push", manage::push_model),

@@ -225,6 +225,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers a conversation, as Ollama does; without messages, brings the model into memory or takes it out.
+         * @description The answer is lines of JSON unless `"stream": false`; a failure after the first byte is a line `{"error": …}`, and the
+         *     stream ends there. Closing the connection cancels the answer. Names like `goblin` are answered as at
+         *     `/v1/chat/completions`: checked, and a refused answer has the `done_reason` `content_filter`. The header
+         *     `x-goblin-trace-id` names the trace.
+         */
+        post: operations["answer_chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/chat/completions": {
         parameters: {
             query?: never;
@@ -320,6 +343,40 @@ export interface paths {
          *     `GET /api/turns/{id}/events` goes on where a reader left.
          */
         post: operations["create_turn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/embed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Turns texts into vectors, as Ollama's `/api/embed` and its older `/api/embeddings`. */
+        post: operations["embed_texts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/generate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers a prompt or goes on with it, as Ollama does; without one, brings the model into memory or takes it out. */
+        post: operations["generate_text"];
         delete?: never;
         options?: never;
         head?: never;
@@ -492,6 +549,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the models in memory, as Ollama does. When they will leave it is not known here. */
+        get: operations["list_running"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/route": {
         parameters: {
             query?: never;
@@ -512,6 +586,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Describes a model, as Ollama does. On the model tier in its provider's words where it has some; those hold templates
+         *     and paths of the operator's, so that on the backend it is described from what is known here.
+         */
+        post: operations["show_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/status": {
         parameters: {
             query?: never;
@@ -524,6 +618,23 @@ export interface paths {
          *     Only admins are told addresses and what those servers said.
          */
         get: operations["get_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the models, as Ollama does. */
+        get: operations["list_tags"];
         put?: never;
         post?: never;
         delete?: never;
@@ -795,6 +906,23 @@ export interface paths {
         post?: never;
         /** Ends every sign-in of somebody, everywhere, at once. */
         delete: operations["end_user_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which version of Ollama's wire is spoken. */
+        get: operations["get_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1332,6 +1460,85 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Goes on with a text, as OpenAI's older completions do.
+         * @description A model that continues texts gets the text as it stands, without a template; any other, and whatever `goblin` chooses,
+         *     gets it as a question. Streams, failures, leaving and traces are as at `/v1/chat/completions`; a refused answer of
+         *     `goblin` has the finish reason `content_filter`.
+         */
+        post: operations["create_completion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Turns texts into vectors. */
+        post: operations["create_embeddings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers a conversation, as Anthropic's Messages do.
+         * @description With `"stream": true` the answer is a stream of Anthropic's events; a failure after the first byte is an `error` event,
+         *     and the stream ends there. Closing the connection cancels the answer. Names like `goblin` are answered as at
+         *     `/v1/chat/completions`: checked, and a refused answer has the stop reason `refusal`. The header `x-goblin-trace-id`
+         *     names the trace.
+         */
+        post: operations["create_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages/count_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Counts the tokens of a conversation without answering it. */
+        post: operations["count_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models": {
         parameters: {
             query?: never;
@@ -1360,6 +1567,31 @@ export interface paths {
         get: operations["get_model"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers a conversation, as OpenAI's Responses do.
+         * @description Nothing is kept: the whole conversation comes as `input` each time, and `store`, `previous_response_id`, `conversation`
+         *     and `background` are refused. Tools are functions that the caller runs. With `"stream": true` the answer is a stream of
+         *     OpenAI's events, from `response.created` to `response.completed`, `response.incomplete` or, where it fails,
+         *     `response.failed`. Closing the connection cancels the answer. Names like `goblin` are answered as at
+         *     `/v1/chat/completions`: checked, the trace in the field `goblin`; a refused answer holds a `refusal` and is incomplete by
+         *     `content_filter`. The header `x-goblin-trace-id` names the trace.
+         */
+        post: operations["create_response"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1511,6 +1743,13 @@ export interface components {
              *     admins.
              */
             checks: unknown;
+        };
+        /** @description An error at `/v1/messages`. */
+        AnthropicError: {
+            /** @description `error`. */
+            type: string;
+            /** @description `type`, `message`, and `param` where a field is at fault. */
+            error: unknown;
         };
         /** @description A key of the API as its owner and admins see it: never the key itself. */
         ApiKey: {
@@ -1899,6 +2138,98 @@ export interface components {
              */
             took_ms: number;
         };
+        /** @description A text gone on with; in a stream each event is one of these with a piece of it, and `data: [DONE]` is the end. */
+        Completion: {
+            /** @description Names the answer. */
+            id: string;
+            /** @description `text_completion`. */
+            object: string;
+            /**
+             * Format: int64
+             * @description Seconds since 1970.
+             */
+            created: number;
+            /** @description Who answered, `provider/model`. */
+            model: string;
+            /** @description One choice: `index`, `text`, `finish_reason`, `logprobs`; none in the usage chunk. */
+            choices: unknown[];
+            /** @description `prompt_tokens`, `completion_tokens`, `total_tokens`. */
+            usage?: unknown;
+        };
+        /** @description A text to be gone on with, as OpenAI's completions take it. What is not listed here is refused. */
+        CompletionBody: {
+            /** @description `provider/model`, a bare model name, or `goblin` for the automatic choice. */
+            model: string;
+            /** @description The text: a string, or an array of one. */
+            prompt: unknown;
+            /** @description What comes after the gap; only of a model that fills gaps. */
+            suffix?: string | null;
+            /** @description Put the prompt in front of the answer. */
+            echo?: boolean | null;
+            /** @description Answer as a stream of events. */
+            stream?: boolean | null;
+            /** @description `{"include_usage": true}`: one more chunk with the usage before the end. */
+            stream_options?: unknown;
+            /**
+             * Format: int32
+             * @description Most tokens of the answer, 1–1,000,000; 16 when absent.
+             */
+            max_tokens?: number | null;
+            /**
+             * Format: float
+             * @description 0–2.
+             */
+            temperature?: number | null;
+            /**
+             * Format: float
+             * @description 0–1.
+             */
+            top_p?: number | null;
+            /**
+             * Format: int32
+             * @description The k likeliest tokens only; 0 = all.
+             */
+            top_k?: number | null;
+            /**
+             * Format: float
+             * @description 0–1, relative to the likeliest token.
+             */
+            min_p?: number | null;
+            /**
+             * Format: float
+             * @description -2–2.
+             */
+            presence_penalty?: number | null;
+            /**
+             * Format: float
+             * @description -2–2.
+             */
+            frequency_penalty?: number | null;
+            /** @description One text or up to 16 texts that end the answer. */
+            stop?: unknown;
+            /**
+             * Format: int64
+             * @description Makes sampling repeatable.
+             */
+            seed?: number | null;
+            /**
+             * Format: int32
+             * @description Report each token's log-probability, with the n likeliest alternatives, 0–5.
+             */
+            logprobs?: number | null;
+            /**
+             * Format: int32
+             * @description Must be 1.
+             */
+            n?: number | null;
+            /**
+             * Format: int32
+             * @description Must be 1.
+             */
+            best_of?: number | null;
+            /** @description Who the end user is. */
+            user?: string | null;
+        };
         /**
          * @description What a verdict is for.
          * @enum {string}
@@ -1950,6 +2281,17 @@ export interface components {
             first_token_ms?: number | null;
             /** @description Why it is not on the ladder. */
             passed_over?: string | null;
+        };
+        /** @description A conversation whose tokens are to be counted: as a message, without `max_tokens`. */
+        CountBody: {
+            /** @description The model that would answer. */
+            model: string;
+            /** @description The conversation. */
+            messages: unknown[];
+            /** @description Instructions. */
+            system?: unknown;
+            /** @description Functions the model may call. */
+            tools?: unknown[] | null;
         };
         /** @description Text to append. */
         Delta: {
@@ -2006,6 +2348,33 @@ export interface components {
             cost_priority?: boolean | null;
             /** @description Our own options, among them `local_only` and `max_cost_usd`. */
             goblin?: unknown;
+        };
+        /** @description Vectors, one a text, in the order of the texts. */
+        Embeddings: {
+            /** @description `list`. */
+            object: string;
+            /** @description Objects of `index` and `embedding`: numbers, or base64 of 32-bit little-endian floats. */
+            data: unknown[];
+            /** @description Who made them, `provider/model`. */
+            model: string;
+            /** @description `prompt_tokens` and `total_tokens`. */
+            usage: unknown;
+        };
+        /** @description Texts to be turned into vectors, as OpenAI's embeddings take them. */
+        EmbeddingsBody: {
+            /** @description `provider/model`, a bare model name, or `goblin` for any that can. */
+            model: string;
+            /** @description A text, or up to 2,048 of them. */
+            input: unknown;
+            /** @description `float` or `base64`. */
+            encoding_format?: string | null;
+            /**
+             * Format: int32
+             * @description Shorter vectors, of models that can.
+             */
+            dimensions?: number | null;
+            /** @description Who the end user is. */
+            user?: string | null;
         };
         /** @description How many sign-ins were ended. */
         EndedAnswer: {
@@ -2186,6 +2555,72 @@ export interface components {
             /** @description By address. */
             items: components["schemas"]["TeamMember"][];
         };
+        /**
+         * @description An answer, as Anthropic's Messages give it. In a stream it comes as `message_start`, `content_block_…` and
+         *     `message_…` events, with `ping` in silence and `error` where it fails.
+         */
+        MessageAnswer: {
+            /** @description Names the answer. */
+            id: string;
+            /** @description `message`. */
+            type: string;
+            /** @description `assistant`. */
+            role: string;
+            /** @description The name that was asked for. */
+            model: string;
+            /** @description Blocks: `thinking`, `text`, `tool_use`. */
+            content: unknown[];
+            /** @description `end_turn`, `max_tokens`, `tool_use`, or `refusal` for an answer that is refused. */
+            stop_reason: string;
+            /** @description `input_tokens`, `output_tokens`, `cache_read_input_tokens`, `cache_creation_input_tokens`. */
+            usage: unknown;
+        };
+        /**
+         * @description A conversation to be answered, as Anthropic's Messages take it. Fields of that API that are not listed here and
+         *     change no answer are passed over.
+         */
+        MessageBody: {
+            /** @description `provider/model`, a bare model name, or `goblin` for the automatic choice. */
+            model: string;
+            /**
+             * Format: int32
+             * @description Most tokens of the answer, 1–1,000,000.
+             */
+            max_tokens: number;
+            /** @description The conversation, oldest first: objects of `role` (`user` or `assistant`) and `content`. */
+            messages: unknown[];
+            /** @description Instructions: a text, or blocks of text. */
+            system?: unknown;
+            /** @description Answer as a stream of events. */
+            stream?: boolean | null;
+            /**
+             * Format: float
+             * @description 0–1.
+             */
+            temperature?: number | null;
+            /**
+             * Format: float
+             * @description 0–1.
+             */
+            top_p?: number | null;
+            /**
+             * Format: int32
+             * @description The k likeliest tokens only.
+             */
+            top_k?: number | null;
+            /** @description Up to 16 texts that end the answer. */
+            stop_sequences?: string[] | null;
+            /** @description Functions the model may call: `name`, `description`, `input_schema`. */
+            tools?: unknown[] | null;
+            /** @description `{"type": "auto|any|tool|none"}`. */
+            tool_choice?: unknown;
+            /** @description `{"type": "enabled|adaptive|disabled"}`. */
+            thinking?: unknown;
+            /** @description `effort`, and `format` of the type `json_schema`. */
+            output_config?: unknown;
+            /** @description `{"user_id": …}`. */
+            metadata?: unknown;
+        };
         /** @description Which model to ask. */
         ModelChoice: {
             /** @description The model to ask, this time. */
@@ -2295,6 +2730,139 @@ export interface components {
         NameChange: {
             /** @description 1–200 characters; null: nothing but the address. */
             name: string | null;
+        };
+        /** @description An answer, as Ollama gives it; in a stream each line is one of these with a piece, the last with `done` true. */
+        OllamaAnswer: {
+            /** @description The name that was asked for. */
+            model: string;
+            /** @description When it was begun, RFC 3339. */
+            created_at: string;
+            /** @description Of `/api/chat`: `role`, `content`, `thinking`, `tool_calls`. */
+            message?: unknown;
+            /** @description Of `/api/generate`: the text. */
+            response?: string | null;
+            /** @description Is it the end? */
+            done: boolean;
+            /** @description `stop`, `length`, `load`, `unload`, or `content_filter` for an answer that is refused. */
+            done_reason?: string | null;
+            /**
+             * Format: int32
+             * @description Tokens of the prompt, at the end.
+             */
+            prompt_eval_count?: number | null;
+            /**
+             * Format: int32
+             * @description Tokens of the answer, at the end.
+             */
+            eval_count?: number | null;
+        };
+        /** @description A conversation to be answered, as Ollama takes it. */
+        OllamaChatBody: {
+            /** @description `provider/model`, a bare model name, or `goblin` for the automatic choice. */
+            model: string;
+            /**
+             * @description The conversation, oldest first: `role`, `content`, `images`, `tool_calls`. Without any nothing is answered: the
+             *     model is brought into memory, or with `keep_alive` 0 taken out of it.
+             */
+            messages?: unknown[] | null;
+            /** @description Answer as lines of JSON; true when absent. */
+            stream?: boolean | null;
+            /** @description Functions the model may call. */
+            tools?: unknown[] | null;
+            /** @description `json`, or a JSON schema. */
+            format?: unknown;
+            /** @description How tokens are chosen, `num_ctx`, `num_predict` … */
+            options?: unknown;
+            /** @description True, false, `low`, `medium` or `high`. */
+            think?: unknown;
+            /** @description How long the model stays in memory: seconds, or a text like `5m`. */
+            keep_alive?: unknown;
+        };
+        /** @description Texts to be turned into vectors, as Ollama takes them. */
+        OllamaEmbedBody: {
+            /** @description `provider/model`, a bare model name, or `goblin` for any that can. */
+            model: string;
+            /** @description A text, or up to 2,048 of them. */
+            input?: unknown;
+            /** @description The one text, as older clients send it; they get `{"embedding": […]}`. */
+            prompt?: string | null;
+            /** @description May a text that is too long be cut? True when absent. */
+            truncate?: boolean | null;
+            /**
+             * Format: int32
+             * @description Shorter vectors, of models that can.
+             */
+            dimensions?: number | null;
+            /** @description How long the model stays in memory. */
+            keep_alive?: unknown;
+        };
+        /** @description An error at Ollama's paths. */
+        OllamaError: {
+            /** @description A sentence: what, the limit, the fix. */
+            error: string;
+        };
+        /** @description A prompt to be answered, as Ollama takes it; gone on with as it stands with `raw` or `suffix`. */
+        OllamaGenerateBody: {
+            /** @description As for `/api/chat`. */
+            model: string;
+            /** @description The text. Without one nothing is answered, as for `/api/chat`. */
+            prompt?: string | null;
+            /** @description Instructions. */
+            system?: string | null;
+            /** @description What comes after the gap. */
+            suffix?: string | null;
+            /** @description No template around the prompt. */
+            raw?: boolean | null;
+            /** @description Bytes of images in base64. */
+            images?: string[] | null;
+            /** @description Answer as lines of JSON; true when absent. */
+            stream?: boolean | null;
+            /** @description `json`, or a JSON schema. */
+            format?: unknown;
+            /** @description How tokens are chosen, `num_ctx`, `num_predict` … */
+            options?: unknown;
+            /** @description True, false, `low`, `medium` or `high`. */
+            think?: unknown;
+            /** @description How long the model stays in memory. */
+            keep_alive?: unknown;
+        };
+        /** @description A model, as Ollama describes it. */
+        OllamaModel: {
+            /** @description `family`, `parameter_size`, `quantization_level` … */
+            details: unknown;
+            /** @description Its architecture and context length, where they are known. */
+            model_info: unknown;
+            /** @description `completion`, `tools`, `vision`, `thinking`, `embedding`. */
+            capabilities: string[];
+        };
+        /** @description A model that is asked about. */
+        OllamaModelName: {
+            /** @description Its name. */
+            model: string;
+        };
+        /** @description Models, as Ollama lists them. */
+        OllamaModels: {
+            /** @description `name`, `model`, `size`, `digest`, `details` … */
+            models: unknown[];
+        };
+        /** @description Vectors, one a text. */
+        OllamaVectors: {
+            /** @description The name that was asked for. */
+            model?: string | null;
+            /** @description One vector a text, in the order of the texts. */
+            embeddings?: number[][] | null;
+            /** @description The one vector, for older clients. */
+            embedding?: number[] | null;
+            /**
+             * Format: int32
+             * @description Tokens of all texts together.
+             */
+            prompt_eval_count?: number | null;
+        };
+        /** @description Which version of Ollama's wire is spoken. */
+        OllamaVersion: {
+            /** @description A version of Ollama, and ours behind a plus sign. */
+            version: string;
         };
         /** @description An error under `/v1`. */
         OpenAiError: {
@@ -2547,6 +3115,87 @@ export interface components {
             token: string;
             /** @description The password, 8–1024 bytes. */
             password: string;
+        };
+        /**
+         * @description A conversation to be answered, as OpenAI's Responses take it. What is not listed here and would change an answer is
+         *     refused.
+         */
+        ResponseBody: {
+            /** @description `provider/model`, a bare model name, or `goblin` for the automatic choice. */
+            model: string;
+            /**
+             * @description What a person says: a text; or the conversation: items `message`, `function_call`, `function_call_output` and
+             *     `reasoning`, oldest first.
+             */
+            input: unknown;
+            /** @description Instructions, in front of `input`. */
+            instructions?: string | null;
+            /** @description Answer as a stream of events. */
+            stream?: boolean | null;
+            /**
+             * Format: int32
+             * @description Most tokens of the answer, 1–1,000,000.
+             */
+            max_output_tokens?: number | null;
+            /**
+             * Format: float
+             * @description 0–2.
+             */
+            temperature?: number | null;
+            /**
+             * Format: float
+             * @description 0–1.
+             */
+            top_p?: number | null;
+            /**
+             * Format: int32
+             * @description Report each token's log-probability with the n likeliest alternatives, 0–20.
+             */
+            top_logprobs?: number | null;
+            /** @description `message.output_text.logprobs`: report each token's log-probability. */
+            include?: string[] | null;
+            /** @description Functions the model may call: `type` (`function`), `name`, `description`, `parameters`. */
+            tools?: unknown[] | null;
+            /** @description `auto`, `none`, `required`, or one function. */
+            tool_choice?: unknown;
+            /** @description May several functions be called at once? */
+            parallel_tool_calls?: boolean | null;
+            /** @description `format`: `text`, `json_object` or `json_schema`. */
+            text?: unknown;
+            /** @description `effort`: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. */
+            reasoning?: unknown;
+            /** @description Up to 16 texts by name, repeated in the response. */
+            metadata?: unknown;
+            /** @description Must be false. */
+            store?: boolean | null;
+            /** @description Who the end user is. */
+            user?: string | null;
+        };
+        /** @description A response, as OpenAI's Responses give it. It repeats most fields of its request. */
+        ResponseObject: {
+            /** @description Names it. Nothing is kept under it. */
+            id: string;
+            /** @description `response`. */
+            object: string;
+            /**
+             * Format: int64
+             * @description Seconds since 1970.
+             */
+            created_at: number;
+            /** @description `completed`, or `incomplete`. */
+            status: string;
+            /** @description `max_output_tokens` or `content_filter`, of one that is incomplete. */
+            incomplete_details?: unknown;
+            /** @description Who answered, `provider/model`. */
+            model: string;
+            /** @description Items: `reasoning`, `message`, `function_call`. */
+            output: unknown[];
+            /** @description `input_tokens`, `output_tokens`, `total_tokens` and what of them was cached or reasoning. */
+            usage?: unknown;
+            /** @description False. */
+            store: boolean;
+            /** @description Of names like `goblin`: why the answer comes from where it comes from. */
+            goblin?: unknown;
         };
         /** @description An answer that was taken back. */
         Retracted: {
@@ -2961,6 +3610,14 @@ export interface components {
              * @description Mean entropy in nats over the rivals reported, when there were any.
              */
             entropy?: number | null;
+        };
+        /** @description How many tokens a conversation has. */
+        TokensCounted: {
+            /**
+             * Format: int32
+             * @description Tokens of the prompt. Of a model that cannot count, an estimate.
+             */
+            input_tokens: number;
         };
         /** @description Why an answer came from where it came from. */
         Trace: {
@@ -3819,6 +4476,49 @@ export interface operations {
             };
         };
     };
+    answer_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaChatBody"];
+            };
+        };
+        responses: {
+            /** @description The answer, or its stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["OllamaAnswer"];
+                    "application/json": components["schemas"]["OllamaAnswer"];
+                };
+            };
+            /** @description Refused; the field at fault is named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Failed; what was tried is said. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
     create_chat_completion_api: {
         parameters: {
             query?: never;
@@ -4137,6 +4837,91 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    embed_texts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaEmbedBody"];
+            };
+        };
+        responses: {
+            /** @description The vectors. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaVectors"];
+                };
+            };
+            /** @description Refused; the field at fault is named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Failed; what was tried is said. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    generate_text: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaGenerateBody"];
+            };
+        };
+        responses: {
+            /** @description The answer, or its stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["OllamaAnswer"];
+                    "application/json": components["schemas"]["OllamaAnswer"];
+                };
+            };
+            /** @description Refused; the field at fault is named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Failed; what was tried is said. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
                 };
             };
         };
@@ -4561,6 +5346,44 @@ export interface operations {
             };
         };
     };
+    list_running: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The models. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaModels"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description No model server answers. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
     route_question: {
         parameters: {
             query?: never;
@@ -4594,6 +5417,48 @@ export interface operations {
             };
         };
     };
+    show_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaModelName"];
+            };
+        };
+        responses: {
+            /** @description The model. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaModel"];
+                };
+            };
+            /** @description Refused; an unknown model gets the nearest named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description No model server answers. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
     get_status: {
         parameters: {
             query?: never;
@@ -4619,6 +5484,44 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_tags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The models. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaModels"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description No model server answers. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
                 };
             };
         };
@@ -5276,6 +6179,35 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The version. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaVersion"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
                 };
             };
         };
@@ -6291,6 +7223,176 @@ export interface operations {
             };
         };
     };
+    create_completion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompletionBody"];
+            };
+        };
+        responses: {
+            /** @description The answer, or its stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Completion"];
+                    "text/event-stream": components["schemas"]["Completion"];
+                };
+            };
+            /** @description Refused; the field at fault is named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Failed; what was tried is said. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    create_embeddings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmbeddingsBody"];
+            };
+        };
+        responses: {
+            /** @description The vectors. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Embeddings"];
+                };
+            };
+            /** @description Refused; the field at fault is named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Failed; what was tried is said. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    create_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageBody"];
+            };
+        };
+        responses: {
+            /** @description The answer, or its stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageAnswer"];
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Refused; the field at fault is named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Failed; what was tried is said. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+        };
+    };
+    count_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountBody"];
+            };
+        };
+        responses: {
+            /** @description The count. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokensCounted"];
+                };
+            };
+            /** @description Refused; the field at fault is named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Failed; what was tried is said. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+        };
+    };
     list_models: {
         parameters: {
             query?: never;
@@ -6343,6 +7445,49 @@ export interface operations {
             };
             /** @description There is none of this name; the nearest is named. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    create_response: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseBody"];
+            };
+        };
+        responses: {
+            /** @description The response, or its events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseObject"];
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Refused; the field at fault is named. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Failed; what was tried is said. */
+            "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -39,7 +39,7 @@ pub(super) fn logprob_json(token: &TopLogprob) -> Value {
 
 /// The shortest decimal that reads back as the same `f32`. JSON has no infinity; OpenAI writes -9999 for
 /// "practically never".
-fn written(logprob: f32) -> f64 {
+pub(super) fn written(logprob: f32) -> f64 {
     match logprob.is_finite() {
         true => logprob.to_string().parse().unwrap_or(f64::from(logprob)),
         false => -9999.0,

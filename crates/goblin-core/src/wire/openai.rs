@@ -1,9 +1,11 @@
 //! OpenAI Chat Completions, both directions.
 //!
-//! Source: the public API reference of `POST /v1/chat/completions`, `POST /v1/embeddings` and `GET /v1/models`, and the extension fields
-//! of Ollama and llama.cpp's server (`reasoning_content`, `top_k`, `min_p`, `grammar`, `meta`).
+//! Source: the public API reference of `POST /v1/chat/completions`, `POST /v1/completions`, `POST /v1/responses`,
+//! `POST /v1/embeddings` and `GET /v1/models`, and the extension fields of Ollama and llama.cpp's server
+//! (`reasoning_content`, `top_k`, `min_p`, `grammar`, `meta`).
 
 mod collect;
+mod completions;
 pub(in crate::wire) mod embeddings;
 mod errors;
 mod makers;
@@ -12,12 +14,14 @@ mod models;
 mod pass_through;
 mod plain_chunk;
 mod request;
+mod responses;
 mod stream;
 pub(in crate::wire) mod tools;
 mod upstream;
 mod vectors;
 
 pub use collect::Collector;
+pub use completions::{OpenAiCompletion, TextCollector, TextEncoder, parse_completion};
 pub use embeddings::{OpenAiEmbeddings, embeddings_body, encode_tier_embeddings, parse_embeddings};
 pub(in crate::wire) use errors::excerpt;
 pub use errors::{KEY_LIMIT, error_body, provider_error, scrub};
@@ -29,6 +33,7 @@ pub use pass_through::{PassThrough, parse_pass_through, rewrite_for_upstream};
 pub use request::{
     CacheUse, GoblinOptions, IncomingChat, parse_chat_request, parse_dry_run, parse_forwardable,
 };
+pub use responses::{OpenAiResponses, ResponseEncoder, parse_responses};
 pub use stream::{ChunkEncoder, DONE};
 pub(in crate::wire) use upstream::put_choosing;
 pub use upstream::{

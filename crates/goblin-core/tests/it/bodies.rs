@@ -6,8 +6,9 @@ use bytes::Bytes;
 use goblin_core::chat::{KeepAlive, Part, Purpose, Role, Think};
 use goblin_core::clock::Timestamp;
 use goblin_core::embed::EmbedResponse;
+use goblin_core::event::{ChatEvent, FinishReason, Parsed};
 use goblin_core::model::{Capability, ModelInfo, ModelState};
-use goblin_core::wire::anthropic::{count_tokens_body, parse_messages};
+use goblin_core::wire::anthropic::{Collected, EventEncoder, count_tokens_body, parse_messages};
 use goblin_core::wire::ollama::{embed_body, parse_chat, ps_body, show_body, tags_body, version_body};
 use goblin_core::wire::openai::{encode_request, encode_tier_request, parse_chat_request, parse_embeddings};
 use serde_json::{Value, json};
@@ -187,4 +188,58 @@ fn a_model_stays_as_long_as_the_caller_says() {
         let request = parse_chat(&Bytes::from(body)).unwrap().request;
         assert_eq!(request.keep_alive, Some(kept), "{said}");
     }
+}
+
+#[test]
+fn what_a_calls_maker_wants_back_goes_through_anthropics_clients_unread() {
+    let call = |index, id: &str| Parsed::ToolCall {
+        index,
+        id: Some(id.to_owned()),
+        name: Some("look_up".to_owned()),
+        arguments: "{}".to_owned(),
+    };
+    let seal = r#"anthropic:[{"type":"thinking","thinking":"Hm.","signature":"c2ln"}]"#;
+    let answer = [
+        call(0, "a"),
+        call(1, "b"),
+        Parsed::Sealed {
+            index: 1,
+            seal: seal.to_owned(),
+        },
+        Parsed::Finished {
+            reason: FinishReason::ToolCalls,
+        },
+    ]
+    .map(ChatEvent::from);
+    let mut collected = Collected::new("msg_1", "m");
+    let mut encoder = EventEncoder::new("msg_1", "m", 0);
+    let mut streamed = Vec::new();
+    for event in &answer {
+        collected.push(event);
+        for frame in encoder.encode(event) {
+            let text = String::from_utf8(frame.to_vec()).unwrap();
+            let data: Value = serde_json::from_str(text.split_once("data: ").unwrap().1).unwrap();
+            streamed.extend(data.get("content_block").cloned());
+        }
+    }
+    let content = collected.into_message()["content"].clone();
+    let kinds: Vec<&str> = content
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|block| block["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["tool_use", "redacted_thinking", "tool_use"]);
+    assert_eq!(json!(streamed), content, "a stream says the same");
+    let body =
+        json!({"model": "m", "max_tokens": 9, "messages": [{"role": "assistant", "content": content}]});
+    let message = &parse_messages(&body.to_string().into()).unwrap().request.messages[0];
+    let seals: Vec<Option<&str>> = message.tool_calls.iter().map(|c| c.seal.as_deref()).collect();
+    assert_eq!(seals, [None, Some(seal)]);
+    // Another maker's thoughts stay where they are.
+    let hidden = json!([{"type": "redacted_thinking", "data": "eA=="},
+        {"type": "tool_use", "id": "a", "name": "f", "input": {}}]);
+    let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "assistant", "content": hidden}]});
+    let read = parse_messages(&body.to_string().into()).unwrap();
+    assert_eq!(read.request.messages[0].tool_calls[0].seal, None);
 }

@@ -6,22 +6,25 @@ use bytes::Bytes;
 use goblin_core::chat::{ChatRequest, Purpose};
 use goblin_core::wire::anthropic::{parse_count_tokens, parse_messages};
 use goblin_core::wire::ollama::{Generate, Wanted, encode_chat, parse_chat, parse_generate};
-use goblin_core::wire::openai::{encode_request, encode_tier_request, parse_chat_request};
+use goblin_core::wire::openai::{encode_request, encode_tier_request, parse_chat_request, parse_responses};
 use serde_json::Value;
 
 use crate::golden::golden_file;
 
-const DIALECTS: [&str; 3] = ["openai", "ollama", "anthropic"];
+const DIALECTS: [&str; 4] = ["openai", "ollama", "anthropic", "responses"];
 
 /// The conversations, and the dialects that can say them.
 pub(crate) const CONVERSATIONS: [(&str, &[&str]); 9] = [
-    ("plain", &["openai", "ollama", "anthropic", "generate"]),
+    (
+        "plain",
+        &["openai", "ollama", "anthropic", "responses", "generate"],
+    ),
     ("sampling", &["openai", "ollama", "anthropic", "generate"]),
     ("every_option", &["openai", "ollama"]),
     ("conversation", &DIALECTS),
     ("old_tools", &["openai", "ollama"]),
     ("tools", &DIALECTS),
-    ("forced_tool", &["openai", "anthropic"]),
+    ("forced_tool", &["openai", "anthropic", "responses"]),
     ("schema", &DIALECTS),
     ("thinking", &DIALECTS),
 ];
@@ -53,6 +56,11 @@ pub(crate) fn read(conversation: &str, dialect: &str) -> ChatRequest {
             };
             assert_eq!(asked.stream, request.stream);
             request
+        }
+        "responses" => {
+            let asked = parse_responses(&body).unwrap_or_else(|e| panic!("{conversation} in responses: {e}"));
+            assert_eq!(asked.stream, asked.request.stream);
+            asked.request
         }
         _ => {
             let asked = parse_messages(&body).unwrap_or_else(|e| panic!("{conversation} in anthropic: {e}"));

@@ -68,7 +68,10 @@ async fn texts_are_embedded_by_a_model_that_can() {
         Options::default(),
     );
     for name in ["vectors", "embeds/vectors", "goblin"] {
-        let done = soon(tier.embed(who("a"), embed(name), None)).await.unwrap();
+        let done = soon(tier.embed(who("a"), embed(name), None))
+            .await
+            .result
+            .unwrap();
         assert_eq!(done.model_id, "embeds/vectors", "{name}");
         assert_eq!(done.response.vectors, [[3.0], [5.0]]);
     }
@@ -85,7 +88,11 @@ async fn a_model_that_lacks_an_ability_names_those_that_have_it() {
         vec![chats.handle(), embedding(embeds.handle())],
         Options::default(),
     );
-    let error = tier.embed(who("a"), embed("small"), None).await.unwrap_err();
+    let error = tier
+        .embed(who("a"), embed("small"), None)
+        .await
+        .result
+        .unwrap_err();
     assert_eq!(
         (error.code, error.param.as_deref()),
         (ErrorCode::InvalidRequest, Some("model"))

@@ -308,7 +308,7 @@ async fn a_request_that_does_not_say_keeps_its_model_as_long_as_its_role_wants()
         inputs: vec!["text".into()],
         ..EmbedRequest::default()
     };
-    tier.embed(who("a"), embed, None).await.unwrap();
+    tier.embed(who("a"), embed, None).await.result.unwrap();
     let decide = DecideRequest {
         model: "judge".into(),
         ..DecideRequest::default()

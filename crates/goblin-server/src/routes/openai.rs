@@ -1,24 +1,29 @@
-//! Chat completions and models, as OpenAI's clients know them.
+//! Chat completions, completions, embeddings and models, as OpenAI's clients know them.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use goblin_core::error::ApiError;
 use goblin_core::model::nearest;
-use goblin_core::wire::openai::parse_forwardable;
+use goblin_core::wire::openai::{
+    OpenAiEmbeddings, embeddings_body, parse_completion, parse_embeddings, parse_forwardable,
+};
 use goblin_dispatch::answer::Ask;
+use goblin_dispatch::once::Embedded;
 use goblin_dispatch::plan::Question;
 use http::Uri;
 use serde_json::{Value, json};
 
+use crate::answer::completion::TextCompletion;
 use crate::answer::openai::Completion;
 use crate::answer::{Manner, respond};
 use crate::app::AppState;
-use crate::asking::{Ticket, who};
-use crate::caller::{Caller, Reader};
+use crate::asking::{self, Ticket, who};
+use crate::caller::{Caller, Embedder, Reader};
 use crate::door::Door;
 use crate::extract::{ModelName, RawBody};
 use crate::models;
+use crate::openapi::doors::{self, CompletionBody, EmbeddingsBody};
 use crate::openapi::{
     ChatCompletion, ChatCompletionBody, ChatCompletionChunk, ModelList, ModelObject, OpenAiError,
 };
@@ -61,13 +66,66 @@ pub(super) async fn create_chat_completion(
     }
     let ask = Ask {
         who: who(&caller),
-        door: door.name(app.surface),
+        door: ticket.door,
         deadline: ticket.limit(&app, incoming.stream),
         request_id: ticket.request_id,
         incoming,
     };
     let answer = app.dispatch.answer(ask).await?;
     Ok(respond(manner, completion, answer).await)
+}
+
+/// Goes on with a text, as OpenAI's older completions do.
+///
+/// A model that continues texts gets the text as it stands, without a template; any other, and whatever `goblin` chooses,
+/// gets it as a question. Streams, failures, leaving and traces are as at `/v1/chat/completions`; a refused answer of
+/// `goblin` has the finish reason `content_filter`.
+#[utoipa::path(
+    post, path = "/v1/completions", tag = "OpenAI", security(("local" = [])),
+    request_body = CompletionBody,
+    responses(
+        (status = 200, description = "The answer, or its stream.", content(
+            (doors::Completion = "application/json"), (doors::Completion = "text/event-stream"),
+        )),
+        (status = "4XX", description = "Refused; the field at fault is named.", body = OpenAiError),
+        (status = "5XX", description = "Failed; what was tried is said.", body = OpenAiError),
+    ),
+)]
+pub(super) async fn create_completion(
+    State(app): State<AppState>,
+    caller: Caller,
+    ticket: Ticket,
+    RawBody(body): RawBody,
+) -> Result<Response, Refusal> {
+    let asked = parse_completion(&body)?;
+    let text = TextCompletion::new(&app, &asked);
+    if app.dispatch.continues(&asked.request.model).await {
+        let (stream, request) = (asked.stream, asked.request);
+        return Ok(asking::complete(&app, &caller, ticket, request, stream, text).await?);
+    }
+    let request = asked.into_chat()?;
+    Ok(asking::answer(&app, &caller, ticket, request, text).await?)
+}
+
+/// Turns texts into vectors.
+#[utoipa::path(
+    post, path = "/v1/embeddings", tag = "OpenAI", security(("local" = [])),
+    request_body = EmbeddingsBody,
+    responses(
+        (status = 200, description = "The vectors.", body = doors::Embeddings),
+        (status = "4XX", description = "Refused; the field at fault is named.", body = OpenAiError),
+        (status = "5XX", description = "Failed; what was tried is said.", body = OpenAiError),
+    ),
+)]
+pub(super) async fn create_embeddings(
+    State(app): State<AppState>,
+    Embedder(caller): Embedder,
+    ticket: Ticket,
+    RawBody(body): RawBody,
+) -> Result<Response, Refusal> {
+    let OpenAiEmbeddings { request, base64 } = parse_embeddings(&body)?;
+    let written = |made: &Embedded| embeddings_body(&made.model_id, &made.response, base64);
+    Ok(asking::embed(&app, &caller, ticket, request, written).await?)
 }
 
 /// Lists the models on offer.

@@ -1,15 +1,14 @@
-//! What only the model tier answers: its state, exact counts and vectors.
+//! What only the model tier answers: its state, and exact counts.
 
 use axum::Json;
 use axum::extract::State;
-use goblin_core::embed::EmbedRequest;
 use goblin_core::tier_status::TierStatus;
-use goblin_core::wire::openai::{embeddings_body, parse_chat_request, parse_embeddings};
+use goblin_core::wire::openai::parse_chat_request;
 use serde_json::{Value, json};
 
 use crate::app::AppState;
-use crate::asking::{Ticket, who};
-use crate::caller::{Caller, Embedder, Reader};
+use crate::asking::Ticket;
+use crate::caller::{Caller, Reader};
 use crate::extract::RawBody;
 use crate::refusal::Refusal;
 
@@ -35,25 +34,4 @@ pub(super) async fn tokenize(
         "context_window": counted.context_window,
         "method": counted.method,
     })))
-}
-
-/// Turns texts into vectors.
-pub(super) async fn create_embeddings(
-    State(app): State<AppState>,
-    Embedder(caller): Embedder,
-    ticket: Ticket,
-    RawBody(body): RawBody,
-) -> Result<Json<Value>, Refusal> {
-    let asked = parse_embeddings(&body)?;
-    let limit = ticket.limit(&app, false);
-    let request = EmbedRequest {
-        origin: ticket.origin,
-        ..asked.request
-    };
-    let made = app.dispatch.embed(who(&caller), request, limit).await?;
-    Ok(Json(embeddings_body(
-        &made.model_id,
-        &made.response,
-        asked.base64,
-    )))
 }

@@ -5,6 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::client::Reply;
+use crate::doors::Door;
 use crate::people::{PASSWORD, Person, app_with, guest, in_browser, owner, public_app};
 use crate::provider::MODEL;
 use crate::test_app::TestApp;
@@ -185,6 +186,91 @@ async fn a_key_bound_to_models_asks_and_sees_only_those() {
     )
     .await;
     assert_eq!(ask(&app, &starred.text, MODEL).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_doors_of_other_clients_are_reached_by_the_keys_scopes_and_models_and_refuse_in_their_words() {
+    let app = public_app().await;
+    let owner = owner(&app).await;
+    let scoped = async |scope: &str| {
+        let body = json!({"name": scope, "scopes": [scope]});
+        make(&app, &owner, body).await.text
+    };
+    let (infer, embed, read) = (scoped("infer").await, scoped("embed").await, scoped("read").await);
+    let bound = json!({"name": "bound", "models": ["goblin/fast"]});
+    let bound = make(&app, &owner, bound).await.text;
+    let post = async |key: &str, path: &str, body: Value| {
+        app.call(Method::POST, path)
+            .header("x-api-key", key)
+            .json(&body)
+            .send()
+            .await
+    };
+    for door in Door::ALL {
+        let body = door.ask(MODEL, "hi", false);
+        assert_eq!(
+            post(&infer, door.path(), body.clone()).await.status,
+            200,
+            "{door:?}"
+        );
+        for (key, why) in [(&embed, "`infer`"), (&read, "`infer`"), (&bound, "may not ask")] {
+            let mut refused = post(key, door.path(), body.clone()).await;
+            let said = refused.text().await;
+            assert_eq!(refused.status, 403, "{door:?}: {said}");
+            assert!(said.contains(why), "{door:?}: {said}");
+        }
+        let by_name = door.ask("goblin/fast", "hi", false);
+        assert_eq!(post(&bound, door.path(), by_name).await.status, 200, "{door:?}");
+        let nobody = app.post(door.path(), &body).await;
+        assert_eq!(nobody.status, 401, "{door:?}");
+    }
+    let refused = post(&read, "/v1/messages", json!({})).await.json().await;
+    assert_eq!(
+        (&refused["type"], &refused["error"]["type"]),
+        (&json!("error"), &json!("permission_error"))
+    );
+    let refused = post(&read, "/api/chat", json!({})).await.json().await;
+    assert!(refused["error"].is_string(), "{refused}");
+    let count = json!({"model": MODEL, "messages": [{"role": "user", "content": "hi"}]});
+    for (key, status) in [(&infer, 200), (&bound, 403), (&read, 403)] {
+        let counted = post(key, "/v1/messages/count_tokens", count.clone()).await;
+        assert_eq!(counted.status, status);
+    }
+    for path in ["/v1/embeddings", "/api/embed"] {
+        let body = json!({"model": MODEL, "input": "hi"});
+        assert_eq!(post(&infer, path, body.clone()).await.status, 403, "{path}");
+        // The model cannot; the key may.
+        assert_eq!(post(&embed, path, body.clone()).await.status, 400, "{path}");
+        assert_eq!(post(&bound, path, body).await.status, 403, "{path}");
+    }
+    for path in ["/api/tags", "/api/ps", "/api/version"] {
+        assert_eq!(with(&app, &read, Method::GET, path).await.status, 200, "{path}");
+    }
+    let listed = with(&app, &bound, Method::GET, "/api/tags").await.json().await;
+    let names: Vec<&Value> = listed["models"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| &m["name"])
+        .collect();
+    assert_eq!(names, ["goblin/fast"]);
+    assert_eq!(
+        post(&read, "/api/show", json!({"model": MODEL})).await.status,
+        200
+    );
+    assert_eq!(
+        post(&bound, "/api/show", json!({"model": MODEL})).await.status,
+        403
+    );
+    // Viewers look.
+    let viewer = guest(&app, &owner, "viewer@example.org", "viewer").await;
+    assert_eq!(viewer.get(&app, "/api/tags").await.status, 200);
+    for door in Door::ALL {
+        let asked = viewer
+            .post(&app, door.path(), &door.ask(MODEL, "hi", false))
+            .await;
+        assert_eq!(asked.status, 403, "{door:?}");
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,9 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::checked::kept;
 use crate::client::data;
+use crate::doors::Door;
 use crate::fake_upstream::{Asked, FakeUpstream, Reply, answer, cut};
 use crate::test_app::{Setup, TestApp};
 
@@ -475,4 +477,29 @@ fn a_request_and_its_answer_are_the_same_bytes_on_both_sides_but_for_the_model_a
     });
     runtime.block_on(async { drop(app) });
     outcome.unwrap();
+}
+
+#[tokio::test]
+async fn clients_of_others_get_the_next_cloud_when_the_first_fails_and_what_left_is_in_the_trace() {
+    let failing = faulty(|| Reply::Bytes(answer("500 Oops", "application/json", "{}"))).await;
+    let working = healthy(Maker::Anthropic).await;
+    let app = backend(vec![
+        handle(Maker::OpenAi, &failing),
+        handle(Maker::Anthropic, &working),
+    ])
+    .await;
+    for door in Door::ALL {
+        for stream in [false, true] {
+            let mut reply = app.post(door.path(), &door.ask("goblin", "hi", stream)).await;
+            assert_eq!(door.text(&mut reply, stream).await, "Hello", "{door:?} {stream}");
+            let trace = kept(&app, &reply).await;
+            assert_eq!(trace["left_machine"], true);
+            let answering = trace["steps"].as_array().unwrap().last().unwrap();
+            assert_eq!(
+                answering["model"], "anthropic/claude-sonnet-4-5",
+                "{door:?}: {trace}"
+            );
+        }
+    }
+    assert!(!posted(&failing).is_empty());
 }

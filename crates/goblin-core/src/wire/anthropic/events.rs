@@ -11,6 +11,9 @@ use crate::wire::sse::encode_event;
 /// An event that keeps proxies from closing a quiet stream; clients ignore it.
 pub const PING: &[u8] = b"event: ping\ndata: {\"type\":\"ping\"}\n\n";
 
+/// Begins the hidden block in front of a call that holds what its maker wants back.
+pub(super) const SEALED: &str = "goblin:";
+
 /// Which block of the answer is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Open {
@@ -50,8 +53,8 @@ impl EventEncoder {
     }
 
     /// The events for one of the answer's, each framed; often one, sometimes none. Tool calls are said whole, when the
-    /// answer ends: this dialect knows one block at a time, while the pieces of several calls may come mixed.
-    /// Log-probabilities have no place in it.
+    /// answer ends: this dialect knows one block at a time, while the pieces of several calls may come mixed. What a call's
+    /// maker wants back stands before it in a `redacted_thinking`, which clients give back unread. Log-probabilities have no place in it.
     pub fn encode(&mut self, event: &ChatEvent) -> Vec<Bytes> {
         let mut out = Vec::new();
         match &event.parsed {
@@ -64,13 +67,13 @@ impl EventEncoder {
                 self.open(Open::Thinking, &mut out);
                 self.delta(json!({"type": "thinking_delta", "thinking": text}), &mut out);
             }
-            Parsed::ToolCall { .. } => self.calls.push(&event.parsed),
+            Parsed::ToolCall { .. } | Parsed::Sealed { .. } => self.calls.push(&event.parsed),
             Parsed::Finished { reason } => {
                 self.finish = Some(*reason);
                 self.put_calls(&mut out);
             }
             Parsed::Usage(usage) => self.usage = Some(*usage),
-            Parsed::Text { .. } | Parsed::Reasoning { .. } | Parsed::Sealed { .. } | Parsed::Opaque => {}
+            Parsed::Text { .. } | Parsed::Reasoning { .. } | Parsed::Opaque => {}
         }
         out
     }
@@ -151,6 +154,10 @@ impl EventEncoder {
     fn put_calls(&mut self, out: &mut Vec<Bytes>) {
         for call in self.calls.take() {
             self.close(out);
+            if let Some(hidden) = hidden_json(&call) {
+                self.block(hidden, out);
+                self.end_block(out);
+            }
             self.block(tool_use_json(&call, json!({})), out);
             let input = arguments_object(&call.arguments).to_string();
             self.delta(json!({"type": "input_json_delta", "partial_json": input}), out);
@@ -171,6 +178,12 @@ fn stop_reason(reason: FinishReason) -> &'static str {
         FinishReason::ToolCalls => "tool_use",
         FinishReason::ContentFilter => "refusal",
     }
+}
+
+/// What the maker of the model wants back with a call, as a block that clients do not look into and give back as it is.
+fn hidden_json(call: &ToolCall) -> Option<Value> {
+    let seal = call.seal.as_deref()?;
+    Some(json!({"type": "redacted_thinking", "data": format!("{SEALED}{seal}")}))
 }
 
 fn tool_use_json(call: &ToolCall, input: Value) -> Value {
@@ -245,6 +258,7 @@ impl Collected {
             content.push(json!({"type": "text", "text": answer.text}));
         }
         for call in answer.tool_calls() {
+            content.extend(hidden_json(call));
             content.push(tool_use_json(call, arguments_object(&call.arguments)));
         }
         let usage = answer.usage.unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::events::SEALED;
 use crate::chat::{Message, Part, Role, ToolCall};
 use crate::error::ApiError;
 use crate::limits::MAX_MESSAGES;
@@ -48,6 +49,7 @@ fn read_message(raw: &RawValue, path: &str, out: &mut Vec<Message>) -> Result<()
         message,
         results: Vec::new(),
         reasoning: String::new(),
+        seal: None,
     };
     match kind(content) {
         "a string" => said.message.parts.push(text_part(string(content, &path)?)),
@@ -60,7 +62,7 @@ fn read_message(raw: &RawValue, path: &str, out: &mut Vec<Message>) -> Result<()
                 ));
             }
             for (i, raw) in items.into_iter().enumerate() {
-                said.read_block(raw, &format!("{path}[{i}]"))?;
+                said.read_block(raw, &format!("{path}[{i}]"), out)?;
             }
         }
         other => {
@@ -77,6 +79,8 @@ struct Said {
     message: Message,
     results: Vec<Message>,
     reasoning: String,
+    /// What the next call brings back to the maker of its model.
+    seal: Option<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -101,7 +105,8 @@ const BLOCKS: [(&str, Block); 7] = [
 ];
 
 impl Said {
-    fn read_block(&mut self, raw: &RawValue, path: &str) -> Result<(), ApiError> {
+    /// `before` is what was said before.
+    fn read_block(&mut self, raw: &RawValue, path: &str, before: &[Message]) -> Result<(), ApiError> {
         let fields = object(raw, path)?;
         let block = required(&fields, path, "type", |r, p| one_of(r, p, &BLOCKS))?;
         let whose = match block {
@@ -127,22 +132,31 @@ impl Said {
                 arguments: required(&fields, path, "input", |r, p| {
                     expect_kind(r, p, "an object").map(|()| r.get().to_owned())
                 })?,
-                seal: None,
+                seal: self.seal.take(),
             }),
-            Block::ToolResult => self.read_result(&fields, path)?,
+            Block::ToolResult => self.read_result(&fields, path, before)?,
             Block::Thinking => {
                 let thought = required(&fields, path, "thinking", string)?;
                 self.reasoning.push_str(&thought);
             }
-            // Only its maker could read it.
-            Block::HiddenThinking => {}
+            // Only its maker could read it, and ours goes back to its maker with the call that follows.
+            Block::HiddenThinking => {
+                let data = optional(&fields, path, "data", string)?.unwrap_or_default();
+                self.seal = data.strip_prefix(SEALED).map(str::to_owned);
+            }
         }
         Ok(())
     }
 
-    fn read_result(&mut self, fields: &Object<'_>, path: &str) -> Result<(), ApiError> {
+    fn read_result(&mut self, fields: &Object<'_>, path: &str, before: &[Message]) -> Result<(), ApiError> {
         let mut result = Message::text(Role::Tool, "");
-        result.tool_call_id = Some(required(fields, path, "tool_use_id", non_empty)?);
+        let call = required(fields, path, "tool_use_id", non_empty)?;
+        let is_made = before
+            .iter()
+            .flat_map(|m| &m.tool_calls)
+            .any(|made| made.id == call);
+        result.tool_call_id = Some(call);
+        let id_path = format!("{path}.tool_use_id");
         let failed = optional(fields, path, "is_error", boolean)?.unwrap_or(false);
         let mut text = if failed { "The tool failed: " } else { "" }.to_owned();
         let path = format!("{path}.content");
@@ -169,6 +183,11 @@ impl Said {
                     }
                 }
             }
+        }
+        if !is_made {
+            let message =
+                format!("`{id_path}` names a call that no message before it makes. Send its `tool_use` too.");
+            return Err(ApiError::invalid(id_path, message));
         }
         result.parts = vec![Part::Text { text }];
         self.results.push(result);

@@ -36,18 +36,19 @@ pub(super) fn read_messages(fields: &Object<'_>) -> Result<Vec<Message>, ApiErro
 /// the first open call.
 #[derive(Default)]
 struct OpenCalls {
-    made: usize,
+    made: Vec<String>,
     open: Vec<(String, String)>,
 }
 
 impl OpenCalls {
     fn made(&mut self, id: Option<String>, name: &str) -> String {
-        let id = id.unwrap_or_else(|| format!("call_{}", self.made));
-        self.made += 1;
+        let id = id.unwrap_or_else(|| format!("call_{}", self.made.len()));
+        self.made.push(id.clone());
         self.open.push((id.clone(), name.to_owned()));
         id
     }
 
+    /// The id of the call that a result answers; `None` when no call was made that it could.
     fn answered(&mut self, id: Option<String>, tool: Option<&str>) -> Option<String> {
         let by_id = |(open, _): &(String, String)| id.as_ref() == Some(open);
         let by_name = |(_, name): &(String, String)| tool == Some(name);
@@ -60,7 +61,8 @@ impl OpenCalls {
                 .or((!self.open.is_empty()).then_some(0)),
         };
         let found = place.map(|place| self.open.remove(place).0);
-        id.or(found)
+        // A call may be answered twice.
+        id.filter(|id| self.made.contains(id)).or(found)
     }
 }
 
@@ -91,7 +93,13 @@ fn read_message(raw: &RawValue, path: &str, open: &mut OpenCalls) -> Result<Mess
         let id = optional(&fields, path, "tool_call_id", |r, p| {
             short_string(r, p, 256).map(String::from)
         })?;
-        tool_call_id = open.answered(id, name.as_deref());
+        let answered = open.answered(id, name.as_deref()).ok_or_else(|| {
+            let message = format!(
+                "`{path}` is the result of a call that no message before it makes. Send the call too."
+            );
+            ApiError::invalid(path, message)
+        })?;
+        tool_call_id = Some(answered);
     }
     let thinking = optional(&fields, path, "thinking", string)?;
     let thinking = thinking.filter(|t| role == Role::Assistant && !t.is_empty());

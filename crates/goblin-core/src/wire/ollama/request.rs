@@ -9,6 +9,7 @@ use crate::chat::{ChatRequest, KeepAlive, Message, Part, Role, Think};
 use crate::completion::CompletionRequest;
 use crate::embed::EmbedRequest;
 use crate::error::ApiError;
+use crate::route::AUTOMATIC;
 use crate::wire::fields::{Object, boolean, get, model_name, optional, required, string, top};
 use crate::wire::openai::embeddings::{dimensions, embed_inputs};
 use crate::wire::openai::tools::read_tools;
@@ -73,9 +74,14 @@ pub struct OllamaEmbed {
     pub legacy: bool,
 }
 
+/// The model asked for. Clients put `:latest` behind names without a tag, also behind those that let goblin choose.
 fn read_model(fields: &Object<'_>) -> Result<String, ApiError> {
     match get(fields, "model").or_else(|| get(fields, "name")) {
-        Some(raw) => model_name(raw, "model"),
+        Some(raw) => {
+            let name = model_name(raw, "model")?;
+            let untagged = name.strip_suffix(":latest").filter(|n| AUTOMATIC.contains(n));
+            Ok(untagged.map_or_else(|| name.clone(), str::to_owned))
+        }
         None => Err(ApiError::invalid(
             "model",
             "`model` is missing. Name one of GET /api/tags.",

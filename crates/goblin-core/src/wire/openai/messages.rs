@@ -236,7 +236,7 @@ fn read_tool_calls(fields: &Object<'_>, path: &str) -> Result<Vec<ToolCall>, Api
 }
 
 /// What the maker of the model wants back with the call, as [`super::ChunkEncoder`] wrote it.
-fn read_seal(fields: &Object<'_>, path: &str) -> Result<Option<String>, ApiError> {
+pub(super) fn read_seal(fields: &Object<'_>, path: &str) -> Result<Option<String>, ApiError> {
     let path = format!("{path}.extra_content");
     let Some(extra) = get(fields, "extra_content") else {
         return Ok(None);

@@ -304,7 +304,8 @@ const LATENCY: [(&str, LatencyTarget); 4] = [
     ("high", LatencyTarget::High),
 ];
 
-const EFFORTS: [(&str, Think); 7] = [
+/// How much to think, in OpenAI's words.
+pub(super) const EFFORTS: [(&str, Think); 7] = [
     ("none", Think::Off),
     ("minimal", Think::Low),
     ("low", Think::Low),
@@ -410,6 +411,15 @@ fn refuse_what_core_cannot_say(fields: &Object<'_>) -> Result<(), ApiError> {
 }
 
 fn read_sampling(fields: &Object<'_>) -> Result<Sampling, ApiError> {
+    Ok(Sampling {
+        max_tokens: read_max_tokens(fields)?,
+        logprobs: read_logprobs(fields)?,
+        ..read_choosing(fields)?
+    })
+}
+
+/// How tokens are chosen, without how many there may be and what is told of them.
+pub(super) fn read_choosing(fields: &Object<'_>) -> Result<Sampling, ApiError> {
     let range = |name: &str, min: f64, max: f64| -> Result<Option<f32>, ApiError> {
         Ok(optional(fields, name, |r, p| number(r, p, min, max))?.map(|n| n as f32))
     };
@@ -428,9 +438,8 @@ fn read_sampling(fields: &Object<'_>) -> Result<Sampling, ApiError> {
         presence_penalty: range("presence_penalty", -2.0, 2.0)?,
         frequency_penalty: range("frequency_penalty", -2.0, 2.0)?,
         repeat_penalty: repeat,
-        max_tokens: read_max_tokens(fields)?,
         logit_bias: read_logit_bias(fields)?,
-        logprobs: read_logprobs(fields)?,
+        ..Sampling::default()
     })
 }
 
