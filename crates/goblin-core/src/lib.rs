@@ -7,6 +7,7 @@
 pub mod account;
 pub mod admission;
 pub mod api_key;
+pub mod budget;
 pub mod catalogue;
 pub mod chat;
 pub mod checks;
@@ -29,6 +30,7 @@ pub mod limits;
 pub mod maker;
 pub mod manage;
 pub mod model;
+pub mod money;
 pub mod origin;
 pub mod owner;
 pub mod policy;

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
+use goblin_core::api_key::ApiKey;
 use goblin_core::chat::ChatRequest;
 use goblin_core::completion::CompletionRequest;
 use goblin_core::error::ApiError;
@@ -24,6 +25,7 @@ use crate::choose::Ability;
 use crate::climb::{Climb, climb};
 use crate::job::Job;
 use crate::meter::Meter;
+use crate::money::Tab;
 use crate::plan::{Chosen, Question};
 use crate::traces::unchecked::Unchecked;
 
@@ -41,6 +43,10 @@ pub struct Who {
     pub address: Option<IpAddr>,
     /// Told what it used.
     pub tokens: Option<TokenSink>,
+    /// The key of the API it came with: what is spent counts toward its budget.
+    pub api_key: Option<Arc<ApiKey>>,
+    /// What the request it is a part of is booked on; filled in when a request begins.
+    pub tab: Option<Tab>,
 }
 
 impl Who {
@@ -51,6 +57,8 @@ impl Who {
             key: None,
             address: None,
             tokens: None,
+            api_key: None,
+            tab: None,
         }
     }
 }
@@ -125,6 +133,11 @@ impl AnswerStream {
     /// An answer, and the id of the trace it leaves.
     pub(crate) fn new(trace_id: Option<String>, items: Items) -> Self {
         Self { trace_id, items }
+    }
+
+    /// An answer that failed before anybody was asked.
+    pub(crate) fn failed(error: ApiError) -> Self {
+        Self::new(None, Box::pin(futures_util::stream::once(std::future::ready(Err(error)))))
     }
 
     /// The id of its trace, where it will have one: known before anything has happened, and of an answer that fails too.
@@ -202,6 +215,7 @@ impl Dispatch {
                 deadline,
             }));
         };
+        let settings = self.within_means(meter.tab(), &ladder, settings).await?;
         Ok(cascade(Cascading {
             dispatch: Arc::clone(self),
             view,
@@ -251,12 +265,14 @@ impl Dispatch {
         let keep = self.keeper(&who.owner, &request_id);
         let meter = Meter::new(self, true, who, door, &request_id);
         if let Some(route) = record.filter(|_| self.is_checked(&ladder, false)) {
+            let settings = self.options.trust.for_plain(&request).within(deadline);
+            let settings = self.within_means(meter.tab(), &ladder, settings).await?;
             return Ok(cascade(Cascading {
                 dispatch: Arc::clone(self),
                 view,
                 ladder,
                 route,
-                settings: self.options.trust.for_plain(&request).within(deadline),
+                settings,
                 model: request.model.clone(),
                 request,
                 meter,

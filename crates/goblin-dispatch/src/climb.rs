@@ -22,6 +22,7 @@ use crate::context::check_context;
 use crate::gate::{Place, Visit};
 use crate::job::Job;
 use crate::meter::{Meter, turn_of};
+use crate::money::Tab;
 use crate::table::{View, says_cold};
 
 /// Everything [`climb`] needs.
@@ -79,9 +80,15 @@ fn answered(climb: Climb) -> Items {
     Box::pin(try_stream! {
         let Climb { dispatch, view, ladder, job, mut meter, deadline } = climb;
         let limit = Limit::from_now(deadline);
-        let (candidate, opened) = ascend(&dispatch, &view, &ladder, &job, &mut meter, limit).await?;
-        let Opened { held, mut stream, place, pass_through } = opened;
-        let mut follower = Follower { place, watch: watch_of(&job) };
+        let (candidate, opened) = match ascend(&dispatch, &view, &ladder, &job, &mut meter, limit).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                let local = dispatch.local_instead(&view, &job, meter.tab()).await.ok_or(error)?;
+                ascend(&dispatch, &view, &local, &job, &mut meter, limit).await?
+            }
+        };
+        let Opened { held, mut stream, place, pass_through, call } = opened;
+        let mut follower = Follower { place, watch: watch_of(&job), call };
         meter.chosen(&candidate.provider, &candidate.model.name, candidate.stays_local());
         yield AnswerItem::Chosen { model_id: candidate.id(), local: candidate.stays_local(), pass_through };
         let mut held = held.into_iter();
@@ -101,7 +108,7 @@ fn answered(climb: Climb) -> Items {
                     return;
                 }
             };
-            let looped = follower.follow(&mut meter, &event.parsed);
+            let looped = follower.follow(&meter, &event.parsed);
             yield AnswerItem::Event(event);
             if let Some(looped) = looped {
                 meter.ended("runaway");
@@ -147,17 +154,18 @@ fn watch_of(job: &Job) -> Option<Watch> {
 struct Follower {
     place: Place,
     watch: Option<Watch>,
+    /// What it is booked as.
+    call: usize,
 }
 
 impl Follower {
     /// Counts and times the event. Returns the loop the answer is in, once that is certain.
-    fn follow(&mut self, meter: &mut Meter, parsed: &Parsed) -> Option<Loop> {
+    fn follow(&mut self, meter: &Meter, parsed: &Parsed) -> Option<Loop> {
+        meter.tab().said(self.call, parsed);
         if parsed.is_content() {
-            meter.piece();
             self.place.content();
         }
         if let Parsed::Usage(usage) = parsed {
-            meter.usage(*usage);
             self.place.usage(*usage);
         }
         let said = match parsed {
@@ -187,7 +195,9 @@ async fn ascend(
             continue;
         }
         visit.tokens = None;
-        let attempt = open(dispatch, view, &candidate, job, &mut visit, Some(meter), limit);
+        let tab = meter.tab().clone();
+        let booked = (&tab, Some(&mut *meter));
+        let attempt = open(dispatch, view, &candidate, job, &mut visit, booked, limit);
         let attempt = match limit.within(attempt).await {
             Ok(Ok(opened)) => {
                 let name = &candidate.model.name;
@@ -214,6 +224,8 @@ pub(crate) struct Opened {
     pub(crate) held: Vec<ChatEvent>,
     pub(crate) stream: ChatStream,
     pub(crate) place: Place,
+    /// What it is booked as.
+    pub(crate) call: usize,
     pass_through: bool,
 }
 
@@ -224,7 +236,7 @@ pub(crate) async fn open(
     candidate: &Offer,
     job: &Job,
     visit: &mut Visit,
-    meter: Option<&mut Meter>,
+    (tab, meter): (&Tab, Option<&mut Meter>),
     limit: Limit,
 ) -> Result<Opened, Attempt> {
     let failed = |e: ProviderError| Attempt::from_provider(candidate, &e);
@@ -238,6 +250,12 @@ pub(crate) async fn open(
         })?;
     }
     let mut place = enter(dispatch, view, candidate, visit, limit).await?;
+    let asked = tab.ask(job.asking(candidate, visit)).await;
+    let call = asked.map_err(|denied| Attempt::denied(candidate, &denied, tab))?;
+    let failed = |e: ProviderError| {
+        tab.failed(call);
+        failed(e)
+    };
     if let Some(meter) = meter {
         meter.placed(&place.begun());
         meter.asks(candidate, visit.bytes);
@@ -260,6 +278,7 @@ pub(crate) async fn open(
                         held,
                         stream,
                         place,
+                        call,
                         pass_through,
                     });
                 }

@@ -6,11 +6,18 @@ use std::time::Duration;
 
 use goblin_core::chat::{ChatRequest, Part, Purpose, Role};
 use goblin_core::completion::CompletionRequest;
-use goblin_core::context_rule::prompt_bytes;
+use goblin_core::context_rule::{likely_tokens, prompt_bytes};
+use goblin_core::money::{self, Asking};
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
 use goblin_core::roster::Roster;
+use goblin_core::route::Offer;
 
 use crate::gate::Visit;
+
+/// Most tokens an image takes.
+const MOST_OF_AN_IMAGE: u32 = 5_000;
+/// Most tokens a template puts around one message or tool.
+const MOST_AROUND_A_MESSAGE: u32 = 32;
 
 /// A request whose answer is a stream.
 #[derive(Clone)]
@@ -35,6 +42,33 @@ impl Job {
             bytes,
             tokens: None,
             limit,
+        }
+    }
+
+    /// What it is booked as at a model.
+    pub(crate) fn asking(&self, candidate: &Offer, visit: &Visit) -> Asking {
+        let prompt = visit.tokens.unwrap_or_else(|| likely_tokens(visit.bytes, None));
+        let (most_prompt, answers) = match self {
+            Self::Chat(request) => {
+                let images = request.messages.iter().flat_map(|m| &m.parts);
+                let images = images.filter(|part| matches!(part, Part::Image { .. })).count();
+                let images = u32::try_from(images).unwrap_or(u32::MAX).saturating_mul(MOST_OF_AN_IMAGE);
+                let around = u32::try_from(request.messages.len() + request.tools.len() + 1);
+                let around = around.unwrap_or(u32::MAX).saturating_mul(MOST_AROUND_A_MESSAGE);
+                (around.saturating_add(images), answers_of(request))
+            }
+            Self::Complete(_) => (MOST_AROUND_A_MESSAGE, 1),
+        };
+        let bytes = u32::try_from(visit.bytes).unwrap_or(u32::MAX);
+        Asking {
+            model: candidate.id(),
+            local: candidate.stays_local(),
+            purpose: money::Purpose::Answer,
+            prompt,
+            // No tokenizer makes more tokens than there are bytes.
+            most_prompt: most_prompt.saturating_add(bytes),
+            most_answer: visit.limit,
+            answers,
         }
     }
 
@@ -113,6 +147,17 @@ impl Job {
             }
         }
     }
+}
+
+/// How many answers a request asks for. Only callers whose bytes are forwarded may ask for several.
+fn answers_of(request: &ChatRequest) -> u32 {
+    #[derive(serde::Deserialize)]
+    struct Several {
+        n: Option<u32>,
+    }
+    let several = request.raw.as_ref().filter(|_| request.untranslated.iter().any(|field| field == "n"));
+    let read = several.and_then(|(_, body)| serde_json::from_slice::<Several>(body).ok());
+    read.and_then(|read| read.n).unwrap_or(1)
 }
 
 #[cfg(test)]

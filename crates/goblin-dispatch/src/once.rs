@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use goblin_core::context_rule::likely_tokens;
 use goblin_core::decide::{DecideRequest, DecideResponse};
 use goblin_core::embed::{EmbedRequest, EmbedResponse};
 use goblin_core::error::ApiError;
 use goblin_core::event::Usage;
 use goblin_core::judge::in_turns;
+use goblin_core::money::{Asking, Purpose};
 use goblin_core::provider::{BoxFuture, ProviderError, ProviderHandle};
 use goblin_core::route::Offer;
 
@@ -19,6 +21,11 @@ use crate::climb::{Limit, enter, provider_of};
 use crate::gate::Visit;
 use crate::meter::{Meter, turn_of};
 use crate::table::View;
+
+/// Tokens that templates and instructions put around a text that is only read, generously.
+const MOST_AROUND: u32 = 512;
+/// Tokens that all decisions of one request take, generously.
+const MOST_DECISIONS: u32 = 64;
 
 /// Embeddings, and who made them.
 #[derive(Clone, Debug, PartialEq)]
@@ -162,6 +169,8 @@ impl Dispatch {
                         .shared_evaluated
                         .saturating_add(cost.shared_cached)
                         .saturating_add(cost.question_tokens),
+                    // A token for each answer.
+                    completion_tokens: u32::try_from(response.decisions.len()).unwrap_or(u32::MAX),
                     cached_tokens: cost.shared_cached,
                     ..Usage::default()
                 }
@@ -216,6 +225,9 @@ impl Dispatch {
         let provider = provider_of(view, candidate)?;
         let mut place = enter(self, view, candidate, &errand.visit, errand.limit).await?;
         meter.placed(&place.begun());
+        let tab = meter.tab().clone();
+        let asked = tab.ask(asking(candidate, &errand.visit, meter.purpose())).await;
+        let call = asked.map_err(|denied| Attempt::denied(candidate, &denied, &tab))?;
         let start = || async {
             let unable = ProviderError::Unavailable {
                 reason: "it has lost this ability".to_owned(),
@@ -226,11 +238,29 @@ impl Dispatch {
             }
         };
         let answer = settled(view.is_gated(candidate), start).await;
-        let answer = answer.map_err(|e| Attempt::from_provider(candidate, &e))?;
+        let answer = answer.map_err(|e| {
+            tab.failed(call);
+            Attempt::from_provider(candidate, &e)
+        })?;
         let usage = (errand.usage)(&answer);
+        tab.counted(call, usage);
         place.content();
         place.usage(usage);
         place.ended();
         Ok((answer, usage))
+    }
+}
+
+/// What a text that is only read is booked as. A decision writes a token for each question; that is little beside it.
+fn asking(candidate: &Offer, visit: &Visit, purpose: Purpose) -> Asking {
+    let bytes = u32::try_from(visit.bytes).unwrap_or(u32::MAX);
+    Asking {
+        model: candidate.id(),
+        local: candidate.stays_local(),
+        purpose,
+        prompt: likely_tokens(visit.bytes, None),
+        most_prompt: bytes.saturating_add(MOST_AROUND),
+        most_answer: Some(MOST_DECISIONS),
+        answers: 1,
     }
 }

@@ -28,6 +28,7 @@ use crate::cascade::{Cascading, cascade};
 use crate::climb::{Climb, climb};
 use crate::job::Job;
 use crate::meter::Meter;
+use crate::money::Tab;
 use crate::table::View;
 use crate::traces::Slot;
 use crate::traces::unchecked::Unchecked;
@@ -63,8 +64,6 @@ struct Outcome {
     usage: Option<Usage>,
     first_token_ms: Option<u64>,
     bytes: usize,
-    /// Pieces of content: the estimate of tokens, one a piece, when the provider never counted.
-    pieces: u32,
 }
 
 /// Answers the turn, saves it and closes its log. A panic in between is a failed turn, not a hanging one.
@@ -87,11 +86,15 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
         chat: Box::new(chat),
     };
     append(&log, first);
-    let meter = Meter::new(&dispatch, false, Who::owner(owner.clone()), "chat", &turn_id);
+    let meter = Meter::of_turn(&dispatch, Who::owner(owner.clone()), &turn_id);
+    let tab = meter.tab().clone();
     let deadline = Some(dispatch.options.turn_deadline);
     let traced = Slot::default();
-    let stream = match route {
-        None => climb(Climb {
+    let settings = dispatch.options.trust.for_turn(&model, &request).within(deadline);
+    let settings = dispatch.within_means(&tab, &ladder, settings).await;
+    let stream = match (route, settings) {
+        (_, Err(error)) => AnswerStream::failed(error),
+        (None, Ok(_)) => climb(Climb {
             meter: meter.traced(Unchecked::begun(&dispatch, &model, traced.filler())),
             dispatch: Arc::clone(&dispatch),
             view,
@@ -99,8 +102,8 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
             job: Job::Chat(Box::new(request)),
             deadline,
         }),
-        Some(route) => cascade(Cascading {
-            settings: dispatch.options.trust.for_turn(&model, &request).within(deadline),
+        (Some(route), Ok(settings)) => cascade(Cascading {
+            settings,
             dispatch: Arc::clone(&dispatch),
             view,
             ladder,
@@ -132,7 +135,7 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
         dispatch.keep_turn_trace(&owner, new).await;
     }
     let end = ended_turn(&dispatch, &turn, &outcome, status, error);
-    let usage = usage_of(&turn_id, &outcome, status);
+    let usage = usage_of(&turn_id, &tab, &outcome, status);
     let saved = match save(&dispatch, &store, &owner, &end, &usage).await {
         Ok(turn) => turn,
         Err(error) => {
@@ -301,11 +304,8 @@ async fn follow(
                 continue;
             }
         };
-        if event.parsed.is_content() {
-            outcome.pieces += 1;
-            if outcome.first_token_ms.is_none() {
-                outcome.first_token_ms = Some(dispatch.clock.now().ms_since(turn.created_at));
-            }
+        if event.parsed.is_content() && outcome.first_token_ms.is_none() {
+            outcome.first_token_ms = Some(dispatch.clock.now().ms_since(turn.created_at));
         }
         match event.parsed {
             Parsed::Text { text, .. } if !text.is_empty() => {
@@ -353,20 +353,19 @@ fn told(dispatch: &Dispatch, turn: &Turn, log: &TurnWriter, outcome: &mut Outcom
     }
 }
 
-fn usage_of(turn_id: &str, outcome: &Outcome, status: TurnStatus) -> NewUsage {
+/// What the turn used, every model that was asked for it included.
+fn usage_of(turn_id: &str, tab: &Tab, outcome: &Outcome, status: TurnStatus) -> NewUsage {
     let (id, local) = outcome.model.clone().unzip();
     let (provider, model) = id.as_deref().and_then(|id| id.split_once('/')).unzip();
+    let used = tab.take_closed().unwrap_or_default();
     NewUsage {
         request_id: turn_id.to_owned(),
         door: "chats".to_owned(),
-        provider: provider.map(str::to_owned),
-        model: model.map(str::to_owned),
-        local,
-        tokens: outcome.usage.unwrap_or(Usage {
-            completion_tokens: outcome.pieces,
-            ..Usage::default()
-        }),
+        provider: provider.map(str::to_owned).or(used.provider),
+        model: model.map(str::to_owned).or(used.model),
+        local: local.or(used.local),
         outcome: status.as_str().to_owned(),
+        ..used
     }
 }
 

@@ -17,6 +17,7 @@ use utoipa::openapi::{
 
 pub mod accounts;
 pub mod keys;
+pub mod money;
 
 /// A page of chats.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -446,6 +447,8 @@ const ALWAYS_WHOLE: &[&str] = &[
     "AuditEvent",
     "AuditPage",
     "Budget",
+    "BudgetList",
+    "BudgetState",
     "Chat",
     "ChatPage",
     "Feedback",
@@ -478,6 +481,8 @@ const ALWAYS_WHOLE: &[&str] = &[
     "Turn",
     "TurnPage",
     "UpstreamStatus",
+    "UsageItem",
+    "UsageReport",
     "User",
 ];
 

@@ -23,7 +23,8 @@ use crate::attempt::Attempt;
 use crate::climb::{Limit, Opened, open};
 use crate::gate::Begun;
 use crate::job::Job;
-use crate::meter::turn_of;
+use crate::meter::{Meter, turn_of};
+use crate::money::Tab;
 use crate::table::View;
 
 /// What a rung's stream says.
@@ -49,6 +50,8 @@ pub(super) struct Rungs {
     here: ChatRequest,
     away: ChatRequest,
     who: Who,
+    /// What the answer is booked on.
+    tab: Tab,
     limit: Limit,
     running: Option<(usize, BoxStream<'static, FromRung>)>,
     last: Option<usize>,
@@ -61,9 +64,10 @@ impl Rungs {
         ladder: &Ladder,
         request: ChatRequest,
         screened: &Screened,
-        who: &Who,
+        meter: &Meter,
         limit: Limit,
     ) -> Self {
+        let who = meter.who();
         let job = Job::Chat(Box::new(request.clone()));
         let visit = job.visit(turn_of(who));
         let offers = dispatch.balanced(view, ladder, &visit, job.session());
@@ -85,6 +89,7 @@ impl Rungs {
             here: with(&screened.here),
             away: with(&screened.away),
             who: who.clone(),
+            tab: meter.tab().clone(),
             limit,
             running: None,
             last: None,
@@ -133,6 +138,11 @@ impl Rungs {
 
     pub(super) fn offer(&self, rung: usize) -> Option<&Offer> {
         self.offers.get(rung)
+    }
+
+    /// What models cost.
+    pub(super) fn policy(&self) -> &policy::Policy {
+        &self.dispatch.options.policy
     }
 
     pub(super) fn screen(&self) -> &ScreenSettings {
@@ -191,8 +201,9 @@ impl Rungs {
         let (dispatch, view, limit) = (Arc::clone(&self.dispatch), Arc::clone(&self.view), self.limit);
         let job = Job::Chat(Box::new(request));
         let mut visit = job.visit(turn_of(&self.who));
+        let tab = self.tab.clone();
         Box::pin(stream! {
-            let opening = open(&dispatch, &view, &offer, &job, &mut visit, None, limit);
+            let opening = open(&dispatch, &view, &offer, &job, &mut visit, (&tab, None), limit);
             let opened = match limit.within(opening).await {
                 Ok(Ok(opened)) => opened,
                 Ok(Err(attempt)) | Err(attempt) => {
@@ -201,12 +212,13 @@ impl Rungs {
                 }
             };
             dispatch.sessions.settle(job.session(), &offer.model.name, &offer.provider);
-            let Opened { held, stream, mut place, .. } = opened;
+            let Opened { held, stream, mut place, call, .. } = opened;
             yield FromRung::Began(place.begun());
             let mut events = futures_util::stream::iter(held.into_iter().map(Ok)).chain(stream);
             while let Some(event) = events.next().await {
                 match event {
                     Ok(event) => {
+                        tab.said(call, &event.parsed);
                         if event.parsed.is_content() {
                             place.content();
                         }
