@@ -6,11 +6,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
 
 use goblin_core::api_key::ApiKey;
 use goblin_core::budget::{Bound, BudgetKind, OnReached, Reached, Rule, Spender, bounds};
-use goblin_core::clock::Clock;
+use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::error::ApiError;
 use goblin_core::event::{Parsed, Usage};
 use goblin_core::money::{Asking, Bill, Ledger, NanoUsd};
@@ -22,7 +21,6 @@ use goblin_store::error::StoreError;
 use goblin_store::spending::{Booking, Hold, OpenUsage, Reserved, Spent};
 use goblin_store::store::Store;
 use goblin_store::usage::NewUsage;
-use tokio::time::Instant;
 
 use crate::Dispatch;
 use crate::answer::Who;
@@ -32,7 +30,7 @@ use crate::plan::Question;
 use crate::table::View;
 
 /// How old what is known of a tenant's budgets may be.
-const KNOWN_FOR: Duration = Duration::from_secs(1);
+const KNOWN_FOR_MS: u64 = 1_000;
 
 /// What the operator set about money.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +50,7 @@ pub(crate) struct Purse {
     clock: Clock,
     ids: goblin_core::id::Ids,
     /// The budgets of each tenant, and when they were read.
-    known: Mutex<HashMap<String, (Instant, Arc<[Rule]>)>>,
+    known: Mutex<HashMap<String, (Timestamp, Arc<[Rule]>)>>,
     /// Requests under way that cost something.
     open: Mutex<Vec<Weak<Inner>>>,
 }
@@ -130,9 +128,9 @@ impl Purse {
 
     /// Every budget of a tenant, as it was a second ago at the earliest.
     async fn rules(&self, store: &Store, tenant: &str) -> Result<Arc<[Rule]>, StoreError> {
-        let now = Instant::now();
+        let now = self.clock.now();
         if let Some((at, rules)) = lock(&self.known).get(tenant)
-            && now.duration_since(*at) < KNOWN_FOR
+            && now.ms_since(*at) < KNOWN_FOR_MS
         {
             return Ok(Arc::clone(rules));
         }

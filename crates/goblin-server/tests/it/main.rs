@@ -33,6 +33,7 @@ mod local_mode;
 #[path = "../../../goblin-dispatch/tests/it/log.rs"]
 mod log;
 mod ollama_door;
+mod money;
 mod openapi;
 mod own_account;
 mod page;

@@ -23,11 +23,13 @@ use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::error::ApiError;
 use goblin_core::id::Ids;
 use goblin_core::owner::Owner;
+use goblin_core::policy::Policy;
 use goblin_core::provider::{Health, ProviderHandle};
 use goblin_core::provider_settings::{CloudHealth, CloudState, CloudTest, SetBy};
 use goblin_core::status::{PartState, PartStatus, Suggestion, SystemStatus};
 use goblin_core::upstream_status::{Seen, UpstreamStatus};
 use goblin_dispatch::cascade::Trust;
+use goblin_dispatch::money::MoneyOptions;
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_server::app::{Access, App, AppState, ChecksCache, CloudPorts, ServerOptions, Surface};
 use goblin_server::page_assets::Asset;
@@ -108,6 +110,10 @@ pub(crate) struct Setup {
     pub(crate) trust: Trust,
     /// The model tier checks nothing. Is it done all the same, because only there are doors for clients of others?
     pub(crate) checks: bool,
+    /// Which models cost what.
+    pub(crate) policy: Policy,
+    /// Budgets, and the baseline.
+    pub(crate) money: MoneyOptions,
 }
 
 impl Default for Setup {
@@ -135,6 +141,8 @@ impl Default for Setup {
             upstreams: Vec::new(),
             trust: Trust::default(),
             checks: false,
+            policy: Policy::default(),
+            money: MoneyOptions::default(),
         }
     }
 }
@@ -183,6 +191,8 @@ impl TestApp {
             draining: draining.clone(),
             options: Options {
                 trust: Arc::new(setup.trust),
+                policy: setup.policy,
+                money: setup.money,
                 ..Options::default()
             },
         });
