@@ -480,12 +480,13 @@ impl Driver {
     fn error(&mut self, failure: Failure) -> ApiError {
         let refused = self.meter.tab().refusal();
         match failure {
-            // The judge was not asked, because there was no money for it.
-            Failure::JudgeUnavailable if let Some(refused) = refused => refused,
-            Failure::JudgeUnavailable => ApiError::judge_unavailable(
-                "The answer could not be checked, because the model that judges whether it is safe gave no verdict. \
-                 Try again soon; the trace names it.",
-            ),
+            // Where the judge was not asked because there was no money for it, that is what is said.
+            Failure::JudgeUnavailable => refused.unwrap_or_else(|| {
+                ApiError::judge_unavailable(
+                    "The answer could not be checked, because the model that judges whether it is safe gave no \
+                     verdict. Try again soon; the trace names it.",
+                )
+            }),
             Failure::Upstream => std::mem::take(&mut self.failures).told(),
             Failure::Deadline => *Attempt::late(self.limit.budget().unwrap_or_default()).error,
             Failure::NoRung => ApiError::no_provider(

@@ -151,13 +151,10 @@ impl Job {
 
 /// How many answers a request asks for. Only callers whose bytes are forwarded may ask for several.
 fn answers_of(request: &ChatRequest) -> u32 {
-    #[derive(serde::Deserialize)]
-    struct Several {
-        n: Option<u32>,
-    }
     let several = request.raw.as_ref().filter(|_| request.untranslated.iter().any(|field| field == "n"));
-    let read = several.and_then(|(_, body)| serde_json::from_slice::<Several>(body).ok());
-    read.and_then(|read| read.n).unwrap_or(1)
+    let body = several.and_then(|(_, body)| serde_json::from_slice::<serde_json::Value>(body).ok());
+    let n = body.and_then(|body| body["n"].as_u64()).unwrap_or(1);
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -58,6 +58,8 @@ struct Errand<'a, T> {
     visit: Visit,
     work: &'a Work<'a, T>,
     usage: fn(&T) -> Usage,
+    /// Tokens it writes, where its server does not count them: one for each question.
+    written: u32,
     limit: Limit,
 }
 
@@ -93,6 +95,7 @@ impl Dispatch {
                 request.origin = request.origin.with(left);
                 Some(embed(request))
             },
+            written: 0,
             usage: |response: &EmbedResponse| Usage {
                 prompt_tokens: response.prompt_tokens,
                 ..Usage::default()
@@ -162,6 +165,7 @@ impl Dispatch {
                 request.origin = request.origin.with(left);
                 Some(decide(request))
             },
+            written: u32::try_from(request.questions.len()).unwrap_or(u32::MAX),
             usage: |response: &DecideResponse| {
                 let cost = response.cost;
                 Usage {
@@ -169,8 +173,6 @@ impl Dispatch {
                         .shared_evaluated
                         .saturating_add(cost.shared_cached)
                         .saturating_add(cost.question_tokens),
-                    // A token for each answer.
-                    completion_tokens: u32::try_from(response.decisions.len()).unwrap_or(u32::MAX),
                     cached_tokens: cost.shared_cached,
                     ..Usage::default()
                 }
@@ -243,7 +245,14 @@ impl Dispatch {
             Attempt::from_provider(candidate, &e)
         })?;
         let usage = (errand.usage)(&answer);
-        tab.counted(call, usage);
+        let written = usage.completion_tokens.max(errand.written);
+        tab.counted(
+            call,
+            Usage {
+                completion_tokens: written,
+                ..usage
+            },
+        );
         place.content();
         place.usage(usage);
         place.ended();
@@ -251,7 +260,7 @@ impl Dispatch {
     }
 }
 
-/// What a text that is only read is booked as. A decision writes a token for each question; that is little beside it.
+/// What a text that is only read is booked as.
 fn asking(candidate: &Offer, visit: &Visit, purpose: Purpose) -> Asking {
     let bytes = u32::try_from(visit.bytes).unwrap_or(u32::MAX);
     Asking {

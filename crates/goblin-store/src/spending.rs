@@ -331,9 +331,8 @@ async fn lock_spending(tx: &mut Link, tenant: &str, scope: &Scope) -> Result<Nan
     const LOOK: &str = "SELECT spent_nano_usd FROM spending
                         WHERE tenant_id = $1 AND kind = $2 AND subject = $3 AND period = $4 AND since = $5";
     let look = || of_scope(query(LOOK), tenant, scope).locking();
-    let spent = |row: &Row| Ok(from_sql(row.get("spent_nano_usd")?));
     if let Some(row) = look().fetch_optional(tx).await? {
-        return spent(&row);
+        return spent_in(&row);
     }
     // The first of the period: what was spent before there was this budget counts.
     let before = spent_before(tx, tenant, scope).await?;
@@ -348,7 +347,11 @@ async fn lock_spending(tx: &mut Link, tenant: &str, scope: &Scope) -> Result<Nan
     .bind(to_sql(before))
     .execute(tx)
     .await?;
-    spent(&look().fetch_one(tx).await?)
+    spent_in(&look().fetch_one(tx).await?)
+}
+
+fn spent_in(row: &Row) -> Result<NanoUsd, StoreError> {
+    Ok(from_sql(row.get("spent_nano_usd")?))
 }
 
 /// What is reserved of a budget for requests other than this one.
