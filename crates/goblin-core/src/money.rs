@@ -1,6 +1,9 @@
 //! What an answer costs, in whole nano-dollars: every request to a model that was made for it, added up. What is
 //! not known stays unknown and is never zero.
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use crate::event::{Parsed, Usage};
 use crate::policy::Policy;
 use crate::trust::window::likely_tokens;
@@ -10,6 +13,40 @@ pub type NanoUsd = u64;
 
 /// Tokens of an answer whose model names no limit, when the most it may cost is reckoned.
 const UNKNOWN_LIMIT: u32 = 16_384;
+
+/// By what usage is added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageBy {
+    /// The day (UTC).
+    Day,
+    /// The model that answered.
+    Model,
+    /// The key of the API.
+    Key,
+    /// The user.
+    User,
+}
+
+impl UsageBy {
+    /// Every way.
+    pub const ALL: [Self; 4] = [Self::Day, Self::Model, Self::Key, Self::User];
+
+    /// The wire form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Model => "model",
+            Self::Key => "key",
+            Self::User => "user",
+        }
+    }
+
+    /// Reads [`Self::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.as_str() == text)
+    }
+}
 
 /// What a request to a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,7 @@
 //! What was used, added up: by day, model, key, user or provider, within a bounded range.
 
 use goblin_core::clock::Timestamp;
-use goblin_core::money::NanoUsd;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use goblin_core::money::{NanoUsd, UsageBy};
 
 use crate::error::StoreError;
 use crate::sql::{Query, Row};
@@ -16,65 +14,31 @@ pub const MAX_GROUPS: usize = 1_000;
 /// Most days of one report.
 pub const MAX_DAYS: i64 = 400;
 
-/// By what usage is added up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum UsageBy {
-    /// The day (UTC).
-    Day,
-    /// The model that answered.
-    Model,
-    /// The key of the API.
-    Key,
-    /// The user.
-    User,
-}
-
-impl UsageBy {
-    /// Every way.
-    pub const ALL: [Self; 4] = [Self::Day, Self::Model, Self::Key, Self::User];
-
-    /// The wire form.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Model => "model",
-            Self::Key => "key",
-            Self::User => "user",
-        }
-    }
-
-    /// Reads [`Self::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|by| by.as_str() == text)
-    }
-
-    /// What a group is known by, what it is called, and what tells groups apart. All of it is SQL of our own.
-    fn columns(self) -> (&'static str, &'static str, &'static str) {
-        const NONE: &str = "CAST(NULL AS TEXT)";
-        match self {
-            Self::Day => (
-                "CAST(usage.at / 86400000 AS BIGINT)",
-                NONE,
-                "CAST(usage.at / 86400000 AS BIGINT)",
-            ),
-            Self::Model => (
-                "COALESCE(usage.provider, '') || '/' || COALESCE(usage.model, '')",
-                NONE,
-                "usage.provider, usage.model",
-            ),
-            Self::Key => (
-                "COALESCE(usage.key_id, '')",
-                "(SELECT api_keys.name FROM api_keys WHERE api_keys.id = usage.key_id)",
-                "usage.key_id",
-            ),
-            Self::User => (
-                "usage.user_id",
-                "(SELECT COALESCE(users.name, users.email_typed) FROM users
-                  WHERE users.tenant_id = usage.tenant_id AND users.id = usage.user_id)",
-                "usage.tenant_id, usage.user_id",
-            ),
-        }
+/// What a group is known by, what it is called, and what tells groups apart. All of it is SQL of our own.
+fn columns(by: UsageBy) -> (&'static str, &'static str, &'static str) {
+    const NONE: &str = "CAST(NULL AS TEXT)";
+    match by {
+        UsageBy::Day => (
+            "CAST(usage.at / 86400000 AS BIGINT)",
+            NONE,
+            "CAST(usage.at / 86400000 AS BIGINT)",
+        ),
+        UsageBy::Model => (
+            "COALESCE(usage.provider, '') || '/' || COALESCE(usage.model, '')",
+            NONE,
+            "usage.provider, usage.model",
+        ),
+        UsageBy::Key => (
+            "COALESCE(usage.key_id, '')",
+            "(SELECT api_keys.name FROM api_keys WHERE api_keys.id = usage.key_id)",
+            "usage.key_id",
+        ),
+        UsageBy::User => (
+            "usage.user_id",
+            "(SELECT COALESCE(users.name, users.email_typed) FROM users
+              WHERE users.tenant_id = usage.tenant_id AND users.id = usage.user_id)",
+            "usage.tenant_id, usage.user_id",
+        ),
     }
 }
 
@@ -130,7 +94,7 @@ impl Store {
         tenant: &str,
         asked: UsageQuery<'_>,
     ) -> Result<Vec<UsageGroup>, StoreError> {
-        let (group, name, apart) = asked.by.columns();
+        let (group, name, apart) = columns(asked.by);
         let order = match asked.by {
             UsageBy::Day => "id",
             UsageBy::Model | UsageBy::Key | UsageBy::User => "cost DESC, requests DESC, id",

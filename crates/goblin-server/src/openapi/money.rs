@@ -3,7 +3,7 @@
 use goblin_core::api_key::BudgetPeriod;
 use goblin_core::budget::{BudgetKind, OnReached};
 use goblin_core::clock::Timestamp;
-use goblin_store::usage_report::UsageBy;
+use goblin_core::money::UsageBy;
 use serde::Serialize;
 use utoipa::ToSchema;
 

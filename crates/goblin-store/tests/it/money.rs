@@ -2,12 +2,13 @@
 
 use goblin_core::budget::{Bound, BudgetKind, OnReached, Rule, Scope, Spender, bounds};
 use goblin_core::event::Usage;
+use goblin_core::money::UsageBy;
 use goblin_core::owner::Owner;
 use goblin_store::error::StoreError;
 use goblin_store::processes::SILENT_MS;
 use goblin_store::spending::{Booking, Hold, OpenUsage, Reserved, Spent};
 use goblin_store::usage::NewUsage;
-use goblin_store::usage_report::{UsageBy, UsageQuery};
+use goblin_store::usage_report::UsageQuery;
 use tokio::task::JoinSet;
 
 use crate::accounts::deed;
