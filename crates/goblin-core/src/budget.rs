@@ -82,7 +82,9 @@ impl OnReached {
 
     /// Reads [`Self::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Refuse, Self::Local].into_iter().find(|r| r.as_str() == text)
+        [Self::Refuse, Self::Local]
+            .into_iter()
+            .find(|r| r.as_str() == text)
     }
 }
 
@@ -227,7 +229,10 @@ pub struct Spender<'a> {
 /// Every budget that bounds what `spender` asks for at `now`, a key's own included, in the one order in which they are
 /// always looked at. Of two for the same, the stricter one holds.
 pub fn bounds(rules: &[Rule], spender: Spender<'_>, now: Timestamp) -> Vec<Bound> {
-    let mut found: Vec<Bound> = rules.iter().flat_map(|rule| of_rule(rule, spender, now)).collect();
+    let mut found: Vec<Bound> = rules
+        .iter()
+        .flat_map(|rule| of_rule(rule, spender, now))
+        .collect();
     let own = spender.key.and_then(|key| Some((key, key.budget?)));
     if let Some((key, budget)) = own {
         let rule = Rule {
@@ -249,7 +254,10 @@ fn of_rule(rule: &Rule, spender: Spender<'_>, now: Timestamp) -> Vec<Bound> {
     let subjects: Vec<String> = match rule.kind {
         BudgetKind::Everybody => vec![String::new()],
         BudgetKind::Model => vec![rule.subject.clone()],
-        BudgetKind::User => meant(spender.user).then(|| spender.user.to_owned()).into_iter().collect(),
+        BudgetKind::User => meant(spender.user)
+            .then(|| spender.user.to_owned())
+            .into_iter()
+            .collect(),
         BudgetKind::Team => spender.teams.iter().filter(|team| meant(team)).cloned().collect(),
         BudgetKind::Key => {
             let key = spender.key.filter(|key| meant(&key.id) || meant(&key.public_id));
@@ -344,7 +352,12 @@ impl Reached {
     pub fn error(&self, now: Timestamp) -> ApiError {
         let name = self.name();
         let mut name = name.chars();
-        let name: String = name.next().into_iter().flat_map(char::to_uppercase).chain(name).collect();
+        let name: String = name
+            .next()
+            .into_iter()
+            .flat_map(char::to_uppercase)
+            .chain(name)
+            .collect();
         let anew = match self.bound.until {
             Some(at) => format!("It begins anew at {}.", at.to_rfc3339()),
             None => "It does not begin anew; whoever set it can raise it.".to_owned(),
@@ -411,8 +424,20 @@ mod tests {
     fn periods_begin_at_midnight_utc_and_months_have_their_own_lengths() {
         use BudgetPeriod::{Day, Month, Total};
         for (now, day, next_day, month, next_month) in [
-            ("2026-02-28T23:59:59.999Z", "02-28", "2026-03-01", "02-01", "2026-03-01"),
-            ("2026-12-31T00:00:00Z", "12-31", "2027-01-01", "12-01", "2027-01-01"),
+            (
+                "2026-02-28T23:59:59.999Z",
+                "02-28",
+                "2026-03-01",
+                "02-01",
+                "2026-03-01",
+            ),
+            (
+                "2026-12-31T00:00:00Z",
+                "12-31",
+                "2027-01-01",
+                "12-01",
+                "2027-01-01",
+            ),
         ] {
             let now = at(now);
             let whole = |day: &str| at(&format!("{day}T00:00:00Z"));
@@ -420,7 +445,10 @@ mod tests {
             assert_eq!(begins_anew(Day, now), Some(whole(next_day)));
             assert_eq!(begins(Month, now), whole(&format!("2026-{month}")));
             assert_eq!(begins_anew(Month, now), Some(whole(next_month)));
-            assert_eq!((begins(Total, now), begins_anew(Total, now)), (Timestamp(0), None));
+            assert_eq!(
+                (begins(Total, now), begins_anew(Total, now)),
+                (Timestamp(0), None)
+            );
         }
     }
 
@@ -435,7 +463,10 @@ mod tests {
             on_reached: OnReached::Local,
         };
         assert_eq!(rule, expected);
-        assert_eq!(Rule::parse("everybody 0.5 day").unwrap().on_reached, OnReached::Refuse);
+        assert_eq!(
+            Rule::parse("everybody 0.5 day").unwrap().on_reached,
+            OnReached::Refuse
+        );
         for (text, word) in [
             ("everybody", "is no budget"),
             ("nobody 5 day", "`nobody`"),
@@ -514,7 +545,12 @@ mod tests {
             teams: &[],
         };
         let found = bounds(&rules(&["everybody 1 day", "model:openai/* 1 day"]), spender, now);
-        let counted = |model: &str| found.iter().map(|bound| bound.scope.counts(model)).collect::<Vec<_>>();
+        let counted = |model: &str| {
+            found
+                .iter()
+                .map(|bound| bound.scope.counts(model))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(counted("openai/gpt"), [true, true]);
         assert_eq!(counted("grok/x"), [true, false]);
     }

@@ -131,7 +131,9 @@ impl Ledger {
 
     /// An event of its answer. Text counts by its length until the server's own count comes.
     pub fn said(&mut self, call: usize, parsed: &Parsed) {
-        let Some(call) = self.calls.get_mut(call) else { return };
+        let Some(call) = self.calls.get_mut(call) else {
+            return;
+        };
         if let Parsed::Usage(usage) = parsed {
             call.used = *usage;
             call.stand = Stand::Counted;
@@ -198,7 +200,10 @@ impl Ledger {
     /// All of it together. `delivered`: the model whose answer it is; `None`: the last one's. `baseline`: the model at
     /// whose price local answers are held. Both `provider/model`.
     pub fn bill(&self, policy: &Policy, delivered: Option<&str>, baseline: Option<&str>) -> Bill {
-        let answers = || self.billed().filter(|call| call.asking.purpose == Purpose::Answer);
+        let answers = || {
+            self.billed()
+                .filter(|call| call.asking.purpose == Purpose::Answer)
+        };
         let tokens = answers().fold(Usage::default(), |sum, call| Usage {
             prompt_tokens: sum.prompt_tokens.saturating_add(call.used.prompt_tokens),
             completion_tokens: sum.completion_tokens.saturating_add(call.used.completion_tokens),
@@ -362,7 +367,10 @@ mod tests {
         let bill = ledger.bill(&policy(), None, Some("up/dear"));
         assert_eq!((bill.tokens, bill.cost), (used(20, 4), Some(102_000)));
         assert_eq!(bill.would_have_cost, Some(20 * 10_000 + 4 * 30_000));
-        assert_eq!(ledger.bill(&policy(), None, Some("up/unknown")).would_have_cost, None);
+        assert_eq!(
+            ledger.bill(&policy(), None, Some("up/unknown")).would_have_cost,
+            None
+        );
     }
 
     #[test]
@@ -372,7 +380,10 @@ mod tests {
         ledger.counted(first, used(20, 4));
         let better = ledger.ask(asking("up/m", false));
         ledger.counted(better, used(20, 4));
-        assert_eq!(ledger.bill(&policy(), None, Some("up/dear")).would_have_cost, None);
+        assert_eq!(
+            ledger.bill(&policy(), None, Some("up/dear")).would_have_cost,
+            None
+        );
         let kept = ledger.bill(&policy(), Some("engine/m"), Some("up/dear"));
         assert_eq!(kept.would_have_cost, Some(20 * 10_000 + 4 * 30_000));
     }

@@ -231,7 +231,10 @@ impl Policy {
             return Some(0);
         }
         if let Some(price) = self.prices.iter().find(|price| price.model == id) {
-            let (prompt, answer) = (u128::from(usage.prompt_tokens), u128::from(usage.completion_tokens));
+            let (prompt, answer) = (
+                u128::from(usage.prompt_tokens),
+                u128::from(usage.completion_tokens),
+            );
             let sum = prompt * nanos(price.input) + answer * nanos(price.output);
             return Some(u64::try_from(sum.div_ceil(1_000_000)).unwrap_or(u64::MAX));
         }

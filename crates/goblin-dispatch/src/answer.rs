@@ -137,7 +137,10 @@ impl AnswerStream {
 
     /// An answer that failed before anybody was asked.
     pub(crate) fn failed(error: ApiError) -> Self {
-        Self::new(None, Box::pin(futures_util::stream::once(std::future::ready(Err(error)))))
+        Self::new(
+            None,
+            Box::pin(futures_util::stream::once(std::future::ready(Err(error)))),
+        )
     }
 
     /// The id of its trace, where it will have one: known before anything has happened, and of an answer that fails too.

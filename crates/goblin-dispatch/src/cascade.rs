@@ -361,7 +361,8 @@ impl Driver {
                     let offer = offer?;
                     policy.cost_of(&offer.id(), offer.stays_local(), &counted.unwrap_or(seen))
                 };
-                self.recorder.step_ended(rung, now, (outcome, why, features), price);
+                self.recorder
+                    .step_ended(rung, now, (outcome, why, features), price);
             }
             Action::Note(note) => self.recorder.note(note),
             Action::End(end) => self.ended(end),

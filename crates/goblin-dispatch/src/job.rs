@@ -195,7 +195,10 @@ mod tests {
     fn of_a_request_nobody_read_every_byte_counts_and_every_answer() {
         let body = br#"{"model":"up/m","messages":[{"role":"user","content":"hi"}],"n":3,"max_tokens":7}"#;
         let request = ChatRequest {
-            raw: Some((goblin_core::wire::Dialect::OpenAi, bytes::Bytes::from_static(body))),
+            raw: Some((
+                goblin_core::wire::Dialect::OpenAi,
+                bytes::Bytes::from_static(body),
+            )),
             ..ChatRequest::default()
         };
         let (bytes, asked) = unread(&request).unwrap();

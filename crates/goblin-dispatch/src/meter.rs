@@ -126,7 +126,11 @@ impl Meter {
 
     /// Is it a verdict about an answer?
     pub(crate) fn purpose(&self) -> Purpose {
-        if self.verdict { Purpose::Verdict } else { Purpose::Answer }
+        if self.verdict {
+            Purpose::Verdict
+        } else {
+            Purpose::Answer
+        }
     }
 
     /// Who asks.

@@ -223,7 +223,9 @@ impl Tab {
     }
 
     async fn reserve(&self, asking: &Asking) -> Result<(), Denied> {
-        let Some(store) = &self.0.purse.store else { return Ok(()) };
+        let Some(store) = &self.0.purse.store else {
+            return Ok(());
+        };
         let bounds = self.bounds(store).await.map_err(Denied::Away)?;
         let counting: Vec<usize> = (0..bounds.len())
             .filter(|at| bounds[*at].scope.counts(&asking.model))
@@ -244,7 +246,11 @@ impl Tab {
             let bound = bound.clone();
             holds.push(Hold { bound, nano });
         }
-        if counting.iter().zip(&holds).all(|(at, hold)| hold.nano <= held[*at]) {
+        if counting
+            .iter()
+            .zip(&holds)
+            .all(|(at, hold)| hold.nano <= held[*at])
+        {
             return Ok(());
         }
         let open = self.open_row(&self.state());
@@ -294,7 +300,8 @@ impl Tab {
             return Ok(None);
         };
         let bounds = self.bounds(store).await?;
-        let whole = |bound: &&Bound| bound.on_reached == OnReached::Local && bound.scope.kind != BudgetKind::Model;
+        let whole =
+            |bound: &&Bound| bound.on_reached == OnReached::Local && bound.scope.kind != BudgetKind::Model;
         for bound in bounds.iter().filter(whole) {
             let (spent, reserved) = store.find_spending(&self.0.owner.tenant, &bound.scope).await?;
             let reached = Reached {
@@ -356,7 +363,9 @@ impl Tab {
     /// What it comes to; `delivered`: the model whose answer it is.
     pub(crate) fn bill(&self, delivered: Option<&str>) -> Bill {
         let Purse { policy, options, .. } = &*self.0.purse;
-        self.state().ledger.bill(policy, delivered, options.baseline.as_deref())
+        self.state()
+            .ledger
+            .bill(policy, delivered, options.baseline.as_deref())
     }
 
     /// Leaves the row it was closed with to whoever books it.
@@ -421,12 +430,20 @@ impl Tab {
             let cost = state.ledger.cost(policy, |model| bound.scope.counts(model));
             (bound.scope.clone(), cost.unwrap_or(0))
         };
-        state.bounds.iter().flat_map(|bounds| bounds.iter()).map(of).collect()
+        state
+            .bounds
+            .iter()
+            .flat_map(|bounds| bounds.iter())
+            .map(of)
+            .collect()
     }
 
     fn open_row(&self, state: &State) -> OpenUsage {
         let bill = state.ledger.bill(&self.0.purse.policy, None, None);
-        let (provider, model) = state.ledger.last_asked().map_or((None, None), |(id, _)| split(id));
+        let (provider, model) = state
+            .ledger
+            .last_asked()
+            .map_or((None, None), |(id, _)| split(id));
         OpenUsage {
             id: self.0.id.clone(),
             owner: self.0.owner.clone(),
@@ -539,7 +556,9 @@ fn local_because(reached: &Reached) -> String {
 /// `provider/model` apart.
 fn split(id: &str) -> (Option<String>, Option<String>) {
     let parts = id.split_once('/');
-    parts.map(|(provider, model)| (provider.to_owned(), model.to_owned())).unzip()
+    parts
+        .map(|(provider, model)| (provider.to_owned(), model.to_owned()))
+        .unzip()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -355,12 +355,7 @@ fn spent_in(row: &Row) -> Result<NanoUsd, StoreError> {
 }
 
 /// What is reserved of a budget for requests other than this one.
-async fn others_hold(
-    link: &mut Link,
-    tenant: &str,
-    scope: &Scope,
-    but: &str,
-) -> Result<NanoUsd, StoreError> {
+async fn others_hold(link: &mut Link, tenant: &str, scope: &Scope, but: &str) -> Result<NanoUsd, StoreError> {
     let row = of_scope(
         query(
             "SELECT CAST(COALESCE(SUM(held_nano_usd), 0) AS BIGINT) AS held FROM budget_holds

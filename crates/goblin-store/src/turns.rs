@@ -203,7 +203,8 @@ impl Store {
         if let Some(usage) = usage
             && (ended || is_gone(&mut tx, &end.turn).await?)
         {
-            self.insert_usage_row(&mut tx, owner, now, Some(&end.turn), &usage).await?;
+            self.insert_usage_row(&mut tx, owner, now, Some(&end.turn), &usage)
+                .await?;
         }
         let Some(row) = row else {
             tx.commit().await?;

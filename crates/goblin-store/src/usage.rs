@@ -125,7 +125,11 @@ impl Store {
         usage: &NewUsage,
     ) -> Result<String, StoreError> {
         let given = &usage.booking.id;
-        let id = if given.is_empty() { self.next_id() } else { given.clone() };
+        let id = if given.is_empty() {
+            self.next_id()
+        } else {
+            given.clone()
+        };
         put_row(link, owner, (&id, at, turn), usage).await?;
         if !given.is_empty() {
             book_spent(link, owner, &usage.booking).await?;

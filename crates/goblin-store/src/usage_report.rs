@@ -127,9 +127,8 @@ impl Store {
 }
 
 fn group_from(row: &Row, by: UsageBy) -> Result<UsageGroup, StoreError> {
-    let count = |column: &str| -> Result<u64, StoreError> {
-        Ok(u64::try_from(row.get::<i64>(column)?).unwrap_or(0))
-    };
+    let count =
+        |column: &str| -> Result<u64, StoreError> { Ok(u64::try_from(row.get::<i64>(column)?).unwrap_or(0)) };
     let id = match by {
         UsageBy::Day => {
             let day = Timestamp(row.get::<i64>("id")?.saturating_mul(DAY_MS));

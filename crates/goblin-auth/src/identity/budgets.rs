@@ -41,7 +41,10 @@ impl Identity {
             ..deed(&caller.owner, "budget.set", None, visit)
         };
         let owner = &caller.owner;
-        Ok(self.store().put_budget(&owner.tenant, rule, &owner.user, &audit).await?)
+        Ok(self
+            .store()
+            .put_budget(&owner.tenant, rule, &owner.user, &audit)
+            .await?)
     }
 
     /// Takes a budget away.
@@ -50,6 +53,9 @@ impl Identity {
     /// 404.
     pub async fn delete_budget(&self, caller: &Principal, visit: &Visit, id: &str) -> Result<(), ApiError> {
         let audit = deed(&caller.owner, "budget.removed", Some(id), visit);
-        Ok(self.store().delete_budget(&caller.owner.tenant, id, &audit).await?)
+        Ok(self
+            .store()
+            .delete_budget(&caller.owner.tenant, id, &audit)
+            .await?)
     }
 }

@@ -66,7 +66,12 @@ async fn ask_with(house: &House, model: &str, fields: &str) -> Result<AnswerStre
 async fn booked(house: &House, many: usize) -> Vec<UsageRow> {
     soon(async {
         loop {
-            let rows = house.store.list_usage(&Owner::local(), None, 200).await.unwrap().items;
+            let rows = house
+                .store
+                .list_usage(&Owner::local(), None, 200)
+                .await
+                .unwrap()
+                .items;
             if rows.len() >= many {
                 return rows;
             }
@@ -163,7 +168,10 @@ async fn a_stream_without_usage_is_estimated_and_a_price_nobody_knows_is_not_zer
     drop(call);
     soon(reader).await.unwrap();
     let row = booked(&house, 1).await.remove(0).usage;
-    assert_eq!((row.outcome.as_str(), row.cost, row.estimated), ("complete", None, true));
+    assert_eq!(
+        (row.outcome.as_str(), row.cost, row.estimated),
+        ("complete", None, true)
+    );
 }
 
 #[tokio::test]
@@ -183,14 +191,15 @@ async fn a_local_answer_costs_nothing_and_would_have_cost_what_the_baseline_cost
 #[tokio::test]
 async fn who_fails_before_a_word_is_not_paid() {
     let (cloud, _calls) = scripted("cloud", None);
-    let cloud = cloud.refusing(vec![ProviderError::Broken {
-        reason: "boo".into(),
-    }]);
+    let cloud = cloud.refusing(vec![ProviderError::Broken { reason: "boo".into() }]);
     let house = House::with(vec![elsewhere(&cloud)], options(&["user:* 1 day"])).await;
     let (_, _, error) = read(ask_with(&house, "cloud/small", "").await.unwrap()).await;
     assert!(error.is_some());
     let row = booked(&house, 1).await.remove(0).usage;
-    assert_eq!((row.outcome.as_str(), row.cost, row.estimated), ("failed", Some(0), false));
+    assert_eq!(
+        (row.outcome.as_str(), row.cost, row.estimated),
+        ("failed", Some(0), false)
+    );
     let spent = house.number("SELECT spent_nano_usd FROM spending").await;
     let held = house.number("SELECT COUNT(*) FROM budget_holds").await;
     assert_eq!((spent, held), (0, 0), "what was reserved is free again");
@@ -205,7 +214,11 @@ async fn a_turns_cost_is_booked_with_its_end() {
         model: Some("cloud/small".into()),
         ..question("hi")
     };
-    let id = house.dispatch.create_turn(&Owner::local(), &chat.id, asked).await.unwrap();
+    let id = house
+        .dispatch
+        .create_turn(&Owner::local(), &chat.id, asked)
+        .await
+        .unwrap();
     let call = soon(calls.recv()).await.unwrap();
     call.text("one");
     call.finish();
@@ -244,7 +257,9 @@ async fn two_hundred_at_once_never_spend_more_than_the_budget() {
     answering(calls, used(66, 10), &mut answers);
     let mut all = JoinSet::new();
     for _ in 0..200 {
-        let stream = ask_with(&house, "cloud/small", r#","max_tokens":10"#).await.unwrap();
+        let stream = ask_with(&house, "cloud/small", r#","max_tokens":10"#)
+            .await
+            .unwrap();
         all.spawn(async move { read(stream).await.2 });
     }
     let ended = soon(all.join_all()).await;
@@ -252,13 +267,21 @@ async fn two_hundred_at_once_never_spend_more_than_the_budget() {
     assert_eq!(refused.len(), 180);
     for error in &refused {
         assert_eq!(error.code, ErrorCode::InsufficientQuota);
-        assert!(error.message.starts_with("The budget of this user, 0.00172 USD a day,"), "{error}");
+        assert!(
+            error
+                .message
+                .starts_with("The budget of this user, 0.00172 USD a day,"),
+            "{error}"
+        );
         assert!(error.message.contains("It begins anew at 20"), "{error}");
     }
     let rows = booked(&house, 200).await;
     let spent: u64 = rows.iter().filter_map(|row| row.usage.cost).sum();
     assert_eq!(spent, most * 20);
-    assert_eq!(house.number("SELECT spent_nano_usd FROM spending").await, i64::try_from(most * 20).unwrap());
+    assert_eq!(
+        house.number("SELECT spent_nano_usd FROM spending").await,
+        i64::try_from(most * 20).unwrap()
+    );
     assert_eq!(house.number("SELECT COUNT(*) FROM budget_holds").await, 0);
 }
 
@@ -291,9 +314,13 @@ async fn where_the_budget_wants_it_a_local_model_answers_and_the_trace_says_why(
     let stream = ask_with(&house, "cloud/small", "").await.unwrap();
     let id = stream.trace_id().unwrap().to_owned();
     let (chosen, text, error) = read(stream).await;
-    assert_eq!((chosen.as_deref(), text.as_str(), error), (Some("home/small"), "a", None));
+    assert_eq!(
+        (chosen.as_deref(), text.as_str(), error),
+        (Some("home/small"), "a", None)
+    );
     let trace = last_trace(&house, &id).await;
-    let note = "A local model was asked because the budget of this server, 0.000001 USD a month, was reached.";
+    let note =
+        "A local model was asked because the budget of this server, 0.000001 USD a month, was reached.";
     assert_eq!(trace.notes, [note]);
     assert!(!trace.left_machine);
     let row = booked(&house, 1).await.remove(0).usage;
@@ -306,9 +333,18 @@ async fn where_it_does_not_the_request_is_refused_though_a_local_model_is_there(
     let (chosen, _, error) = read(ask_with(&house, "cloud/small", "").await.unwrap()).await;
     let error = error.unwrap();
     assert_eq!((chosen, error.code), (None, ErrorCode::InsufficientQuota));
-    assert!(error.message.contains("has 0.000001 USD left, and this could cost up to"), "{error}");
+    assert!(
+        error
+            .message
+            .contains("has 0.000001 USD left, and this could cost up to"),
+        "{error}"
+    );
     let (chosen, ..) = read(ask_with(&house, "home/small", "").await.unwrap()).await;
-    assert_eq!(chosen.as_deref(), Some("home/small"), "what costs nothing is never refused");
+    assert_eq!(
+        chosen.as_deref(),
+        Some("home/small"),
+        "what costs nothing is never refused"
+    );
 }
 
 #[tokio::test]
@@ -328,7 +364,14 @@ async fn names_that_let_goblin_choose_stay_at_home_once_the_budget_is_used_up() 
     }
     let trace = trace.unwrap();
     assert!(!trace.left_machine && trace.steps[0].local, "{trace:?}");
-    assert!(trace.notes.iter().any(|note| note.contains("the budget of this server")), "{:?}", trace.notes);
+    assert!(
+        trace
+            .notes
+            .iter()
+            .any(|note| note.contains("the budget of this server")),
+        "{:?}",
+        trace.notes
+    );
 }
 
 #[tokio::test]
@@ -337,7 +380,10 @@ async fn a_model_without_a_price_is_not_asked_while_a_budget_holds() {
     let house = House::with(vec![elsewhere(&other)], options(&["user:* 5 day"])).await;
     let (_, _, error) = read(ask_with(&house, "other/small", "").await.unwrap()).await;
     let error = error.unwrap();
-    assert_eq!((error.code, error.param.as_deref()), (ErrorCode::Forbidden, Some("model")));
+    assert_eq!(
+        (error.code, error.param.as_deref()),
+        (ErrorCode::Forbidden, Some("model"))
+    );
     assert!(error.message.contains("has no price"), "{error}");
 }
 

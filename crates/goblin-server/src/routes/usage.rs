@@ -45,7 +45,10 @@ pub(super) async fn get_usage(
     let (everybody, query) = query.switch("everybody")?;
     let everybody = everybody.unwrap_or(false);
     if everybody && !caller.is_admin() {
-        return Err(ApiError::forbidden("What everybody used, owners and admins see. Ask without `everybody`.").into());
+        return Err(ApiError::forbidden(
+            "What everybody used, owners and admins see. Ask without `everybody`.",
+        )
+        .into());
     }
     let (by, from, to) = range(&query.only(&["by", "from", "to"])?, app.clock.now())?;
     let owner = caller.owner();
@@ -55,7 +58,11 @@ pub(super) async fn get_usage(
         to: to.plus_ms(DAY_MS),
         by,
     };
-    let groups = app.store()?.report_usage(&owner.tenant, asked).await.map_err(ApiError::from)?;
+    let groups = app
+        .store()?
+        .report_usage(&owner.tenant, asked)
+        .await
+        .map_err(ApiError::from)?;
     let items: Vec<UsageItem> = groups.into_iter().map(item).collect();
     Ok(Json(UsageReport {
         from: day(from),
@@ -140,7 +147,10 @@ fn rule(body: &[u8]) -> Result<Rule, ApiError> {
     let kind = fields.required_text("kind", 20)?;
     let kind = BudgetKind::parse(&kind)
         .ok_or_else(|| fields.wrong("kind", "`everybody`, `user`, `team`, `key` or `model`"))?;
-    let subject = fields.label("subject", MAX_SUBJECT)?.flatten().unwrap_or_default();
+    let subject = fields
+        .label("subject", MAX_SUBJECT)?
+        .flatten()
+        .unwrap_or_default();
     let usd = fields.real("usd", 0.0, 1e9)?;
     let usd = usd.ok_or_else(|| fields.wrong("usd", "given: a number of US dollars"))?;
     let period = fields.required_text("period", 20)?;

@@ -32,8 +32,8 @@ mod local_mode;
 #[allow(dead_code, reason = "some of it is for dispatch's own tests")]
 #[path = "../../../goblin-dispatch/tests/it/log.rs"]
 mod log;
-mod ollama_door;
 mod money;
+mod ollama_door;
 mod openapi;
 mod own_account;
 mod page;

@@ -54,10 +54,21 @@ async fn budgets_are_set_listed_held_and_taken_away_by_admins() {
     )
     .await;
     assert_eq!(status, 200, "{set}");
-    assert_eq!((&set["on_reached"], &set["usd"]), (&json!("refuse"), &json!(0.000001)));
-    assert!(set["spent_usd"].as_f64().unwrap() > 0.0, "what was spent before counts: {set}");
+    assert_eq!(
+        (&set["on_reached"], &set["usd"]),
+        (&json!("refuse"), &json!(0.000001))
+    );
+    assert!(
+        set["spent_usd"].as_f64().unwrap() > 0.0,
+        "what was spent before counts: {set}"
+    );
     let listed: Value = owner.get(&app, "/api/budgets").await.json().await;
-    let ids: Vec<bool> = listed["items"].as_array().unwrap().iter().map(|b| b["id"].is_null()).collect();
+    let ids: Vec<bool> = listed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|b| b["id"].is_null())
+        .collect();
     assert_eq!(ids, [true, false], "the configuration's first: {listed}");
     app.clock.advance_ms(2_000);
     for (path, status) in [
@@ -71,7 +82,10 @@ async fn budgets_are_set_listed_held_and_taken_away_by_admins() {
         let named = [&error["code"], &error["type"]].contains(&&json!("insufficient_quota"));
         assert!(named, "{path}: {said}");
         let message = said.to_string();
-        assert!(message.contains("0.000001 USD a day") && message.contains("begins anew"), "{path}: {said}");
+        assert!(
+            message.contains("0.000001 USD a day") && message.contains("begins anew"),
+            "{path}: {said}"
+        );
     }
     let id = set["id"].as_str().unwrap();
     let gone = owner
@@ -80,7 +94,10 @@ async fn budgets_are_set_listed_held_and_taken_away_by_admins() {
         .await;
     assert_eq!(gone.status, 204);
     let audit = owner.get(&app, "/api/audit").await.text().await;
-    assert!(audit.contains("budget.set") && audit.contains("budget.removed"), "{audit}");
+    assert!(
+        audit.contains("budget.set") && audit.contains("budget.removed"),
+        "{audit}"
+    );
 }
 
 #[tokio::test]
@@ -90,14 +107,29 @@ async fn a_budget_that_makes_no_sense_is_refused_with_its_field() {
     for (body, field) in [
         (json!({"kind": "nobody", "usd": 1, "period": "day"}), "kind"),
         (json!({"kind": "user", "usd": 1, "period": "day"}), "subject"),
-        (json!({"kind": "everybody", "subject": "x", "usd": 1, "period": "day"}), "subject"),
+        (
+            json!({"kind": "everybody", "subject": "x", "usd": 1, "period": "day"}),
+            "subject",
+        ),
         (json!({"kind": "everybody", "period": "day"}), "usd"),
         (json!({"kind": "everybody", "usd": 0, "period": "day"}), "usd"),
         (json!({"kind": "everybody", "usd": -1, "period": "day"}), "usd"),
-        (json!({"kind": "everybody", "usd": 1, "period": "total"}), "period"),
-        (json!({"kind": "everybody", "usd": 1, "period": "day", "on_reached": "x"}), "on_reached"),
-        (json!({"kind": "model", "subject": "gpt", "usd": 1, "period": "day"}), "subject"),
-        (json!({"kind": "everybody", "usd": 1, "period": "day", "more": 1}), "more"),
+        (
+            json!({"kind": "everybody", "usd": 1, "period": "total"}),
+            "period",
+        ),
+        (
+            json!({"kind": "everybody", "usd": 1, "period": "day", "on_reached": "x"}),
+            "on_reached",
+        ),
+        (
+            json!({"kind": "model", "subject": "gpt", "usd": 1, "period": "day"}),
+            "subject",
+        ),
+        (
+            json!({"kind": "everybody", "usd": 1, "period": "day", "more": 1}),
+            "more",
+        ),
     ] {
         let (status, said) = put(&app, &owner, &body).await;
         assert_eq!((status, &said["param"]), (422, &json!(field)), "{body}: {said}");
@@ -129,6 +161,10 @@ async fn usage_is_ones_own_or_for_admins_everybodys() {
     ] {
         let mut refused = owner.get(&app, &format!("/api/usage?{query}")).await;
         let said: Value = refused.json().await;
-        assert_eq!((refused.status.as_u16(), &said["param"]), (422, &json!(field)), "{query}: {said}");
+        assert_eq!(
+            (refused.status.as_u16(), &said["param"]),
+            (422, &json!(field)),
+            "{query}: {said}"
+        );
     }
 }

@@ -12,14 +12,11 @@ use goblin_store::usage_report::UsageQuery;
 use tokio::task::JoinSet;
 
 use crate::accounts::deed;
-use crate::desk::{Desk, on_both, on_both_kept};
-
-on_both! {
-    what_was_spent_before_there_was_a_budget_counts,
-    usage_is_added_up_by_day_model_key_and_user,
-}
+use crate::desk::{Desk, on_both_kept};
 
 on_both_kept! {
+    what_was_spent_before_there_was_a_budget_counts,
+    usage_is_added_up_by_day_model_key_and_user,
     a_reservation_is_raised_and_let_go_of_at_the_end,
     of_two_hundred_at_once_only_as_many_are_let_through_as_fit,
     what_a_dead_process_had_written_down_is_spent_and_the_rest_is_free_again,
@@ -108,7 +105,11 @@ pub(crate) async fn spend(desk: &Desk) {
         .await
         .unwrap();
     let bounds = bounds_of(desk, &["everybody 5 day"]);
-    let held = desk.store.reserve(&open(desk, "under-way"), &holds(&bounds, 7)).await.unwrap();
+    let held = desk
+        .store
+        .reserve(&open(desk, "under-way"), &holds(&bounds, 7))
+        .await
+        .unwrap();
     assert_eq!(held, Reserved::Held);
 }
 
@@ -157,27 +158,43 @@ async fn what_was_spent_before_there_was_a_budget_counts(desk: &Desk) {
         };
         assert_eq!(spending(desk, &bound.scope).await, (expected, 0), "{bound:?}");
     }
-    let reserved = store.reserve(&open(desk, "a"), &holds(&bounds, 5 * USD)).await.unwrap();
+    let reserved = store
+        .reserve(&open(desk, "a"), &holds(&bounds, 5 * USD))
+        .await
+        .unwrap();
     assert_eq!(reserved, Reserved::Held);
-    let Reserved::Reached(reached) = store.reserve(&open(desk, "b"), &holds(&bounds, 1)).await.unwrap() else {
+    let Reserved::Reached(reached) = store.reserve(&open(desk, "b"), &holds(&bounds, 1)).await.unwrap()
+    else {
         panic!("nothing is left");
     };
     assert_eq!(reached.bound.scope.kind, BudgetKind::Everybody);
-    assert_eq!((reached.spent, reached.reserved, reached.needed), (4 * USD, 5 * USD, 1));
+    assert_eq!(
+        (reached.spent, reached.reserved, reached.needed),
+        (4 * USD, 5 * USD, 1)
+    );
 }
 
 async fn a_reservation_is_raised_and_let_go_of_at_the_end(desk: &Desk) {
     let (store, bounds) = (&desk.store, bounds_of(desk, &["user:* 1 day"]));
     let scope = &bounds[0].scope;
     for nano in [100, 400] {
-        let held = store.reserve(&open(desk, "a"), &holds(&bounds, nano)).await.unwrap();
+        let held = store
+            .reserve(&open(desk, "a"), &holds(&bounds, nano))
+            .await
+            .unwrap();
         assert_eq!(held, Reserved::Held);
         assert_eq!(spending(desk, scope).await, (0, nano), "replaced, not added");
     }
-    let too_much = store.reserve(&open(desk, "a"), &holds(&bounds, USD + 1)).await.unwrap();
+    let too_much = store
+        .reserve(&open(desk, "a"), &holds(&bounds, USD + 1))
+        .await
+        .unwrap();
     assert!(matches!(too_much, Reserved::Reached(_)));
     assert_eq!(spending(desk, scope).await, (0, 400), "what was held stays held");
-    store.insert_usage(&desk.owner, booked("a", &bounds, 250, 0)).await.unwrap();
+    store
+        .insert_usage(&desk.owner, booked("a", &bounds, 250, 0))
+        .await
+        .unwrap();
     assert_eq!(spending(desk, scope).await, (250, 0));
     let late = OpenUsage {
         cost: Some(9),
@@ -211,7 +228,10 @@ async fn of_two_hundred_at_once_only_as_many_are_let_through_as_fit(desk: &Desk)
                 }
                 Reserved::Held => {
                     let id = open.id.clone();
-                    store.insert_usage(&owner, booked(&id, &bounds, USD / 100, 0)).await.unwrap();
+                    store
+                        .insert_usage(&owner, booked(&id, &bounds, USD / 100, 0))
+                        .await
+                        .unwrap();
                     1
                 }
             }
@@ -227,7 +247,10 @@ async fn of_two_hundred_at_once_only_as_many_are_let_through_as_fit(desk: &Desk)
 async fn what_a_dead_process_had_written_down_is_spent_and_the_rest_is_free_again(desk: &Desk) {
     let bounds = bounds_of(desk, &["user:* 1 day"]);
     let scope = bounds[0].scope.clone();
-    desk.store.reserve(&open(desk, "a"), &holds(&bounds, USD)).await.unwrap();
+    desk.store
+        .reserve(&open(desk, "a"), &holds(&bounds, USD))
+        .await
+        .unwrap();
     let written = OpenUsage {
         cost: Some(300),
         tokens: Usage {
@@ -245,7 +268,10 @@ async fn what_a_dead_process_had_written_down_is_spent_and_the_rest_is_free_agai
     assert_eq!(spending(&next, &scope).await, (300, 0));
     let rows = next.store.list_usage(&desk.owner, None, 10).await.unwrap().items;
     let row = &rows[0].usage;
-    assert_eq!((row.outcome.as_str(), row.cost, row.estimated), ("interrupted", Some(300), true));
+    assert_eq!(
+        (row.outcome.as_str(), row.cost, row.estimated),
+        ("interrupted", Some(300), true)
+    );
     assert_eq!(row.tokens.completion_tokens, 3);
     next.store.mark_interrupted().await.unwrap();
     assert_eq!(spending(&next, &scope).await, (300, 0), "once");
@@ -254,7 +280,10 @@ async fn what_a_dead_process_had_written_down_is_spent_and_the_rest_is_free_agai
 async fn who_was_taken_for_dead_is_counted_once_when_it_ends_after_all(desk: &Desk) {
     let bounds = bounds_of(desk, &["user:* 1 day"]);
     let scope = bounds[0].scope.clone();
-    desk.store.reserve(&open(desk, "a"), &holds(&bounds, USD)).await.unwrap();
+    desk.store
+        .reserve(&open(desk, "a"), &holds(&bounds, USD))
+        .await
+        .unwrap();
     let written = OpenUsage {
         cost: Some(300),
         spent: vec![(scope.clone(), 300)],
@@ -264,11 +293,17 @@ async fn who_was_taken_for_dead_is_counted_once_when_it_ends_after_all(desk: &De
     desk.clock.advance_ms(SILENT_MS + 1);
     let next = desk.reopened().await;
     next.store.mark_interrupted().await.unwrap();
-    desk.store.insert_usage(&desk.owner, booked("a", &bounds, 700, 300)).await.unwrap();
+    desk.store
+        .insert_usage(&desk.owner, booked("a", &bounds, 700, 300))
+        .await
+        .unwrap();
     assert_eq!(spending(desk, &scope).await, (700, 0));
     let rows = desk.store.list_usage(&desk.owner, None, 10).await.unwrap().items;
     assert_eq!(rows.len(), 1);
-    assert_eq!((rows[0].usage.outcome.as_str(), rows[0].usage.cost), ("complete", Some(700)));
+    assert_eq!(
+        (rows[0].usage.outcome.as_str(), rows[0].usage.cost),
+        ("complete", Some(700))
+    );
 }
 
 async fn usage_is_added_up_by_day_model_key_and_user(desk: &Desk) {
@@ -301,10 +336,7 @@ async fn usage_is_added_up_by_day_model_key_and_user(desk: &Desk) {
     };
     store.insert_usage(&other, local).await.unwrap();
     desk.clock.advance_ms(86_400_000);
-    let unknown = NewUsage {
-        cost: None,
-        ..one
-    };
+    let unknown = NewUsage { cost: None, ..one };
     store.insert_usage(owner, unknown).await.unwrap();
     let report = |user: Option<&'static str>, by| async move {
         let asked = UsageQuery {
@@ -316,9 +348,15 @@ async fn usage_is_added_up_by_day_model_key_and_user(desk: &Desk) {
         store.report_usage(&owner.tenant, asked).await.unwrap()
     };
     let days = report(None, UsageBy::Day).await;
-    let seen: Vec<_> = days.iter().map(|d| (d.id.as_str(), d.requests, d.cost, d.unknown)).collect();
-    assert_eq!(seen, [("2026-11-24", 2, 500, 0), ("2026-11-25", 1, 0, 1)]);
-    assert_eq!((days[0].local, days[0].estimated, days[0].would_have_cost), (1, 1, 70));
+    let seen: Vec<_> = days
+        .iter()
+        .map(|d| (d.id.as_str(), d.requests, d.cost, d.unknown))
+        .collect();
+    assert_eq!(seen, [("2026-11-23", 2, 500, 0), ("2026-11-24", 1, 0, 1)]);
+    assert_eq!(
+        (days[0].local, days[0].estimated, days[0].would_have_cost),
+        (1, 1, 70)
+    );
     assert_eq!((days[0].prompt_tokens, days[0].completion_tokens), (20, 8));
     assert_eq!((days[0].cached_tokens, days[0].reasoning_tokens), (4, 2));
     let models = report(None, UsageBy::Model).await;

@@ -38,14 +38,16 @@ fn answer(mut stream: &TcpStream) -> std::io::Result<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     if first.contains("/models") {
-        let list = json!({"object": "list", "data": [{"id": "gpt-5", "object": "model", "owned_by": "openai"}]});
+        let list =
+            json!({"object": "list", "data": [{"id": "gpt-5", "object": "model", "owned_by": "openai"}]});
         let list = list.to_string();
         let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
         return stream.write_all(format!("{head}content-length: {}\r\n\r\n{list}", list.len()).as_bytes());
     }
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")?;
     for word in ["one", " two", " three", " four", " five"] {
-        let choice = json!({"index": 0, "delta": {"role": "assistant", "content": word}, "finish_reason": null});
+        let choice =
+            json!({"index": 0, "delta": {"role": "assistant", "content": word}, "finish_reason": null});
         let chunk = json!({
             "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-5", "choices": [choice],
         });
@@ -81,7 +83,10 @@ fn ask(goblin: &Running) -> BufReader<TcpStream> {
 fn what_was_spent_survives_a_kill_and_what_was_reserved_is_free_again() {
     let home = tempfile::tempdir().unwrap();
     let address = format!("http://{}/v1", cloud());
-    let environment = [("OPENAI_BASE_URL", address.as_str()), ("OPENAI_API_KEY", "sk-canary-0001")];
+    let environment = [
+        ("OPENAI_BASE_URL", address.as_str()),
+        ("OPENAI_API_KEY", "sk-canary-0001"),
+    ];
     let start = || {
         let arguments = ["serve", "--port", "0", "--set", "money.budgets=everybody 5 month"];
         Running::start(home.path(), &arguments, &environment)
@@ -103,8 +108,16 @@ fn what_was_spent_survives_a_kill_and_what_was_reserved_is_free_again() {
     let goblin = start();
     let report = get(&goblin, "/api/usage?by=model");
     let item = &report["items"][0];
-    assert_eq!((&item["id"], &item["requests"]), (&json!("openai/gpt-5"), &json!(2)), "{report}");
-    assert_eq!((&item["estimated"], &item["unknown_cost"]), (&json!(2), &json!(0)), "{report}");
+    assert_eq!(
+        (&item["id"], &item["requests"]),
+        (&json!("openai/gpt-5"), &json!(2)),
+        "{report}"
+    );
+    assert_eq!(
+        (&item["estimated"], &item["unknown_cost"]),
+        (&json!(2), &json!(0)),
+        "{report}"
+    );
     assert!(item["completion_tokens"].as_u64().unwrap() >= 5, "{report}");
     let cost = item["cost_usd"].as_f64().unwrap();
     let (spent, reserved) = budget(&goblin);

@@ -17,12 +17,17 @@ impl Reader<'_> {
         let mut budgets: Vec<Rule> = Vec::new();
         for text in self.list("money.budgets") {
             let same = |rule: &Rule| {
-                let is = |other: &&Rule| (other.kind, &other.subject, other.period) == (rule.kind, &rule.subject, rule.period);
+                let is = |other: &&Rule| {
+                    (other.kind, &other.subject, other.period) == (rule.kind, &rule.subject, rule.period)
+                };
                 budgets.iter().any(|other| is(&other))
             };
             match Rule::parse(&text) {
                 Ok(rule) if same(&rule) => {
-                    self.problem("money.budgets", format!("`{text}`: there is one for the same already."));
+                    self.problem(
+                        "money.budgets",
+                        format!("`{text}`: there is one for the same already."),
+                    );
                 }
                 Ok(rule) => budgets.push(rule),
                 Err(why) => self.problem("money.budgets", why),
