@@ -56,7 +56,11 @@ describe("usage in words", () => {
   });
 
   it("has a bar for every day, the highest of height 1", () => {
-    const days = everyDay([aUsageItem({ id: "2026-11-02", requests: 4 })], "2026-10-31", "2026-11-02");
+    const days = everyDay(
+      [aUsageItem({ id: "2026-11-02", requests: 4 })],
+      "2026-10-31",
+      "2026-11-02",
+    );
     expect(days.map(({ id, requests }) => [id, requests])).toEqual([
       ["2026-10-31", 0],
       ["2026-11-01", 0],

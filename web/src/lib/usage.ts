@@ -48,7 +48,9 @@ export function usageNotes(total: UsageItem, baseline: string | null | undefined
 /** What a group is called. */
 export function groupName(by: UsageBy, item: UsageItem): string {
   if (by === "model") {
-    return item.id === "" ? "No model answered" : `${modelName(item.id)} (${providerName(item.id)})`;
+    return item.id === ""
+      ? "No model answered"
+      : `${modelName(item.id)} (${providerName(item.id)})`;
   }
   if (by === "key" && item.id === "") return "Without a key";
   return item.name ?? item.id;
@@ -117,7 +119,8 @@ const whose: Record<Budget["kind"], string> = {
 /** Whose spending a budget bounds. */
 export function budgetName(budget: Pick<Budget, "kind" | "subject">): string {
   if (budget.kind === "everybody") return whose.everybody;
-  if (budget.subject === "*") return `Each ${whose[budget.kind].replace("User", "user").replace("Team", "team")}`;
+  if (budget.subject === "*")
+    return `Each ${whose[budget.kind].replace("User", "user").replace("Team", "team")}`;
   return `${whose[budget.kind]} ${budget.subject}`;
 }
 

@@ -17,7 +17,12 @@ export function DayChart({ days, measure, label }: DayChartProps) {
   const values = heights(days.map((day) => measured(day, measure)));
   const step = width / Math.max(days.length, 1);
   return (
-    <svg className="usage-chart" viewBox={`0 0 ${width} ${height + 1}`} role="img" aria-label={label}>
+    <svg
+      className="usage-chart"
+      viewBox={`0 0 ${width} ${height + 1}`}
+      role="img"
+      aria-label={label}
+    >
       {days.map((day, index) => {
         const tall = Math.max((values[index] ?? 0) * height, day.requests > 0 ? 2 : 0);
         return (
