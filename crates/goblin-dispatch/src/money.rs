@@ -550,7 +550,7 @@ impl Dispatch {
 }
 
 fn local_because(reached: &Reached) -> String {
-    format!("A local model was asked because {} was reached.", reached.name())
+    format!("A local model was asked because {}, was reached.", reached.name())
 }
 
 /// `provider/model` apart.

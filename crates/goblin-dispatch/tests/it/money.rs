@@ -17,6 +17,7 @@ use goblin_dispatch::money::MoneyOptions;
 use goblin_store::usage::UsageRow;
 use tokio::task::JoinSet;
 
+use crate::bench::{Bench, Setup, Verdict};
 use crate::chat_turns::{new_chat, question};
 use crate::house::{Call, House, Scripted, read, scripted, soon};
 
@@ -395,4 +396,41 @@ async fn a_models_budget_bounds_only_what_goes_to_it() {
     answering(calls, used(5, 5), &mut answers);
     let (chosen, ..) = read(ask_with(&house, "cloud/small", "").await.unwrap()).await;
     assert_eq!(chosen.as_deref(), Some("cloud/small"));
+}
+
+#[tokio::test]
+async fn every_model_and_judge_on_the_way_is_paid_by_who_asked() {
+    let mut bench = Bench::new(Setup {
+        models: vec!["phi3:3.8b"],
+        cloud: vec!["elsewhere-large"],
+        judges_away: true,
+        prices: vec![
+            ("cloud/elsewhere-large", 10.0, 30.0),
+            ("judges/watch", 10.0, 30.0),
+            ("judges/sage", 10.0, 30.0),
+        ],
+        ..Setup::default()
+    })
+    .await;
+    let (mut client, call) = bench.begun("{}").await;
+    call.text("No.");
+    call.finish();
+    bench.answer(&mut client, 0.97, 0.1).await;
+    let better = soon(client.until(bench.cloud_calls.recv())).await.unwrap();
+    better.text("Yes.");
+    better.finish();
+    bench.answer_everything(&mut client, Verdict::says(0.95)).await;
+    let trace = client.trace();
+    let asked: usize = trace.steps.iter().map(|step| step.verdicts.len()).sum();
+    // Both read 7 and wrote 2; only one of them costs something. The judges of the bench read nothing and write one
+    // token for each question.
+    let judged = (asked + trace.prompt_verdicts.len()) as u64 * 30_000;
+    let row = booked(&bench.house, 1).await.remove(0).usage;
+    assert_eq!(
+        (row.model.as_deref(), row.local),
+        (Some("elsewhere-large"), Some(false))
+    );
+    assert_eq!((row.tokens.prompt_tokens, row.tokens.completion_tokens), (14, 4));
+    assert_eq!((row.cost, row.estimated), (Some(7 * 10_000 + 2 * 30_000 + judged), false));
+    assert!(asked > 0);
 }

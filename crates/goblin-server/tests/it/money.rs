@@ -168,3 +168,27 @@ async fn usage_is_ones_own_or_for_admins_everybodys() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_budget_a_key_was_made_with_holds() {
+    let app = paid(&[]).await;
+    let owner = owner(&app).await;
+    let wish = json!({"name": "ci", "budget": {"usd": 0.000001, "period": "total"}});
+    let made: Value = owner.post(&app, "/api/keys", &wish).await.json().await;
+    let body = json!({"model": MODEL, "messages": [{"role": "user", "content": "hello"}]});
+    let mut refused = app
+        .call(Method::POST, "/v1/chat/completions")
+        .header("x-api-key", made["key"].as_str().unwrap())
+        .json(&body)
+        .send()
+        .await;
+    let said: Value = refused.json().await;
+    assert_eq!(refused.status, 429, "{said}");
+    assert_eq!(said["error"]["code"], "insufficient_quota", "{said}");
+    let message = said["error"]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("The budget of this key, 0.000001 USD in all,"),
+        "{message}"
+    );
+    assert_eq!(ask(&app, &owner, "/v1/chat/completions").await.0, 200, "it is only the key's");
+}
