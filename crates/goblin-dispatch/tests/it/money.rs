@@ -431,6 +431,9 @@ async fn every_model_and_judge_on_the_way_is_paid_by_who_asked() {
         (Some("elsewhere-large"), Some(false))
     );
     assert_eq!((row.tokens.prompt_tokens, row.tokens.completion_tokens), (14, 4));
-    assert_eq!((row.cost, row.estimated), (Some(7 * 10_000 + 2 * 30_000 + judged), false));
+    assert_eq!(
+        (row.cost, row.estimated),
+        (Some(7 * 10_000 + 2 * 30_000 + judged), false)
+    );
     assert!(asked > 0);
 }

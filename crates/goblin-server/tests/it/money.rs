@@ -190,5 +190,9 @@ async fn the_budget_a_key_was_made_with_holds() {
         message.starts_with("The budget of this key, 0.000001 USD in all,"),
         "{message}"
     );
-    assert_eq!(ask(&app, &owner, "/v1/chat/completions").await.0, 200, "it is only the key's");
+    assert_eq!(
+        ask(&app, &owner, "/v1/chat/completions").await.0,
+        200,
+        "it is only the key's"
+    );
 }
