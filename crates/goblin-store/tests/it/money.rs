@@ -15,6 +15,7 @@ use crate::accounts::deed;
 use crate::desk::{Desk, on_both_kept};
 
 on_both_kept! {
+    what_was_spent_in_periods_long_over_is_forgotten,
     what_was_spent_before_there_was_a_budget_counts,
     usage_is_added_up_by_day_model_key_and_user,
     a_reservation_is_raised_and_let_go_of_at_the_end,
@@ -207,6 +208,31 @@ async fn a_reservation_is_raised_and_let_go_of_at_the_end(desk: &Desk) {
     let rows = store.list_usage(&desk.owner, None, 10).await.unwrap().items;
     assert_eq!(rows.len(), 1, "what has ended is not opened again");
     assert_eq!((rows[0].usage.cost, rows[0].id.as_str()), (Some(250), "a"));
+}
+
+async fn what_was_spent_in_periods_long_over_is_forgotten(desk: &Desk) {
+    let (store, bounds) = (&desk.store, bounds_of(desk, &["user:* 1 day"]));
+    store
+        .reserve(&open(desk, "a"), &holds(&bounds, 400))
+        .await
+        .unwrap();
+    store
+        .insert_usage(&desk.owner, booked("a", &bounds, 400, 0))
+        .await
+        .unwrap();
+    let scope = &bounds[0].scope;
+    let after = |days: i64| async move {
+        desk.clock.advance_ms(days * 86_400_000);
+        store.remove_old(Default::default()).await.unwrap();
+        spending(desk, scope).await.0
+    };
+    assert_eq!(after(99).await, 400);
+    store.insert_usage(&Owner::local(), cost(5)).await.unwrap();
+    assert_eq!(
+        after(2).await,
+        400 + 5,
+        "what is forgotten is added up anew from the usage"
+    );
 }
 
 async fn of_two_hundred_at_once_only_as_many_are_let_through_as_fit(desk: &Desk) {
