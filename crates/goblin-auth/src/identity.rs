@@ -32,6 +32,7 @@ use crate::visit::{Premises, Visit};
 
 mod again;
 mod api_keys;
+mod budgets;
 mod elsewhere;
 mod leaving;
 mod linking;

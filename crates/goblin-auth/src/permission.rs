@@ -95,6 +95,7 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/api/version", Viewer),
     ("GET", "/api/status", Viewer),
     ("GET", "/health/all", Viewer),
+    ("GET", "/api/usage", Viewer),
     ("GET", "/chat/models", Viewer),
     ("GET", "/chat/routing-info", Viewer),
     ("GET", "/routing/providers", Viewer),
@@ -144,6 +145,10 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/api/audit", Admin),
     ("GET", "/api/audit/check", Admin),
     ("GET", "/metrics", Admin),
+    // What may be spent.
+    ("GET", "/api/budgets", Admin),
+    ("PUT", "/api/budgets", Admin),
+    ("DELETE", "/api/budgets/{id}", Admin),
     // What providers are called with.
     ("GET", "/api/provider-keys", Admin),
     ("PUT", "/api/provider-keys/{provider}", Admin),

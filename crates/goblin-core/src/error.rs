@@ -201,6 +201,14 @@ impl ApiError {
         }
     }
 
+    /// A budget has no room for this; `retry_after` where waiting helps.
+    pub fn insufficient_quota(message: impl Into<String>, retry_after: Option<Duration>) -> Self {
+        Self {
+            retry_after,
+            ..Self::new(ErrorCode::InsufficientQuota, message)
+        }
+    }
+
     /// The upstream failed for good; `tried` says what was tried, in our words.
     pub fn upstream_failed(tried: impl Into<String>) -> Self {
         Self::new(ErrorCode::UpstreamFailed, tried)

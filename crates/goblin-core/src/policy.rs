@@ -14,6 +14,7 @@ use crate::catalogue::Catalogue;
 use crate::event::Usage;
 use crate::intent::Intent;
 use crate::model::ModelInfo;
+use crate::money::{self, NanoUsd};
 use crate::roster::untagged;
 
 /// Tokens an answer is expected to have when its cost is estimated before it is made.
@@ -125,6 +126,11 @@ pub struct Price {
     pub output: f64,
 }
 
+/// US dollars of a million tokens as nano-dollars. `as` saturates, and makes nothing of what is no number.
+fn nanos(usd: f64) -> u128 {
+    (usd * 1e9).round() as u128
+}
+
 /// The policy in force.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Policy {
@@ -213,18 +219,26 @@ impl Policy {
         self.cost_of(id, local, &usage)
     }
 
-    /// What an answer that used this costs in US dollars: cached and reasoning tokens by their own prices, where the
-    /// catalogue has them. `Some(0.0)` on the operator's machines, `None` without a price.
+    /// What an answer that used this costs in US dollars: see [`Self::nano_cost`].
     pub fn cost_of(&self, id: &str, local: bool, usage: &Usage) -> Option<f64> {
+        self.nano_cost(id, local, usage).map(money::usd)
+    }
+
+    /// What an answer that used this costs, in whole nano-dollars, rounded up: cached and reasoning tokens by their own
+    /// prices, where the catalogue has them. `Some(0)` on the operator's machines, `None` without a price.
+    pub fn nano_cost(&self, id: &str, local: bool, usage: &Usage) -> Option<NanoUsd> {
         if local {
-            return Some(0.0);
+            return Some(0);
         }
         if let Some(price) = self.prices.iter().find(|price| price.model == id) {
-            let (prompt, answer) = (f64::from(usage.prompt_tokens), f64::from(usage.completion_tokens));
-            return Some((prompt * price.input + answer * price.output) / 1e6);
+            let (prompt, answer) = (
+                u128::from(usage.prompt_tokens),
+                u128::from(usage.completion_tokens),
+            );
+            let sum = prompt * nanos(price.input) + answer * nanos(price.output);
+            return Some(u64::try_from(sum.div_ceil(1_000_000)).unwrap_or(u64::MAX));
         }
-        let nanos = self.catalogue.find_id(id)?.cost(usage);
-        Some(nanos as f64 / 1e9)
+        Some(self.catalogue.find_id(id)?.cost(usage))
     }
 
     /// The price of a model elsewhere: the operator's, else the catalogue's for prompts of the usual length.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
+use goblin_core::api_key::ApiKey;
 use goblin_core::chat::ChatRequest;
 use goblin_core::completion::CompletionRequest;
 use goblin_core::error::ApiError;
@@ -25,6 +26,7 @@ use crate::choose::Ability;
 use crate::climb::Climb;
 use crate::job::Job;
 use crate::meter::Meter;
+use crate::money::Tab;
 use crate::plan::{Chosen, Question};
 use crate::traces::unchecked::Unchecked;
 
@@ -42,6 +44,10 @@ pub struct Who {
     pub address: Option<IpAddr>,
     /// Told what it used.
     pub tokens: Option<TokenSink>,
+    /// The key of the API it came with: what is spent counts toward its budget.
+    pub api_key: Option<Arc<ApiKey>>,
+    /// What the request it is a part of is booked on; filled in when a request begins.
+    pub tab: Option<Tab>,
 }
 
 impl Who {
@@ -52,6 +58,8 @@ impl Who {
             key: None,
             address: None,
             tokens: None,
+            api_key: None,
+            tab: None,
         }
     }
 }
@@ -126,6 +134,14 @@ impl AnswerStream {
     /// An answer, and the id of the trace it leaves.
     pub(crate) fn new(trace_id: Option<String>, items: Items) -> Self {
         Self { trace_id, items }
+    }
+
+    /// An answer that failed before anybody was asked.
+    pub(crate) fn failed(error: ApiError) -> Self {
+        Self::new(
+            None,
+            Box::pin(futures_util::stream::once(std::future::ready(Err(error)))),
+        )
     }
 
     /// The id of its trace, where it will have one: known before anything has happened, and of an answer that fails too.
@@ -215,6 +231,7 @@ impl Dispatch {
             });
             return Ok(self.through_cache(source, look));
         };
+        let settings = self.within_means(meter.tab(), &ladder, settings).await?;
         let source = Source::Cascade(Cascading {
             dispatch: Arc::clone(self),
             view,
@@ -272,12 +289,15 @@ impl Dispatch {
         let look = self.look(&who.owner, named, &request, checked, (None, own_temperature));
         let meter = Meter::new(self, true, who, door, &request_id);
         if let Some(route) = route {
+            let settings = self
+                .within_means(meter.tab(), &ladder, settings.within(deadline))
+                .await?;
             let source = Source::Cascade(Cascading {
                 dispatch: Arc::clone(self),
                 view,
                 ladder,
                 route,
-                settings: settings.within(deadline),
+                settings,
                 continues: false,
                 model: request.model.clone(),
                 request,

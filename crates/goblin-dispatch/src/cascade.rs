@@ -206,7 +206,7 @@ impl Driver {
         let screened = screen::question(&request, &trust.screen);
         let form = Arc::new(Form::of(&request));
         let wants_logprobs = request.sampling.logprobs.is_some();
-        let mut rungs = Rungs::new(&dispatch, &view, &ladder, request, &screened, meter.who(), limit);
+        let mut rungs = Rungs::new(&dispatch, &view, &ladder, request, &screened, &meter, limit);
         rungs.continues = continues;
         let mut jury = Jury::new(&dispatch, &view, &ladder, &trust, &settings, rungs.case());
         jury.seat(rungs.offers());
@@ -371,9 +371,14 @@ impl Driver {
                 if let Some(why) = &why {
                     self.whys.insert(rung, why.clone());
                 }
-                let rung_of = self.machine.rungs().get(rung);
+                let counted = self.usage.get(&rung).copied();
+                let (policy, offer) = (self.rungs.policy(), self.rungs.offer(rung));
+                let price = |seen| {
+                    let offer = offer?;
+                    policy.cost_of(&offer.id(), offer.stays_local(), &counted.unwrap_or(seen))
+                };
                 self.recorder
-                    .step_ended(rung, now, (outcome, why, features), rung_of);
+                    .step_ended(rung, now, (outcome, why, features), price);
             }
             Action::Note(note) => self.recorder.note(note),
             Action::End(end) => self.ended(end),
@@ -389,9 +394,6 @@ impl Driver {
 
     fn release(&mut self, rung: usize, mut parsed: Parsed) {
         self.choose(rung);
-        if parsed.is_content() {
-            self.meter.piece();
-        }
         if let (false, Parsed::Text { logprobs, .. }) = (self.wants_logprobs, &mut parsed) {
             logprobs.clear();
         }
@@ -434,8 +436,8 @@ impl Driver {
     fn ended(&mut self, end: End) {
         self.rungs.cancel();
         self.jury.dismiss();
-        if !self.usage.is_empty() {
-            self.meter.usage(self.used());
+        for note in self.meter.tab().notes() {
+            self.recorder.note(note);
         }
         let error = match &end {
             End::Finished { rung, reason, .. } => {
@@ -471,16 +473,6 @@ impl Driver {
         }
     }
 
-    /// Everything every rung used: what was asked for must be paid by who asked.
-    fn used(&self) -> Usage {
-        self.usage.values().fold(Usage::default(), |sum, usage| Usage {
-            prompt_tokens: sum.prompt_tokens.saturating_add(usage.prompt_tokens),
-            completion_tokens: sum.completion_tokens.saturating_add(usage.completion_tokens),
-            cached_tokens: sum.cached_tokens.saturating_add(usage.cached_tokens),
-            reasoning_tokens: sum.reasoning_tokens.saturating_add(usage.reasoning_tokens),
-        })
-    }
-
     fn refuse(&mut self, refusal: &Refusal, shown: bool) {
         let rung = self.chosen.or(self.rungs.last()).unwrap_or(0);
         let why = sentence(refusal);
@@ -503,11 +495,15 @@ impl Driver {
     }
 
     fn error(&mut self, failure: Failure) -> ApiError {
+        let refused = self.meter.tab().refusal();
         match failure {
-            Failure::JudgeUnavailable => ApiError::judge_unavailable(
-                "The answer could not be checked, because the model that judges whether it is safe gave no verdict. \
-                 Try again soon; the trace names it.",
-            ),
+            // Where the judge was not asked because there was no money for it, that is what is said.
+            Failure::JudgeUnavailable => refused.unwrap_or_else(|| {
+                ApiError::judge_unavailable(
+                    "The answer could not be checked, because the model that judges whether it is safe gave no \
+                     verdict. Try again soon; the trace names it.",
+                )
+            }),
             Failure::Upstream => std::mem::take(&mut self.failures).told(),
             Failure::Deadline => *Attempt::late(self.limit.budget().unwrap_or_default()).error,
             Failure::NoRung => ApiError::no_provider(

@@ -145,8 +145,10 @@ pub(crate) async fn save_while_open(dispatch: Arc<Dispatch>, store: Store) {
     loop {
         tokio::select! {
             _ = tick.tick() => {}
-            () = dispatch.draining.cancelled(), if dispatch.open_turns.is_empty() => return,
+            () = dispatch.draining.cancelled(),
+                if dispatch.open_turns.is_empty() && dispatch.purse.is_idle() => return,
         }
+        dispatch.purse.write_down().await;
         let grown = dispatch.open_turns.take_grown();
         if grown.is_empty() {
             continue;

@@ -25,6 +25,7 @@ use crate::continuation::{self, Continuation};
 use crate::gate::{Place, Visit};
 use crate::job::Job;
 use crate::meter::{Meter, turn_of};
+use crate::money::Tab;
 use crate::table::{View, says_cold};
 
 /// Everything [`climb`] needs.
@@ -103,7 +104,13 @@ fn answered(climb: Climb) -> Items {
     Box::pin(try_stream! {
         let Climb { dispatch, view, ladder, job, mut meter, deadline, continues } = climb;
         let limit = Limit::from_now(deadline);
-        let (mut candidate, opened) = ascend(&dispatch, &view, &ladder, &job, &mut meter, limit).await?;
+        let (mut candidate, opened) = match ascend(&dispatch, &view, &ladder, &job, &mut meter, limit).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                let local = dispatch.local_instead(&view, &job, meter.tab()).await.ok_or(error)?;
+                ascend(&dispatch, &view, &local, &job, &mut meter, limit).await?
+            }
+        };
         let pass_through = opened.pass_through;
         let mut answer = Running::of(opened, watch_of(&job), Continuation::of(&job, continues));
         meter.chosen(&candidate.provider, &candidate.model.name, candidate.stays_local());
@@ -125,7 +132,7 @@ fn answered(climb: Climb) -> Items {
                     continue;
                 }
             };
-            let looped = answer.follow(&mut meter, &event.parsed);
+            let looped = answer.follow(&meter, &event.parsed);
             yield AnswerItem::Event(event);
             if let Some(looped) = looped {
                 meter.ended("runaway");
@@ -173,6 +180,8 @@ struct Running {
     stream: ChatStream,
     place: Place,
     watch: Option<Watch>,
+    /// What it is booked as.
+    call: usize,
     /// While it may be gone on with.
     continuation: Option<Continuation>,
     /// Did another model go on with it?
@@ -185,6 +194,7 @@ impl Running {
             held: opened.held.into_iter(),
             stream: opened.stream,
             place: opened.place,
+            call: opened.call,
             watch,
             continuation,
             seam: false,
@@ -209,13 +219,12 @@ impl Running {
     }
 
     /// Counts and times the event. Returns the loop the answer is in, once that is certain.
-    fn follow(&mut self, meter: &mut Meter, parsed: &Parsed) -> Option<Loop> {
+    fn follow(&mut self, meter: &Meter, parsed: &Parsed) -> Option<Loop> {
+        meter.tab().said(self.call, parsed);
         if parsed.is_content() {
-            meter.piece();
             self.place.content();
         }
         if let Parsed::Usage(usage) = parsed {
-            meter.usage(*usage);
             self.place.usage(*usage);
         }
         if self
@@ -246,13 +255,16 @@ impl Running {
         meter.passed_over(broke, &failed.error.message);
         let turn = turn_of(meter.who());
         let candidates = continuation::candidates(ladder.candidates.iter(), broke);
+        let tab = meter.tab().clone();
+        let booked = (&tab, Some(&mut *meter));
         let (other, opened) =
-            continuation::resume((dispatch, view), candidates, &job, turn, Some(meter), limit).await?;
+            continuation::resume((dispatch, view), candidates, &job, turn, booked, limit).await?;
         meter.note(going.note(broke, &other));
         meter.answered_by(&other.provider, &other.model.name, other.stays_local());
         self.held = opened.held.into_iter();
         self.stream = opened.stream;
         self.place = opened.place;
+        self.call = opened.call;
         self.seam = true;
         Some(other)
     }
@@ -376,13 +388,14 @@ impl Ascent<'_> {
             limit,
             ..
         } = *self;
+        let tab = meter.tab().clone();
         let opening = open(
             dispatch,
             view,
             candidate,
             job,
             &mut self.visit,
-            Some(meter),
+            (&tab, Some(meter)),
             limit,
         );
         let opened = limit.begin(candidate, others, opening).await?;
@@ -397,6 +410,8 @@ pub(crate) struct Opened {
     pub(crate) held: Vec<ChatEvent>,
     pub(crate) stream: ChatStream,
     pub(crate) place: Place,
+    /// What it is booked as.
+    pub(crate) call: usize,
     pass_through: bool,
 }
 
@@ -407,7 +422,7 @@ pub(crate) async fn open(
     candidate: &Offer,
     job: &Job,
     visit: &mut Visit,
-    meter: Option<&mut Meter>,
+    (tab, meter): (&Tab, Option<&mut Meter>),
     limit: Limit,
 ) -> Result<Opened, Attempt> {
     let failed = |e: ProviderError| Attempt::from_provider(candidate, &e);
@@ -424,6 +439,12 @@ pub(crate) async fn open(
         })?;
     }
     let mut place = enter(dispatch, view, candidate, visit, limit).await?;
+    let asked = tab.ask(job.asking(candidate, visit)).await;
+    let call = asked.map_err(|denied| Attempt::denied(candidate, &denied, tab))?;
+    let failed = |e: ProviderError| {
+        tab.failed(call);
+        failed(e)
+    };
     if let Some(meter) = meter {
         meter.placed(&place.begun());
         meter.asks(candidate, visit.bytes);
@@ -448,6 +469,7 @@ pub(crate) async fn open(
                         held,
                         stream,
                         place,
+                        call,
                         pass_through,
                     });
                 }

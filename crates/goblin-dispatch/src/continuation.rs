@@ -12,6 +12,7 @@ use crate::Dispatch;
 use crate::climb::{Limit, Opened, open};
 use crate::job::Job;
 use crate::meter::Meter;
+use crate::money::Tab;
 use crate::table::View;
 
 /// How often one answer is gone on with.
@@ -102,21 +103,14 @@ pub(crate) async fn resume(
     candidates: Vec<Offer>,
     job: &Job,
     turn: Arc<str>,
-    mut meter: Option<&mut Meter>,
+    (tab, mut meter): (&Tab, Option<&mut Meter>),
     limit: Limit,
 ) -> Option<(Offer, Opened)> {
     let mut visit = job.visit(turn);
     for candidate in candidates {
         visit.tokens = None;
-        let opening = open(
-            dispatch,
-            view,
-            &candidate,
-            job,
-            &mut visit,
-            meter.as_deref_mut(),
-            limit,
-        );
+        let booked = (tab, meter.as_deref_mut());
+        let opening = open(dispatch, view, &candidate, job, &mut visit, booked, limit);
         match limit.within(opening).await.flatten() {
             Ok(opened) => return Some((candidate, opened)),
             Err(attempt) => {

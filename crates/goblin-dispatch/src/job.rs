@@ -6,11 +6,18 @@ use std::time::Duration;
 
 use goblin_core::chat::{ChatRequest, Part, Purpose, Role};
 use goblin_core::completion::CompletionRequest;
-use goblin_core::context_rule::prompt_bytes;
+use goblin_core::context_rule::{likely_tokens, prompt_bytes};
+use goblin_core::money::{self, Asking};
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
 use goblin_core::roster::Roster;
+use goblin_core::route::Offer;
 
 use crate::gate::Visit;
+
+/// Most tokens an image takes.
+const MOST_OF_AN_IMAGE: u32 = 5_000;
+/// Most tokens a template puts around one message or tool.
+const MOST_AROUND_A_MESSAGE: u32 = 32;
 
 /// A request whose answer is a stream.
 #[derive(Clone)]
@@ -35,6 +42,26 @@ impl Job {
             bytes,
             tokens: None,
             limit,
+        }
+    }
+
+    /// What it is booked as at a model. No tokenizer makes more tokens than there are bytes.
+    pub(crate) fn asking(&self, candidate: &Offer, visit: &Visit) -> Asking {
+        let (bytes, around, asked) = match self {
+            Self::Chat(request) => match unread(request) {
+                Some((bytes, asked)) => (bytes, 0, asked),
+                None => (visit.bytes, beside_the_text(request), Asked::one(visit.limit)),
+            },
+            Self::Complete(_) => (visit.bytes, MOST_AROUND_A_MESSAGE, Asked::one(visit.limit)),
+        };
+        Asking {
+            model: candidate.id(),
+            local: candidate.stays_local(),
+            purpose: money::Purpose::Answer,
+            prompt: visit.tokens.unwrap_or_else(|| likely_tokens(bytes, None)),
+            most_prompt: around.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX)),
+            most_answer: asked.most,
+            answers: asked.answers,
         }
     }
 
@@ -115,6 +142,40 @@ impl Job {
     }
 }
 
+/// How much of an answer is asked for.
+struct Asked {
+    most: Option<u32>,
+    answers: u32,
+}
+
+impl Asked {
+    fn one(most: Option<u32>) -> Self {
+        Self { most, answers: 1 }
+    }
+}
+
+/// Of a request that nobody here could read, and that is forwarded as it is: its bytes, and what can be seen of how much
+/// it asks for.
+fn unread(request: &ChatRequest) -> Option<(usize, Asked)> {
+    let (_, body) = request.raw.as_ref().filter(|_| request.messages.is_empty())?;
+    let read = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+    let number = |field: &str| read[field].as_u64().map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+    let asked = Asked {
+        most: number("max_completion_tokens").or_else(|| number("max_tokens")),
+        answers: number("n").unwrap_or(1),
+    };
+    Some((body.len(), asked))
+}
+
+/// Most tokens of what templates put around messages and tools, and of images.
+fn beside_the_text(request: &ChatRequest) -> u32 {
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    let images = parts.filter(|part| matches!(part, Part::Image { .. })).count();
+    let pieces = request.messages.len() + request.tools.len() + 1;
+    let of = |many: usize, each: u32| u32::try_from(many).unwrap_or(u32::MAX).saturating_mul(each);
+    of(images, MOST_OF_AN_IMAGE).saturating_add(of(pieces, MOST_AROUND_A_MESSAGE))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +189,26 @@ mod tests {
                 .collect(),
             ..ChatRequest::default()
         }))
+    }
+
+    #[test]
+    fn of_a_request_nobody_read_every_byte_counts_and_every_answer() {
+        let body = br#"{"model":"up/m","messages":[{"role":"user","content":"hi"}],"n":3,"max_tokens":7}"#;
+        let request = ChatRequest {
+            raw: Some((
+                goblin_core::wire::Dialect::OpenAi,
+                bytes::Bytes::from_static(body),
+            )),
+            ..ChatRequest::default()
+        };
+        let (bytes, asked) = unread(&request).unwrap();
+        assert_eq!((bytes, asked.most, asked.answers), (body.len(), Some(7), 3));
+        let read = ChatRequest {
+            messages: vec![Message::text(Role::User, "hi")],
+            ..request
+        };
+        assert!(unread(&read).is_none());
+        assert_eq!(beside_the_text(&read), 2 * MOST_AROUND_A_MESSAGE);
     }
 
     #[test]

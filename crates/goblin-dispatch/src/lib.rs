@@ -13,6 +13,7 @@ pub mod context;
 pub mod evaluate;
 pub mod judge;
 pub mod measured;
+pub mod money;
 pub mod once;
 pub mod plan;
 pub mod traces;
@@ -54,6 +55,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cache::Caching;
 use crate::cascade::Trust;
+use crate::money::MoneyOptions;
 use crate::plan::Question;
 
 /// What the operator may set.
@@ -89,6 +91,8 @@ pub struct Options {
     pub trust: Arc<Trust>,
     /// Names traces.
     pub ids: Ids,
+    /// What holds for money.
+    pub money: MoneyOptions,
 }
 
 impl Default for Options {
@@ -110,6 +114,7 @@ impl Default for Options {
             policy: Policy::default(),
             trust: Arc::default(),
             ids: Ids::Random,
+            money: MoneyOptions::default(),
         }
     }
 }
@@ -146,6 +151,7 @@ pub struct Dispatch {
     pub(crate) flights: cache::Flights,
     pub(crate) open_turns: checkpoint::OpenTurns,
     pub(crate) traces: traces::Traces,
+    pub(crate) purse: Arc<money::Purse>,
     /// What the warm-up brings into memory now.
     pub(crate) warming: warm_up::Warming,
     /// Cancelled when running turns must end.
@@ -156,7 +162,15 @@ impl Dispatch {
     /// A dispatch without providers; [`Self::replace_providers`] gives it some. Must be called inside a tokio
     /// runtime: it starts the task that saves open turns.
     pub fn new(parts: Parts) -> Arc<Self> {
+        let purse = money::Purse::new(
+            parts.store.clone(),
+            parts.options.policy.clone(),
+            parts.options.money.clone(),
+            parts.clock.clone(),
+            parts.options.ids.clone(),
+        );
         let dispatch = Arc::new(Self {
+            purse,
             traces: traces::Traces::new(parts.store.clone(), parts.tracker.clone()),
             store: parts.store,
             turn_log: parts.turn_log,

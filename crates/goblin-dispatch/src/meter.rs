@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goblin_core::event::Usage;
+use goblin_core::money::Purpose;
 use goblin_core::route::Offer;
 use goblin_core::trace::StepOutcome;
 use goblin_store::store::Store;
@@ -15,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::Dispatch;
 use crate::answer::Who;
 use crate::gate::Begun;
+use crate::money::Tab;
 use crate::traces::unchecked::{Ended, Unchecked};
 
 /// Follows one answer; what it saw is recorded when it is dropped.
@@ -22,6 +24,8 @@ pub(crate) struct Meter {
     sink: Option<(Store, TaskTracker)>,
     row: NewUsage,
     who: Who,
+    /// What the request uses and costs; of a verdict, that of the answer it is about.
+    tab: Tab,
     started: Instant,
     /// Since when it has had a place.
     running: Option<Instant>,
@@ -30,8 +34,6 @@ pub(crate) struct Meter {
     predicted_first: Option<Duration>,
     /// From its place to the first content.
     first: Option<Duration>,
-    pieces: u32,
-    counted: bool,
     /// The code of the error it ended with.
     code: Option<&'static str>,
     /// Is a line of the access log written?
@@ -43,8 +45,20 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// `saves` is false where the answer's owner saves the usage itself (chat turns).
+    /// `saves` is false where nothing is booked, because nobody is asked.
     pub(crate) fn new(dispatch: &Dispatch, saves: bool, who: Who, door: &str, request_id: &str) -> Self {
+        let tab = Tab::new(&dispatch.purse, &who, door, request_id, saves);
+        Self::on(tab, dispatch, saves, who, door, request_id)
+    }
+
+    /// For a chat's turn, whose task books what it used together with the turn's end.
+    pub(crate) fn of_turn(dispatch: &Dispatch, who: Who, turn_id: &str) -> Self {
+        let tab = Tab::new(&dispatch.purse, &who, "chats", turn_id, true);
+        tab.is_of_turn(turn_id);
+        Self::on(tab, dispatch, false, who, "chat", turn_id)
+    }
+
+    fn on(tab: Tab, dispatch: &Dispatch, saves: bool, who: Who, door: &str, request_id: &str) -> Self {
         let row = NewUsage {
             request_id: request_id.to_owned(),
             door: door.to_owned(),
@@ -55,15 +69,17 @@ impl Meter {
         Self {
             sink: store.map(|store| (store, dispatch.tracker.clone())),
             row,
-            who,
+            who: Who {
+                tab: Some(tab.clone()),
+                ..who
+            },
+            tab,
             started: Instant::now(),
             running: None,
             queue: Duration::ZERO,
             predicted: None,
             predicted_first: None,
             first: None,
-            pieces: 0,
-            counted: false,
             code: None,
             // The backend keeps usage rows and traces; the model tier keeps nothing and logs instead.
             access: dispatch.store.is_none(),
@@ -119,13 +135,29 @@ impl Meter {
     }
 
     /// For a verdict about an answer that is being made for `who`. It has metrics of its own, no row in the usage, and
-    /// counts toward no limit.
+    /// counts toward no limit; what it costs is part of what that answer costs.
     pub(crate) fn of_verdict(dispatch: &Dispatch, who: Who, request_id: &str) -> Self {
         let who = Who { tokens: None, ..who };
-        let mut meter = Self::new(dispatch, false, who, "verdict", request_id);
+        let own = || Tab::new(&dispatch.purse, &who, "verdict", request_id, false);
+        let tab = who.tab.clone().unwrap_or_else(own);
+        let mut meter = Self::on(tab, dispatch, false, who, "verdict", request_id);
         meter.access = false;
         meter.verdict = true;
         meter
+    }
+
+    /// What the request uses and costs.
+    pub(crate) fn tab(&self) -> &Tab {
+        &self.tab
+    }
+
+    /// Is it a verdict about an answer?
+    pub(crate) fn purpose(&self) -> Purpose {
+        if self.verdict {
+            Purpose::Verdict
+        } else {
+            Purpose::Answer
+        }
     }
 
     /// Who asks.
@@ -157,15 +189,9 @@ impl Meter {
         metrics::histogram!("goblin_first_content_seconds", "provider" => provider.to_owned()).record(waited);
     }
 
-    /// A piece of content went out: the estimate (one token a piece) for answers whose usage never comes.
-    pub(crate) fn piece(&mut self) {
-        self.pieces += 1;
-    }
-
-    /// What the provider counted.
+    /// What the judge's provider counted.
     pub(crate) fn usage(&mut self, usage: Usage) {
         self.row.tokens = usage;
-        self.counted = true;
     }
 
     /// How it ended: `complete`, or `runaway`. Without a word: `cancelled`.
@@ -204,6 +230,7 @@ impl Meter {
         };
         let first = self.running.zip(self.first);
         trace.over(Ended {
+            notes: self.tab.notes(),
             at_ms: ms(self.started.elapsed()),
             first_token_ms: first.map(|(since, first)| ms(since.duration_since(self.started) + first)),
             used: self.row.tokens,
@@ -240,8 +267,8 @@ impl Meter {
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        if !self.counted {
-            self.row.tokens.completion_tokens = self.pieces;
+        if !self.verdict {
+            self.tab.close(&mut self.row);
         }
         if self.access {
             self.log();
@@ -264,6 +291,7 @@ impl Drop for Meter {
             .increment(u64::from(row.tokens.completion_tokens));
         metrics::histogram!("goblin_turn_duration_seconds").record(self.started.elapsed().as_secs_f64());
         let Some((store, tracker)) = self.sink.take() else {
+            self.tab.leave(row);
             return;
         };
         let owner = self.who.owner.clone();

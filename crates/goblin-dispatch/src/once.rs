@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use goblin_core::context_rule::likely_tokens;
 use goblin_core::decide::{DecideRequest, DecideResponse};
 use goblin_core::embed::{EmbedRequest, EmbedResponse};
 use goblin_core::error::ApiError;
 use goblin_core::event::Usage;
 use goblin_core::judge::in_turns;
+use goblin_core::money::{Asking, Purpose};
 use goblin_core::provider::{BoxFuture, ProviderError, ProviderHandle};
 use goblin_core::route::Offer;
 
@@ -29,6 +31,11 @@ pub struct Traced<T> {
     /// What came of it.
     pub result: Result<T, ApiError>,
 }
+
+/// Tokens that templates and instructions put around a text that is only read, generously.
+const MOST_AROUND: u32 = 512;
+/// Tokens that all decisions of one request take, generously.
+const MOST_DECISIONS: u32 = 64;
 
 /// Embeddings, and who made them.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +68,8 @@ struct Errand<'a, T> {
     visit: Visit,
     work: &'a Work<'a, T>,
     usage: fn(&T) -> Usage,
+    /// Tokens it writes, where its server does not count them: one for each question.
+    written: u32,
     limit: Limit,
 }
 
@@ -94,6 +103,7 @@ impl Dispatch {
                 request.origin = request.origin.with(left);
                 Some(embed(request))
             },
+            written: 0,
             usage: |response: &EmbedResponse| Usage {
                 prompt_tokens: response.prompt_tokens,
                 ..Usage::default()
@@ -167,6 +177,7 @@ impl Dispatch {
                 request.origin = request.origin.with(left);
                 Some(decide(request))
             },
+            written: u32::try_from(request.questions.len()).unwrap_or(u32::MAX),
             usage: |response: &DecideResponse| {
                 let cost = response.cost;
                 Usage {
@@ -235,6 +246,9 @@ impl Dispatch {
         let mut place = enter(self, view, candidate, &errand.visit, errand.limit).await?;
         meter.placed(&place.begun());
         meter.asks(candidate, errand.visit.bytes);
+        let tab = meter.tab().clone();
+        let asked = tab.ask(asking(candidate, &errand.visit, meter.purpose())).await;
+        let call = asked.map_err(|denied| Attempt::denied(candidate, &denied, &tab))?;
         let start = || async {
             let unable = ProviderError::Unavailable {
                 reason: "it has lost this ability".to_owned(),
@@ -246,11 +260,36 @@ impl Dispatch {
         };
         let settles = candidate.provider_local && view.is_gated(candidate);
         let answer = settled(settles, start).await;
-        let answer = answer.map_err(|e| Attempt::from_provider(candidate, &e))?;
+        let answer = answer.map_err(|e| {
+            tab.failed(call);
+            Attempt::from_provider(candidate, &e)
+        })?;
         let usage = (errand.usage)(&answer);
+        let written = usage.completion_tokens.max(errand.written);
+        tab.counted(
+            call,
+            Usage {
+                completion_tokens: written,
+                ..usage
+            },
+        );
         place.content();
         place.usage(usage);
         place.ended();
         Ok((answer, usage))
+    }
+}
+
+/// What a text that is only read is booked as.
+fn asking(candidate: &Offer, visit: &Visit, purpose: Purpose) -> Asking {
+    let bytes = u32::try_from(visit.bytes).unwrap_or(u32::MAX);
+    Asking {
+        model: candidate.id(),
+        local: candidate.stays_local(),
+        purpose,
+        prompt: likely_tokens(visit.bytes, None),
+        most_prompt: bytes.saturating_add(MOST_AROUND),
+        most_answer: Some(MOST_DECISIONS),
+        answers: 1,
     }
 }

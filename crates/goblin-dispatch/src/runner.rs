@@ -30,6 +30,7 @@ use crate::cascade::Cascading;
 use crate::climb::Climb;
 use crate::job::Job;
 use crate::meter::Meter;
+use crate::money::Tab;
 use crate::table::View;
 use crate::traces::Slot;
 use crate::traces::unchecked::Unchecked;
@@ -67,8 +68,6 @@ struct Outcome {
     usage: Option<Usage>,
     first_token_ms: Option<u64>,
     bytes: usize,
-    /// Pieces of content: the estimate of tokens, one a piece, when the provider never counted.
-    pieces: u32,
 }
 
 /// What a chat's question is looked up by: only common ones are, and only where goblin chooses the model.
@@ -98,12 +97,16 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
         chat: Box::new(chat),
     };
     append(&log, first);
-    let meter = Meter::new(&dispatch, false, Who::owner(owner.clone()), "chat", &turn_id);
+    let meter = Meter::of_turn(&dispatch, Who::owner(owner.clone()), &turn_id);
+    let tab = meter.tab().clone();
     let deadline = Some(dispatch.options.turn_deadline);
     let traced = Slot::default();
     let look = common_look(&dispatch, &owner, &model, &request).filter(|_| route.is_some() && !anew);
-    let source = match route {
-        None => Source::Climb(Climb {
+    let settings = dispatch.options.trust.for_turn(&model, &request).within(deadline);
+    let settings = dispatch.within_means(&tab, &ladder, settings).await;
+    let source = match (route, settings) {
+        (_, Err(error)) => Err(error),
+        (None, Ok(_)) => Ok(Source::Climb(Climb {
             meter: meter.traced(Unchecked::begun(&dispatch, &model, traced.filler())),
             dispatch: Arc::clone(&dispatch),
             view,
@@ -111,9 +114,9 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
             job: Job::Chat(Box::new(request)),
             deadline,
             continues: false,
-        }),
-        Some(route) => Source::Cascade(Cascading {
-            settings: dispatch.options.trust.for_turn(&model, &request).within(deadline),
+        })),
+        (Some(route), Ok(settings)) => Ok(Source::Cascade(Cascading {
+            settings,
             continues: false,
             dispatch: Arc::clone(&dispatch),
             view,
@@ -123,9 +126,12 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
             model,
             meter,
             keep: Some(traced.filler()),
-        }),
+        })),
     };
-    let stream = dispatch.through_cache(source, look);
+    let stream = match source {
+        Ok(source) => dispatch.through_cache(source, look),
+        Err(error) => AnswerStream::failed(error),
+    };
     let mut outcome = Outcome::default();
     let followed = AssertUnwindSafe(follow(&dispatch, &turn, &log, stream, &mut outcome))
         .catch_unwind()
@@ -147,7 +153,7 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
         dispatch.keep_turn_trace(&owner, new).await;
     }
     let end = ended_turn(&dispatch, &turn, &outcome, status, error);
-    let usage = usage_of(&turn_id, &outcome, status);
+    let usage = usage_of(&turn_id, &tab, &outcome, status);
     let saved = match save(&dispatch, &store, &owner, &end, &usage).await {
         Ok(turn) => turn,
         Err(error) => {
@@ -316,11 +322,8 @@ async fn follow(
                 continue;
             }
         };
-        if event.parsed.is_content() {
-            outcome.pieces += 1;
-            if outcome.first_token_ms.is_none() {
-                outcome.first_token_ms = Some(dispatch.clock.now().ms_since(turn.created_at));
-            }
+        if event.parsed.is_content() && outcome.first_token_ms.is_none() {
+            outcome.first_token_ms = Some(dispatch.clock.now().ms_since(turn.created_at));
         }
         match event.parsed {
             Parsed::Text { text, .. } if !text.is_empty() => {
@@ -368,20 +371,19 @@ fn told(dispatch: &Dispatch, turn: &Turn, log: &TurnWriter, outcome: &mut Outcom
     }
 }
 
-fn usage_of(turn_id: &str, outcome: &Outcome, status: TurnStatus) -> NewUsage {
+/// What the turn used, every model that was asked for it included.
+fn usage_of(turn_id: &str, tab: &Tab, outcome: &Outcome, status: TurnStatus) -> NewUsage {
     let (id, local) = outcome.model.clone().unzip();
     let (provider, model) = id.as_deref().and_then(|id| id.split_once('/')).unzip();
+    let used = tab.take_closed().unwrap_or_default();
     NewUsage {
         request_id: turn_id.to_owned(),
         door: "chats".to_owned(),
-        provider: provider.map(str::to_owned),
-        model: model.map(str::to_owned),
-        local,
-        tokens: outcome.usage.unwrap_or(Usage {
-            completion_tokens: outcome.pieces,
-            ..Usage::default()
-        }),
+        provider: provider.map(str::to_owned).or(used.provider),
+        model: model.map(str::to_owned).or(used.model),
+        local: local.or(used.local),
         outcome: status.as_str().to_owned(),
+        ..used
     }
 }
 

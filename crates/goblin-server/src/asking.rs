@@ -72,6 +72,8 @@ pub(crate) fn who(caller: &Caller) -> Who {
         key: caller.key_name(),
         address: caller.address(),
         tokens: Some(tokens),
+        api_key: caller.principal().key_use().map(|used| Arc::clone(&used.key)),
+        tab: None,
     }
 }
 

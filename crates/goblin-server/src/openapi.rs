@@ -18,6 +18,7 @@ use utoipa::openapi::{
 pub mod accounts;
 pub mod doors;
 pub mod keys;
+pub mod money;
 
 /// A page of chats.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -447,6 +448,8 @@ const ALWAYS_WHOLE: &[&str] = &[
     "AuditEvent",
     "AuditPage",
     "Budget",
+    "BudgetList",
+    "BudgetState",
     "Chat",
     "ChatPage",
     "Feedback",
@@ -479,6 +482,8 @@ const ALWAYS_WHOLE: &[&str] = &[
     "Turn",
     "TurnPage",
     "UpstreamStatus",
+    "UsageItem",
+    "UsageReport",
     "User",
 ];
 

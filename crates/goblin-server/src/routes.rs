@@ -41,6 +41,7 @@ mod teams;
 mod tier;
 mod traces;
 mod turns;
+mod usage;
 mod users;
 
 /// The whole surface of `app`, layers included.
@@ -144,6 +145,9 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(traces::list_traces))
         .routes(routes!(traces::get_trace))
         .routes(routes!(status::get_status))
+        .routes(routes!(usage::get_usage))
+        .routes(routes!(usage::list_budgets, usage::set_budget))
+        .routes(routes!(usage::delete_budget))
         .routes(routes!(routing::route_question))
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_liveness))

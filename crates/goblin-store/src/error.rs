@@ -80,6 +80,9 @@ pub enum StoreError {
         "There are {0} good keys already, as many as one may have. Revoke one that is not used any more."
     )]
     TooManyKeys(u32),
+    /// A tenant has as many budgets as it may have.
+    #[error("There are {0} budgets, as many as there may be. Take one away first.")]
+    TooManyBudgets(usize),
     /// Something there can be only one of is there.
     #[error("The {0} is taken.")]
     Taken(&'static str),
@@ -200,6 +203,7 @@ impl From<StoreError> for ApiError {
             | StoreError::TooManyIdentities(_)
             | StoreError::TooManyPasskeys(_)
             | StoreError::TooManyKeys(_)
+            | StoreError::TooManyBudgets(_)
             | StoreError::TeamFull(_)
             | StoreError::Taken(_)
             | StoreError::LastOwner

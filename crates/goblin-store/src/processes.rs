@@ -49,7 +49,7 @@ impl Store {
     }
 
     /// Every turn still `streaming`, of any owner, whose process is no more becomes `incomplete` and keeps what was
-    /// checkpointed. Returns how many. A process that was only cut off from the database for a while still saves
+    /// checkpointed; what such processes had spent is booked (see [`crate::spending`]). Returns how many turns. A process that was only cut off from the database for a while still saves
     /// its whole answer when it finishes.
     ///
     /// # Errors
@@ -73,6 +73,7 @@ impl Store {
         .bind(alive_since)
         .execute(&mut tx)
         .await?;
+        self.book_interrupted(&mut tx, alive_since).await?;
         query("DELETE FROM processes WHERE seen_at < $1 AND id <> $2")
             .bind(alive_since)
             .bind(self.process())

@@ -9,6 +9,8 @@ use crate::store::Store;
 const DAY_MS: i64 = 86_400_000;
 /// How long a copy that does a chore has for it before another one may begin.
 const LEASE_MS: i64 = 30 * 60_000;
+/// How long it is kept what was spent of budgets in periods that are over; what was used stays in the usage.
+const SPENDING_DAYS: u32 = 100;
 /// Most rows removed by one statement.
 const PIECE: i64 = 500;
 /// Most chats removed one after the other before others are looked at.
@@ -85,6 +87,7 @@ impl Store {
     pub async fn remove_old(&self, keep: Retention) -> Result<Swept, StoreError> {
         let before = |days: u32| self.now().plus_ms(-i64::from(days) * DAY_MS);
         let mut swept = Swept::default();
+        self.remove_old_spending(before(SPENDING_DAYS)).await?;
         if let Some(days) = keep.chats {
             self.remove_old_chats(before(days), &mut swept).await?;
         }
@@ -119,6 +122,15 @@ impl Store {
         }
         swept.more = true;
         Ok(())
+    }
+
+    async fn remove_old_spending(&self, before: Timestamp) -> Result<(), StoreError> {
+        let mut link = self.write().await?;
+        query("DELETE FROM spending WHERE period <> 'total' AND since < $1")
+            .bind(before.0)
+            .execute(&mut link)
+            .await?;
+        link.commit().await
     }
 
     async fn remove_old_usage(&self, before: Timestamp, swept: &mut Swept) -> Result<(), StoreError> {

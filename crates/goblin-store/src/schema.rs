@@ -49,6 +49,7 @@ macro_rules! all_migrations {
             10 "people" "0010_people",
             11 "leaving" "0011_leaving",
             12 "provider_settings" "0012_provider_settings",
+            13 "money" "0013_money",
         )
     };
 }

@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::sql::{Link, query};
 use crate::store::Store;
 use crate::turn_rows::{depth_from, fetch_turn, fill_beside, fill_siblings, turn_columns, turn_from};
-use crate::usage::{NewUsage, insert_usage_row};
+use crate::usage::NewUsage;
 
 /// Most turns with the same parent.
 pub const MAX_SIBLINGS: u32 = 1000;
@@ -203,7 +203,8 @@ impl Store {
         if let Some(usage) = usage
             && (ended || is_gone(&mut tx, &end.turn).await?)
         {
-            insert_usage_row(&mut tx, owner, &self.next_id(), now, Some(&end.turn), &usage).await?;
+            self.insert_usage_row(&mut tx, owner, now, Some(&end.turn), &usage)
+                .await?;
         }
         let Some(row) = row else {
             tx.commit().await?;

@@ -3,11 +3,13 @@
 use goblin_core::clock::Timestamp;
 use goblin_core::event::Usage;
 use goblin_core::limits::MAX_PAGE;
+use goblin_core::money::NanoUsd;
 use goblin_core::owner::Owner;
 
 use crate::chats::Page;
 use crate::cursor::Cursor;
 use crate::error::StoreError;
+use crate::spending::{Booking, book_spent};
 use crate::sql::{Link, Row, query};
 use crate::store::Store;
 
@@ -28,6 +30,16 @@ pub struct NewUsage {
     pub tokens: Usage,
     /// How it ended (`complete`, `stopped`, `failed`, `cancelled` …).
     pub outcome: String,
+    /// The id of the key of the API it came with.
+    pub key: Option<String>,
+    /// What it cost, every model that was asked for it included; `None`: not known.
+    pub cost: Option<NanoUsd>,
+    /// Was a part of it not counted by its model's server?
+    pub estimated: bool,
+    /// Of an answer of the operator's machines: what the baseline model would have cost.
+    pub would_have_cost: Option<NanoUsd>,
+    /// Which budgets it spent from; nothing in what was booked already.
+    pub booking: Booking,
 }
 
 /// A request as it was booked.
@@ -49,15 +61,22 @@ impl Store {
     /// # Errors
     /// When it cannot be saved.
     pub async fn insert_usage(&self, owner: &Owner, usage: NewUsage) -> Result<UsageRow, StoreError> {
-        let (id, at) = (self.next_id(), self.now());
-        let mut link = self.write().await?;
-        insert_usage_row(&mut link, owner, &id, at, None, &usage).await?;
+        let at = self.now();
+        // Without anything reserved it is one statement.
+        let mut link = match usage.booking.id.as_str() {
+            "" => self.write().await?,
+            _ => self.begin_write().await?,
+        };
+        let id = self.insert_usage_row(&mut link, owner, at, None, &usage).await?;
         link.commit().await?;
         Ok(UsageRow {
             id,
             turn: None,
             at,
-            usage,
+            usage: NewUsage {
+                booking: Booking::default(),
+                ..usage
+            },
         })
     }
 
@@ -75,7 +94,8 @@ impl Store {
         let limit = limit.clamp(1, MAX_PAGE);
         let rows = query(
             "SELECT id, request_id, door, turn_id, model, provider, local, prompt_tokens, completion_tokens,
-                    cached_tokens, reasoning_tokens, outcome, at
+                    cached_tokens, reasoning_tokens, outcome, at, key_id, cost_nano_usd, estimated,
+                    would_have_cost_nano_usd
              FROM usage WHERE tenant_id = $1 AND user_id = $2 AND (at, id) < ($3, $4)
              ORDER BY at DESC, id DESC LIMIT $5",
         )
@@ -94,18 +114,47 @@ impl Store {
     }
 }
 
-pub(crate) async fn insert_usage_row(
+impl Store {
+    /// Books a request, in the place of what was booked when its process was taken for dead. Gives the row's id.
+    pub(crate) async fn insert_usage_row(
+        &self,
+        link: &mut Link,
+        owner: &Owner,
+        at: Timestamp,
+        turn: Option<&str>,
+        usage: &NewUsage,
+    ) -> Result<String, StoreError> {
+        let given = &usage.booking.id;
+        let id = if given.is_empty() {
+            self.next_id()
+        } else {
+            given.clone()
+        };
+        put_row(link, owner, (&id, at, turn), usage).await?;
+        if !given.is_empty() {
+            book_spent(link, owner, &usage.booking).await?;
+        }
+        Ok(id)
+    }
+}
+
+async fn put_row(
     link: &mut Link,
     owner: &Owner,
-    id: &str,
-    at: Timestamp,
-    turn: Option<&str>,
+    (id, at, turn): (&str, Timestamp, Option<&str>),
     usage: &NewUsage,
 ) -> Result<(), StoreError> {
     query(
         "INSERT INTO usage (id, tenant_id, user_id, request_id, door, turn_id, model, provider, local,
-                            prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, outcome, at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                            prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, outcome, at,
+                            key_id, cost_nano_usd, estimated, would_have_cost_nano_usd)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+         ON CONFLICT (id) DO UPDATE SET model = excluded.model, provider = excluded.provider,
+             local = excluded.local, prompt_tokens = excluded.prompt_tokens,
+             completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens,
+             reasoning_tokens = excluded.reasoning_tokens, outcome = excluded.outcome, at = excluded.at,
+             cost_nano_usd = excluded.cost_nano_usd, estimated = excluded.estimated,
+             would_have_cost_nano_usd = excluded.would_have_cost_nano_usd",
     )
     .bind(id)
     .bind(&owner.tenant)
@@ -122,9 +171,23 @@ pub(crate) async fn insert_usage_row(
     .bind(i64::from(usage.tokens.reasoning_tokens))
     .bind(&usage.outcome)
     .bind(at.0)
+    .bind(&usage.key)
+    .bind(usage.cost.map(to_sql))
+    .bind(Some(usage.estimated))
+    .bind(usage.would_have_cost.map(to_sql))
     .execute(link)
     .await?;
     Ok(())
+}
+
+/// Nano-dollars as a column has them: nine thousand million dollars are the most.
+pub(crate) fn to_sql(nano: NanoUsd) -> i64 {
+    i64::try_from(nano).unwrap_or(i64::MAX)
+}
+
+/// The same the other way.
+pub(crate) fn from_sql(nano: i64) -> NanoUsd {
+    NanoUsd::try_from(nano).unwrap_or(0)
 }
 
 fn usage_from(row: &Row) -> Result<UsageRow, StoreError> {
@@ -148,6 +211,11 @@ fn usage_from(row: &Row) -> Result<UsageRow, StoreError> {
                 reasoning_tokens: tokens("reasoning_tokens")?,
             },
             outcome: row.get("outcome")?,
+            key: row.get("key_id")?,
+            cost: row.get::<Option<i64>>("cost_nano_usd")?.map(from_sql),
+            estimated: row.get("estimated")?,
+            would_have_cost: row.get::<Option<i64>>("would_have_cost_nano_usd")?.map(from_sql),
+            booking: Booking::default(),
         },
     })
 }

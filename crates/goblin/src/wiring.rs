@@ -232,6 +232,7 @@ pub(crate) fn dispatch(
             policy: config.policy.clone(),
             trust: Arc::new(trust(config, measured)),
             ids: process.ids.clone(),
+            money: config.money.clone(),
             ..Options::default()
         },
     });

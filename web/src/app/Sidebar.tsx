@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { Keyboard, Monitor, Moon, PanelLeftClose, SquarePen, Sun } from "lucide-react";
+import { ChartColumn, Keyboard, Monitor, Moon, PanelLeftClose, SquarePen, Sun } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { useOwnAccount } from "@/api/signIn";
 import { ChatList } from "@/features/chats/ChatList";
@@ -48,6 +48,16 @@ export function Sidebar({ onHide, onHelp, onServers, onChosen }: SidebarProps) {
         )}
         <div className="flex items-center justify-between">
           <ThemeSwitch />
+          <span className="flex-1" />
+          <Link
+            to="/usage"
+            aria-label="Usage"
+            title="Usage"
+            onClick={onChosen}
+            className="inline-flex size-8 shrink-0 items-center justify-center rounded-full text-muted transition-colors hover:bg-sunken hover:text-ink"
+          >
+            <ChartColumn size={17} />
+          </Link>
           <IconButton label="Keyboard shortcuts" onClick={onHelp}>
             <Keyboard size={17} />
           </IconButton>

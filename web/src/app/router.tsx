@@ -65,6 +65,14 @@ const adminSection = createRoute({
   },
 });
 
+const UsagePage = lazyRouteComponent(() => import("@/features/usage/UsagePage"));
+
+const usage = createRoute({
+  getParentRoute: () => shell,
+  path: "/usage",
+  component: () => <UsagePage menu={<SidebarButton />} />,
+});
+
 // Where links lead that the server gives out: `/setup#TOKEN` and so on.
 
 const setup = createRoute({
@@ -107,7 +115,16 @@ const anythingElse = createRoute({ getParentRoute: () => shell, path: "$", compo
 
 export const router = createRouter({
   routeTree: root.addChildren([
-    shell.addChildren([newChat, chat, account, accountSection, admin, adminSection, anythingElse]),
+    shell.addChildren([
+      newChat,
+      chat,
+      account,
+      accountSection,
+      admin,
+      adminSection,
+      usage,
+      anythingElse,
+    ]),
     setup,
     invitation,
     reset,

@@ -75,6 +75,8 @@ const deeds: Record<string, string> = {
   "account.made": "Account made",
   "account.changed": "Account changed",
   "account.named": "Name changed",
+  "budget.set": "Budget set",
+  "budget.removed": "Budget removed",
   "account.exported": "Everything taken along",
   "account.deleted": "Account deleted",
   "identity.linked": "Sign-in at a provider linked",

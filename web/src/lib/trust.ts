@@ -14,7 +14,7 @@ export function money(usd: number | null | undefined): string {
   return usd < 0.01 ? `$${usd.toPrecision(2)}` : `$${usd.toFixed(2)}`;
 }
 
-/** The quiet line under an answer: who, where, how long, what it cost. */
+/** The quiet line under an answer: who, where, how long, how much, what it cost. */
 export function trustFacts(turn: Turn, summary: TraceSummary): string[] {
   const facts: string[] = [];
   const model = summary.model ?? turn.model;
@@ -24,6 +24,10 @@ export function trustFacts(turn: Turn, summary: TraceSummary): string[] {
     else if (summary.left_machine) facts.push("left your machines");
   }
   if (turn.timing) facts.push(duration(turn.timing.total_ms));
+  if (turn.usage) {
+    const tokens = turn.usage.total_tokens;
+    facts.push(`${tokens.toLocaleString("en")} ${tokens === 1 ? "token" : "tokens"}`);
+  }
   facts.push(money(summary.cost_usd));
   return facts;
 }

@@ -146,7 +146,7 @@ impl Recorder {
         rung: usize,
         now_ms: u64,
         (outcome, why, features): (StepOutcome, Option<String>, Option<TokenFeatures>),
-        described: Option<&Rung>,
+        price: impl Fn(Usage) -> Option<f64>,
     ) {
         let Some(step) = self.step(rung) else { return };
         step.ended_ms.get_or_insert(now_ms);
@@ -158,7 +158,7 @@ impl Recorder {
             completion_tokens: step.tokens,
             ..Usage::default()
         };
-        step.cost_usd = described.and_then(|rung| cost_usd(rung, usage));
+        step.cost_usd = price(usage);
     }
 
     /// The whole trace, at the end.

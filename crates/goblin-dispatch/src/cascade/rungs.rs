@@ -26,7 +26,8 @@ use crate::climb::{Limit, Opened, open};
 use crate::continuation::{self, Continuation};
 use crate::gate::Begun;
 use crate::job::Job;
-use crate::meter::turn_of;
+use crate::meter::{Meter, turn_of};
+use crate::money::Tab;
 use crate::table::View;
 
 /// What a rung's stream says.
@@ -56,6 +57,8 @@ pub(super) struct Rungs {
     here: ChatRequest,
     away: ChatRequest,
     who: Who,
+    /// What the answer is booked on.
+    tab: Tab,
     limit: Limit,
     /// May a model go on where the stream of another breaks?
     pub(super) continues: bool,
@@ -70,9 +73,10 @@ impl Rungs {
         ladder: &Ladder,
         request: ChatRequest,
         screened: &Screened,
-        who: &Who,
+        meter: &Meter,
         limit: Limit,
     ) -> Self {
+        let who = meter.who();
         let job = Job::Chat(Box::new(request.clone()));
         let visit = job.visit(turn_of(who));
         let offers = dispatch.balanced(view, ladder, &visit, job.session());
@@ -94,6 +98,7 @@ impl Rungs {
             here: with(&screened.here),
             away: with(&screened.away),
             who: who.clone(),
+            tab: meter.tab().clone(),
             limit,
             continues: false,
             running: None,
@@ -143,6 +148,11 @@ impl Rungs {
 
     pub(super) fn offer(&self, rung: usize) -> Option<&Offer> {
         self.offers.get(rung)
+    }
+
+    /// What models cost.
+    pub(super) fn policy(&self) -> &policy::Policy {
+        &self.dispatch.options.policy
     }
 
     pub(super) fn screen(&self) -> &ScreenSettings {
@@ -216,10 +226,11 @@ impl Rungs {
         let mut visit = job.visit(Arc::clone(&turn));
         let mut going = Continuation::of(&job, self.continues);
         let successors = self.successors(&offer);
+        let tab = self.tab.clone();
         Box::pin(stream! {
             let mut made = 0;
             let opened = loop {
-                let opening = open(&dispatch, &view, &offer, &job, &mut visit, None, limit);
+                let opening = open(&dispatch, &view, &offer, &job, &mut visit, (&tab, None), limit);
                 let attempt = match limit.begin(&offer, others, opening).await {
                     Ok(opened) => break opened,
                     Err(attempt) => attempt,
@@ -241,12 +252,13 @@ impl Rungs {
                 made += 1;
             };
             dispatch.sessions.settle(job.session(), &offer.model.name, &offer.provider);
-            let Opened { held, stream, mut place, .. } = opened;
+            let Opened { held, stream, mut place, mut call, .. } = opened;
             yield FromRung::Began(place.begun());
             let mut events = futures_util::stream::iter(held.into_iter().map(Ok)).chain(stream);
             while let Some(event) = events.next().await {
                 match event {
                     Ok(event) => {
+                        tab.said(call, &event.parsed);
                         if going.as_mut().is_some_and(|going| !going.follow(&event.parsed)) {
                             going = None;
                         }
@@ -264,7 +276,7 @@ impl Rungs {
                         let resumed = match rest {
                             Some(rest) => {
                                 let at = (&*dispatch, &*view);
-                                continuation::resume(at, successors.clone(), &rest, Arc::clone(&turn), None, limit).await
+                                continuation::resume(at, successors.clone(), &rest, Arc::clone(&turn), (&tab, None), limit).await
                             }
                             None => None,
                         };
@@ -275,6 +287,7 @@ impl Rungs {
                         dispatch.note(&offer, &attempt);
                         yield FromRung::Continued(going.note(&offer, &other));
                         place = opened.place;
+                        call = opened.call;
                         events = futures_util::stream::iter(opened.held.into_iter().map(Ok)).chain(opened.stream);
                     }
                 }

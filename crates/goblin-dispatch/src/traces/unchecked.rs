@@ -23,6 +23,8 @@ pub(crate) struct Ended {
     pub(crate) used: Usage,
     pub(crate) outcome: StepOutcome,
     pub(crate) why: Option<String>,
+    /// Sentences about it.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Unchecked {
@@ -134,6 +136,7 @@ impl Unchecked {
                 last.why = ended.why;
             }
         }
+        self.trace.notes.extend(ended.notes);
         self.trace.cost_usd = self.trace.steps.iter().map(|step| step.cost_usd).sum();
         self.trace.would_have_cost_usd = self.trace.cost_usd;
         (self.keep)(self.trace);

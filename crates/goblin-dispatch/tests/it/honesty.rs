@@ -226,7 +226,7 @@ async fn whoever_counts_tokens_is_told_once_also_when_the_caller_leaves() {
     drop(soon(first).await.unwrap());
     assert_eq!(
         (used.load(Ordering::SeqCst), times.load(Ordering::SeqCst)),
-        (10, 2),
-        "one piece, one token"
+        (11, 2),
+        "its prompt, and one piece: a token each"
     );
 }

@@ -18,6 +18,7 @@ mod honesty;
 mod house;
 mod judging;
 mod log;
+mod money;
 mod predictions;
 mod tier;
 mod tier_doors;

@@ -45,6 +45,7 @@ const THINGS: &[(&str, Whose, &[&str])] = &[
     ("/v1/traces/{id}", Personal, &["trace"]),
     ("/api/invitations/{id}", Tenants, &["invitation"]),
     ("/api/keys/{id}", Tenants, &["key"]),
+    ("/api/budgets/{id}", Tenants, &["budget"]),
     ("/api/users/{id}", Tenants, &["member"]),
     ("/api/teams/{id}", Tenants, &["team", "member"]),
     // The clouds are the operator's.
@@ -258,6 +259,9 @@ impl Scene {
             let kept = call.json(&json!({"key": "sk-0123456789abcdef"})).send().await;
             assert_eq!(kept.status, 200, "{provider}");
         }
+        let budget = json!({"kind": "everybody", "usd": 4711, "period": "month"});
+        let call = boss.call(app, Method::PUT, "/api/budgets").json(&budget);
+        let budget = call.send().await.json().await["id"].as_str().unwrap().to_owned();
         let sessions = victim.get(app, "/api/account/sessions").await.json().await;
         let session = sessions["items"][0]["id"].as_str().unwrap().to_owned();
         let invitation = made(boss, "/api/invitations", json!({"email": "next@example.org"})).await;
@@ -277,6 +281,7 @@ impl Scene {
             ("identity", identity),
             ("passkey", passkey),
             ("key", key),
+            ("budget", budget),
             ("provider", "openai".to_owned()),
             ("old provider", "anthropic".to_owned()),
             ("cloud", "deepseek".to_owned()),
@@ -314,7 +319,7 @@ impl Scene {
             assert_eq!(reply.status, 200, "{path}");
             all.push(reply.text().await);
         }
-        for path in ["/api/users", "/api/invitations", "/api/teams"] {
+        for path in ["/api/users", "/api/invitations", "/api/teams", "/api/budgets"] {
             all.push(self.boss.get(&self.app, path).await.text().await);
         }
         let members = format!("/api/teams/{}/members", self.id("team"));

@@ -37,6 +37,7 @@ mod local_mode;
 #[allow(dead_code, reason = "some of it is for dispatch's own tests")]
 #[path = "../../../goblin-dispatch/tests/it/log.rs"]
 mod log;
+mod money;
 mod ollama_door;
 mod openapi;
 mod own_account;

@@ -23,6 +23,7 @@ use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::error::ApiError;
 use goblin_core::id::Ids;
 use goblin_core::owner::Owner;
+use goblin_core::policy::Policy;
 use goblin_core::provider::{Health, ProviderHandle};
 use goblin_core::provider_settings::{CloudHealth, CloudState, CloudTest, SetBy};
 use goblin_core::resilience::retry::Retries;
@@ -31,6 +32,7 @@ use goblin_core::status::{PartState, PartStatus, Suggestion, SystemStatus};
 use goblin_core::upstream_status::{Seen, UpstreamStatus};
 use goblin_dispatch::cache::Caching;
 use goblin_dispatch::cascade::Trust;
+use goblin_dispatch::money::MoneyOptions;
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_server::app::{Access, App, AppState, ChecksCache, CloudPorts, ServerOptions, Surface};
 use goblin_server::page_assets::Asset;
@@ -118,6 +120,10 @@ pub(crate) struct Setup {
     pub(crate) resilient: bool,
     /// Are answers kept to be given again; and to common questions?
     pub(crate) caching: Option<bool>,
+    /// Which models cost what.
+    pub(crate) policy: Policy,
+    /// Budgets, and the baseline.
+    pub(crate) money: MoneyOptions,
 }
 
 impl Default for Setup {
@@ -148,6 +154,8 @@ impl Default for Setup {
             aliases: &[],
             resilient: false,
             caching: None,
+            policy: Policy::default(),
+            money: MoneyOptions::default(),
         }
     }
 }
@@ -220,6 +228,8 @@ impl TestApp {
                 breaks: setup.resilient,
                 aliases: aliases(setup.aliases),
                 caching: setup.caching.map(caching),
+                policy: setup.policy,
+                money: setup.money,
                 ..Options::default()
             },
         });

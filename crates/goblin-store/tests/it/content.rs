@@ -69,6 +69,7 @@ pub(crate) async fn fill(desk: &Desk) {
         desk.ask(&chat, Parent::Head, question).await;
     }
     store.insert_usage(&other, usage()).await.unwrap();
+    crate::money::spend(desk).await;
     let kept = NewTrace {
         request_id: "r".into(),
         turn: Some(first.id.clone()),

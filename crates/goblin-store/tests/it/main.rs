@@ -20,6 +20,7 @@ mod judge_records;
 mod keys;
 mod migrations;
 mod model_files;
+mod money;
 mod opening;
 mod passkeys;
 mod people;

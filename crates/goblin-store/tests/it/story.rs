@@ -56,6 +56,7 @@ async fn whole_life(desk: &Desk) {
     booking(desk).await;
     crate::accounts::letting_people_in(desk).await;
     crate::keys::keeping_keys(desk).await;
+    crate::money::keeping_budgets(desk).await;
     migrating(desk).await;
     desk.store.close().await;
     assert!(desk.store.ping().await.is_err());
@@ -462,6 +463,10 @@ fn booked(outcome: &str) -> NewUsage {
             reasoning_tokens: 1,
         },
         outcome: outcome.into(),
+        cost: Some(0),
+        estimated: outcome == "cancelled",
+        would_have_cost: Some(u64::from(u32::MAX)),
+        ..NewUsage::default()
     }
 }
 

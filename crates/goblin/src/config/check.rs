@@ -5,6 +5,7 @@ mod database;
 mod federation;
 mod limits;
 mod mail;
+mod money;
 mod policy;
 mod roster;
 mod trust;
@@ -19,6 +20,7 @@ use goblin_auth::visit::OriginPattern;
 use goblin_core::policy::Policy;
 use goblin_core::resilience::retry::Retries;
 use goblin_core::route::alias::Aliases;
+use goblin_dispatch::money::MoneyOptions;
 use goblin_net::Mailer;
 use goblin_store::answer_cache::CacheLimits;
 use goblin_store::key_file::Network;
@@ -81,6 +83,8 @@ pub(crate) struct Config {
     pub(crate) registry: RegistryConfig,
     /// Which role answers what, and what models are worth and cost.
     pub(crate) policy: Policy,
+    /// What is booked, and what may be spent.
+    pub(crate) money: MoneyOptions,
     /// How answers are checked.
     pub(crate) trust: TrustConfig,
     /// How long traces are kept; `None`: for ever.
@@ -251,6 +255,7 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
         roster: reader.roster(),
         registry: reader.registry(environment),
         policy: reader.policy(),
+        money: reader.money(),
         trust: reader.trust(),
         trace_days: reader.days("trace.keep_days"),
         retention: Retention {

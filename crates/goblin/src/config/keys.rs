@@ -346,6 +346,8 @@ pub(crate) const KEYS: &[Key] = &[
     key("policy.intents.reasoning.temperature", Kind::Real(0.0, 2.0)),
     key("policy.intents.reasoning.quality", Kind::List),
     key("prices.models", Kind::List),
+    key("money.baseline", Kind::Text),
+    key("money.budgets", Kind::List),
     key("trust.verify", Kind::Word(VERIFY)),
     key("trust.safety_threshold", SHARE).env("SAFETY_THRESHOLD"),
     key("trust.confidence_threshold", SHARE).env("CONFIDENCE_THRESHOLD"),

@@ -21,6 +21,7 @@ mod keys;
 mod licences;
 mod mail;
 mod model_server;
+mod money;
 mod no_model;
 mod notify;
 mod postgres;

@@ -308,7 +308,8 @@ fn every_table_says_whose_its_rows_are() {
     // The schema's own row, the operator's processes, chores and keys, what belongs to a tenant, and the tables that say who there is.
     let columns = |table: &str| match table {
         "schema_floor" | "processes" | "chores" | "leaving_elsewhere" | "signing_keys" | "tenants" => &[][..],
-        "users" | "teams" | "provider_keys" | "provider_settings" => &["tenant_id TEXT NOT NULL"][..],
+        "users" | "teams" | "provider_keys" | "provider_settings" | "budgets" | "spending"
+        | "budget_holds" => &["tenant_id TEXT NOT NULL"][..],
         _ => &["tenant_id TEXT NOT NULL", "user_id TEXT NOT NULL"][..],
     };
     let mut tables = Vec::new();

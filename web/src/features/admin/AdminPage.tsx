@@ -29,6 +29,13 @@ const sections: readonly AdminSection[] = [
     local: true,
     Body: lazy(() => import("./ProvidersSection")),
   },
+  {
+    id: "budgets",
+    label: "Budgets",
+    least: "admin",
+    local: true,
+    Body: lazy(() => import("./BudgetsSection")),
+  },
   { id: "teams", label: "Teams", least: "admin", Body: lazy(() => import("./Teams")) },
   { id: "audit", label: "Audit log", least: "admin", Body: lazy(() => import("./AuditSection")) },
 ];
