@@ -99,6 +99,10 @@ async fn bad_input_is_refused_in_each_doors_shape_by_its_field() {
             assert_eq!(reply.header("content-type"), "application/json");
             door.error(&reply.json().await);
         }
+        let call = app.call(Method::POST, door.path());
+        let mut large = call.bytes(vec![b' '; 11_000_000]).send().await;
+        assert_eq!(large.status, 413, "{door:?}");
+        door.error(&large.json().await);
         for (changes, field) in wrong(door) {
             let mut body = door.ask(MODEL, "hi", false);
             for (name, value) in changes.as_object().unwrap() {
