@@ -34,7 +34,7 @@ needs() {
 }
 
 stage_files() {
-  needs systemd-analyze:systemd promtool:prometheus
+  needs systemd-analyze:systemd promtool:prometheus fail2ban-regex:fail2ban
   python3 -m unittest scripts/tests/test_deploy_files.py
   GOBLIN_DEPLOY_ALL=1 scripts/deploy_check.sh
 }

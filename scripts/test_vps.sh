@@ -113,14 +113,14 @@ arguments=(--goblin /opt/given/goblin --ollama /opt/given/ollama.tar.zst --liste
 
 say "==> what is wrong is said at once, and nothing is touched"
 code=0
-install_there --goblin /nowhere --no-ollama --listen everywhere --allow 300.1.1.1 --allow 0.0.0.0/0 --firewall wall \
+install_there --goblin /nowhere --no-ollama --listen everywhere --allow 300.1.1.1 --allow 0.0.0.0/0 --allow 128.0.0.0/1 --firewall wall \
   --ssh-port 0 >"$work/said" 2>&1 || code=$?
 [ "$code" -eq 2 ] || fail "wrong arguments end with $code"
-for part in --goblin --listen 300.1.1.1 everybody --firewall --ssh-port; do
+for part in --goblin --listen 300.1.1.1 everybody 128.0.0.0/1 --firewall --ssh-port; do
   grep -q -- "$part" "$work/said" || fail "wrong arguments: $part is not named in: $(cat "$work/said")"
 done
 [ ! -e "$tree/etc/goblin" ] || fail "wrong arguments left something"
-shown "six faults in one answer, exit code 2"
+shown "seven faults in one answer, exit code 2"
 
 say "==> interrupted twice, then finished"
 # cut SIGNAL LINE: runs it and sends the signal when it says LINE.

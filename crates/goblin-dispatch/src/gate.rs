@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use goblin_core::admission::desk::{Desk, Load, Newcomer, Refusal, Terms, Ticket};
+use goblin_core::admission::desk::{Admitted, Desk, Load, Newcomer, Refusal, Terms, Ticket};
 use goblin_core::admission::estimate::Estimate;
 use goblin_core::admission::forecast::Forecast;
 use goblin_core::admission::rates::{Seen, Work};
@@ -216,7 +216,11 @@ impl Gate {
         let (mut place, mut called) = {
             let mut waiting = self.lock();
             let who = newcomer(&waiting.desk, model, visit, cold, now);
-            let admitted = waiting.desk.arrive(model, &who, terms, now)?;
+            let admitted = waiting.desk.arrive(model, &who, terms, now);
+            if !visit.verdict {
+                tell_predicted(&admitted);
+            }
+            let admitted = admitted?;
             let (call, called) = oneshot::channel();
             waiting.calls.insert(admitted.ticket, call);
             if let Some(displaced) = admitted.displaced.and_then(|t| waiting.calls.remove(&t)) {
@@ -252,6 +256,12 @@ impl Gate {
             }
         }
     }
+}
+
+/// Measured on arrival, so that whoever is turned away for it counts as well.
+fn tell_predicted(admitted: &Result<Admitted, Refusal>) {
+    let (Ok(Admitted { forecast, .. }) | Err(Refusal::Full(forecast) | Refusal::TooLate(forecast))) = admitted;
+    metrics::histogram!("goblin_predicted_wait_seconds").record(forecast.wait.as_secs_f64());
 }
 
 fn newcomer(desk: &Desk, model: &Arc<str>, visit: &Visit, cold: bool, now: Duration) -> Newcomer {
