@@ -188,6 +188,12 @@ inside curl --silent --fail --output /dev/null http://127.0.0.1:11434/ || fail "
 ! inside sh -c 'ss -Hltn "sport = :11434"' | grep -v '127.0.0.1:11434' | grep -q . || fail "Ollama listens elsewhere"
 status="$(out curl --silent --output /dev/null --write-out '%{http_code}' --interface "$friend" "http://$here:8002/v1/models")"
 [ "$status" = 401 ] || fail "without a key: $status"
+# tried LOG FILTER: does fail2ban's own program find the address that tried in what the unit wrote?
+tried() {
+  inside journalctl --no-pager --quiet -o cat -u "$1" >"$work/tried.log"
+  fail2ban-regex --out ip "$work/tried.log" "deploy/fail2ban/filter.d/$2.conf" | grep -qx "$friend"
+}
+until_true 20 "fail2ban's filter finds who came without a key" tried goblin-models goblin-tier
 shown "allowed address: answered; another: dropped; 11434: dropped, loopback only; without a key: 401"
 
 inside goblin-tier models status >"$work/said" 2>&1 || fail "goblin-tier models status: $(cat "$work/said")"
@@ -295,6 +301,10 @@ answer="$(out curl --silent --fail --max-time 180 --interface "$friend" --cacert
 grep -q starter <<<"$answer" || fail "another answer by TLS: $answer"
 by_name "$stranger" /health 28 || fail "443 is open to another address"
 [ "$(reach "$stranger" "http://$here/.well-known/acme-challenge/x")" = 0 ] || fail "80 is closed, so no certificate can be had"
+out curl --silent --output /dev/null --interface "$friend" --cacert "$work/acme/root.pem" --resolve "models.goblin.test:443:$here" \
+  -H 'x-api-key: a-CANARY-of-a-key' 'https://models.goblin.test/v1/models?key=CANARY'
+until_true 20 "fail2ban's filter finds who tried a key behind Caddy" tried caddy goblin-caddy
+! grep -q CANARY "$work/tried.log" || fail "a key stands in Caddy's log"
 shown "with a name: a certificate from an authority (pebble), 443 for the list alone, 80 for certificates, 8002 for nobody"
 twice "--firewall ufw" "${named[@]}" --firewall ufw
 ! inside nft list table inet goblin >/dev/null 2>&1 || fail "both firewalls at once"

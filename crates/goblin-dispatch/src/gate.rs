@@ -393,6 +393,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_wait_that_is_predicted_is_measured_also_for_who_is_turned_away() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let measured = recorder.handle();
+        let _here = metrics::set_default_local_recorder(&recorder);
+        let (_gates, gate, m) = gate();
+        let (terms, a) = (one_place(0), visit("a"));
+        let _place = gate.enter(&m, &a, false, &terms).await.unwrap();
+        let full = gate.enter(&m, &a, false, &terms).await;
+        assert!(matches!(full, Err(Refusal::Full(_))));
+        let verdict = Visit {
+            verdict: true,
+            ..visit("a")
+        };
+        let _ = gate.enter(&m, &verdict, false, &terms).await;
+        let rendered = measured.render();
+        assert!(rendered.contains("goblin_predicted_wait_seconds_count 2"), "{rendered}");
+    }
+
+    #[tokio::test]
     async fn a_leaving_waiter_makes_room_in_the_queue() {
         let (_gates, gate, m) = gate();
         let (terms, a) = (one_place(1), visit("a"));

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::process::{Running, goblin, run, stderr, stdout};
+use crate::process::{Running, goblin, run, stderr, stdout, until};
 
 fn home() -> tempfile::TempDir {
     tempfile::Builder::new()
@@ -407,10 +407,10 @@ fn a_running_goblin_is_described_by_status() {
     );
     let table = run(home.path(), &["status", "--url", &url], &[]);
     assert!(stdout(&table).contains("database") && stdout(&table).contains("LOCAL_LLM_PROXY_URL"));
-    assert!(
-        running.ask("GET", "/metrics", &[], "").1.contains("goblin_"),
-        "metrics are wired"
-    );
+    until("the schema was compared", || {
+        let measured = running.ask("GET", "/metrics", &[], "").1;
+        measured.contains("goblin_schema_differences 0").then_some(())
+    });
 }
 
 #[test]
