@@ -260,7 +260,8 @@ impl Gate {
 
 /// Measured on arrival, so that whoever is turned away for it counts as well.
 fn tell_predicted(admitted: &Result<Admitted, Refusal>) {
-    let (Ok(Admitted { forecast, .. }) | Err(Refusal::Full(forecast) | Refusal::TooLate(forecast))) = admitted;
+    let (Ok(Admitted { forecast, .. }) | Err(Refusal::Full(forecast) | Refusal::TooLate(forecast))) =
+        admitted;
     metrics::histogram!("goblin_predicted_wait_seconds").record(forecast.wait.as_secs_f64());
 }
 
@@ -408,7 +409,10 @@ mod tests {
         };
         let _ = gate.enter(&m, &verdict, false, &terms).await;
         let rendered = measured.render();
-        assert!(rendered.contains("goblin_predicted_wait_seconds_count 2"), "{rendered}");
+        assert!(
+            rendered.contains("goblin_predicted_wait_seconds_count 2"),
+            "{rendered}"
+        );
     }
 
     #[tokio::test]

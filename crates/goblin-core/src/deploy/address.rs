@@ -3,7 +3,14 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Ends of names that only a network of one's own knows.
-const PRIVATE_ZONES: [&str; 6] = ["localhost", ".localhost", ".local", ".internal", ".lan", ".home.arpa"];
+const PRIVATE_ZONES: [&str; 6] = [
+    "localhost",
+    ".localhost",
+    ".local",
+    ".internal",
+    ".lan",
+    ".home.arpa",
+];
 
 /// An address of the web.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +35,12 @@ impl Address {
         let (name, port) = split(host)?;
         let is_name = match name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
             Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
-            None => !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
+            None => {
+                !name.is_empty()
+                    && name
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+            }
         };
         let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
         (is_name && is_port).then(|| Self {
@@ -59,7 +71,10 @@ impl Address {
 /// A host's name and its port; `None` when a bracket is not closed.
 fn split(host: &str) -> Option<(&str, Option<&str>)> {
     if !host.starts_with('[') {
-        return Some(host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))));
+        return Some(
+            host.split_once(':')
+                .map_or((host, None), |(name, port)| (name, Some(port))),
+        );
     }
     let (name, rest) = host.split_at(host.find(']')? + 1);
     match rest.strip_prefix(':') {
@@ -91,16 +106,40 @@ mod tests {
             assert_eq!(Address::read(bad), None, "{bad}");
         }
         let whole = Address::read("https://Chat.Example.org:8443/a?b").unwrap();
-        assert_eq!((whole.origin().as_str(), whole.path.as_str()), ("https://chat.example.org:8443", "/a?b"));
+        assert_eq!(
+            (whole.origin().as_str(), whole.path.as_str()),
+            ("https://chat.example.org:8443", "/a?b")
+        );
     }
 
     #[test]
     fn private_hosts_are_told_from_public_ones() {
-        for private in ["[::1]", "[::1]:8001", "127.0.0.1", "10.0.0.2:8002", "[fd00::2]", "localhost", "box.local", "db"] {
-            assert!(Address::read(&format!("http://{private}")).unwrap().is_private(), "{private}");
+        for private in [
+            "[::1]",
+            "[::1]:8001",
+            "127.0.0.1",
+            "10.0.0.2:8002",
+            "[fd00::2]",
+            "localhost",
+            "box.local",
+            "db",
+        ] {
+            assert!(
+                Address::read(&format!("http://{private}")).unwrap().is_private(),
+                "{private}"
+            );
         }
-        for public in ["203.0.113.7", "[2001:db8::1]", "[2001:db8::1]:8002", "models.example.org", "mylocalhost.org"] {
-            assert!(!Address::read(&format!("http://{public}")).unwrap().is_private(), "{public}");
+        for public in [
+            "203.0.113.7",
+            "[2001:db8::1]",
+            "[2001:db8::1]:8002",
+            "models.example.org",
+            "mylocalhost.org",
+        ] {
+            assert!(
+                !Address::read(&format!("http://{public}")).unwrap().is_private(),
+                "{public}"
+            );
         }
     }
 }

@@ -149,7 +149,10 @@ impl Found {
             self.add("page.backend", problem, fix.clone());
         }
         let proves = page.origin_secret.value().is_some();
-        for fault in vercel_json.map(|text| vercel::faults(text, there, proves)).unwrap_or_default() {
+        for fault in vercel_json
+            .map(|text| vercel::faults(text, there, proves))
+            .unwrap_or_default()
+        {
             self.add("page.vercel_json", fault, fix.clone());
         }
     }
@@ -316,7 +319,9 @@ impl Found {
             None => Some(0),
             Some(wanted) => all
                 .iter()
-                .position(|one| one.is_tls == wanted.is_tls && one.host.trim_end_matches(":443") == wanted.host)
+                .position(|one| {
+                    one.is_tls == wanted.is_tls && one.host.trim_end_matches(":443") == wanted.host
+                })
                 .or_else(|| {
                     let given: Vec<String> = all.iter().map(Address::origin).collect();
                     let wanted = wanted.origin();
@@ -403,7 +408,10 @@ impl Found {
 
 /// The items of a comma list.
 fn listed(text: &str) -> Vec<&str> {
-    text.split(',').map(str::trim).filter(|one| !one.is_empty()).collect()
+    text.split(',')
+        .map(str::trim)
+        .filter(|one| !one.is_empty())
+        .collect()
 }
 
 /// Where the models' machine answers, by what install.sh was told.

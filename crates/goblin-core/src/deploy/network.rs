@@ -14,17 +14,26 @@ pub(super) fn fault(text: &str) -> Option<(String, &'static str)> {
     };
     let least = if address.is_ipv4() { LEAST_V4 } else { LEAST_V6 };
     if prefix == 0 {
-        return Some((format!("`{text}` is everybody"), "Name the ranges the backend calls from."));
+        return Some((
+            format!("`{text}` is everybody"),
+            "Name the ranges the backend calls from.",
+        ));
     }
     if prefix < least {
-        let problem = format!("`{text}` is a whole part of the internet; /{least} is the widest that can be meant");
+        let problem =
+            format!("`{text}` is a whole part of the internet; /{least} is the widest that can be meant");
         return Some((problem, "Name the ranges the backend calls from."));
     }
     if has_digits_beyond(address, prefix) {
         return Some((format!("`{text}` has digits beyond its prefix"), form));
     }
     let nobody = address.is_unspecified() || address.is_multicast() || address.is_loopback();
-    nobody.then(|| (format!("nobody calls from `{text}`"), "Name the ranges the backend calls from."))
+    nobody.then(|| {
+        (
+            format!("nobody calls from `{text}`"),
+            "Name the ranges the backend calls from.",
+        )
+    })
 }
 
 fn read(text: &str) -> Option<(IpAddr, u8)> {
@@ -52,7 +61,14 @@ mod tests {
 
     #[test]
     fn networks_that_somebody_rents_are_fine_and_others_are_named() {
-        for good in ["203.0.113.7", "203.0.113.0/24", "10.0.0.0/8", "2001:db8::/32", "fd00::1", " 10.0.0.1/32 "] {
+        for good in [
+            "203.0.113.7",
+            "203.0.113.0/24",
+            "10.0.0.0/8",
+            "2001:db8::/32",
+            "fd00::1",
+            " 10.0.0.1/32 ",
+        ] {
             assert_eq!(fault(good), None, "{good}");
         }
         for (bad, part) in [

@@ -12,17 +12,24 @@ impl Targets {
     pub fn read(file: &Map<String, Value>) -> (Self, Vec<Mismatch>) {
         let known = serde_json::to_value(Self::default()).unwrap_or_default();
         let mut found = Vec::new();
-        let sections: Vec<&str> = known.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let sections: Vec<&str> = known
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
         for name in file.keys().filter(|name| known.get(name.as_str()).is_none()) {
             found.push(unknown(name, nearest(name, sections.iter().copied())));
         }
-        let mut section = |name: &'static str| Section {
-            name,
-            keys: known.get(name).and_then(Value::as_object),
-            given: file.get(name),
-            found: &mut found,
-        }
-        .take();
+        let mut section = |name: &'static str| {
+            Section {
+                name,
+                keys: known.get(name).and_then(Value::as_object),
+                given: file.get(name),
+                found: &mut found,
+            }
+            .take()
+        };
         let (page, backend, models) = (section("page"), section("backend"), section("models"));
         let targets = Self {
             page: whole(page),
@@ -81,7 +88,9 @@ fn is_like(value: &Value, usual: &Value) -> bool {
         Value::String(_) => value.is_string(),
         Value::Number(n) if n.is_u64() => value.as_u64().is_some_and(|n| u32::try_from(n).is_ok()),
         Value::Number(_) => value.as_f64().is_some_and(|n| n >= 0.0),
-        Value::Array(_) => value.as_array().is_some_and(|all| all.iter().all(Value::is_string)),
+        Value::Array(_) => value
+            .as_array()
+            .is_some_and(|all| all.iter().all(Value::is_string)),
         Value::Object(_) => value
             .as_object()
             .is_some_and(|all| all.values().all(|n| n.as_f64().is_some_and(|n| n >= 0.0))),
@@ -117,19 +126,31 @@ mod tests {
     #[test]
     fn what_cannot_be_taken_is_named_and_hides_nothing() {
         let file = json!({
-            "page": {"url": "https://chat.example.org", "ulr": "hidden"},
+            "page": {"url": "https://chat.example.org", "vite_api_ulr": "hidden"},
             "backend": {"copies": "two, hidden", "plan": "starter", "jwt_secret_key": 7},
             "models": {"memory_gib": 8, "allow": ["10.0.0.1"], "roster_gib": {"a": -1}, "key": {"file": "key"}},
             "modles": {},
         });
         let (targets, found) = Targets::read(file.as_object().unwrap());
         let keys: Vec<&str> = found.iter().map(|one| one.key.as_str()).collect();
-        let all = ["modles", "page.ulr", "backend.copies", "backend.jwt_secret_key", "models.roster_gib"];
+        let all = [
+            "modles",
+            "page.vite_api_ulr",
+            "backend.copies",
+            "backend.jwt_secret_key",
+            "models.roster_gib",
+        ];
         assert_eq!(keys.len(), all.len(), "{found:?}");
         assert!(all.iter().all(|key| keys.contains(key)), "{found:?}");
-        assert!(found.iter().any(|one| one.fix == "Did you mean `url`?"), "{found:?}");
+        assert!(
+            found.iter().any(|one| one.fix == "Did you mean `vite_api_url`?"),
+            "{found:?}"
+        );
         assert_eq!(targets.page.url, "https://chat.example.org");
-        assert_eq!((targets.backend.plan.as_str(), targets.backend.copies), ("starter", 0));
+        assert_eq!(
+            (targets.backend.plan.as_str(), targets.backend.copies),
+            ("starter", 0)
+        );
         assert_eq!((targets.models.memory_gib, targets.models.allow.len()), (8.0, 1));
         assert!(!format!("{found:?} {targets:?}").contains("hidden"));
         assert!(Targets::read(json!({"page": "hidden"}).as_object().unwrap()).1[0].key == "page");

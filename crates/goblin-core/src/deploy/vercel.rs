@@ -68,7 +68,9 @@ pub(super) fn faults(text: &str, there: &Address, proves: bool) -> Vec<String> {
         }
     }
     if proves && !file.routes.iter().any(Route::adds_proof) {
-        found.push(format!("no route adds `{PROOF}`, so ORIGIN_SECRET reaches nobody"));
+        found.push(format!(
+            "no route adds `{PROOF}`, so ORIGIN_SECRET reaches nobody"
+        ));
     }
     found
 }
@@ -111,7 +113,9 @@ fn braced(dest: &str) -> String {
 
 impl Route {
     fn adds_proof(&self) -> bool {
-        self.transforms.iter().any(|one| one.target.key.eq_ignore_ascii_case(PROOF))
+        self.transforms
+            .iter()
+            .any(|one| one.target.key.eq_ignore_ascii_case(PROOF))
     }
 }
 
@@ -130,7 +134,8 @@ mod tests {
         let own = at("https://goblin-backend.onrender.com");
         assert_eq!(faults(SHIPPED, &own, true), Vec::<String>::new());
         let other = faults(SHIPPED, &at("https://another.onrender.com"), true);
-        let said = ["it leads to https://goblin-backend.onrender.com, the backend is https://another.onrender.com"];
+        let said =
+            ["it leads to https://goblin-backend.onrender.com, the backend is https://another.onrender.com"];
         assert_eq!(other, said);
     }
 
@@ -138,11 +143,23 @@ mod tests {
     fn routes_that_were_changed_are_found_out() {
         let own = at("https://goblin-backend.onrender.com");
         let cases = [
-            (SHIPPED.replace("api|auth|v1)/(.*)", "api|v1)/(.*)"), "no route leads /auth/google/callback"),
-            (SHIPPED.replace(".com/$1/$2", ".com/$2"), "to /status of the backend"),
+            (
+                SHIPPED.replace("api|auth|v1)/(.*)", "api|v1)/(.*)"),
+                "no route leads /auth/google/callback",
+            ),
+            (
+                SHIPPED.replace(".com/$1/$2", ".com/$2"),
+                "to /status of the backend",
+            ),
             (SHIPPED.replace("x-origin-verify", "x-other"), "no route adds"),
-            (SHIPPED.replace("https://goblin-backend", "http://goblin-backend"), "leads to http://"),
-            (SHIPPED.replace("https://goblin-backend.onrender.com/$1/$2", "/index.html"), "with a page"),
+            (
+                SHIPPED.replace("https://goblin-backend", "http://goblin-backend"),
+                "leads to http://",
+            ),
+            (
+                SHIPPED.replace("https://goblin-backend.onrender.com/$1/$2", "/index.html"),
+                "with a page",
+            ),
             ("{}".to_owned(), "no route leads /api/status"),
             ("not JSON".to_owned(), "no vercel.json"),
         ];

@@ -110,17 +110,27 @@ mod tests {
             ids: Ids::Random,
         };
         let store = Store::open_as_it_is(options).await.unwrap();
-        assert_eq!(schema(&store, "here").await.found, "here: empty; the first start makes its tables");
+        assert_eq!(
+            schema(&store, "here").await.found,
+            "here: empty; the first start makes its tables"
+        );
         store.migrate_up(Some(1)).await.unwrap();
         let old = closed(&database).await;
         let all = store.migration_status().await.unwrap().len();
         assert_eq!(old.state, PartState::Degraded);
         let cause = old.cause.unwrap();
-        assert!(cause.contains(&format!("{} of this release are pending, from 2 on", all - 1)), "{cause}");
+        assert!(
+            cause.contains(&format!("{} of this release are pending, from 2 on", all - 1)),
+            "{cause}"
+        );
         assert!(old.fix.unwrap().contains("goblin migrate up"));
         store.migrate_up(None).await.unwrap();
         let new = closed(&database).await;
         assert_eq!(new.state, PartState::Ok);
-        assert!(new.found.ends_with(&format!("{all} of {all} migrations applied")), "{}", new.found);
+        assert!(
+            new.found.ends_with(&format!("{all} of {all} migrations applied")),
+            "{}",
+            new.found
+        );
     }
 }

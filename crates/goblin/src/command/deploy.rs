@@ -76,7 +76,10 @@ fn check(settings: &Map<String, Value>, folder: &Path) -> Vec<Mismatch> {
 /// What the backend would refuse to start with, given these variables and no others.
 fn refused(backend: &Backend) -> Vec<Mismatch> {
     let variables = backend.variables();
-    let mut all: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut all: Vec<(&str, &str)> = variables
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     // Nothing is kept there; without one, and without a home, it would be missing.
     all.push(("GOBLIN_DATA__DIR", "/"));
     let environment = Environment::of(&all);
@@ -85,7 +88,9 @@ fn refused(backend: &Backend) -> Vec<Mismatch> {
         ..Request::default()
     };
     let mut written = Written::read(&environment, &request);
-    let problems = config::check(&mut written, &environment).err().unwrap_or_default();
+    let problems = config::check(&mut written, &environment)
+        .err()
+        .unwrap_or_default();
     problems
         .iter()
         .map(|problem| {
@@ -96,7 +101,9 @@ fn refused(backend: &Backend) -> Vec<Mismatch> {
             for item in given.iter().flat_map(|(_, value)| value.split(',')) {
                 message = message.replace(&format!("`{}`", item.trim()), "what is given");
             }
-            let (problem, fix) = message.split_once(". ").unwrap_or((message.trim_end_matches('.'), ""));
+            let (problem, fix) = message
+                .split_once(". ")
+                .unwrap_or((message.trim_end_matches('.'), ""));
             Mismatch {
                 key: format!("backend.{}", variable.to_lowercase()),
                 problem: problem.to_owned(),
@@ -151,7 +158,9 @@ fn read(path: &Path) -> Result<String, String> {
     let size = std::fs::metadata(path).map(|found| found.len());
     let size = size.map_err(|error| format!("{shown} cannot be read: {error}"))?;
     if size > MAX_FILE_BYTES {
-        return Err(format!("{shown} has {size} bytes, and {MAX_FILE_BYTES} are the most"));
+        return Err(format!(
+            "{shown} has {size} bytes, and {MAX_FILE_BYTES} are the most"
+        ));
     }
     std::fs::read_to_string(path).map_err(|error| format!("{shown} cannot be read: {error}"))
 }

@@ -11,7 +11,7 @@ fn secret(text: &str) -> Secret {
 /// Three targets that agree.
 fn agreeing() -> Targets {
     let shared = secret("0123456789abcdef0123456789abcdef");
-    let key = secret("a key of the models' machine, long enough");
+    let key = secret("a key of the models' machine that is long enough");
     Targets {
         page: Page {
             url: "https://chat.example.org".into(),
@@ -59,7 +59,11 @@ fn targets_that_agree_have_no_mismatch() {
     direct.page.vite_api_url = "https://goblin-backend.onrender.com".into();
     assert_eq!(check(&direct), []);
     (direct.page.origin_secret, direct.backend.origin_secret) = (Secret::None, Secret::None);
-    assert_eq!(check(&direct), [], "nobody is between the browser and the backend");
+    assert_eq!(
+        check(&direct),
+        [],
+        "nobody is between the browser and the backend"
+    );
     let mut near = agreeing();
     near.models.domain = String::new();
     near.models.listen = "::1".into();
@@ -72,7 +76,11 @@ fn targets_that_agree_have_no_mismatch() {
     assert_eq!(check(&several), []);
     let mut sealed = agreeing();
     sealed.backend.jwt_secret_key = Secret::None;
-    assert_eq!(check(&sealed), [], "signing keys are kept under SETTINGS_ENCRYPTION_KEY");
+    assert_eq!(
+        check(&sealed),
+        [],
+        "signing keys are kept under SETTINGS_ENCRYPTION_KEY"
+    );
 }
 
 #[test]
@@ -86,9 +94,18 @@ fn the_routes_of_the_page_are_held_against_the_backend() {
     let found = super::check(&targets, Some(&stale));
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].key, "page.vercel_json");
-    assert!(found[0].fix.contains("set_backend.py https://goblin-backend.onrender.com"), "{found:?}");
+    assert!(
+        found[0]
+            .fix
+            .contains("set_backend.py https://goblin-backend.onrender.com"),
+        "{found:?}"
+    );
     targets.page.vercel_json = String::new();
-    assert_eq!(check(&targets)[0].key, "page.vercel_json", "nothing says where they lead");
+    assert_eq!(
+        check(&targets)[0].key,
+        "page.vercel_json",
+        "nothing says where they lead"
+    );
 }
 
 #[test]
@@ -152,7 +169,7 @@ fn each_mismatch_is_found_alone_and_named_by_its_key() {
             t.backend.local_llm_proxy_url = "https://models.example.org?key=1".into()
         }),
         ("backend.local_llm_api_key", |t| {
-            t.backend.local_llm_api_key = secret("another key, that is long enough as well")
+            t.backend.local_llm_api_key = secret("another key that is long enough as well")
         }),
         ("models.key", |t| t.models.key = Secret::None),
         ("models.allow", |t| t.models.allow = vec!["0.0.0.0/1".into()]),

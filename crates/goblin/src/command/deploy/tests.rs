@@ -12,8 +12,14 @@ fn keys(change: impl FnOnce(&mut Map<String, Value>)) -> Vec<String> {
     change(&mut settings);
     let found = check(&settings, &folder());
     for one in &found {
-        assert!(!one.problem.is_empty() && one.fix.ends_with(['.', '?']), "{one:?}");
-        assert!(!one.problem.contains("CANARY") && !one.fix.contains("CANARY"), "{one:?}");
+        assert!(
+            !one.problem.is_empty() && one.fix.ends_with(['.', '?']),
+            "{one:?}"
+        );
+        assert!(
+            !one.problem.contains("CANARY") && !one.fix.contains("CANARY"),
+            "{one:?}"
+        );
     }
     let mut keys: Vec<String> = found.into_iter().map(|one| one.key).collect();
     keys.sort();
@@ -34,10 +40,26 @@ fn the_example_agrees() {
 #[test]
 fn what_the_backend_alone_would_refuse_is_found_before_it_is_deployed() {
     let cases: [(&str, &str, &str); 21] = [
-        ("preview_origin_pattern", "https://*.vercel.app", "preview_origin_pattern"),
-        ("preview_origin_pattern", "http://goblin-*-team.vercel.app", "preview_origin_pattern"),
-        ("preview_origin_pattern", "https://goblin-*.vercel.app", "preview_origin_pattern"),
-        ("preview_origin_pattern", "https://goblin-*-team.vercel.app/x", "preview_origin_pattern"),
+        (
+            "preview_origin_pattern",
+            "https://*.vercel.app",
+            "preview_origin_pattern",
+        ),
+        (
+            "preview_origin_pattern",
+            "http://goblin-*-team.vercel.app",
+            "preview_origin_pattern",
+        ),
+        (
+            "preview_origin_pattern",
+            "https://goblin-*.vercel.app",
+            "preview_origin_pattern",
+        ),
+        (
+            "preview_origin_pattern",
+            "https://goblin-*-team.vercel.app/x",
+            "preview_origin_pattern",
+        ),
         ("jwt_secret_key", "CANARY short", "jwt_secret_key"),
         ("jwt_standby_key", "CANARY short", "jwt_standby_key"),
         ("settings_encryption_key", "CANARY", "settings_encryption_key"),
@@ -47,14 +69,22 @@ fn what_the_backend_alone_would_refuse_is_found_before_it_is_deployed() {
         ("trusted_proxies", "10.0.0.7/8", "trusted_proxies"),
         ("google_client_id", "id", "google_client_secret"),
         ("google_client_secret", "CANARY", "google_client_id"),
-        ("google_redirect_uri", "https://chat.example.org/auth/google/callback", "google_client_id"),
+        (
+            "google_redirect_uri",
+            "https://chat.example.org/auth/google/callback",
+            "google_client_id",
+        ),
         ("oidc_issuer", "https://id.example.org", "oidc_client_id"),
         ("oidc_client_id", "id", "oidc_issuer"),
         ("oidc_client_secret", "CANARY", "oidc_issuer"),
         ("oidc_issuer", "https://u:CANARY@id.example.org", "oidc_issuer"),
         ("smtp_url", "smtp://u:CANARY@mail.example.org", "mail_from"),
         ("smtp_url", "http://u:CANARY@mail.example.org", "smtp_url"),
-        ("local_llm_api_key", "CANARY one, CANARY two, CANARY three", "local_llm_api_key"),
+        (
+            "local_llm_api_key",
+            "CANARY one, CANARY two, CANARY three",
+            "local_llm_api_key",
+        ),
     ];
     for (key, value, wanted) in cases {
         let found = keys(set("backend", key, value));
@@ -66,7 +96,10 @@ fn what_the_backend_alone_would_refuse_is_found_before_it_is_deployed() {
 #[test]
 fn a_half_set_google_is_named_whole() {
     let found = keys(set("backend", "google_client_id", "id"));
-    assert_eq!(found, ["backend.google_client_secret", "backend.google_redirect_uri"]);
+    assert_eq!(
+        found,
+        ["backend.google_client_secret", "backend.google_redirect_uri"]
+    );
 }
 
 #[test]
