@@ -123,18 +123,21 @@ done
 shown "seven faults in one answer, exit code 2"
 
 say "==> interrupted twice, then finished"
-# cut SIGNAL LINE: runs it and sends the signal when it says LINE.
+# cut SIGNAL LINE: runs it and sends the signal when it says LINE; to all of it, as a terminal's Ctrl-C: bash alone would
+# wait for its child and go on.
 cut() {
   local signal="$1" line="$2" said pid
-  inside bash -c 'echo $$ >/run/cut.pid; exec /opt/goblin-install/install.sh "$@"' cut "${arguments[@]}" 2>&1 |
+  : >"$work/cut.log"
+  inside setsid --wait bash -c 'echo $$ >/run/cut.pid; exec /opt/goblin-install/install.sh "$@"' cut "${arguments[@]}" 2>&1 |
     while IFS= read -r said; do
       printf '%s\n' "$said" >>"$work/cut.log"
       if [[ "$said" == "$line" ]]; then
         pid="$(cat "$tree/run/cut.pid" 2>/dev/null || inside cat /run/cut.pid)"
-        inside kill "-$signal" "$pid" || true
+        inside kill "-$signal" -- "-$pid" || true
       fi
     done || true
-  ! grep -q '^done' "$work/cut.log" || fail "the run that was to be cut was done already"
+  ! grep -q '^done' "$work/cut.log" ||
+    fail "the run that was to be cut by SIG$signal was done already: $(tail -n 5 "$work/cut.log")"
 }
 cut INT 'programs'
 cut KILL '  changed: /etc/systemd/system/goblin-models.service'
