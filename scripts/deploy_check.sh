@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Quick checks of the files by which goblin is deployed: nothing is started, nothing is built. What needs a tool of the
-# system that is not here (systemd-analyze, promtool) is said and left to `make test-deploy`, which insists on it.
+# system that is not here (systemd-analyze, promtool, fail2ban-regex) is said and left to `make test-deploy`, which insists on it.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -63,6 +63,17 @@ if [ "$insist" = 1 ]; then
   fi
   # With the shellcheck of above for what runs in a step.
   PATH="$tools:$PATH" "$home/actionlint" -no-color
+fi
+
+step "addresses that try keys"
+if have fail2ban-regex fail2ban; then
+  for filter in deploy/fail2ban/filter.d/*.conf; do
+    name="$(basename "$filter" .conf)"
+    # Every address of a refused line, in order, and none of a line that only looks like one.
+    found="$(fail2ban-regex --out ip "deploy/fail2ban/samples/$name.log" "$filter")"
+    [ "$found" = "$(cat "deploy/fail2ban/samples/$name.addresses")" ] ||
+      { say "$filter finds other addresses in its sample:" "$found" >&2; exit 1; }
+  done
 fi
 
 step "alerts"

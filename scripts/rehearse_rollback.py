@@ -88,12 +88,16 @@ class House:
             "OLLAMA_HOST": f"http://127.0.0.1:{model.port}",
             "FRONTEND_URL": f"http://127.0.0.1:{self.front.port}",
             "JWT_SECRET_KEY": secrets.token_urlsafe(48),
+            # Longer than the rehearsal takes: whose token ran out would look like a request that failed.
+            "GOBLIN_AUTH__TOKEN_MINUTES": "60",
             **database,
         }
         self.running: list[servers.Goblin] = []
+        self.has_owner = False
 
     def goblin(self, release: Release, home: str, **more: str) -> servers.Goblin:
         made = servers.Goblin(release.program, self.folder / home, {**self.settings, **more})
+        made.then = self.wait_for_model
         self.running.append(made)
         return made
 
@@ -103,7 +107,21 @@ class House:
         made = ask(goblin.port, "POST", "/auth/setup", {"token": link.split("#")[1], "email": EMAIL, "password": PASSWORD})
         if made.status != 200:
             raise Failed(f"no owner: {made.status} {made.body[:300]}")
+        self.has_owner = True
+        self.wait_for_model(goblin)
         return made.json()["access_token"]
+
+    def wait_for_model(self, goblin: servers.Goblin) -> None:
+        """Only people with an account are told how model servers are."""
+        if not self.has_owner:
+            return
+        token = sign_in(goblin.port)["access_token"]
+
+        def known() -> bool:
+            upstreams = ask(goblin.port, "GET", "/api/status", None, token).json()["upstreams"]
+            return any(upstream["state"] in ("up", "slow") for upstream in upstreams)
+
+        servers.until(f"{goblin.program.name} knows its model", known)
 
     def stop(self) -> None:
         self.front.stop()

@@ -34,7 +34,7 @@ needs() {
 }
 
 stage_files() {
-  needs systemd-analyze:systemd promtool:prometheus
+  needs systemd-analyze:systemd promtool:prometheus fail2ban-regex:fail2ban
   python3 -m unittest scripts/tests/test_deploy_files.py
   GOBLIN_DEPLOY_ALL=1 scripts/deploy_check.sh
 }
@@ -48,7 +48,8 @@ stage_cdn() {
   VERCEL_OUTPUT="$output" node --test --test-timeout=240000 e2e/deploy/cdn.test.mjs
 }
 stage_vps() {
-  needs debootstrap:debootstrap systemd-nspawn:systemd-container ip:iproute2 zstd:zstd pebble:pebble openssl:openssl systemd-analyze:systemd
+  needs debootstrap:debootstrap systemd-nspawn:systemd-container ip:iproute2 zstd:zstd pebble:pebble openssl:openssl systemd-analyze:systemd \
+    fail2ban-regex:fail2ban
   [ "$(id -u)" -eq 0 ] || { say "a Debian is booted for this, which takes root: sudo make test-deploy" >&2; exit 1; }
   scripts/test_vps.sh
 }

@@ -113,28 +113,31 @@ arguments=(--goblin /opt/given/goblin --ollama /opt/given/ollama.tar.zst --liste
 
 say "==> what is wrong is said at once, and nothing is touched"
 code=0
-install_there --goblin /nowhere --no-ollama --listen everywhere --allow 300.1.1.1 --allow 0.0.0.0/0 --firewall wall \
+install_there --goblin /nowhere --no-ollama --listen everywhere --allow 300.1.1.1 --allow 0.0.0.0/0 --allow 128.0.0.0/1 --firewall wall \
   --ssh-port 0 >"$work/said" 2>&1 || code=$?
 [ "$code" -eq 2 ] || fail "wrong arguments end with $code"
-for part in --goblin --listen 300.1.1.1 everybody --firewall --ssh-port; do
+for part in --goblin --listen 300.1.1.1 everybody 128.0.0.0/1 --firewall --ssh-port; do
   grep -q -- "$part" "$work/said" || fail "wrong arguments: $part is not named in: $(cat "$work/said")"
 done
 [ ! -e "$tree/etc/goblin" ] || fail "wrong arguments left something"
-shown "six faults in one answer, exit code 2"
+shown "seven faults in one answer, exit code 2"
 
 say "==> interrupted twice, then finished"
-# cut SIGNAL LINE: runs it and sends the signal when it says LINE.
+# cut SIGNAL LINE: runs it and sends the signal when it says LINE; to all of it, as a terminal's Ctrl-C: bash alone would
+# wait for its child and go on.
 cut() {
   local signal="$1" line="$2" said pid
-  inside bash -c 'echo $$ >/run/cut.pid; exec /opt/goblin-install/install.sh "$@"' cut "${arguments[@]}" 2>&1 |
+  : >"$work/cut.log"
+  inside setsid --wait bash -c 'echo $$ >/run/cut.pid; exec /opt/goblin-install/install.sh "$@"' cut "${arguments[@]}" 2>&1 |
     while IFS= read -r said; do
       printf '%s\n' "$said" >>"$work/cut.log"
       if [[ "$said" == "$line" ]]; then
         pid="$(cat "$tree/run/cut.pid" 2>/dev/null || inside cat /run/cut.pid)"
-        inside kill "-$signal" "$pid" || true
+        inside kill "-$signal" -- "-$pid" || true
       fi
     done || true
-  ! grep -q '^done' "$work/cut.log" || fail "the run that was to be cut was done already"
+  ! grep -q '^done' "$work/cut.log" ||
+    fail "the run that was to be cut by SIG$signal was done already: $(tail -n 5 "$work/cut.log")"
 }
 cut INT 'programs'
 cut KILL '  changed: /etc/systemd/system/goblin-models.service'
@@ -188,6 +191,12 @@ inside curl --silent --fail --output /dev/null http://127.0.0.1:11434/ || fail "
 ! inside sh -c 'ss -Hltn "sport = :11434"' | grep -v '127.0.0.1:11434' | grep -q . || fail "Ollama listens elsewhere"
 status="$(out curl --silent --output /dev/null --write-out '%{http_code}' --interface "$friend" "http://$here:8002/v1/models")"
 [ "$status" = 401 ] || fail "without a key: $status"
+# tried LOG FILTER: does fail2ban's own program find the address that tried in what the unit wrote?
+tried() {
+  inside journalctl --no-pager --quiet -o cat -u "$1" >"$work/tried.log"
+  fail2ban-regex --out ip "$work/tried.log" "deploy/fail2ban/filter.d/$2.conf" | grep -qx "$friend"
+}
+until_true 20 "fail2ban's filter finds who came without a key" tried goblin-models goblin-tier
 shown "allowed address: answered; another: dropped; 11434: dropped, loopback only; without a key: 401"
 
 inside goblin-tier models status >"$work/said" 2>&1 || fail "goblin-tier models status: $(cat "$work/said")"
@@ -295,6 +304,10 @@ answer="$(out curl --silent --fail --max-time 180 --interface "$friend" --cacert
 grep -q starter <<<"$answer" || fail "another answer by TLS: $answer"
 by_name "$stranger" /health 28 || fail "443 is open to another address"
 [ "$(reach "$stranger" "http://$here/.well-known/acme-challenge/x")" = 0 ] || fail "80 is closed, so no certificate can be had"
+out curl --silent --output /dev/null --interface "$friend" --cacert "$work/acme/root.pem" --resolve "models.goblin.test:443:$here" \
+  -H 'x-api-key: a-CANARY-of-a-key' 'https://models.goblin.test/v1/models?key=CANARY'
+until_true 20 "fail2ban's filter finds who tried a key behind Caddy" tried caddy goblin-caddy
+! grep -q CANARY "$work/tried.log" || fail "a key stands in Caddy's log"
 shown "with a name: a certificate from an authority (pebble), 443 for the list alone, 80 for certificates, 8002 for nobody"
 twice "--firewall ufw" "${named[@]}" --firewall ufw
 ! inside nft list table inet goblin >/dev/null 2>&1 || fail "both firewalls at once"

@@ -16,7 +16,10 @@ if [ ! -e "$tool/complete" ]; then
   rm -rf "$tool"
   mkdir -p "$tool"
   cp "$ROOT"/deploy/vercel/package*.json "$ROOT/deploy/vercel/.npmrc" "$tool/"
-  (cd "$tool" && npm ci --no-audit --no-fund --loglevel=error) >&2
+  # Not `npm ci`, which wants the programs for other systems in the lock file, and a registry need not have all of them.
+  # Versions and hashes are those of the lock file all the same, and it must not be changed.
+  (cd "$tool" && npm install --no-save --no-audit --no-fund --loglevel=error) >&2
+  cmp "$tool/package-lock.json" "$ROOT/deploy/vercel/package-lock.json" >&2
   touch "$tool/complete"
 fi
 

@@ -112,7 +112,12 @@ check_arguments() {
     problems+=("--listen is an IP address, not $listen.")
   for one in ${allowed[@]+"${allowed[@]}"}; do
     is_network "$one" || problems+=("--allow: $one is no address or network. Write it like 203.0.113.0/24.")
-    case "$one" in */0) problems+=("--allow: $one is everybody. The models are not meant for everybody.") ;; esac
+    case "$one" in
+      */0 | */00 | */000) problems+=("--allow: $one is everybody. The models are not meant for everybody.") ;;
+      *.*/[1-7] | *.*/0[1-7] | *:*/[1-9] | *:*/1[0-5])
+        problems+=("--allow: $one is a whole part of the internet. Name the ranges the backend calls from.")
+        ;;
+    esac
   done
   if [ -z "$goblin_file$goblin_url" ] && [ ! -x "$BIN/goblin" ]; then
     problems+=("say where the program is: --goblin FILE, or --goblin-url URL with --goblin-sha256 SUM.")

@@ -226,6 +226,8 @@ class Goblin:
             **settings,
         }
         self.process: subprocess.Popen | None = None
+        # What else is waited for at every start.
+        self.then = lambda goblin: None
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
         """A command of this release, to its end."""
@@ -239,18 +241,17 @@ class Goblin:
         return done.stdout
 
     def start(self) -> "Goblin":
-        """Until it says that it is well and knows its model."""
+        """Until it says that it is well, and what else is waited for."""
         with open(self.home / "log", "ab") as log:
             self.process = subprocess.Popen([self.program, "serve"], env=self.environment, stdout=log, stderr=log)
 
         def ready() -> bool:
             if self.process.poll() is not None:
                 raise Failed(f"it ended with {self.process.returncode}:\n{self.log()[-3000:]}")
-            if not answers(self.port):
-                return False
-            return any(u["state"] == "up" for u in ask(self.port, "GET", "/api/status").json().get("upstreams", []))
+            return answers(self.port)
 
         until(f"{self.program.name} is ready", ready)
+        self.then(self)
         return self
 
     def log(self) -> str:

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use goblin_core::admission::desk::{Desk, Load, Newcomer, Refusal, Terms, Ticket};
+use goblin_core::admission::desk::{Admitted, Desk, Load, Newcomer, Refusal, Terms, Ticket};
 use goblin_core::admission::estimate::Estimate;
 use goblin_core::admission::forecast::Forecast;
 use goblin_core::admission::rates::{Seen, Work};
@@ -243,7 +243,11 @@ impl Gate {
         let (mut place, mut called) = {
             let mut waiting = self.lock();
             let who = newcomer(&waiting.desk, model, visit, cold, now);
-            let admitted = waiting.desk.arrive(model, &who, terms, now)?;
+            let admitted = waiting.desk.arrive(model, &who, terms, now);
+            if !visit.verdict {
+                tell_predicted(&admitted);
+            }
+            let admitted = admitted?;
             let (call, called) = oneshot::channel();
             waiting.calls.insert(admitted.ticket, call);
             if let Some(displaced) = admitted.displaced.and_then(|t| waiting.calls.remove(&t)) {
@@ -279,6 +283,13 @@ impl Gate {
             }
         }
     }
+}
+
+/// Measured on arrival, so that whoever is turned away for it counts as well.
+fn tell_predicted(admitted: &Result<Admitted, Refusal>) {
+    let (Ok(Admitted { forecast, .. }) | Err(Refusal::Full(forecast) | Refusal::TooLate(forecast))) =
+        admitted;
+    metrics::histogram!("goblin_predicted_wait_seconds").record(forecast.wait.as_secs_f64());
 }
 
 fn newcomer(desk: &Desk, model: &Arc<str>, visit: &Visit, cold: bool, now: Duration) -> Newcomer {
@@ -410,6 +421,28 @@ mod tests {
             max_waiting,
             ..Terms::default()
         }
+    }
+
+    #[tokio::test]
+    async fn the_wait_that_is_predicted_is_measured_also_for_who_is_turned_away() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let measured = recorder.handle();
+        let _here = metrics::set_default_local_recorder(&recorder);
+        let (_gates, gate, m) = gate();
+        let (terms, a) = (one_place(0), visit("a"));
+        let _place = gate.enter(&m, &a, false, &terms).await.unwrap();
+        let full = gate.enter(&m, &a, false, &terms).await;
+        assert!(matches!(full, Err(Refusal::Full(_))));
+        let verdict = Visit {
+            verdict: true,
+            ..visit("a")
+        };
+        let _ = gate.enter(&m, &verdict, false, &terms).await;
+        let rendered = measured.render();
+        assert!(
+            rendered.contains("goblin_predicted_wait_seconds_count 2"),
+            "{rendered}"
+        );
     }
 
     #[tokio::test]

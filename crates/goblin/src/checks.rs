@@ -2,6 +2,7 @@
 //! of a running one looks at. Each says what was found, and when something is wrong, why and what to do.
 
 mod copies;
+mod database;
 mod judges;
 mod ports;
 mod roster;
@@ -14,13 +15,12 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use goblin_core::checks::CheckResult;
 use goblin_core::clock::Clock;
-use goblin_core::id::Ids;
 use goblin_core::provider::{Health, ProviderHandle, ProviderStatus};
 use goblin_core::status::PartState;
 use goblin_core::tier_status::{Warning, verdicts_wait};
 use goblin_store::data_dir::DataPaths;
 use goblin_store::model_files::{ModelFile, ModelFiles};
-use goblin_store::store::{Database, Store, StoreOptions};
+use goblin_store::store::Store;
 
 use crate::config::{Config, is_public_address};
 use crate::machine;
@@ -117,7 +117,7 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
         timed("disk", async { disk(&config.data_dir) }).await,
         timed("memory", async { memory(config) }).await,
         timed("clock", async { clock(&Clock::System) }).await,
-        timed("database", database(&config.database)).await,
+        timed("database", database::closed(&config.database)).await,
         timed("cache", copies::of_database(config)).await,
         timed("port", ports::of_backend(config.server.address)).await,
         timed("tier_port", ports::of_tier(config.tier.address)).await,
@@ -161,7 +161,7 @@ pub(crate) async fn look_inside(
 ) -> Vec<CheckResult> {
     let mut results = Vec::new();
     if let Some(store) = store {
-        results.push(timed("database", database_open(store)).await);
+        results.push(timed("database", database::open(store)).await);
         results.push(timed("cache", copies::cache(config, store, Clock::System.now())).await);
     }
     results.push(timed("disk", disk_in_time(config.data_dir.clone())).await);
@@ -314,76 +314,6 @@ fn clock(clock: &Clock) -> Finding {
         );
     }
     Finding::ok(format!("it shows {}", now.to_rfc3339()))
-}
-
-async fn database(database: &Database) -> Finding {
-    if *database == Database::Memory {
-        return Finding::ok("in memory");
-    }
-    if let Database::File(path) = database
-        && !path.exists()
-    {
-        return Finding::ok(format!(
-            "{} is not there yet; the first start makes it",
-            path.display()
-        ));
-    }
-    let options = StoreOptions {
-        database: database.clone(),
-        clock: Clock::System,
-        ids: Ids::Random,
-    };
-    match Store::open_as_it_is(options).await {
-        Ok(store) => {
-            let finding = schema(&store, &database.to_string()).await;
-            store.close().await;
-            finding
-        }
-        Err(e) => Finding::bad(
-            PartState::Down,
-            format!("{database} does not open"),
-            e.to_string(),
-            "The sentence above says what to do; nothing was changed.",
-        ),
-    }
-}
-
-async fn schema(store: &Store, place: &str) -> Finding {
-    match store.migration_status().await {
-        Ok(all) => {
-            if let Some(changed) = all.iter().find(|m| m.changed) {
-                return Finding::bad(
-                    PartState::Down,
-                    place.to_owned(),
-                    format!(
-                        "migration {} was applied with another text than this release has.",
-                        changed.version
-                    ),
-                    "Start the release that applied it, or restore a backup.",
-                );
-            }
-            let applied = all.iter().filter(|m| m.applied).count();
-            Finding::ok(format!("{place}: {applied} of {} migrations applied", all.len()))
-        }
-        Err(e) => Finding::bad(
-            PartState::Down,
-            place.to_owned(),
-            e.to_string(),
-            "Run `goblin migrate status`.",
-        ),
-    }
-}
-
-async fn database_open(store: &Store) -> Finding {
-    match store.ping().await {
-        Ok(()) => Finding::ok(format!("{} answers", store.database())),
-        Err(e) => Finding::bad(
-            PartState::Down,
-            format!("{} does not answer", store.database()),
-            e.to_string(),
-            "Look at the disk and the file's rights, or at the server; `goblin doctor` looks closer.",
-        ),
-    }
 }
 
 /// Where a local server is reached that listens on `address`.
@@ -594,8 +524,10 @@ mod tests {
 
     use super::*;
     use goblin_core::clock::Timestamp;
+    use goblin_core::id::Ids;
     use goblin_core::model::ModelInfo;
     use goblin_core::provider::BoxFuture;
+    use goblin_store::store::{Database, StoreOptions};
 
     #[test]
     fn a_clock_before_this_program_was_written_is_reported() {

@@ -40,6 +40,11 @@ pub(crate) fn load(environment: &Environment, request: &Request) -> Result<Loade
     })
 }
 
+/// The variable by which the setting called `path` is given.
+pub(crate) fn variable_of(path: &str) -> Option<&'static str> {
+    keys::find(path)?.env.map(|short| short.name)
+}
+
 /// A usable configuration and what the operator should know about it.
 #[derive(Debug)]
 pub(crate) struct Loaded {

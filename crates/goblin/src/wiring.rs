@@ -62,6 +62,8 @@ const USUAL_OLLAMA: &str = "http://127.0.0.1:11434";
 
 /// How often a process says in a shared database that it is alive; four times before it counts as ended.
 const ALIVE_PERIOD: Duration = Duration::from_millis(goblin_store::processes::SILENT_MS.unsigned_abs() / 4);
+/// How often the schema is compared with what this release expects.
+const SCHEMA_PERIOD: Duration = Duration::from_secs(3_600);
 
 /// What everything in the process shares.
 #[derive(Clone)]
@@ -389,6 +391,7 @@ pub(crate) async fn open_store(process: &Process) -> anyhow::Result<Store> {
     if store.database().is_shared() {
         stay_known(process, &store);
     }
+    watch_schema(process, &store);
     let sweeper = store.clone();
     let trace_days = process.config.trace_days;
     repeat(process, Duration::from_secs(60), move || {
@@ -405,6 +408,30 @@ pub(crate) async fn open_store(process: &Process) -> anyhow::Result<Store> {
         }
     });
     Ok(store)
+}
+
+/// Counts now and then what of the schema is not as this release expects it.
+fn watch_schema(process: &Process, store: &Store) {
+    let store = store.clone();
+    repeat(process, SCHEMA_PERIOD, move || {
+        let store = store.clone();
+        async move {
+            match store.verify().await {
+                Ok(found) => {
+                    // A gauge is a float; there are far fewer than it loses whole numbers at.
+                    metrics::gauge!("goblin_schema_differences").set(found.differences.len() as f64);
+                    if let Some(first) = found.differences.first() {
+                        tracing::warn!(
+                            differences = found.differences.len(),
+                            first = first.sentence,
+                            "the database is not as this release expects it; `goblin migrate verify` names everything"
+                        );
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "whether the database is as expected could not be seen"),
+            }
+        }
+    });
 }
 
 /// Says now and then that this process is alive, and ends the turns of those that are not.

@@ -1,7 +1,7 @@
 //! Setting against setting. All mismatches are found at once.
 
 use super::address::Address;
-use super::{Backend, Mismatch, Models, Page, Secret, Targets};
+use super::{Backend, Mismatch, Models, Page, Secret, Targets, network, vercel};
 
 /// Fewest bytes of a secret that is made for two programs.
 const LEAST_SECRET: usize = 32;
@@ -22,21 +22,23 @@ const PLANS: [(&str, u32); 7] = [
 /// The share of the models' machine that its roster may take; the rest is the system's and the contexts'.
 const ROSTER_SHARE: f64 = 0.8;
 
-/// Every mismatch, in the order of the file. Files of secrets have been read before.
-pub fn check(targets: &Targets) -> Vec<Mismatch> {
+/// Every mismatch, in the order of the file. Files of secrets have been read before, and so has `page.vercel_json`.
+///
+/// What the backend alone would refuse, whatever the others say, is not looked at here: its own reading of its variables
+/// says that ([`Backend::variables`]).
+pub fn check(targets: &Targets, vercel_json: Option<&str>) -> Vec<Mismatch> {
     let mut found = Found::default();
     let Targets {
         page,
         backend,
         models,
     } = targets;
-    found.page(page, backend);
+    found.page(page, backend, vercel_json);
     found.frontend(page, backend);
     found.redirects(page, backend);
     found.origin_secret(page, backend);
     found.keeping(backend);
     found.plan(backend);
-    found.mail(backend);
     found.way_to_models(backend, models);
     found.models(models);
     found.0
@@ -85,27 +87,11 @@ impl Found {
         Some(address)
     }
 
-    fn page(&mut self, page: &Page, backend: &Backend) {
+    fn page(&mut self, page: &Page, backend: &Backend, vercel_json: Option<&str>) {
         let own = self.origin("page.url", &page.url);
         let there = self.origin("backend.url", &backend.url);
         if page.vite_api_url.is_empty() {
-            let leads = self.origin("page.backend", &page.backend);
-            if let (Some(leads), Some(there)) = (&leads, &there)
-                && leads.host != there.host
-            {
-                self.add(
-                    "page.backend",
-                    format!(
-                        "the page's routes lead to {}, the backend is {}",
-                        leads.origin(),
-                        there.origin()
-                    ),
-                    format!(
-                        "Run `deploy/vercel/set_backend.py {}` and deploy the page again.",
-                        there.origin()
-                    ),
-                );
-            }
+            self.routes(page, there.as_ref(), vercel_json);
         } else if let Some(called) = self.origin("page.vite_api_url", &page.vite_api_url)
             && let Some(there) = &there
             && called.host != there.host
@@ -132,6 +118,45 @@ impl Found {
         }
     }
 
+    /// Where the page's host sends what is the backend's.
+    fn routes(&mut self, page: &Page, there: Option<&Address>, vercel_json: Option<&str>) {
+        if page.vercel_json.is_empty() && page.backend.is_empty() {
+            self.add(
+                "page.vercel_json",
+                "it is missing, and so is page.backend: nothing says where the page's host sends /api, /auth and /v1",
+                "Give the path of web/vercel.json, or for another host page.backend.",
+            );
+        }
+        let leads = match page.backend.as_str() {
+            "" => None,
+            text => self.origin("page.backend", text),
+        };
+        let Some(there) = there else {
+            return;
+        };
+        let fix = format!(
+            "Run `deploy/vercel/set_backend.py {}` and deploy the page again.",
+            there.origin()
+        );
+        if let Some(leads) = leads
+            && leads.host != there.host
+        {
+            let problem = format!(
+                "the page's routes lead to {}, the backend is {}",
+                leads.origin(),
+                there.origin()
+            );
+            self.add("page.backend", problem, fix.clone());
+        }
+        let proves = page.origin_secret.value().is_some();
+        for fault in vercel_json
+            .map(|text| vercel::faults(text, there, proves))
+            .unwrap_or_default()
+        {
+            self.add("page.vercel_json", fault, fix.clone());
+        }
+    }
+
     fn frontend(&mut self, page: &Page, backend: &Backend) {
         let named: Vec<&str> = backend.frontend_url.split(',').map(str::trim).collect();
         let own = Address::read(&page.url).map(|address| address.origin());
@@ -149,19 +174,6 @@ impl Found {
                     first.origin()
                 ),
                 fix,
-            );
-        }
-        let pattern = &backend.preview_origin_pattern;
-        let host = pattern.strip_prefix("https://");
-        if !pattern.is_empty()
-            && !host.is_some_and(|host| {
-                host.matches('*').count() == 1 && host.len() > 3 && !host.starts_with("*.")
-            })
-        {
-            self.add(
-                "backend.preview_origin_pattern",
-                format!("`{pattern}` must be https with one `*` in the first part of the name"),
-                "Write it like https://goblin-*-yourteam.vercel.app, project and team in full.",
             );
         }
     }
@@ -190,53 +202,57 @@ impl Found {
 
     fn origin_secret(&mut self, page: &Page, backend: &Backend) {
         match (page.origin_secret.value(), backend.origin_secret.value()) {
-            (None, None) => {}
+            // The page's host passes nothing on that it could prove.
+            (None, None) if !page.vite_api_url.is_empty() => {}
+            (None, None) => self.add(
+                "backend.origin_secret",
+                "ORIGIN_SECRET is set on neither side, so limits and bans count everybody who comes through the page's \
+                 host as one",
+                "Set the same on the page's host and on the backend: `openssl rand -base64 48` makes one.",
+            ),
             (Some(_), None) | (None, Some(_)) => self.add(
                 "backend.origin_secret",
                 "ORIGIN_SECRET is set on one side only",
-                "Set the same on the page's host and on the backend, or on neither.",
+                "Set the same on the page's host and on the backend.",
             ),
             (Some(one), Some(other)) if one != other => self.add(
                 "backend.origin_secret",
-                "ORIGIN_SECRET differs between the page's host and the backend: every request through the page would be \
-                 refused",
+                "ORIGIN_SECRET differs between the page's host and the backend: limits and bans would count everybody who \
+                 comes through the page's host as one",
                 "Copy the backend's to the page's host, and deploy the page again.",
             ),
             (Some(_), Some(_)) => self.long_enough("backend.origin_secret", &backend.origin_secret),
         }
     }
 
-    /// What the backend needs to keep anything.
+    /// What the backend needs to keep anything, as it says at its start.
     fn keeping(&mut self, backend: &Backend) {
-        if backend.database_url.value().is_some() {
-            for (key, name, secret) in [
-                (
+        let database = backend.database_url.value().unwrap_or_default();
+        let ring = "`echo \"k1:$(openssl rand -base64 32)\"` makes one.";
+        let signs = [&backend.jwt_secret_key, &backend.jwt_current_key];
+        let has_ring = backend.settings_encryption_key.value().is_some();
+        if database.starts_with("postgres:") || database.starts_with("postgresql:") {
+            if !has_ring && signs.iter().all(|key| key.value().is_none()) {
+                self.add(
                     "backend.jwt_secret_key",
-                    "JWT_SECRET_KEY",
-                    &backend.jwt_secret_key,
-                ),
-                (
+                    "with PostgreSQL JWT_SECRET_KEY must be given, because every copy has to know it",
+                    "`openssl rand -base64 48` makes one.",
+                );
+            }
+            if !has_ring {
+                self.add(
                     "backend.settings_encryption_key",
-                    "SETTINGS_ENCRYPTION_KEY",
-                    &backend.settings_encryption_key,
-                ),
-            ] {
-                if secret.value().is_none() {
-                    self.add(
-                        key,
-                        format!("with PostgreSQL {name} must be given, because every copy has to know it"),
-                        "`openssl rand -base64 48` makes one; for SETTINGS_ENCRYPTION_KEY: echo \"k1:$(openssl rand -base64 32)\".",
-                    );
-                }
+                    "with PostgreSQL SETTINGS_ENCRYPTION_KEY must be given: without it no key of a provider can be kept",
+                    ring,
+                );
             }
         } else if !backend.plan.is_empty() {
             self.add(
                 "backend.database_url",
-                "without DATABASE_URL chats are in a file of a machine that is thrown away at every deploy",
-                "Give it a PostgreSQL.",
+                "without a PostgreSQL chats are in a file of a machine that is thrown away at every deploy",
+                "Give DATABASE_URL a PostgreSQL.",
             );
         }
-        self.long_enough("backend.jwt_secret_key", &backend.jwt_secret_key);
         if backend.copies > 1 && backend.redis_url.value().is_none() {
             self.add(
                 "backend.redis_url",
@@ -272,54 +288,64 @@ impl Found {
         }
     }
 
-    fn mail(&mut self, backend: &Backend) {
-        if backend.smtp_url.value().is_some() && backend.mail_from.is_empty() {
-            self.add(
-                "backend.mail_from",
-                "SMTP_URL is given and MAIL_FROM is not: no letter can be sent",
-                "Set MAIL_FROM to the sender's address.",
-            );
-        }
-    }
-
     fn way_to_models(&mut self, backend: &Backend, models: &Models) {
         let key = "backend.local_llm_proxy_url";
-        let Some(address) = Address::read(&backend.local_llm_proxy_url) else {
-            let problem = match backend.local_llm_proxy_url.as_str() {
-                "" => "it is missing: the backend would have no model of its own".to_owned(),
-                _ => "it is no address of scheme and host".to_owned(),
-            };
-            self.add(key, problem, "Write it like https://models.example.org.");
-            return;
-        };
-        let wanted = match (models.domain.as_str(), models.listen.as_str()) {
-            ("", "") => None,
-            ("", listen) => Some((false, format!("{listen}:8002"))),
-            (domain, _) => Some((true, domain.to_ascii_lowercase())),
-        };
-        if let Some((is_tls, host)) = wanted
-            && (address.is_tls, address.host.trim_end_matches(":443")) != (is_tls, host.as_str())
-        {
-            let scheme = if is_tls { "https" } else { "http" };
+        let named = listed(&backend.local_llm_proxy_url);
+        if named.is_empty() {
             self.add(
                 key,
-                format!(
-                    "it is {}, and the models are at {scheme}://{host}",
-                    address.origin()
-                ),
-                format!("Set LOCAL_LLM_PROXY_URL to {scheme}://{host}."),
+                "it is missing: the backend would have no model of its own",
+                "Write it like https://models.example.org.",
             );
-        } else if !address.is_tls && !address.is_private() {
+            return;
+        }
+        let mut all = Vec::new();
+        for one in named {
+            let Some(address) = Address::read(one) else {
+                self.add(
+                    key,
+                    "it is no address of scheme and host",
+                    "Write it like https://models.example.org.",
+                );
+                return;
+            };
+            if !matches!(address.path.as_str(), "" | "/") {
+                let fix = format!("Write {}.", address.origin());
+                self.add(key, "it says more than scheme and host", fix);
+            }
+            all.push(address);
+        }
+        let at = match address_of(models) {
+            None => Some(0),
+            Some(wanted) => all
+                .iter()
+                .position(|one| {
+                    one.is_tls == wanted.is_tls && one.host.trim_end_matches(":443") == wanted.host
+                })
+                .or_else(|| {
+                    let given: Vec<String> = all.iter().map(Address::origin).collect();
+                    let wanted = wanted.origin();
+                    let problem = format!("it is {}, and the models are at {wanted}", given.join(", "));
+                    self.add(key, problem, format!("Set LOCAL_LLM_PROXY_URL to {wanted}."));
+                    None
+                }),
+        };
+        if at.is_some() && all.iter().any(|one| !one.is_tls && !one.is_private()) {
             self.add(
                 key,
                 "plain http to a public address: the key and every question can be read along",
                 "Give the models a name with TLS (`install.sh --domain`), or a private network.",
             );
         }
-        match (backend.local_llm_api_key.value(), models.key.value()) {
-            (Some(one), Some(other)) if one == other => {
-                self.long_enough("backend.local_llm_api_key", &backend.local_llm_api_key)
-            }
+        self.key_of_models(backend, models, at.unwrap_or(0));
+    }
+
+    /// The key at place `at` of LOCAL_LLM_API_KEY, or its only one, must be that of the models' machine.
+    fn key_of_models(&mut self, backend: &Backend, models: &Models, at: usize) {
+        let keys = listed(backend.local_llm_api_key.value().unwrap_or_default());
+        let at = if keys.len() == 1 { 0 } else { at };
+        match (keys.get(at), models.key.value()) {
+            (Some(one), Some(other)) if *one == other => self.long_enough("models.key", &models.key),
             (Some(_), Some(_)) => self.add(
                 "backend.local_llm_api_key",
                 "it is not the key of the models' machine: every question would be refused with 401",
@@ -353,12 +379,8 @@ impl Found {
                 "Give Render's outbound ranges of the backend's region.",
             );
         }
-        for one in models.allow.iter().filter(|one| one.ends_with("/0")) {
-            self.add(
-                "models.allow",
-                format!("`{one}` is everybody"),
-                "Name the ranges the backend calls from.",
-            );
+        for (problem, fix) in models.allow.iter().filter_map(|one| network::fault(one)) {
+            self.add("models.allow", problem, fix);
         }
         let wanted: f64 = models.roster_gib.values().sum();
         let most = models.memory_gib * ROSTER_SHARE;
@@ -382,6 +404,29 @@ impl Found {
             );
         }
     }
+}
+
+/// The items of a comma list.
+fn listed(text: &str) -> Vec<&str> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|one| !one.is_empty())
+        .collect()
+}
+
+/// Where the models' machine answers, by what install.sh was told.
+fn address_of(models: &Models) -> Option<Address> {
+    let (is_tls, host) = match (models.domain.as_str(), models.listen.as_str()) {
+        ("", "") => return None,
+        ("", v6) if v6.contains(':') => (false, format!("[{}]:8002", v6.trim_matches(['[', ']']))),
+        ("", listen) => (false, format!("{listen}:8002")),
+        (domain, _) => (true, domain.to_ascii_lowercase()),
+    };
+    Some(Address {
+        is_tls,
+        host,
+        path: String::new(),
+    })
 }
 
 #[cfg(test)]

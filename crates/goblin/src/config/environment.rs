@@ -30,7 +30,6 @@ impl Environment {
     }
 
     /// An environment of these variables only.
-    #[cfg(test)]
     pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
         Self {
             variables: variables
