@@ -22,6 +22,7 @@ use crate::context::check_context;
 use crate::gate::{Place, Visit};
 use crate::job::Job;
 use crate::meter::{Meter, turn_of};
+use crate::span::Asking;
 use crate::table::{View, says_cold};
 
 /// Everything [`climb`] needs.
@@ -80,15 +81,15 @@ fn answered(climb: Climb) -> Items {
         let Climb { dispatch, view, ladder, job, mut meter, deadline } = climb;
         let limit = Limit::from_now(deadline);
         let (candidate, opened) = ascend(&dispatch, &view, &ladder, &job, &mut meter, limit).await?;
-        let Opened { held, mut stream, place, pass_through } = opened;
-        let mut follower = Follower { place, watch: watch_of(&job) };
+        let Opened { held, mut stream, place, asking, pass_through } = opened;
+        let mut follower = Follower { place, asking, watch: watch_of(&job) };
         meter.chosen(&candidate.provider, &candidate.model.name, candidate.stays_local());
         yield AnswerItem::Chosen { model_id: candidate.id(), local: candidate.stays_local(), pass_through };
         let mut held = held.into_iter();
         loop {
             let next = match held.next() {
                 Some(event) => Some(Ok(event)),
-                None => limit.within(stream.next()).await.map_err(|late| fail(&mut meter, *late.error))?,
+                None => limit.within(stream.next()).await.map_err(|late| follower.fail(&mut meter, *late.error))?,
             };
             let event = match next {
                 None => break,
@@ -97,7 +98,7 @@ fn answered(climb: Climb) -> Items {
                     let failed = Attempt::from_provider(&candidate, &error);
                     // The next question is better asked of another server with this model.
                     dispatch.note(&candidate, &failed);
-                    Err(fail(&mut meter, *failed.error))?;
+                    Err(follower.fail(&mut meter, *failed.error))?;
                     return;
                 }
             };
@@ -105,6 +106,7 @@ fn answered(climb: Climb) -> Items {
             yield AnswerItem::Event(event);
             if let Some(looped) = looped {
                 meter.ended("runaway");
+                follower.asking.failed("runaway");
                 tracing::warn!(model = candidate.id(), period = looped.period, turns = looped.turns, "a runaway answer was stopped");
                 if job.is_streamed() {
                     Err(runaway(&candidate, looped))?;
@@ -115,6 +117,7 @@ fn answered(climb: Climb) -> Items {
             }
         }
         follower.place.ended();
+        follower.asking.ended();
         meter.ended("complete");
     })
 }
@@ -146,16 +149,23 @@ fn watch_of(job: &Job) -> Option<Watch> {
 /// Sees every event of an answer.
 struct Follower {
     place: Place,
+    asking: Asking,
     watch: Option<Watch>,
 }
 
 impl Follower {
+    fn fail(&mut self, meter: &mut Meter, error: ApiError) -> ApiError {
+        self.asking.failed(error.code.as_str());
+        fail(meter, error)
+    }
+
     /// Counts and times the event. Returns the loop the answer is in, once that is certain.
     fn follow(&mut self, meter: &mut Meter, parsed: &Parsed) -> Option<Loop> {
         if parsed.is_content() {
             meter.piece();
             self.place.content();
         }
+        self.asking.saw(parsed);
         if let Parsed::Usage(usage) = parsed {
             meter.usage(*usage);
             self.place.usage(*usage);
@@ -214,6 +224,7 @@ pub(crate) struct Opened {
     pub(crate) held: Vec<ChatEvent>,
     pub(crate) stream: ChatStream,
     pub(crate) place: Place,
+    pub(crate) asking: Asking,
     pass_through: bool,
 }
 
@@ -247,12 +258,23 @@ pub(crate) async fn open(
         place.in_one_piece();
     }
     let roster = &dispatch.options.roster;
-    let start = || job.start(provider, &candidate.model.name, roster, limit.left());
-    let mut stream = settled(view.is_gated(candidate), start).await.map_err(failed)?;
+    let mut asking = Asking::begin(dispatch, job.origin(), job.operation(), candidate);
+    let origin = asking.origin();
+    let start = || job.start(provider, &candidate.model.name, roster, origin.with(limit.left()));
+    let broken = |error, asking: &mut Asking| {
+        let attempt = failed(error);
+        asking.failed(attempt.error.code.as_str());
+        attempt
+    };
+    let mut stream = match settled(view.is_gated(candidate), start).await {
+        Ok(stream) => stream,
+        Err(error) => return Err(broken(error, &mut asking)),
+    };
     let mut held = Vec::new();
     loop {
         match stream.next().await {
             Some(Ok(event)) => {
+                asking.saw(&event.parsed);
                 let begun = event.parsed.is_content() || matches!(event.parsed, Parsed::Finished { .. });
                 held.push(event);
                 if begun {
@@ -260,15 +282,15 @@ pub(crate) async fn open(
                         held,
                         stream,
                         place,
+                        asking,
                         pass_through,
                     });
                 }
             }
-            Some(Err(error)) => return Err(failed(error)),
+            Some(Err(error)) => return Err(broken(error, &mut asking)),
             None => {
-                return Err(failed(ProviderError::Interrupted {
-                    reason: "the stream ended before it began".to_owned(),
-                }));
+                let reason = "the stream ended before it began".to_owned();
+                return Err(broken(ProviderError::Interrupted { reason }, &mut asking));
             }
         }
     }

@@ -29,6 +29,7 @@ mod manage;
 mod meter;
 mod prompt;
 mod runner;
+mod span;
 mod table;
 mod tier;
 
@@ -72,6 +73,8 @@ pub struct Options {
     pub trust: Arc<Trust>,
     /// Names traces.
     pub ids: Ids,
+    /// Are spans exported? Without, a trace that comes in is passed on as it is.
+    pub spans: bool,
 }
 
 impl Default for Options {
@@ -88,6 +91,7 @@ impl Default for Options {
             policy: Policy::default(),
             trust: Arc::default(),
             ids: Ids::Random,
+            spans: false,
         }
     }
 }

@@ -8,6 +8,7 @@ use goblin_core::embed::{EmbedRequest, EmbedResponse};
 use goblin_core::error::ApiError;
 use goblin_core::event::Usage;
 use goblin_core::judge::in_turns;
+use goblin_core::origin::Origin;
 use goblin_core::provider::{BoxFuture, ProviderError, ProviderHandle};
 use goblin_core::route::Offer;
 
@@ -18,6 +19,7 @@ use crate::choose::Ability;
 use crate::climb::{Limit, enter, provider_of};
 use crate::gate::Visit;
 use crate::meter::{Meter, turn_of};
+use crate::span::Asking;
 use crate::table::View;
 
 /// Embeddings, and who made them.
@@ -38,17 +40,17 @@ pub struct Decided {
     pub response: DecideResponse,
 }
 
-/// What is asked of a provider, for a model and with what is left of the deadline: `None` when it cannot.
-type Work<'a, T> = dyn Fn(&ProviderHandle, &str, Option<Duration>) -> Option<BoxFuture<Result<T, ProviderError>>>
-    + Send
-    + Sync
-    + 'a;
+/// What is asked of a provider, for a model, and where that comes from: `None` when it cannot.
+type Work<'a, T> =
+    dyn Fn(&ProviderHandle, &str, Origin) -> Option<BoxFuture<Result<T, ProviderError>>> + Send + Sync + 'a;
 
 /// One request, and how its answer is counted.
 struct Errand<'a, T> {
     ability: Ability,
     wanted: &'a str,
     visit: Visit,
+    operation: &'static str,
+    origin: &'a Origin,
     work: &'a Work<'a, T>,
     usage: fn(&T) -> Usage,
     limit: Limit,
@@ -76,14 +78,16 @@ impl Dispatch {
             ability: Ability::Embed,
             wanted: &request.model,
             visit,
-            work: &|provider, model, left| {
+            operation: "embeddings",
+            origin: &request.origin,
+            work: &|provider, model, origin| {
                 let embed = provider.embed.as_ref()?;
                 let mut request = request.clone();
                 model.clone_into(&mut request.model);
                 request.keep_alive = request
                     .keep_alive
                     .or_else(|| self.options.roster.keep_alive(model));
-                request.origin = request.origin.with(left);
+                request.origin = origin;
                 Some(embed(request))
             },
             usage: |response: &EmbedResponse| Usage {
@@ -145,14 +149,16 @@ impl Dispatch {
             ability: Ability::Decide,
             wanted: &request.model,
             visit,
-            work: &|provider, model, left| {
+            operation: "decide",
+            origin: &request.origin,
+            work: &|provider, model, origin| {
                 let decide = provider.decide.as_ref()?;
                 let mut request = in_turns(request.clone(), model);
                 model.clone_into(&mut request.model);
                 request.keep_alive = request
                     .keep_alive
                     .or_else(|| self.options.roster.keep_alive(model));
-                request.origin = request.origin.with(left);
+                request.origin = origin;
                 Some(decide(request))
             },
             usage: |response: &DecideResponse| {
@@ -216,18 +222,26 @@ impl Dispatch {
         let provider = provider_of(view, candidate)?;
         let mut place = enter(self, view, candidate, &errand.visit, errand.limit).await?;
         meter.placed(&place.begun());
+        let mut asking = Asking::begin(self, errand.origin, errand.operation, candidate);
+        let origin = asking.origin();
         let start = || async {
             let unable = ProviderError::Unavailable {
                 reason: "it has lost this ability".to_owned(),
             };
-            match (errand.work)(provider, &candidate.model.name, errand.limit.left()) {
+            match (errand.work)(provider, &candidate.model.name, origin.with(errand.limit.left())) {
                 Some(work) => work.await,
                 None => Err(unable),
             }
         };
         let answer = settled(view.is_gated(candidate), start).await;
-        let answer = answer.map_err(|e| Attempt::from_provider(candidate, &e))?;
+        let answer = answer.map_err(|error| {
+            let attempt = Attempt::from_provider(candidate, &error);
+            asking.failed(attempt.error.code.as_str());
+            attempt
+        })?;
         let usage = (errand.usage)(&answer);
+        asking.counted(usage);
+        asking.ended();
         place.content();
         place.usage(usage);
         place.ended();

@@ -28,6 +28,7 @@ use crate::cascade::{Cascading, cascade};
 use crate::climb::{Climb, climb};
 use crate::job::Job;
 use crate::meter::Meter;
+use crate::span::Work;
 use crate::table::View;
 use crate::traces::Slot;
 use crate::traces::unchecked::Unchecked;
@@ -79,8 +80,10 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
         ladder,
         route,
         model,
-        request,
+        mut request,
     } = run;
+    let work = Work::turn(&dispatch, &request.origin);
+    request.origin = work.origin();
     let turn_id = turn.id.clone();
     let first = TurnEvent::Turn {
         turn: Box::new(turn.clone()),
@@ -119,10 +122,12 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
     let (status, error) = match ended {
         Ok(status) => (status, None),
         Err(error) => {
+            work.failed(error.code.as_str());
             tracing::warn!(turn = turn_id, error = %error, internal = error.internal, "turn failed");
             (TurnStatus::Failed, Some(problem::body(&error, Some(&turn_id))))
         }
     };
+    work.status(status.as_str());
     if let Some(trace) = traced.take() {
         let new = NewTrace {
             request_id: turn_id.clone(),

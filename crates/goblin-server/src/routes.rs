@@ -37,6 +37,7 @@ mod routing;
 mod status;
 mod systemone;
 mod teams;
+mod telemetry;
 mod tier;
 mod traces;
 mod turns;
@@ -132,6 +133,7 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(traces::get_trace))
         .routes(routes!(status::get_status))
         .routes(routes!(routing::route_question))
+        .routes(routes!(telemetry::report_telemetry))
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_liveness))
         .routes(routes!(health::get_all_health))

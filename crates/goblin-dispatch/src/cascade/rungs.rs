@@ -201,7 +201,7 @@ impl Rungs {
                 }
             };
             dispatch.sessions.settle(job.session(), &offer.model.name, &offer.provider);
-            let Opened { held, stream, mut place, .. } = opened;
+            let Opened { held, stream, mut place, mut asking, .. } = opened;
             yield FromRung::Began(place.begun());
             let mut events = futures_util::stream::iter(held.into_iter().map(Ok)).chain(stream);
             while let Some(event) = events.next().await {
@@ -210,6 +210,7 @@ impl Rungs {
                         if event.parsed.is_content() {
                             place.content();
                         }
+                        asking.saw(&event.parsed);
                         if let Parsed::Usage(usage) = event.parsed {
                             place.usage(usage);
                         }
@@ -217,12 +218,15 @@ impl Rungs {
                     }
                     Err(error) => {
                         let attempt = Attempt::from_provider(&offer, &error);
+                        asking.failed(attempt.error.code.as_str());
                         yield FromRung::Failed(Box::new(attempt));
                         return;
                     }
                 }
             }
             place.ended();
+            asking.ended();
+            drop(asking);
             yield FromRung::Ended;
         })
     }
