@@ -431,14 +431,14 @@ pub(crate) fn find(path: &str) -> Option<&'static Key> {
 }
 
 /// Variables of features this version does not have. Set ones are reported, not silently ignored.
-pub(crate) const NOT_YET: &[&str] = &[
-    "OTEL_EXPORTER_OTLP_COMPRESSION",
-    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-];
+pub(crate) const NOT_YET: &[&str] = &[];
 
 /// Families of such variables.
-pub(crate) const NOT_YET_PREFIXES: &[&str] = &["OTEL_EXPORTER_OTLP_LOGS_"];
+pub(crate) const NOT_YET_PREFIXES: &[&str] = &[
+    "OTEL_EXPORTER_OTLP_LOGS_",
+    "OTEL_EXPORTER_OTLP_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_CLIENT_",
+];
 
 /// Old spellings and the names that replace them.
 pub(crate) const OLD: &[(&str, &str)] = &[
