@@ -10,7 +10,11 @@ function configJson(): Plugin {
   // What the page is to tell of itself, where a CDN serves this file: `errors`, `events`, `traces`.
   const told = (process.env.VITE_TELEMETRY ?? "").split(",").map((word) => word.trim());
   const wants = (word: string) => told.includes(word);
-  const telemetry = { errors: wants("errors"), events: wants("events"), traces: Number(wants("traces")) };
+  const telemetry = {
+    errors: wants("errors"),
+    events: wants("events"),
+    traces: Number(wants("traces")),
+  };
   const config = { api_origin: process.env.VITE_API_URL ?? "" };
   const body = `${JSON.stringify(told.some(Boolean) ? { ...config, telemetry } : config)}\n`;
   return {
