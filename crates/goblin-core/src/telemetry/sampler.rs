@@ -57,7 +57,12 @@ impl Sampler {
 
     /// The share the page decides by when the decision of a caller holds.
     pub fn share_for_callers(&self) -> f64 {
-        if self.parent_based { self.share } else { 1.0 }
+        // Where the page's decision does not hold, whoever records decides.
+        if self.parent_based || self.share <= 0.0 {
+            self.share
+        } else {
+            1.0
+        }
     }
 
     fn takes(&self, trace_id: &str) -> bool {

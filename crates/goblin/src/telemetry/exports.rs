@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
-use goblin_core::telemetry::otlp::{self, Resource};
+use goblin_core::telemetry::otlp::{self, Protocol, Resource};
 use goblin_core::telemetry::page::PageReport;
 use goblin_core::telemetry::posthog::{self, ProductEvent};
 use goblin_core::telemetry::prometheus;
@@ -267,6 +267,27 @@ fn client(config: &TelemetryConfig, roots_pem: Option<Vec<u8>>) -> anyhow::Resul
         ..NetOptions::default()
     };
     Ok(HttpClient::build(options)?)
+}
+
+/// Does a collector take requests? It is asked with an empty one.
+///
+/// # Errors
+/// Why not, in words for the operator.
+pub(crate) async fn reach(config: &TelemetryConfig, to: &Otlp) -> Result<(), String> {
+    let sink = Sink {
+        name: "otlp",
+        client: client(config, config.roots_pem.clone()).map_err(|error| error.to_string())?,
+        url: to.url.clone(),
+        headers: to.headers.clone(),
+        media_type: to.protocol.media_type(),
+        wait: config.wait.min(LAST_WORDS),
+        failing: false,
+    };
+    let nothing = match to.protocol {
+        Protocol::Protobuf => Vec::new(),
+        Protocol::Json => b"{}".to_vec(),
+    };
+    sink.takes(nothing).await
 }
 
 /// What is being told. It goes on until [`Self::close`].

@@ -315,3 +315,127 @@ fn place(file: &str, line: u32, column: u32) -> Frame {
         column,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::queue::queue;
+    use tokio::sync::mpsc::Receiver;
+    use tracing_subscriber::filter::filter_fn;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    /// What is heard of `work`.
+    fn heard(work: impl FnOnce()) -> (Receiver<Span>, Receiver<ErrorReport>) {
+        let (spans, told) = queue("spans", 8);
+        let (errors, troubles) = queue("errors", 8);
+        let (clock, ids) = (Clock::System, Ids::Random);
+        let spans = Spans {
+            queue: spans,
+            clock: clock.clone(),
+        };
+        let errors = Troubles {
+            queue: errors,
+            clock,
+            ids,
+        };
+        let subscriber = tracing_subscriber::registry()
+            .with(spans.with_filter(filter_fn(is_told)))
+            .with(errors.with_filter(filter_fn(is_trouble)));
+        tracing::subscriber::with_default(subscriber, work);
+        (told, troubles)
+    }
+
+    #[test]
+    fn of_a_span_only_what_is_on_the_list_is_told() {
+        let (mut told, _) = heard(|| {
+            let span = tracing::info_span!(
+                target: TARGET,
+                "span",
+                trace_id = "4bf92f3577b34da6a3ce929d0e0e4736",
+                span_id = "00f067aa0ba902b7",
+                name = "chat m",
+                kind = "client",
+                prompt = "my secret",
+                "gen_ai.request.model" = "m",
+                "gen_ai.usage.input_tokens" = tracing::field::Empty,
+                "error.type" = tracing::field::Empty,
+            );
+            span.record("gen_ai.usage.input_tokens", 7_u32);
+            span.record("error.type", "cancelled");
+            let _other = tracing::info_span!("request", request_id = "r");
+        });
+        let span = told.try_recv().unwrap();
+        assert_eq!((span.name.as_str(), span.kind), ("chat m", Kind::Client));
+        assert_eq!(span.failed.as_deref(), Some("cancelled"));
+        assert!(span.end_ns >= span.start_ns && span.parent.is_none());
+        let tokens = ("gen_ai.usage.input_tokens", Value::Whole(7));
+        assert!(span.attributes.contains(&tokens), "{:?}", span.attributes);
+        assert!(!format!("{span:?}").contains("my secret"));
+        assert!(
+            told.try_recv().is_err(),
+            "what has another target is no such span"
+        );
+    }
+
+    #[test]
+    fn of_an_error_its_own_sentence_a_code_and_where_are_told() {
+        let (_, mut troubles) = heard(|| {
+            let request = tracing::info_span!(
+                target: "goblin_server::layers",
+                "request",
+                request_id = "r-1",
+                traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            );
+            let _in = request.enter();
+            let error = "my secret";
+            tracing::error!(target: "goblin_store", %error, provider = "ollama", "it was not saved");
+            tracing::error!(target: "goblin_server", code = "unavailable", "{}", error);
+            tracing::warn!(target: "goblin_store", "a warning");
+            tracing::error!(target: "hyper", "of others");
+        });
+        let first = troubles.try_recv().unwrap();
+        assert_eq!(first.message, "it was not saved");
+        assert_eq!(first.kind, "goblin_store");
+        assert_eq!(first.frames[0].file, "crates/goblin/src/telemetry/layer.rs");
+        assert!(first.tags.contains(&("request_id", "r-1".to_owned())));
+        assert!(first.tags.contains(&("provider", "ollama".to_owned())));
+        assert_eq!(first.trace.as_ref().unwrap().1, "00f067aa0ba902b7");
+        let second = troubles.try_recv().unwrap();
+        assert_eq!(second.message, "answered with `unavailable`");
+        assert!(!format!("{first:?}{second:?}").contains("my secret"));
+        assert!(troubles.try_recv().is_err());
+    }
+
+    #[test]
+    fn of_a_panic_only_a_sentence_nothing_was_put_into_is_told() {
+        let (queue, mut troubles) = queue("panics", 8);
+        tell_panics(queue, Clock::System, Ids::Random);
+        let secret = "my secret";
+        let panics = [
+            std::thread::spawn(|| panic!("a literal")).join(),
+            std::thread::spawn(move || panic!("with {secret}")).join(),
+        ];
+        drop(std::panic::take_hook());
+        assert!(panics.iter().all(Result::is_err));
+        let told: Vec<ErrorReport> = std::iter::from_fn(|| troubles.try_recv().ok()).collect();
+        let of = |text: &str| told.iter().filter(|report| report.message.contains(text)).count();
+        assert_eq!((of("a literal"), of("withheld"), of("my secret")), (1, 1, 0));
+        assert!(
+            told.iter()
+                .all(|report| report.fatal && !report.frames.is_empty())
+        );
+    }
+
+    #[test]
+    fn a_place_names_no_folder_of_the_machine_it_was_built_on() {
+        let at = |file| place(file, 1, 1).file;
+        assert_eq!(
+            at("/home/me/goblin/crates/goblin/src/up.rs"),
+            "crates/goblin/src/up.rs"
+        );
+        assert_eq!(
+            at("/home/me/.cargo/registry/src/x/hyper-1.12.0/src/body.rs"),
+            "hyper-1.12.0/src/body.rs"
+        );
+    }
+}

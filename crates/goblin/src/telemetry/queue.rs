@@ -111,6 +111,17 @@ impl Sink {
         Some(failed.pause.unwrap_or_default())
     }
 
+    /// Is this taken? Nothing is counted.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) async fn takes(&self, body: Vec<u8>) -> Result<(), String> {
+        match timeout(self.wait, self.send(body)).await {
+            Ok(sent) => sent.map_err(|failed| failed.told),
+            Err(_) => Err(format!("no answer within {} ms", self.wait.as_millis())),
+        }
+    }
+
     async fn send(&self, body: Vec<u8>) -> Result<(), Undelivered> {
         let mut request = Request::new(Method::POST, self.url.clone());
         request.headers = self.headers.clone();

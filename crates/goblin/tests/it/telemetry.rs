@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::model_server;
-use crate::process::{Running, until};
+use crate::process::{Running, run, stderr, stdout, until};
 use crate::sink::{Collector, Manner, attribute};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -231,6 +231,75 @@ fn nobody_is_told_anything_until_somebody_is_named() {
     assert_eq!(status, 204);
     let (_, metrics) = backend.ask("GET", "/metrics", &[], "");
     assert!(!metrics.contains("goblin_telemetry"), "{metrics}");
+}
+
+#[test]
+fn doctor_says_who_is_told_and_who_does_not_take_it() {
+    let home = tempfile::tempdir().unwrap();
+    let found = |environment: &[(&str, &str)]| {
+        let arguments = ["doctor", "--json", "--set", "upstream.discover=false"];
+        let output = run(home.path(), &arguments, environment);
+        let told = stdout(&output);
+        let all: Value =
+            serde_json::from_str(&told).unwrap_or_else(|e| panic!("{e}: {told} {}", stderr(&output)));
+        let checks = all["checks"].as_array().or(all.as_array()).unwrap().clone();
+        checks
+            .into_iter()
+            .find(|check| check["name"] == "telemetry")
+            .unwrap()
+    };
+    assert_eq!(found(&[])["found"], "nobody is told anything");
+    let takes = Collector::start(Manner::Answers(200));
+    let at = format!("http://{}", takes.address);
+    let key = ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=hidden-hidden");
+    let well = found(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &at), key]);
+    assert_eq!(well["state"], "ok", "{well}");
+    assert!(
+        well["found"]
+            .as_str()
+            .unwrap()
+            .contains(&takes.address.to_string()),
+        "{well}"
+    );
+    let refuses = Collector::start(Manner::Answers(401));
+    let at = format!("http://{}", refuses.address);
+    let ill = found(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &at), key]);
+    assert_eq!(ill["state"], "degraded", "{ill}");
+    assert!(
+        ill["found"].as_str().unwrap().contains("it answered 401"),
+        "{ill}"
+    );
+    assert!(!ill.to_string().contains("hidden"));
+}
+
+#[test]
+fn half_set_variables_are_all_named_at_once_without_their_values() {
+    let home = tempfile::tempdir().unwrap();
+    let environment = [
+        ("SENTRY_DSN", "https://hidden/1"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "hidden"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
+        ("POSTHOG_API_KEY", "phc_hidden"),
+        ("POSTHOG_HOST", "eu.i.posthog.com"),
+    ];
+    let output = run(home.path(), &["config", "check"], &environment);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    let keys = [
+        "sentry_dsn",
+        "otlp_url",
+        "otlp_headers",
+        "otlp_protocol",
+        "traces_sampler",
+        "posthog_url",
+    ];
+    for key in keys {
+        let times = said.matches(&format!("telemetry.{key} ")).count();
+        assert_eq!(times, 1, "{key} in {said}");
+    }
+    assert!(!said.contains("hidden"), "{said}");
 }
 
 /// Of a metric of the collector of spans: the value of the line with this label.

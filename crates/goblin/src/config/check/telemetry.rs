@@ -88,6 +88,14 @@ impl Reader<'_> {
             environment: self.text("telemetry.sentry_environment").unwrap_or_default(),
             posthog: self.posthog(),
         };
+        // What both kinds have in common is told once.
+        let mut once = Vec::new();
+        for problem in std::mem::take(&mut self.found) {
+            if !once.contains(&problem) {
+                once.push(problem);
+            }
+        }
+        self.found = once;
         if self.switch("telemetry.disabled") {
             config.traces = None;
             config.metrics = None;
@@ -103,35 +111,38 @@ impl Reader<'_> {
 
     /// Where one kind goes: an address of its own, else the common one with the kind's path under it.
     fn otlp(&mut self, kind: &str) -> Option<Otlp> {
-        let own = format!("telemetry.otlp_{kind}_url");
-        let url = match self.address_at(&own) {
-            Some(url) => url,
-            None => self.address_at("telemetry.otlp_url")?.join(&format!("v1/{kind}")),
+        let own = self.address_at(&format!("telemetry.otlp_{kind}_url"));
+        let common = self.address_at("telemetry.otlp_url");
+        let headers = format!("telemetry.otlp_{kind}_headers");
+        let headers = match self.text(&headers) {
+            Some(_) => self.headers(&headers),
+            None => self.headers("telemetry.otlp_headers"),
         };
-        let headers_path = format!("telemetry.otlp_{kind}_headers");
-        let headers_path = match self.text(&headers_path) {
-            Some(_) => headers_path,
-            None => "telemetry.otlp_headers".to_owned(),
-        };
-        let own = format!("telemetry.otlp_{kind}_protocol");
-        let written = self.text(&own).or_else(|| self.text("telemetry.otlp_protocol"));
-        let protocol = match written.map(|word| word.to_lowercase()).as_deref() {
-            Some("http/json") => Protocol::Json,
-            Some("http/protobuf") => Protocol::Protobuf,
-            _ => {
-                self.problem(
-                    &own,
-                    "it must be `http/protobuf` or `http/json`. A collector that takes gRPC takes HTTP too, as a rule at port \
-                     4318.",
-                );
-                return None;
-            }
-        };
+        let protocol = self.protocol(&format!("telemetry.otlp_{kind}_protocol"));
         Some(Otlp {
-            url,
-            headers: self.headers(&headers_path),
-            protocol,
+            url: own.or_else(|| Some(common?.join(&format!("v1/{kind}"))))?,
+            headers,
+            protocol: protocol?,
         })
+    }
+
+    fn protocol(&mut self, own: &str) -> Option<Protocol> {
+        let known = |word: &str| match word.to_lowercase().as_str() {
+            "http/json" => Some(Protocol::Json),
+            "http/protobuf" => Some(Protocol::Protobuf),
+            _ => None,
+        };
+        let Some(word) = self.text(own) else {
+            // A word that is none has been reported already.
+            return self.text("telemetry.otlp_protocol").and_then(|word| known(&word));
+        };
+        if known(&word).is_none() {
+            self.problem(
+                own,
+                "it must be `http/protobuf` or `http/json`. A collector that takes gRPC takes HTTP too, as a rule at port 4318.",
+            );
+        }
+        known(&word)
     }
 
     fn address_at(&mut self, path: &str) -> Option<Url> {
