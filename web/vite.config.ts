@@ -7,7 +7,16 @@ import { defineConfig } from "vitest/config";
 /** The address of the API is read at run time from /config.json, so that one bundle serves both the
  * binary (same origin) and a CDN. VITE_API_URL only decides what that file says by default. */
 function configJson(): Plugin {
-  const body = `${JSON.stringify({ api_origin: process.env.VITE_API_URL ?? "" })}\n`;
+  // What the page is to tell of itself, where a CDN serves this file: `errors`, `events`, `traces`.
+  const told = (process.env.VITE_TELEMETRY ?? "").split(",").map((word) => word.trim());
+  const wants = (word: string) => told.includes(word);
+  const telemetry = {
+    errors: wants("errors"),
+    events: wants("events"),
+    traces: Number(wants("traces")),
+  };
+  const config = { api_origin: process.env.VITE_API_URL ?? "" };
+  const body = `${JSON.stringify(told.some(Boolean) ? { ...config, telemetry } : config)}\n`;
   return {
     name: "goblin-config-json",
     generateBundle() {

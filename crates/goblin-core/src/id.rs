@@ -32,6 +32,20 @@ impl Ids {
             }
         }
     }
+
+    /// A new id of a trace: 32 lower-case hexadecimal digits, of which the last 14 are random (W3C Trace Context).
+    #[allow(clippy::disallowed_methods, reason = "this is the one owner of id making")]
+    pub fn next_trace_id(&self) -> String {
+        match self {
+            Self::Random => Uuid::new_v4().simple().to_string(),
+            Self::Counting(_) => self.next_id().replace('-', ""),
+        }
+    }
+
+    /// A new id of a span: 16 lower-case hexadecimal digits, never all zeros.
+    pub fn next_span_id(&self) -> String {
+        self.next_trace_id().split_off(16)
+    }
 }
 
 /// When an id was made, as it says itself (`UUIDv7`); `None` when it does not.
@@ -49,6 +63,15 @@ pub fn is_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn traces_and_spans_have_ids_of_their_own_length() {
+        for ids in [Ids::Random, Ids::counting()] {
+            assert_eq!(ids.next_trace_id().len(), 32);
+            let span = ids.next_span_id();
+            assert!(span.len() == 16 && span.bytes().any(|b| b != b'0'), "{span}");
+        }
+    }
 
     #[test]
     fn ids_sort_by_the_time_they_were_made() {

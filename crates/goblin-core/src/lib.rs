@@ -43,6 +43,7 @@ pub mod route;
 pub mod runaway;
 pub mod screen;
 pub mod status;
+pub mod telemetry;
 pub mod tier_status;
 pub mod trace;
 pub mod trust;

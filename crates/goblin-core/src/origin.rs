@@ -38,7 +38,8 @@ impl Origin {
     }
 }
 
-/// A trace that was begun elsewhere. It is passed on unchanged: we make no spans of our own.
+/// A trace a request belongs to: one that was begun elsewhere, or here. Without an exporter for spans it is passed on
+/// unchanged; with one, each piece of work passes its own span on as the next one's parent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
     parent: Arc<str>,
@@ -58,6 +59,38 @@ impl Trace {
         })
     }
 
+    /// A trace that begins with `span`. `trace_id`: 32 lower-case hexadecimal digits, `span`: 16.
+    pub fn begun(trace_id: &str, span: &str, sampled: bool) -> Self {
+        Self {
+            parent: parent_of(trace_id, span, sampled),
+            state: None,
+        }
+    }
+
+    /// The same trace, with `span` as the parent of what comes next.
+    #[must_use]
+    pub fn child(&self, span: &str, sampled: bool) -> Self {
+        Self {
+            parent: parent_of(self.trace_id(), span, sampled),
+            state: self.state.clone(),
+        }
+    }
+
+    /// The trace's own id: 32 hexadecimal digits.
+    pub fn trace_id(&self) -> &str {
+        &self.parent[3..35]
+    }
+
+    /// The span that is the parent of what comes next: 16 hexadecimal digits.
+    pub fn span_id(&self) -> &str {
+        &self.parent[36..52]
+    }
+
+    /// Is it recorded?
+    pub fn is_sampled(&self) -> bool {
+        u8::from_str_radix(&self.parent[53..], 16).is_ok_and(|flags| flags & 1 == 1)
+    }
+
     /// `00-<trace>-<span>-<flags>`.
     pub fn parent(&self) -> &str {
         &self.parent
@@ -67,6 +100,11 @@ impl Trace {
     pub fn state(&self) -> Option<&str> {
         self.state.as_deref()
     }
+}
+
+fn parent_of(trace_id: &str, span: &str, sampled: bool) -> Arc<str> {
+    debug_assert!(trace_id.len() == 32 && span.len() == 16, "{trace_id} {span}");
+    format!("00-{trace_id}-{span}-0{}", u8::from(sampled)).into()
 }
 
 /// Version 00, lower-case hexadecimal digits, and neither id all zeros.
@@ -109,6 +147,20 @@ mod tests {
         ] {
             assert_eq!(Trace::read(bad, None), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_trace_says_its_parts() {
+        let trace = Trace::read(PARENT, None).unwrap();
+        assert_eq!(trace.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(trace.span_id(), "00f067aa0ba902b7");
+        assert!(trace.is_sampled());
+        let inside = trace.child("b7ad6b7169203331", false);
+        assert_eq!(
+            inside.parent(),
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-00"
+        );
+        assert!(!inside.is_sampled());
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::gate::{Place, Visit};
 use crate::job::Job;
 use crate::meter::{Meter, turn_of};
 use crate::money::Tab;
+use crate::span::Asking;
 use crate::table::{View, says_cold};
 
 /// Everything [`climb`] needs.
@@ -116,7 +117,7 @@ fn answered(climb: Climb) -> Items {
         meter.chosen(&candidate.provider, &candidate.model.name, candidate.stays_local());
         yield AnswerItem::Chosen { model_id: candidate.id(), local: candidate.stays_local(), pass_through };
         loop {
-            let next = limit.within(answer.next()).await.map_err(|late| fail(&mut meter, *late.error))?;
+            let next = limit.within(answer.next()).await.map_err(|late| answer.fail(&mut meter, *late.error))?;
             let event = match next {
                 None => break,
                 Some(Ok(event)) => event,
@@ -125,6 +126,7 @@ fn answered(climb: Climb) -> Items {
                     // The next question is better asked of another server with this model.
                     dispatch.note(&candidate, &failed);
                     let from = (&*dispatch, &view, &ladder, &candidate, &error);
+                    answer.asking.failed(failed.error.code.as_str());
                     match answer.go_on(from, &failed, &mut meter, limit).await {
                         Some(other) => candidate = other,
                         None => Err(fail(&mut meter, *failed.error))?,
@@ -136,6 +138,7 @@ fn answered(climb: Climb) -> Items {
             yield AnswerItem::Event(event);
             if let Some(looped) = looped {
                 meter.ended("runaway");
+                answer.asking.failed("runaway");
                 tracing::warn!(model = candidate.id(), period = looped.period, turns = looped.turns, "a runaway answer was stopped");
                 if job.is_streamed() {
                     Err(runaway(&candidate, looped))?;
@@ -146,6 +149,7 @@ fn answered(climb: Climb) -> Items {
             }
         }
         answer.place.ended();
+        answer.asking.ended();
         meter.ended("complete");
     })
 }
@@ -179,6 +183,7 @@ struct Running {
     held: std::vec::IntoIter<ChatEvent>,
     stream: ChatStream,
     place: Place,
+    asking: Asking,
     watch: Option<Watch>,
     /// What it is booked as.
     call: usize,
@@ -194,6 +199,7 @@ impl Running {
             held: opened.held.into_iter(),
             stream: opened.stream,
             place: opened.place,
+            asking: opened.asking,
             call: opened.call,
             watch,
             continuation,
@@ -218,12 +224,18 @@ impl Running {
         }
     }
 
+    fn fail(&mut self, meter: &mut Meter, error: ApiError) -> ApiError {
+        self.asking.failed(error.code.as_str());
+        fail(meter, error)
+    }
+
     /// Counts and times the event. Returns the loop the answer is in, once that is certain.
     fn follow(&mut self, meter: &Meter, parsed: &Parsed) -> Option<Loop> {
         meter.tab().said(self.call, parsed);
         if parsed.is_content() {
             self.place.content();
         }
+        self.asking.saw(parsed);
         if let Parsed::Usage(usage) = parsed {
             self.place.usage(*usage);
         }
@@ -265,6 +277,7 @@ impl Running {
         self.stream = opened.stream;
         self.place = opened.place;
         self.call = opened.call;
+        self.asking = opened.asking;
         self.seam = true;
         Some(other)
     }
@@ -412,6 +425,7 @@ pub(crate) struct Opened {
     pub(crate) place: Place,
     /// What it is booked as.
     pub(crate) call: usize,
+    pub(crate) asking: Asking,
     pass_through: bool,
 }
 
@@ -454,14 +468,25 @@ pub(crate) async fn open(
         place.in_one_piece();
     }
     let roster = &dispatch.options.roster;
-    let start = || job.start(provider, &candidate.model.name, roster, limit.left());
+    let mut asking = Asking::begin(dispatch, job.origin(), job.operation(), candidate);
+    let origin = asking.origin();
+    let start = || job.start(provider, &candidate.model.name, roster, origin.with(limit.left()));
+    let broken = |error, asking: &mut Asking| {
+        let attempt = failed(error);
+        asking.failed(attempt.error.code.as_str());
+        attempt
+    };
     // A place at one of the operator's own machines is a place there; a cloud says "full" and means it.
     let settles = candidate.provider_local && view.is_gated(candidate);
-    let mut stream = settled(settles, start).await.map_err(failed)?;
+    let mut stream = match settled(settles, start).await {
+        Ok(stream) => stream,
+        Err(error) => return Err(broken(error, &mut asking)),
+    };
     let mut held = Vec::new();
     loop {
         match stream.next().await {
             Some(Ok(event)) => {
+                asking.saw(&event.parsed);
                 let begun = event.parsed.is_content() || matches!(event.parsed, Parsed::Finished { .. });
                 held.push(event);
                 if begun {
@@ -470,15 +495,15 @@ pub(crate) async fn open(
                         stream,
                         place,
                         call,
+                        asking,
                         pass_through,
                     });
                 }
             }
-            Some(Err(error)) => return Err(failed(error)),
+            Some(Err(error)) => return Err(broken(error, &mut asking)),
             None => {
-                return Err(failed(ProviderError::Interrupted {
-                    reason: "the stream ended before it began".to_owned(),
-                }));
+                let reason = "the stream ended before it began".to_owned();
+                return Err(broken(ProviderError::Interrupted { reason }, &mut asking));
             }
         }
     }

@@ -1,16 +1,15 @@
 //! What an answer is asked for: a chat or a continued text, seen alike by everything that carries it out.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
-use std::time::Duration;
-
 use goblin_core::chat::{ChatRequest, Part, Purpose, Role};
 use goblin_core::completion::CompletionRequest;
 use goblin_core::context_rule::{likely_tokens, prompt_bytes};
 use goblin_core::money::{self, Asking};
+use goblin_core::origin::Origin;
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
 use goblin_core::roster::Roster;
 use goblin_core::route::Offer;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use crate::gate::Visit;
 
@@ -109,21 +108,37 @@ impl Job {
         }
     }
 
-    /// Asks `provider` for `model`, with what is `left` of the caller's deadline. The model stays in memory as long as
+    /// Where it comes from.
+    pub(crate) fn origin(&self) -> &Origin {
+        match self {
+            Self::Chat(r) => &r.origin,
+            Self::Complete(r) => &r.origin,
+        }
+    }
+
+    /// What is asked of a model, in the words of the conventions for generative AI.
+    pub(crate) fn operation(&self) -> &'static str {
+        match self {
+            Self::Chat(_) => "chat",
+            Self::Complete(_) => "text_completion",
+        }
+    }
+
+    /// Asks `provider` for `model`, and says where the request comes from. The model stays in memory as long as
     /// its roles want when the caller does not say.
     pub(crate) async fn start(
         &self,
         provider: &ProviderHandle,
         model: &str,
         roster: &Roster,
-        left: Option<Duration>,
+        origin: Origin,
     ) -> Result<ChatStream, ProviderError> {
         match self {
             Self::Chat(request) => {
                 let mut request = ChatRequest::clone(request);
                 model.clone_into(&mut request.model);
                 request.keep_alive = request.keep_alive.or_else(|| roster.keep_alive(model));
-                request.origin = request.origin.with(left);
+                request.origin = origin;
                 (provider.chat)(request).await
             }
             Self::Complete(request) => {
@@ -135,7 +150,7 @@ impl Job {
                 let mut request = CompletionRequest::clone(request);
                 model.clone_into(&mut request.model);
                 request.keep_alive = request.keep_alive.or_else(|| roster.keep_alive(model));
-                request.origin = request.origin.with(left);
+                request.origin = origin;
                 complete(request).await
             }
         }

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::Dispatch;
 use crate::answer::Who;
+use crate::span::Work;
 
 /// How often a text is made shorter for a judge whose context does not hold it.
 const SHORTER_AT_MOST: usize = 4;
@@ -67,8 +68,15 @@ impl Judged {
 
 impl Dispatch {
     /// Asks a judge. Never fails: a verdict that is not there says why. Dropping the future cancels the question.
-    pub async fn judge(self: &Arc<Self>, judging: Judging) -> Judged {
+    pub async fn judge(self: &Arc<Self>, mut judging: Judging) -> Judged {
         let started = Instant::now();
+        let about = match judging.about {
+            About::Prompt => "prompt",
+            About::Window(_) => "window",
+            About::Answer => "answer",
+        };
+        let work = Work::judge(self, &judging.origin, about, judging.sets.len());
+        judging.origin = work.origin();
         let mut judged = Judged {
             cost_usd: Some(0.0),
             ..Judged::default()
@@ -91,6 +99,9 @@ impl Dispatch {
                     }
                 },
             }
+        }
+        if judged.failed() {
+            work.failed("no_verdict");
         }
         judged
     }

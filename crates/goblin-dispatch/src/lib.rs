@@ -32,6 +32,7 @@ mod manage;
 mod meter;
 mod prompt;
 mod runner;
+mod span;
 mod table;
 mod tier;
 
@@ -93,6 +94,8 @@ pub struct Options {
     pub ids: Ids,
     /// What holds for money.
     pub money: MoneyOptions,
+    /// Are spans exported? Without, a trace that comes in is passed on as it is.
+    pub spans: bool,
 }
 
 impl Default for Options {
@@ -115,6 +118,7 @@ impl Default for Options {
             trust: Arc::default(),
             ids: Ids::Random,
             money: MoneyOptions::default(),
+            spans: false,
         }
     }
 }

@@ -9,7 +9,8 @@ use goblin_core::embed::{EmbedRequest, EmbedResponse};
 use goblin_core::error::ApiError;
 use goblin_core::event::Usage;
 use goblin_core::judge::in_turns;
-use goblin_core::money::{Asking, Purpose};
+use goblin_core::money::{self, Purpose};
+use goblin_core::origin::Origin;
 use goblin_core::provider::{BoxFuture, ProviderError, ProviderHandle};
 use goblin_core::route::Offer;
 
@@ -20,6 +21,7 @@ use crate::choose::Ability;
 use crate::climb::{Limit, enter, provider_of};
 use crate::gate::Visit;
 use crate::meter::{Meter, turn_of};
+use crate::span::Asking;
 use crate::table::View;
 use crate::traces::unchecked::Unchecked;
 
@@ -55,17 +57,17 @@ pub struct Decided {
     pub response: DecideResponse,
 }
 
-/// What is asked of a provider, for a model and with what is left of the deadline: `None` when it cannot.
-type Work<'a, T> = dyn Fn(&ProviderHandle, &str, Option<Duration>) -> Option<BoxFuture<Result<T, ProviderError>>>
-    + Send
-    + Sync
-    + 'a;
+/// What is asked of a provider, for a model, and where that comes from: `None` when it cannot.
+type Work<'a, T> =
+    dyn Fn(&ProviderHandle, &str, Origin) -> Option<BoxFuture<Result<T, ProviderError>>> + Send + Sync + 'a;
 
 /// One request, and how its answer is counted.
 struct Errand<'a, T> {
     ability: Ability,
     wanted: &'a str,
     visit: Visit,
+    operation: &'static str,
+    origin: &'a Origin,
     work: &'a Work<'a, T>,
     usage: fn(&T) -> Usage,
     /// Tokens it writes, where its server does not count them: one for each question.
@@ -93,14 +95,16 @@ impl Dispatch {
             ability: Ability::Embed,
             wanted: &request.model,
             visit,
-            work: &|provider, model, left| {
+            operation: "embeddings",
+            origin: &request.origin,
+            work: &|provider, model, origin| {
                 let embed = provider.embed.as_ref()?;
                 let mut request = request.clone();
                 model.clone_into(&mut request.model);
                 request.keep_alive = request
                     .keep_alive
                     .or_else(|| self.options.roster.keep_alive(model));
-                request.origin = request.origin.with(left);
+                request.origin = origin;
                 Some(embed(request))
             },
             written: 0,
@@ -167,14 +171,16 @@ impl Dispatch {
             ability: Ability::Decide,
             wanted: &request.model,
             visit,
-            work: &|provider, model, left| {
+            operation: "decide",
+            origin: &request.origin,
+            work: &|provider, model, origin| {
                 let decide = provider.decide.as_ref()?;
                 let mut request = in_turns(request.clone(), model);
                 model.clone_into(&mut request.model);
                 request.keep_alive = request
                     .keep_alive
                     .or_else(|| self.options.roster.keep_alive(model));
-                request.origin = request.origin.with(left);
+                request.origin = origin;
                 Some(decide(request))
             },
             written: u32::try_from(request.questions.len()).unwrap_or(u32::MAX),
@@ -247,22 +253,26 @@ impl Dispatch {
         meter.placed(&place.begun());
         meter.asks(candidate, errand.visit.bytes);
         let tab = meter.tab().clone();
-        let asked = tab.ask(asking(candidate, &errand.visit, meter.purpose())).await;
+        let asked = tab.ask(booked(candidate, &errand.visit, meter.purpose())).await;
         let call = asked.map_err(|denied| Attempt::denied(candidate, &denied, &tab))?;
+        let mut asking = Asking::begin(self, errand.origin, errand.operation, candidate);
+        let origin = asking.origin();
         let start = || async {
             let unable = ProviderError::Unavailable {
                 reason: "it has lost this ability".to_owned(),
             };
-            match (errand.work)(provider, &candidate.model.name, errand.limit.left()) {
+            match (errand.work)(provider, &candidate.model.name, origin.with(errand.limit.left())) {
                 Some(work) => work.await,
                 None => Err(unable),
             }
         };
         let settles = candidate.provider_local && view.is_gated(candidate);
         let answer = settled(settles, start).await;
-        let answer = answer.map_err(|e| {
+        let answer = answer.map_err(|error| {
             tab.failed(call);
-            Attempt::from_provider(candidate, &e)
+            let attempt = Attempt::from_provider(candidate, &error);
+            asking.failed(attempt.error.code.as_str());
+            attempt
         })?;
         let usage = (errand.usage)(&answer);
         let written = usage.completion_tokens.max(errand.written);
@@ -273,6 +283,8 @@ impl Dispatch {
                 ..usage
             },
         );
+        asking.counted(usage);
+        asking.ended();
         place.content();
         place.usage(usage);
         place.ended();
@@ -281,9 +293,9 @@ impl Dispatch {
 }
 
 /// What a text that is only read is booked as.
-fn asking(candidate: &Offer, visit: &Visit, purpose: Purpose) -> Asking {
+fn booked(candidate: &Offer, visit: &Visit, purpose: Purpose) -> money::Asking {
     let bytes = u32::try_from(visit.bytes).unwrap_or(u32::MAX);
-    Asking {
+    money::Asking {
         model: candidate.id(),
         local: candidate.stays_local(),
         purpose,

@@ -31,6 +31,7 @@ use crate::climb::Climb;
 use crate::job::Job;
 use crate::meter::Meter;
 use crate::money::Tab;
+use crate::span::Work;
 use crate::table::View;
 use crate::traces::Slot;
 use crate::traces::unchecked::Unchecked;
@@ -88,9 +89,11 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
         ladder,
         route,
         model,
-        request,
+        mut request,
         anew,
     } = run;
+    let work = Work::turn(&dispatch, &request.origin);
+    request.origin = work.origin();
     let turn_id = turn.id.clone();
     let first = TurnEvent::Turn {
         turn: Box::new(turn.clone()),
@@ -140,10 +143,12 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
     let (status, error) = match ended {
         Ok(status) => (status, None),
         Err(error) => {
+            work.failed(error.code.as_str());
             tracing::warn!(turn = turn_id, error = %error, internal = error.internal, "turn failed");
             (TurnStatus::Failed, Some(problem::body(&error, Some(&turn_id))))
         }
     };
+    work.status(status.as_str());
     if let Some(trace) = traced.take() {
         let new = NewTrace {
             request_id: turn_id.clone(),

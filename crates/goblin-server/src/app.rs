@@ -16,7 +16,10 @@ use goblin_core::limits::MAX_BODY_BYTES;
 use goblin_core::provider::BoxFuture;
 use goblin_core::provider_settings::{CloudState, CloudTest};
 use goblin_core::status::SystemStatus;
+use goblin_core::telemetry::page::PageReport;
+use goblin_core::telemetry::sampler::Sampler;
 use goblin_dispatch::Dispatch;
+use goblin_store::rate_limits::RateLimiter;
 use goblin_store::store::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -66,6 +69,8 @@ pub struct ServerOptions {
     pub answer_timeout: Duration,
     /// How old a result of the checks behind `/health/all` may be.
     pub checks_max_age: Duration,
+    /// Which requests are told as spans; `None`: none, and the trace a request comes with is passed on unchanged.
+    pub sampler: Option<Sampler>,
 }
 
 impl Default for ServerOptions {
@@ -83,6 +88,7 @@ impl Default for ServerOptions {
             ping_every: Duration::from_secs(15),
             answer_timeout: Duration::from_secs(110),
             checks_max_age: Duration::from_secs(2),
+            sampler: None,
         }
     }
 }
@@ -110,6 +116,22 @@ pub struct CloudPorts {
     pub apply: ApplyClouds,
 }
 
+/// Takes what the page tells of itself. Never waits.
+pub type PageEvent = Arc<dyn Fn(PageReport) + Send + Sync>;
+
+/// Port to whoever is told of errors and events of the page.
+#[derive(Clone)]
+pub struct PageReports {
+    /// Are errors wanted?
+    pub errors: bool,
+    /// Are events?
+    pub events: bool,
+    /// Tells them on.
+    pub forward: PageEvent,
+    /// Counts reports, by address.
+    pub limiter: RateLimiter,
+}
+
 /// The parts wiring puts together.
 pub struct App {
     /// Which routes are served.
@@ -132,6 +154,8 @@ pub struct App {
     pub checks: RunChecks,
     /// Port: what `/api/status` answers.
     pub system_status: DescribeSystem,
+    /// Port: whoever is told of errors and events of the page; `None`: nobody.
+    pub page_event: Option<PageReports>,
     /// Clouds; the model tier has none.
     pub clouds: Option<CloudPorts>,
     /// Cancelled when the process is going down: readiness turns off.

@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use goblin_core::error::ApiError;
 use goblin_core::manage::ByteStream;
+use goblin_core::telemetry::page::MAX_REPORT_BYTES;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
@@ -36,6 +37,12 @@ pub(crate) fn bounds(app: &App, path: &str) -> (usize, Duration) {
     if app.surface == Surface::Backend && (path.starts_with("/auth/") || path.starts_with("/api/account/")) {
         return (
             MAX_SIGN_IN_BYTES.min(app.options.max_body_bytes),
+            app.options.body_timeout,
+        );
+    }
+    if app.surface == Surface::Backend && path == "/api/telemetry" {
+        return (
+            MAX_REPORT_BYTES.min(app.options.max_body_bytes),
             app.options.body_timeout,
         );
     }

@@ -29,6 +29,7 @@ use crate::people;
 use crate::rate;
 use crate::refusal::Refusal;
 use crate::serve::Peer;
+use crate::spans::RequestSpan;
 use crate::tier_guard;
 
 /// Carries a request's id, in both directions.
@@ -77,6 +78,7 @@ async fn correlate(State(app): State<AppState>, mut request: Request, next: Next
         _ => HeaderValue::try_from(app.ids.next_id()).unwrap_or(HeaderValue::from_static("-")),
     };
     request.headers_mut().insert(CORRELATION_ID, id.clone());
+    let told = RequestSpan::begin(&app, &mut request);
     let span = tracing::info_span!(
         "request",
         request_id = id.to_str().unwrap_or("-"),
@@ -84,7 +86,7 @@ async fn correlate(State(app): State<AppState>, mut request: Request, next: Next
     );
     let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert(CORRELATION_ID, id);
-    response
+    told.answered(response)
 }
 
 /// 1 to 128 printable ASCII characters: fit for a header, a log line and a search box.
@@ -147,7 +149,7 @@ async fn observe(request: Request, next: Next) -> Response {
 }
 
 /// Clients may invent methods; labels may not grow with them.
-fn method_label(method: &Method) -> &'static str {
+pub(crate) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -260,7 +262,7 @@ async fn refuse_while_draining(State(app): State<AppState>, request: Request, ne
     Refusal(error).into_response()
 }
 
-fn is_about_health(path: &str) -> bool {
+pub(crate) fn is_about_health(path: &str) -> bool {
     path == "/health" || path.starts_with("/health/") || path == "/metrics"
 }
 

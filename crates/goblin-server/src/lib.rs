@@ -25,6 +25,7 @@ mod refusal;
 mod routes;
 pub mod serve;
 mod signed_in;
+mod spans;
 mod sse;
 mod streamed;
 pub mod tier_guard;

@@ -204,7 +204,7 @@ fn uncounted(away: &LimiterAway) -> ApiError {
 }
 
 /// What counts as one address: of IPv6 the /64, because that is what one customer is given.
-fn place(address: IpAddr) -> IpAddr {
+pub(crate) fn place(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
         other => other,

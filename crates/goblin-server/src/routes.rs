@@ -38,6 +38,7 @@ mod routing;
 mod status;
 mod systemone;
 mod teams;
+mod telemetry;
 mod tier;
 mod traces;
 mod turns;
@@ -149,6 +150,7 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(usage::list_budgets, usage::set_budget))
         .routes(routes!(usage::delete_budget))
         .routes(routes!(routing::route_question))
+        .routes(routes!(telemetry::report_telemetry))
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_liveness))
         .routes(routes!(health::get_all_health))

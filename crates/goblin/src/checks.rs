@@ -7,6 +7,7 @@ mod judges;
 mod ports;
 mod roster;
 mod sign_in;
+mod telemetry;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -147,6 +148,7 @@ pub(crate) async fn look_around(config: &Config, upstreams: &[ProviderHandle]) -
         );
     }
     results.extend(sign_in::sign_ins(config).await);
+    results.push(timed("telemetry", telemetry::telemetry(config)).await);
     for warning in warnings(config) {
         results.push(timed("configuration", async { warning }).await);
     }

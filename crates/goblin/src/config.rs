@@ -14,8 +14,8 @@ mod written;
 use crate::command::prices;
 
 pub(crate) use check::{
-    CloudServer, Config, GOOGLE_CALLBACK, LogFormat, RoleModel, UpstreamKind, UpstreamServer, UpstreamWay,
-    check, is_public_address,
+    CloudServer, Config, GOOGLE_CALLBACK, LogFormat, Otlp, RoleModel, TelemetryConfig, UpstreamKind,
+    UpstreamServer, UpstreamWay, check, is_public_address, is_public_url,
 };
 pub(crate) use environment::Environment;
 pub(crate) use show::{print, schema};

@@ -87,12 +87,12 @@ fn run(command: &Command, loaded: Loaded, environment: &Environment, output: Out
         _ => None,
     };
     if let Some(mode) = mode {
-        telemetry::start_logging(&config, environment)?;
+        let exports = telemetry::start_logging(&config, environment, mode)?;
         for notice in notices {
             tracing::warn!("{notice}");
         }
         let manager = ServiceManager::of(environment);
-        return up::run(config, mode, manager, output).map(|()| true);
+        return up::run(config, mode, manager, output, exports).map(|()| true);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

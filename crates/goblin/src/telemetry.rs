@@ -1,18 +1,28 @@
-//! Logs and metrics: set up once, secrets masked before anything is written.
+//! Logs, metrics and what others are told: set up once, secrets masked before anything is written.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use anyhow::Context;
+use goblin_core::clock::Clock;
+use goblin_core::id::Ids;
+use goblin_core::telemetry::scrub::mask;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::{Config, Environment, LogFormat};
+use crate::up::Mode;
 
-mod mask;
+pub(crate) mod exports;
+mod layer;
+mod queue;
 
-use mask::mask;
+use exports::Exports;
+use layer::{Spans, Troubles, is_told, is_trouble, tell_panics};
 
 /// Upper bounds of every `…_seconds` histogram: from a cached answer to a long generation.
 const SECONDS: &[f64] = &[
@@ -22,16 +32,25 @@ const SECONDS: &[f64] = &[
 /// Upper bounds of every `…_ratio` histogram: tenths, so that what lies around a threshold can be seen.
 const RATIOS: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 
-/// Begins to log to standard error. Other crates' lines appear from `warn` on, so that `debug` stays readable.
+/// Upper bounds of every `…_tokens` histogram.
+const TOKENS: &[f64] = &[
+    1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0,
+];
+
+/// Begins to log to standard error, and to listen for what others are told. Other crates' lines appear from `warn` on, so that `debug` stays readable.
 ///
 /// # Errors
 ///
 /// When something else in this process logs already.
-pub(crate) fn start_logging(config: &Config, environment: &Environment) -> anyhow::Result<()> {
+pub(crate) fn start_logging(
+    config: &Config,
+    environment: &Environment,
+    mode: Mode,
+) -> anyhow::Result<Exports> {
     let level = &config.log.level;
     let filter = match level.as_str() {
         "off" | "error" => level.clone(),
-        "trace" => "debug,goblin=trace".to_owned(),
+        "trace" => "debug,goblin=trace,telemetry=off".to_owned(),
         // llama.cpp warns of what the engine does on purpose, such as one context for many sequences.
         level => format!("warn,llama-cpp-2=error,goblin={level}"),
     };
@@ -41,21 +60,36 @@ pub(crate) fn start_logging(config: &Config, environment: &Environment) -> anyho
         LogFormat::Json => false,
         LogFormat::Auto => terminal,
     };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&filter).context("the log level")?)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(Masked)
         .with_ansi(human && terminal && !environment.no_color());
-    let started = if human {
-        builder.with_target(false).try_init()
+    let lines = if human {
+        lines.with_target(false).boxed()
     } else {
-        builder
+        lines
             .json()
             .flatten_event(true)
             .with_current_span(true)
             .with_span_list(false)
-            .try_init()
+            .boxed()
     };
-    started.map_err(|e| anyhow::anyhow!("logging cannot start: {e}"))
+    let exports = Exports::new(&config.telemetry, mode);
+    let spans = exports.spans().map(|queue| {
+        let clock = Clock::System;
+        Spans { queue, clock }.with_filter(filter_fn(is_told))
+    });
+    let troubles = exports.errors().map(|queue| {
+        tell_panics(queue.clone(), Clock::System, Ids::Random);
+        let (clock, ids) = (Clock::System, Ids::Random);
+        Troubles { queue, clock, ids }.with_filter(filter_fn(is_trouble))
+    });
+    tracing_subscriber::registry()
+        .with(lines.with_filter(EnvFilter::try_new(&filter).context("the log level")?))
+        .with(spans)
+        .with(troubles)
+        .try_init()
+        .map_err(|e| anyhow::anyhow!("logging cannot start: {e}"))?;
+    Ok(exports)
 }
 
 /// What was counted.
@@ -76,6 +110,8 @@ pub(crate) fn start_metrics() -> anyhow::Result<Metrics> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
         .context("the metrics' buckets")?
         .set_buckets_for_metric(Matcher::Suffix("_ratio".to_owned()), RATIOS)
+        .context("the metrics' buckets")?
+        .set_buckets_for_metric(Matcher::Suffix("_tokens".to_owned()), TOKENS)
         .context("the metrics' buckets")?
         .build_recorder();
     let handle = recorder.handle();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use goblin_auth::keys::{TierKeys, write_first_key};
 use goblin_dispatch::Dispatch;
-use goblin_server::app::{Access, AppState, RenderMetrics, Surface};
+use goblin_server::app::{Access, AppState, PageReports, RenderMetrics, Surface};
 use goblin_server::serve::serve;
 use goblin_server::tier_guard::TierGuard;
 use goblin_store::data_dir::{DataDir, DataPaths};
@@ -25,6 +25,7 @@ use crate::embedded::Embedded;
 use crate::notify::ServiceManager;
 use crate::output::{Output, complain};
 use crate::rates::Rates;
+use crate::telemetry::exports::Exports;
 use crate::wiring::{self, Process};
 use crate::{accounts, checks, judge_records, roster, telemetry};
 
@@ -53,7 +54,13 @@ pub(crate) enum Mode {
 /// # Errors
 ///
 /// Why it could not start, for the operator.
-pub(crate) fn run(config: Config, mode: Mode, manager: ServiceManager, output: Output) -> anyhow::Result<()> {
+pub(crate) fn run(
+    config: Config,
+    mode: Mode,
+    manager: ServiceManager,
+    output: Output,
+    exports: Exports,
+) -> anyhow::Result<()> {
     let telemetry::Metrics { render, upkeep } = telemetry::start_metrics()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -69,10 +76,14 @@ pub(crate) fn run(config: Config, mode: Mode, manager: ServiceManager, output: O
             std::future::ready(())
         });
         tell_alive(&process, &manager);
-        match mode {
-            Mode::Up | Mode::Serve => backend(process, mode, manager, output, render).await,
+        let page = exports.page();
+        let telling = exports.start(Arc::clone(&render))?;
+        let served = match mode {
+            Mode::Up | Mode::Serve => backend(process, mode, manager, output, (render, page)).await,
             Mode::Tier => tier(process, manager, output, render).await,
-        }
+        };
+        telling.close().await;
+        served
     })
 }
 
@@ -92,7 +103,7 @@ async fn backend(
     mode: Mode,
     manager: ServiceManager,
     output: Output,
-    render_metrics: RenderMetrics,
+    (render_metrics, page): (RenderMetrics, Option<PageReports>),
 ) -> anyhow::Result<()> {
     let config = &process.config;
     // Before anything can be waited for: who reads the address may stop us at once.
@@ -127,7 +138,7 @@ async fn backend(
         Arc::clone(&dispatch),
         Some(store.clone()),
         &embedded,
-        render_metrics,
+        (render_metrics, page),
     );
     if let Some(clouds) = &app.clouds {
         (clouds.apply)().await;
@@ -182,7 +193,7 @@ async fn tier(
         Arc::clone(&dispatch),
         None,
         &embedded,
-        render_metrics,
+        (render_metrics, None),
     );
     output.line(format_args!(
         "goblin serves models: http://{} (a key is required)",

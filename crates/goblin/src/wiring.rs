@@ -16,7 +16,9 @@ use goblin_dispatch::cascade::Trust;
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_net::{Guard, HttpClient, NetOptions, Url};
 use goblin_providers::openai_compat::{self, Kind, UpstreamSpec};
-use goblin_server::app::{Access, App, AppState, ChecksCache, RenderMetrics, ServerOptions, Surface};
+use goblin_server::app::{
+    Access, App, AppState, ChecksCache, PageReports, RenderMetrics, ServerOptions, Surface,
+};
 use goblin_store::answer_cache::AnswerCache;
 use goblin_store::store::Store;
 use goblin_store::turn_log::{Limits, TurnLog};
@@ -235,6 +237,7 @@ pub(crate) fn dispatch(
             trust: Arc::new(trust(config, measured)),
             ids: process.ids.clone(),
             money: config.money.clone(),
+            spans: config.telemetry.traces.is_some(),
             ..Options::default()
         },
     });
@@ -288,7 +291,7 @@ pub(crate) fn app(
     dispatch: Arc<Dispatch>,
     store: Option<Store>,
     embedded: &Embedded,
-    render_metrics: RenderMetrics,
+    (render_metrics, page_event): (RenderMetrics, Option<PageReports>),
 ) -> AppState {
     let config = Arc::clone(&process.config);
     let clouds = match (&access, &store) {
@@ -325,6 +328,7 @@ pub(crate) fn app(
             let describe = describe.clone();
             Box::pin(async move { describe.describe().await })
         }),
+        page_event,
         clouds,
         draining: process.draining.clone(),
         tracker: process.tracker.clone(),
@@ -345,6 +349,7 @@ fn server_options(config: &Config) -> ServerOptions {
         answer_timeout: server.answer_timeout,
         max_connections: server.max_connections,
         max_requests: server.max_requests,
+        sampler: config.telemetry.traces.as_ref().map(|_| config.telemetry.sampler),
         ..ServerOptions::default()
     }
 }

@@ -4,6 +4,7 @@ import { reportDown, reportUp } from "./connection";
 import { apiAddress, apiOrigin } from "./origin";
 import type { paths } from "./schema";
 import { reportRefused } from "./signIn";
+import { reportEvent } from "./telemetry";
 import type {
   Chat,
   ChatPage,
@@ -84,14 +85,18 @@ export const listTurns = (id: string, before?: string): Promise<TurnPage> =>
     }),
   );
 
-export const stopTurn = (id: string): Promise<Turn> =>
-  data(api().POST("/api/turns/{id}/stop", { params: { path: { id } } }));
+export function stopTurn(id: string): Promise<Turn> {
+  reportEvent("answer_stopped");
+  return data(api().POST("/api/turns/{id}/stop", { params: { path: { id } } }));
+}
 
 export const getTurnTrace = (id: string): Promise<Trace> =>
   data(api().GET("/api/turns/{id}/trace", { params: { path: { id } } }));
 
-export const updateFeedback = (id: string, body: FeedbackChange): Promise<Feedback> =>
-  data(api().POST("/api/turns/{id}/feedback", { params: { path: { id } }, body }));
+export function updateFeedback(id: string, body: FeedbackChange): Promise<Feedback> {
+  reportEvent("feedback_given");
+  return data(api().POST("/api/turns/{id}/feedback", { params: { path: { id } }, body }));
+}
 
 export const previewRoute = (
   question: string,

@@ -714,6 +714,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/telemetry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes errors and events of the page and tells them on to whoever the operator has set up: errors to Sentry, events to
+         *     PostHog, nothing where nothing is set up. Nobody need be signed in, for pages fail before that too. The shape is
+         *     closed: no text of a conversation has a place in it, and an error's own words are told on only where they are a
+         *     browser's.
+         */
+        post: operations["report_telemetry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/turns/{id}": {
         parameters: {
             query?: never;
@@ -2384,6 +2406,11 @@ export interface components {
              */
             ended: number;
         };
+        /**
+         * @description What was done.
+         * @enum {string}
+         */
+        EventName: "page_opened" | "question_asked" | "question_edited" | "answer_regenerated" | "answer_stopped" | "feedback_given";
         /** @description One thing the choice was made by, and its value. */
         Feature: {
             /** @description For example `words:translate`, `code_block`, `context_tokens`. */
@@ -2879,6 +2906,38 @@ export interface components {
             param: string | null;
             /** @description One of a closed set a client may branch on. */
             code: string;
+        };
+        /** @description An error of the page. */
+        PageError: {
+            /** @description The error's name; at most 64 characters. Names that are not known count as `Error`. */
+            kind: string;
+            /** @description Its message; at most 1,000 characters. Told on only where it is one of a browser's own sentences. */
+            message?: string;
+            /** @description Its stack; at most 4,000 characters. Told on as places in the page's own files. */
+            stack?: string;
+            /** @description Where in the page. */
+            page: components["schemas"]["PageName"];
+        };
+        /** @description Something that was done with the page. */
+        PageEvent: {
+            /** @description What. */
+            name: components["schemas"]["EventName"];
+            /** @description Where in the page. */
+            page: components["schemas"]["PageName"];
+        };
+        /**
+         * @description A place in the page.
+         * @enum {string}
+         */
+        PageName: "new_chat" | "chat" | "account" | "admin" | "entrance" | "other";
+        /** @description One report. */
+        PageReport: {
+            /** @description A random id of this visit, made by the page when it starts and kept nowhere: a UUID. */
+            visit: string;
+            /** @description At most 5. */
+            errors: components["schemas"]["PageError"][];
+            /** @description At most 20. */
+            events: components["schemas"]["PageEvent"][];
         };
         /** @description Sampling settings of a chat. Absent means the model's default. */
         Parameters: {
@@ -5742,6 +5801,37 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Out. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_telemetry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PageReport"];
+            };
+        };
+        responses: {
+            /** @description Taken. Whether anybody is told is the operator's choice. */
             204: {
                 headers: {
                     [name: string]: unknown;

@@ -2,6 +2,7 @@ import { sseRead, sseStart } from "@/lib/sse";
 import { parseTurnEvent, type TurnEvent } from "@/lib/turnReducer";
 import { request } from "./client";
 import { apiOrigin } from "./origin";
+import { reportEvent, traceHeaders } from "./telemetry";
 import type { NewTurn } from "./types";
 
 /** The server pings every 15 s; two of them missing means the line is dead though nobody said so. */
@@ -15,14 +16,17 @@ export type TurnRequest =
 export function openTurn(asked: TurnRequest, signal: AbortSignal): Promise<Response> {
   switch (asked.kind) {
     case "create":
+      reportEvent("question_asked");
       return post(`/api/chats/${encodeURIComponent(asked.chatId)}/turns`, asked.body, signal);
     case "regenerate":
+      reportEvent("answer_regenerated");
       return post(
         `/api/turns/${encodeURIComponent(asked.turnId)}/regenerate`,
         asked.model ? { model: asked.model } : {},
         signal,
       );
     case "edit":
+      reportEvent("question_edited");
       return post(
         `/api/turns/${encodeURIComponent(asked.turnId)}/edit`,
         { content: asked.content },
@@ -41,7 +45,11 @@ export function reopenTurn(turnId: string, lastEventId: number, signal: AbortSig
 function post(path: string, body: unknown, signal: AbortSignal): Promise<Response> {
   return request(apiOrigin() + path, {
     method: "POST",
-    headers: { "content-type": "application/json", accept: "text/event-stream" },
+    headers: {
+      "content-type": "application/json",
+      accept: "text/event-stream",
+      ...traceHeaders(),
+    },
     body: JSON.stringify(body),
     signal,
   });

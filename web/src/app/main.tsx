@@ -2,10 +2,12 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { loadOrigin } from "@/api/origin";
+import { loadOrigin, wantedReports } from "@/api/origin";
 import { loadSignIn } from "@/api/signIn";
+import { startTelemetry } from "@/api/telemetry";
 import { ProblemError } from "@/lib/problems";
 import { reloadWhenStale } from "@/lib/staleAssets";
+import { Guarded } from "./Broken";
 import { preloadChatPage, router } from "./router";
 import "./styles.css";
 
@@ -24,15 +26,18 @@ const client = new QueryClient({
 async function start() {
   reloadWhenStale();
   await loadOrigin();
+  startTelemetry(wantedReports());
   // Before anything is shown: a chat that flashes up and goes would be worse than a moment of nothing.
   await loadSignIn();
   const element = document.getElementById("root");
   if (!element) throw new Error("index.html has no #root");
   createRoot(element).render(
     <StrictMode>
-      <QueryClientProvider client={client}>
-        <RouterProvider router={router} />
-      </QueryClientProvider>
+      <Guarded>
+        <QueryClientProvider client={client}>
+          <RouterProvider router={router} />
+        </QueryClientProvider>
+      </Guarded>
     </StrictMode>,
   );
   setTimeout(preloadChatPage, 300);

@@ -5,8 +5,10 @@ import {
   Link,
   lazyRouteComponent,
 } from "@tanstack/react-router";
+import { reportError } from "@/api/telemetry";
 import { NewChatPage } from "@/features/chat/NewChatPage";
 import { MachineNotice } from "@/features/machine/MachineNotice";
+import { BrokenPage } from "./Broken";
 import { Frame } from "./Frame";
 import { Shell, SidebarButton } from "./Shell";
 
@@ -134,6 +136,8 @@ export const router = createRouter({
   ]),
   // The chat's code is asked for while a hand moves towards a link to it.
   defaultPreload: "intent",
+  defaultErrorComponent: BrokenPage,
+  defaultOnCatch: reportError,
 });
 
 /** For right after the start, when the browser has nothing else to do. */

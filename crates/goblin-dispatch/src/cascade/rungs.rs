@@ -252,7 +252,7 @@ impl Rungs {
                 made += 1;
             };
             dispatch.sessions.settle(job.session(), &offer.model.name, &offer.provider);
-            let Opened { held, stream, mut place, mut call, .. } = opened;
+            let Opened { held, stream, mut place, mut call, mut asking, .. } = opened;
             yield FromRung::Began(place.begun());
             let mut events = futures_util::stream::iter(held.into_iter().map(Ok)).chain(stream);
             while let Some(event) = events.next().await {
@@ -265,6 +265,7 @@ impl Rungs {
                         if event.parsed.is_content() {
                             place.content();
                         }
+                        asking.saw(&event.parsed);
                         if let Parsed::Usage(usage) = event.parsed {
                             place.usage(usage);
                         }
@@ -272,6 +273,7 @@ impl Rungs {
                     }
                     Err(error) => {
                         let attempt = Attempt::from_provider(&offer, &error);
+                        asking.failed(attempt.error.code.as_str());
                         let rest = going.as_mut().and_then(|going| going.job(&error));
                         let resumed = match rest {
                             Some(rest) => {
@@ -288,11 +290,14 @@ impl Rungs {
                         yield FromRung::Continued(going.note(&offer, &other));
                         place = opened.place;
                         call = opened.call;
+                        asking = opened.asking;
                         events = futures_util::stream::iter(opened.held.into_iter().map(Ok)).chain(opened.stream);
                     }
                 }
             }
             place.ended();
+            asking.ended();
+            drop(asking);
             yield FromRung::Ended;
         })
     }

@@ -12,7 +12,7 @@ use goblin_core::judge::settings::{JudgeSettings, default_categories};
 use goblin_core::judge::transcript::Transcript;
 use goblin_core::judge::{Judge, Judges};
 use goblin_core::model::{Capability, ModelInfo};
-use goblin_core::origin::Origin;
+use goblin_core::origin::{Origin, Trace};
 use goblin_core::provider::{BoxFuture, ProviderError, ProviderHandle};
 use goblin_core::trace::{About, Authority, Concern, Verdict};
 use goblin_dispatch::judge::{Judged, Judging};
@@ -141,6 +141,38 @@ async fn a_judge_says_how_safe_a_question_is_and_what_it_cost() {
     let asked = asked.lock().unwrap();
     assert_eq!(asked[0].model, "gemma:2b", "as its provider knows it");
     assert_eq!(asked[0].frame.before, "<start_of_turn>user\n");
+}
+
+#[tokio::test]
+async fn a_judge_is_told_the_trace_and_where_spans_are_told_its_question_is_one_of_it() {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (spans, flags) in [(false, "01"), (true, "01"), (true, "00")] {
+        let (_up, handle, asked) = deciding(says(0.6, 0.8));
+        let options = Options {
+            spans,
+            ..Options::default()
+        };
+        let dispatch = tier(vec![handle], options);
+        let came_with = Trace::read(&parent.replace("-01", &format!("-{flags}")), None).unwrap();
+        let judging = Judging {
+            who: who("a"),
+            judge: judge_of(&dispatch).await,
+            categories: default_categories().into(),
+            transcript: Transcript::of_question("hi"),
+            about: About::Prompt,
+            sets: vec![QuestionSet::Prompt],
+            limit: LONG,
+            origin: Origin {
+                trace: Some(came_with.clone()),
+                ..Origin::default()
+            },
+        };
+        soon(dispatch.judge(judging)).await;
+        let told = asked.lock().unwrap()[0].origin.trace.clone().unwrap();
+        assert_eq!(told.trace_id(), came_with.trace_id());
+        let passed_on = told == came_with;
+        assert_eq!(passed_on, !(spans && came_with.is_sampled()), "{spans} {flags}");
+    }
 }
 
 #[tokio::test]

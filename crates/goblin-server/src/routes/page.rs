@@ -35,9 +35,19 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
      <h1>The page was not built</h1><p>This binary was built without its page. The API works. To build the \
      page, run <code>make web</code>, then build the binary again.</p></html>";
 
-/// Says where the API is: at this very origin.
-pub(super) async fn show_config() -> Json<Value> {
-    Json(json!({ "api_origin": "" }))
+/// Says where the API is: at this very origin; and what the page is to tell of itself, where somebody wants it.
+pub(super) async fn show_config(State(app): State<AppState>) -> Json<Value> {
+    let mut config = json!({ "api_origin": "" });
+    let reports = app.page_event.as_ref();
+    let (errors, events) = reports.map_or((false, false), |r| (r.errors, r.events));
+    let traces = app
+        .options
+        .sampler
+        .map_or(0.0, |sampler| sampler.share_for_callers());
+    if errors || events || traces > 0.0 {
+        config["telemetry"] = json!({ "errors": errors, "events": events, "traces": traces });
+    }
+    Json(config)
 }
 
 /// Whatever no other route answers.

@@ -54,6 +54,7 @@ mod refused_bodies;
 mod routing;
 mod sign_in_tricks;
 mod supabase;
+mod telemetry;
 mod test_app;
 mod tier;
 mod tier_keys;

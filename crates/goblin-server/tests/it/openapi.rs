@@ -43,6 +43,7 @@ fn the_committed_document_is_the_one_served() {
 #[test]
 fn every_operation_declares_who_may_call_it() {
     let public = [
+        "/api/telemetry",
         "/auth/google",
         "/auth/google/callback",
         "/auth/google/url",

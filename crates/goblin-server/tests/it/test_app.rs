@@ -34,7 +34,9 @@ use goblin_dispatch::cache::Caching;
 use goblin_dispatch::cascade::Trust;
 use goblin_dispatch::money::MoneyOptions;
 use goblin_dispatch::{Dispatch, Options, Parts};
-use goblin_server::app::{Access, App, AppState, ChecksCache, CloudPorts, ServerOptions, Surface};
+use goblin_server::app::{
+    Access, App, AppState, ChecksCache, CloudPorts, PageReports, ServerOptions, Surface,
+};
 use goblin_server::page_assets::Asset;
 use goblin_server::people::People;
 use goblin_server::rate::{self, RateSettings};
@@ -112,6 +114,8 @@ pub(crate) struct Setup {
     pub(crate) upstreams: Vec<ProviderHandle>,
     /// How answers are checked.
     pub(crate) trust: Trust,
+    /// Who is told of errors and events of the page.
+    pub(crate) page_event: Option<PageReports>,
     /// The model tier checks nothing. Is it done all the same, because only there are doors for clients of others?
     pub(crate) checks: bool,
     /// Names of the operator's own for models, as they are configured.
@@ -150,6 +154,7 @@ impl Default for Setup {
             able: |handle| handle,
             upstreams: Vec::new(),
             trust: Trust::default(),
+            page_event: None,
             checks: false,
             aliases: &[],
             resilient: false,
@@ -285,6 +290,7 @@ impl TestApp {
             render_metrics: Arc::new(|| METRICS.render()),
             checks: checks(Arc::clone(&checks_run)),
             system_status: Arc::new(|| Box::pin(async { system_status() })),
+            page_event: setup.page_event,
             clouds: store.clone().map(clouds),
             draining: draining.clone(),
             tracker,

@@ -8,6 +8,7 @@ mod mail;
 mod money;
 mod policy;
 mod roster;
+mod telemetry;
 mod trust;
 mod upstream;
 
@@ -42,6 +43,7 @@ pub(crate) use auth::AuthConfig;
 pub(crate) use federation::{FederationConfig, GOOGLE_CALLBACK};
 pub(crate) use limits::LimitsConfig;
 pub(crate) use roster::{RegistryConfig, RoleModel};
+pub(crate) use telemetry::{Otlp, TelemetryConfig};
 pub(crate) use trust::TrustConfig;
 
 /// A configuration that can be used.
@@ -55,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) mail: Option<Mailer>,
     /// Logging.
     pub(crate) log: LogConfig,
+    /// Who is told what of this process.
+    pub(crate) telemetry: TelemetryConfig,
     /// The data directory; it need not exist yet.
     pub(crate) data_dir: PathBuf,
     /// Where chats are kept.
@@ -226,6 +230,7 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
         limits: reader.limits(),
         mail: reader.mail(),
         log: reader.log(),
+        telemetry: reader.telemetry(),
         data_dir: reader.data_dir(environment),
         database: reader.database(environment),
         backup_passphrase: reader.secret("backup.passphrase"),

@@ -1,6 +1,8 @@
 //! The one list of settings: what each may hold and by which short names the environment knows it. Defaults and
 //! descriptions live in `goblin.default.toml`; a test keeps the two in step.
 
+use goblin_core::telemetry::sampler::WORDS as SAMPLERS;
+
 /// What a setting may hold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
@@ -122,6 +124,7 @@ const HANDLING: &[&str] = &["off", "note", "redact", "redact_away", "refuse"];
 const WITHOUT_REDIS: &[&str] = &["count_here", "let_through", "refuse"];
 /// 0 is without a bound.
 const PER_MINUTE: Kind = Kind::Number(0, 1_000_000);
+const OTLP_PROTOCOLS: &[&str] = &["http/protobuf", "http/json"];
 /// A probability.
 const SHARE: Kind = Kind::Real(0.0, 1.0);
 const PORT: Kind = Kind::Number(0, 65_535);
@@ -203,6 +206,41 @@ pub(crate) const KEYS: &[Key] = &[
     key("mail.ca_file", Kind::Text),
     key("log.level", Kind::Word(LEVELS)).env("LOG_LEVEL"),
     key("log.format", Kind::Word(FORMATS)),
+    key("telemetry.disabled", Kind::Switch).env("OTEL_SDK_DISABLED"),
+    key("telemetry.otlp_url", Kind::Text).env("OTEL_EXPORTER_OTLP_ENDPOINT"),
+    key("telemetry.otlp_traces_url", Kind::Text).env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+    key("telemetry.otlp_metrics_url", Kind::Text).env("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"),
+    key("telemetry.otlp_headers", Kind::Text)
+        .env("OTEL_EXPORTER_OTLP_HEADERS")
+        .secret(),
+    key("telemetry.otlp_traces_headers", Kind::Text)
+        .env("OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+        .secret(),
+    key("telemetry.otlp_metrics_headers", Kind::Text)
+        .env("OTEL_EXPORTER_OTLP_METRICS_HEADERS")
+        .secret(),
+    key("telemetry.otlp_protocol", Kind::Word(OTLP_PROTOCOLS)).env("OTEL_EXPORTER_OTLP_PROTOCOL"),
+    key("telemetry.otlp_traces_protocol", Kind::Text).env("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"),
+    key("telemetry.otlp_metrics_protocol", Kind::Text).env("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"),
+    key("telemetry.otlp_ca_file", Kind::Text).env("OTEL_EXPORTER_OTLP_CERTIFICATE"),
+    key("telemetry.wait_milliseconds", Kind::Number(100, 60_000)).env("OTEL_EXPORTER_OTLP_TIMEOUT"),
+    key("telemetry.service_name", Kind::Text).env("OTEL_SERVICE_NAME"),
+    key("telemetry.resource_attributes", Kind::Text).env("OTEL_RESOURCE_ATTRIBUTES"),
+    key("telemetry.traces_sampler", Kind::Word(SAMPLERS)).env("OTEL_TRACES_SAMPLER"),
+    key("telemetry.traces_share", SHARE).env("OTEL_TRACES_SAMPLER_ARG"),
+    key(
+        "telemetry.metrics_every_milliseconds",
+        Kind::Number(100, 3_600_000),
+    )
+    .env("OTEL_METRIC_EXPORT_INTERVAL"),
+    key("telemetry.batch_milliseconds", Kind::Number(10, 60_000)).env("OTEL_BSP_SCHEDULE_DELAY"),
+    key("telemetry.queue", Kind::Number(1, 100_000)).env("OTEL_BSP_MAX_QUEUE_SIZE"),
+    key("telemetry.sentry_dsn", Kind::Text).env("SENTRY_DSN").secret(),
+    key("telemetry.sentry_environment", Kind::Text).env("SENTRY_ENVIRONMENT"),
+    key("telemetry.posthog_key", Kind::Text)
+        .env("POSTHOG_API_KEY")
+        .secret(),
+    key("telemetry.posthog_url", Kind::Text).env("POSTHOG_HOST"),
     key("data.dir", Kind::Text),
     key("database.url", Kind::Text).env("DATABASE_URL").secret(),
     key("database.direct_url", Kind::Text)
@@ -403,10 +441,14 @@ pub(crate) fn find(path: &str) -> Option<&'static Key> {
 }
 
 /// Variables of features this version does not have. Set ones are reported, not silently ignored.
-pub(crate) const NOT_YET: &[&str] = &["SENTRY_DSN", "POSTHOG_API_KEY"];
+pub(crate) const NOT_YET: &[&str] = &[];
 
 /// Families of such variables.
-pub(crate) const NOT_YET_PREFIXES: &[&str] = &["OTEL_EXPORTER_OTLP_"];
+pub(crate) const NOT_YET_PREFIXES: &[&str] = &[
+    "OTEL_EXPORTER_OTLP_LOGS_",
+    "OTEL_EXPORTER_OTLP_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_CLIENT_",
+];
 
 /// Old spellings and the names that replace them.
 pub(crate) const OLD: &[(&str, &str)] = &[

@@ -268,8 +268,8 @@ fn old_spellings_work_and_name_the_new_ones() {
         ("KALMATURA_LLM_URL", "http://10.0.0.7:8002"),
         ("REDIS_HOST", "cache"),
         ("ROUTING_ENCRYPTION_KEY", "k"),
-        ("SENTRY_DSN", "https://sk-x@sentry.test/1"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://o"),
+        ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "key=sk-x"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
     ]);
     let loaded = load(&environment, &Request::default()).unwrap();
     assert_eq!(
@@ -281,8 +281,8 @@ fn old_spellings_work_and_name_the_new_ones() {
         "use LOCAL_LLM_PROXY_URL",
         "use REDIS_URL",
         "use SETTINGS_ENCRYPTION_KEY",
-        "SENTRY_DSN is set but not used",
-        "OTEL_EXPORTER_OTLP_ENDPOINT is set but not used",
+        "OTEL_EXPORTER_OTLP_LOGS_HEADERS is set but not used",
+        "OTEL_EXPORTER_OTLP_COMPRESSION is set but not used",
     ] {
         assert!(all.contains(part), "{part} in {all}");
     }

@@ -134,12 +134,15 @@ fn variables_of_later_versions_are_mentioned_not_ignored() {
     let output = run(
         home.path(),
         &["config", "check"],
-        &[("REDIS_HOST", "cache"), ("POSTHOG_API_KEY", "phc-hidden-hidden")],
+        &[
+            ("REDIS_HOST", "cache"),
+            ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "hidden-hidden"),
+        ],
     );
     assert_eq!(output.status.code(), Some(0));
     let text = stderr(&output);
     assert!(
-        text.contains("REDIS_URL") && text.contains("POSTHOG_API_KEY is set but not used"),
+        text.contains("REDIS_URL") && text.contains("OTEL_EXPORTER_OTLP_CLIENT_KEY is set but not used"),
         "{text}"
     );
     assert!(!text.contains("hidden"));

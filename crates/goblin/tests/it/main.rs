@@ -35,6 +35,8 @@ mod resident;
 mod roster;
 mod route;
 mod secrets;
+mod sink;
+mod telemetry;
 mod tidy;
 mod tier_faults;
 mod tiers;

@@ -1,6 +1,31 @@
-//! Hides what looks like a secret in a text. The last defence: nothing should put one there.
+//! Hides what looks like a secret or an address in a text. The last defence: nothing should put one there.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+static ADDRESS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i)[a-z0-9._%+'-]+(@|%40)[a-z0-9.-]+").ok());
+
+/// Secrets and mail addresses hidden, at most `longest` characters, and no character that is not printed.
+pub fn clean(text: &str, longest: usize) -> String {
+    let masked = mask(text);
+    let hidden = match &*ADDRESS {
+        Some(address) => address.replace_all(&masked, "***@***"),
+        None => return String::new(),
+    };
+    let printed = hidden.chars().map(|c| if c.is_control() { ' ' } else { c });
+    printed.take(longest).collect()
+}
+
+/// A word of a program: letters, digits and `_.:<>$-/`, with secrets and addresses hidden; `None` for anything else, and
+/// for more than `longest` characters.
+pub fn word(text: &str, longest: usize) -> Option<String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_.:<>$-/".contains(c);
+    let is_word = !text.is_empty() && text.len() <= longest && text.chars().all(fits);
+    is_word.then(|| clean(text, longest))
+}
 
 /// How secrets begin. A match counts only at the start of a word, so that `task-…` stays.
 const BEGINNINGS: &[&str] = &["sk-", "gbl_", "Bearer ", "bearer ", "sb_secret_", "xai-", "AIza"];
@@ -12,7 +37,7 @@ fn of_a_secret(c: char) -> bool {
 }
 
 /// The text with every secret cut to its beginning and `***`.
-pub(super) fn mask(text: &str) -> Cow<'_, str> {
+pub fn mask(text: &str) -> Cow<'_, str> {
     if !BEGINNINGS.iter().any(|b| text.contains(b)) {
         return Cow::Borrowed(text);
     }
@@ -61,6 +86,21 @@ mod tests {
         ] {
             assert_eq!(mask(text), masked);
         }
+    }
+
+    #[test]
+    fn addresses_go_and_what_is_no_word_is_none() {
+        assert_eq!(clean("mail to a.b+c@example.org\nnow", 99), "mail to ***@*** now");
+        assert_eq!(clean("a%40example.org", 99), "***@***");
+        assert_eq!(clean("grün", 2), "gr");
+        assert_eq!(
+            word("goblin_server::layers", 40).as_deref(),
+            Some("goblin_server::layers")
+        );
+        for text in ["two words", "a@b.example", "", "long-long-long"] {
+            assert_eq!(word(text, 11), None, "{text}");
+        }
+        assert_eq!(word("sk-abcdefgh1234", 40).as_deref(), Some("sk-***"));
     }
 
     #[test]

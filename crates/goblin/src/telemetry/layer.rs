@@ -1,0 +1,441 @@
+//! Listens to what is traced: spans that are to be told become [`Span`]s, error events and panics become
+//! [`ErrorReport`]s. Of both only what is on a list is taken.
+
+use std::fmt::Debug;
+
+use goblin_core::clock::Clock;
+use goblin_core::id::Ids;
+use goblin_core::origin::Trace;
+use goblin_core::telemetry::names::{self, TARGET};
+use goblin_core::telemetry::page::Frame;
+use goblin_core::telemetry::scrub;
+use goblin_core::telemetry::sentry::{ErrorReport, Side};
+use goblin_core::telemetry::span::{Kind, Span, Value};
+use tokio::time::Instant;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::queue::Queue;
+
+/// Longest text of an attribute, in characters.
+const LONGEST: usize = 200;
+
+/// Is it a span that is told?
+pub(super) fn is_told(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && metadata.target() == TARGET
+}
+
+/// Is it an error of ours, or the request it happened in?
+pub(super) fn is_trouble(metadata: &Metadata<'_>) -> bool {
+    let ours = metadata.target().starts_with("goblin");
+    ours && match metadata.is_span() {
+        true => metadata.name() == "request",
+        false => *metadata.level() == Level::ERROR,
+    }
+}
+
+/// Tells spans.
+pub(super) struct Spans {
+    pub(super) queue: Queue<Span>,
+    pub(super) clock: Clock,
+}
+
+/// A span under way.
+struct Open {
+    begun: Instant,
+    span: Span,
+}
+
+impl<S> Layer<S> for Spans
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let now = u64::try_from(self.clock.now().0).unwrap_or(0);
+        let mut span = Span {
+            trace_id: String::new(),
+            span_id: String::new(),
+            parent: None,
+            name: String::new(),
+            kind: Kind::Internal,
+            start_ns: now.saturating_mul(1_000_000),
+            end_ns: 0,
+            attributes: Vec::new(),
+            failed: None,
+        };
+        attributes.record(&mut Taking(&mut span));
+        let begun = Instant::now();
+        if let Some(kept) = context.span(id) {
+            kept.extensions_mut().insert(Open { begun, span });
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(kept) = context.span(id)
+            && let Some(open) = kept.extensions_mut().get_mut::<Open>()
+        {
+            values.record(&mut Taking(&mut open.span));
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let Some(kept) = context.span(&id) else { return };
+        let Some(Open { begun, mut span }) = kept.extensions_mut().remove::<Open>() else {
+            return;
+        };
+        let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        span.end_ns = span.start_ns.saturating_add(took);
+        self.queue.offer(span);
+    }
+}
+
+/// Takes the fields of a span.
+struct Taking<'a>(&'a mut Span);
+
+impl Taking<'_> {
+    fn take(&mut self, field: &Field, value: Value) {
+        let span = &mut *self.0;
+        let name = field.name();
+        match (name, &value) {
+            ("trace_id", Value::Text(id)) => span.trace_id.clone_from(id),
+            ("span_id", Value::Text(id)) => span.span_id.clone_from(id),
+            ("parent_span_id", Value::Text(id)) => span.parent = Some(id.clone()),
+            ("name", Value::Text(text)) => span.name.clone_from(text),
+            ("kind", Value::Text(word)) => span.kind = Kind::parse(word),
+            _ => {
+                let Some(name) = names::attribute(name) else {
+                    return;
+                };
+                if let ("error.type", Value::Text(code)) = (name, &value) {
+                    span.failed = Some(code.clone());
+                }
+                let value = match (name, value) {
+                    ("gen_ai.response.finish_reasons", Value::Text(reason)) => Value::Texts(vec![reason]),
+                    (_, value) => value,
+                };
+                // What is said again replaces what was said.
+                span.attributes.retain(|(known, _)| *known != name);
+                span.attributes.push((name, value));
+            }
+        }
+    }
+}
+
+impl Visit for Taking<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field, Value::Text(scrub::clean(value, LONGEST)));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.take(field, Value::Whole(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.take(field, Value::Whole(i64::try_from(value).unwrap_or(i64::MAX)));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.take(field, Value::Real(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.take(field, Value::Switch(value));
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {
+        // What has no type may hold anything.
+    }
+}
+
+/// Tells errors.
+pub(super) struct Troubles {
+    pub(super) queue: Queue<ErrorReport>,
+    pub(super) clock: Clock,
+    pub(super) ids: Ids,
+}
+
+/// The request something happened in.
+#[derive(Default)]
+struct InRequest {
+    id: Option<String>,
+    trace: Option<(String, String)>,
+}
+
+impl Visit for InRequest {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            // Clients may choose it, so only what looks like an id is one.
+            "request_id" => self.id = scrub::word(value, 64),
+            "traceparent" => {
+                let trace = Trace::read(value, None);
+                self.trace = trace.map(|t| (t.trace_id().to_owned(), t.span_id().to_owned()));
+            }
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+impl<S> Layer<S> for Troubles
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut request = InRequest::default();
+        attributes.record(&mut request);
+        if let Some(kept) = context.span(id) {
+            kept.extensions_mut().insert(request);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let metadata = event.metadata();
+        let mut said = Said::default();
+        event.record(&mut said);
+        let mut report = ErrorReport {
+            id: self.ids.next_trace_id(),
+            at: self.clock.now(),
+            side: Side::Process,
+            fatal: false,
+            kind: metadata.target().to_owned(),
+            message: said.message(),
+            frames: metadata
+                .file()
+                .zip(metadata.line())
+                .map(|(file, line)| place(file, line, 1))
+                .into_iter()
+                .collect(),
+            tags: said.tags,
+            trace: None,
+        };
+        let scope = context.event_scope(event).into_iter().flatten();
+        for span in scope {
+            if let Some(request) = span.extensions().get::<InRequest>() {
+                let id = request.id.iter().map(|id| ("request_id", id.clone()));
+                report.tags.extend(id);
+                report.trace.clone_from(&request.trace);
+                break;
+            }
+        }
+        self.queue.offer(report);
+    }
+}
+
+/// What an error event says, as far as it can be told on.
+#[derive(Default)]
+struct Said {
+    message: String,
+    tags: Vec<(&'static str, String)>,
+}
+
+/// Fields of events whose values are from closed sets, or names an operator chose.
+const TAGS: &[&str] = &[
+    "method", "route", "status", "code", "door", "provider", "model", "sink",
+];
+
+impl Said {
+    /// The sentence in the code. Where there is a code, its sentence was made for a caller and may repeat what they
+    /// wrote: then the code stands for it.
+    fn message(&self) -> String {
+        let code = self.tags.iter().find(|(name, _)| *name == "code");
+        match code {
+            Some((_, code)) => format!("answered with `{code}`"),
+            None => self.message.clone(),
+        }
+    }
+
+    fn tag(&mut self, field: &Field, value: String) {
+        if let Some(name) = TAGS.iter().find(|name| **name == field.name()) {
+            self.tags.push((name, value));
+        }
+    }
+}
+
+impl Visit for Said {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.tag(field, scrub::clean(value, LONGEST));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.tag(field, value.to_string());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.tag(field, value.to_string());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            self.message = scrub::clean(&format!("{value:?}"), LONGEST);
+        }
+    }
+}
+
+/// From now on panics are told as well; what was done about them before still is. Only a sentence that is part of the
+/// program is told on: one that was put together may hold what somebody wrote.
+pub(super) fn tell_panics(queue: Queue<ErrorReport>, clock: Clock, ids: Ids) {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        before(panic);
+        let literal = panic.payload().downcast_ref::<&'static str>();
+        let frame = panic
+            .location()
+            .map(|at| place(at.file(), at.line(), at.column()));
+        queue.offer(ErrorReport {
+            id: ids.next_trace_id(),
+            at: clock.now(),
+            side: Side::Process,
+            fatal: true,
+            kind: "panic".to_owned(),
+            message: literal
+                .map_or("(message withheld; it is in the log)", |text| text)
+                .to_owned(),
+            frames: frame.into_iter().collect(),
+            tags: Vec::new(),
+            trace: None,
+        });
+    }));
+}
+
+/// A place in the source, without the folders of the machine it was built on.
+fn place(file: &str, line: u32, column: u32) -> Frame {
+    let own = file.find("crates/").map(|at| &file[at..]);
+    let outside = || {
+        let parts: Vec<&str> = file.rsplit('/').take(3).collect();
+        parts.into_iter().rev().collect::<Vec<_>>().join("/")
+    };
+    Frame {
+        file: own.map_or_else(outside, str::to_owned),
+        line,
+        column,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::queue::queue;
+    use tokio::sync::mpsc::Receiver;
+    use tracing_subscriber::filter::filter_fn;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    /// What is heard of `work`.
+    fn heard(work: impl FnOnce()) -> (Receiver<Span>, Receiver<ErrorReport>) {
+        let (spans, told) = queue("spans", 8);
+        let (errors, troubles) = queue("errors", 8);
+        let (clock, ids) = (Clock::System, Ids::Random);
+        let spans = Spans {
+            queue: spans,
+            clock: clock.clone(),
+        };
+        let errors = Troubles {
+            queue: errors,
+            clock,
+            ids,
+        };
+        let subscriber = tracing_subscriber::registry()
+            .with(spans.with_filter(filter_fn(is_told)))
+            .with(errors.with_filter(filter_fn(is_trouble)));
+        tracing::subscriber::with_default(subscriber, work);
+        (told, troubles)
+    }
+
+    #[test]
+    fn of_a_span_only_what_is_on_the_list_is_told() {
+        let (mut told, _) = heard(|| {
+            let span = tracing::info_span!(
+                target: TARGET,
+                "span",
+                trace_id = "4bf92f3577b34da6a3ce929d0e0e4736",
+                span_id = "00f067aa0ba902b7",
+                name = "chat m",
+                kind = "client",
+                prompt = "my secret",
+                "gen_ai.request.model" = "m",
+                "gen_ai.usage.input_tokens" = tracing::field::Empty,
+                "error.type" = tracing::field::Empty,
+            );
+            span.record("gen_ai.usage.input_tokens", 7_u32);
+            span.record("error.type", "cancelled");
+            let _other = tracing::info_span!("request", request_id = "r");
+        });
+        let span = told.try_recv().unwrap();
+        assert_eq!((span.name.as_str(), span.kind), ("chat m", Kind::Client));
+        assert_eq!(span.failed.as_deref(), Some("cancelled"));
+        assert!(span.end_ns >= span.start_ns && span.parent.is_none());
+        let tokens = ("gen_ai.usage.input_tokens", Value::Whole(7));
+        assert!(span.attributes.contains(&tokens), "{:?}", span.attributes);
+        assert!(!format!("{span:?}").contains("my secret"));
+        assert!(
+            told.try_recv().is_err(),
+            "what has another target is no such span"
+        );
+    }
+
+    #[test]
+    fn of_an_error_its_own_sentence_a_code_and_where_are_told() {
+        let (_, mut troubles) = heard(|| {
+            let request = tracing::info_span!(
+                target: "goblin_server::layers",
+                "request",
+                request_id = "r-1",
+                traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            );
+            let _in = request.enter();
+            let error = "my secret";
+            tracing::error!(target: "goblin_store", %error, provider = "ollama", "it was not saved");
+            tracing::error!(target: "goblin_server", code = "unavailable", "{}", error);
+            tracing::warn!(target: "goblin_store", "a warning");
+            tracing::error!(target: "hyper", "of others");
+        });
+        let first = troubles.try_recv().unwrap();
+        assert_eq!(first.message, "it was not saved");
+        assert_eq!(first.kind, "goblin_store");
+        assert_eq!(first.frames[0].file, "crates/goblin/src/telemetry/layer.rs");
+        assert!(first.tags.contains(&("request_id", "r-1".to_owned())));
+        assert!(first.tags.contains(&("provider", "ollama".to_owned())));
+        assert_eq!(first.trace.as_ref().unwrap().1, "00f067aa0ba902b7");
+        let second = troubles.try_recv().unwrap();
+        assert_eq!(second.message, "answered with `unavailable`");
+        assert!(!format!("{first:?}{second:?}").contains("my secret"));
+        assert!(troubles.try_recv().is_err());
+    }
+
+    #[test]
+    fn of_a_panic_only_a_sentence_nothing_was_put_into_is_told() {
+        let (queue, mut troubles) = queue("panics", 8);
+        tell_panics(queue, Clock::System, Ids::Random);
+        let secret = "my secret";
+        let panics = [
+            std::thread::spawn(|| panic!("a literal")).join(),
+            std::thread::spawn(move || panic!("with {secret}")).join(),
+        ];
+        drop(std::panic::take_hook());
+        assert!(panics.iter().all(Result::is_err));
+        let told: Vec<ErrorReport> = std::iter::from_fn(|| troubles.try_recv().ok()).collect();
+        let of = |text: &str| told.iter().filter(|report| report.message.contains(text)).count();
+        assert_eq!((of("a literal"), of("withheld"), of("my secret")), (1, 1, 0));
+        assert!(
+            told.iter()
+                .all(|report| report.fatal && !report.frames.is_empty())
+        );
+    }
+
+    #[test]
+    fn a_place_names_no_folder_of_the_machine_it_was_built_on() {
+        let at = |file| place(file, 1, 1).file;
+        assert_eq!(
+            at("/home/me/goblin/crates/goblin/src/up.rs"),
+            "crates/goblin/src/up.rs"
+        );
+        assert_eq!(
+            at("/home/me/.cargo/registry/src/x/hyper-1.12.0/src/body.rs"),
+            "hyper-1.12.0/src/body.rs"
+        );
+    }
+}
