@@ -225,6 +225,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the budgets, those of the configuration first, with what was spent of each. */
+        get: operations["list_budgets"];
+        /** Sets a budget, in the place of the one for the same spending and period. It holds within a second. */
+        put: operations["set_budget"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/budgets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a budget away. What was spent stays counted, should there be such a budget again. */
+        delete: operations["delete_budget"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/chat": {
         parameters: {
             query?: never;
@@ -850,6 +885,23 @@ export interface paths {
         };
         /** Shows the trace of a turn's answer. */
         get: operations["get_turn_trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Adds up what was used: the caller's own, or everybody's. */
+        get: operations["get_usage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1931,11 +1983,79 @@ export interface components {
             /** @description How often it begins anew. */
             period: components["schemas"]["BudgetPeriod"];
         };
+        /** @description A budget to be set. */
+        BudgetBody: {
+            /** @description Whose spending. */
+            kind: components["schemas"]["BudgetKind"];
+            /**
+             * @description The id of the user, team or key, or `*` for each on its own; a model as `provider/model`, where `*` at the end
+             *     stands for any rest; absent for everybody.
+             */
+            subject?: string | null;
+            /**
+             * Format: double
+             * @description The most, in US dollars.
+             */
+            usd: number;
+            /** @description `day` or `month` (UTC). */
+            period: components["schemas"]["BudgetPeriod"];
+            on_reached?: components["schemas"]["OnReached"] | null;
+        };
+        /**
+         * @description Whose spending a budget bounds.
+         * @enum {string}
+         */
+        BudgetKind: "everybody" | "user" | "team" | "key" | "model";
+        /** @description Every budget. */
+        BudgetList: {
+            /** @description Those of the configuration first. */
+            items: components["schemas"]["BudgetState"][];
+        };
         /**
          * @description How often a budget begins anew.
          * @enum {string}
          */
         BudgetPeriod: "day" | "month" | "total";
+        /** @description A budget. */
+        BudgetState: {
+            /** @description Names it; null: it is of the configuration, and changed there. */
+            id: string | null;
+            /** @description Whose spending. */
+            kind: components["schemas"]["BudgetKind"];
+            /** @description Of whom; empty for everybody. */
+            subject: string;
+            /**
+             * Format: double
+             * @description The most, in US dollars.
+             */
+            usd: number;
+            /** @description In each of these. */
+            period: components["schemas"]["BudgetPeriod"];
+            /** @description What happens then. */
+            on_reached: components["schemas"]["OnReached"];
+            /**
+             * Format: double
+             * @description What was spent of it, in US dollars; null where each has one of their own.
+             */
+            spent_usd: number | null;
+            /**
+             * Format: double
+             * @description What is reserved for requests under way.
+             */
+            reserved_usd: number | null;
+            /**
+             * Format: date-time
+             * @description When it begins anew.
+             */
+            begins_anew: string | null;
+            /** @description The id of who set it. */
+            updated_by: string | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            updated_at: string | null;
+        };
         /**
          * @description Where an answer in the cache stood.
          * @enum {string}
@@ -2891,6 +3011,11 @@ export interface components {
             /** @description A version of Ollama, and ours behind a plus sign. */
             version: string;
         };
+        /**
+         * @description What happens to a request for which there is no money left.
+         * @enum {string}
+         */
+        OnReached: "refuse" | "local";
         /** @description An error under `/v1`. */
         OpenAiError: {
             /** @description What went wrong. */
@@ -3932,6 +4057,85 @@ export interface components {
             /** @description For admins only: which address, and what happened there. */
             admin_detail: string | null;
         };
+        /**
+         * @description By what usage is added up.
+         * @enum {string}
+         */
+        UsageBy: "day" | "model" | "key" | "user";
+        /** @description What was used by one model, key or user, or on one day. */
+        UsageItem: {
+            /** @description The day (`2026-11-27`), `provider/model`, or the id of the key or user; empty: none, and of the whole. */
+            id: string;
+            /** @description The name of the key or user, while it is there. */
+            name: string | null;
+            /**
+             * Format: int64
+             * @description Requests.
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description Tokens of prompts, cached ones included.
+             */
+            prompt_tokens: number;
+            /**
+             * Format: int64
+             * @description Tokens of answers, reasoning included.
+             */
+            completion_tokens: number;
+            /**
+             * Format: int64
+             * @description Of the prompts': taken from a cache.
+             */
+            cached_tokens: number;
+            /**
+             * Format: int64
+             * @description Of the answers': spent on reasoning.
+             */
+            reasoning_tokens: number;
+            /**
+             * Format: double
+             * @description What those requests cost whose cost is known, in US dollars; judges and every model asked on the way included.
+             */
+            cost_usd: number;
+            /**
+             * Format: int64
+             * @description Requests whose cost is not known: a model without a price was asked.
+             */
+            unknown_cost: number;
+            /**
+             * Format: int64
+             * @description Requests with a part that is an estimate: an answer that was cut, or a server that does not count.
+             */
+            estimated: number;
+            /**
+             * Format: int64
+             * @description Requests answered on the operator's machines.
+             */
+            local: number;
+            /**
+             * Format: double
+             * @description What those would have cost at the baseline, in US dollars.
+             */
+            would_have_cost_usd: number;
+        };
+        /** @description What was used, added up. */
+        UsageReport: {
+            /** @description The first day (`2026-11-01`, UTC). */
+            from: string;
+            /** @description The last day. */
+            to: string;
+            /** @description How it is added up. */
+            by: components["schemas"]["UsageBy"];
+            /** @description Is it everybody's? */
+            everybody: boolean;
+            /** @description The model at whose price answers of the operator's machines are held; null: none. */
+            baseline: string | null;
+            /** @description By day in order; else what cost most comes first. At most 1000. */
+            items: components["schemas"]["UsageItem"][];
+            /** @description All of it. */
+            total: components["schemas"]["UsageItem"];
+        };
         /** @description An account, as old clients know it, and its role. */
         User: {
             /** @description Names it. */
@@ -4523,6 +4727,98 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["AuditCheck"];
                 };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_budgets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every budget. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetList"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BudgetBody"];
+            };
+        };
+        responses: {
+            /** @description The budget. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetState"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The budget. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Refused. */
             "4XX": {
@@ -6096,6 +6392,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Trace"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: {
+                /** @description By what it is added up; by day when absent. */
+                by?: components["schemas"]["UsageBy"];
+                /** @description The first day (`2026-11-01`, UTC); 29 days before the last when absent. */
+                from?: string;
+                /** @description The last day; today when absent. At most 400 days in all. */
+                to?: string;
+                /** @description `true`: what everybody used. For owners and admins. */
+                everybody?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was used. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageReport"];
                 };
             };
             /** @description Refused. */
