@@ -91,7 +91,18 @@ fn main() {
 }
 
 fn read_plan(arguments: &[String]) -> Result<Plan, String> {
-    let [port, path, key, body, connections, requests, seconds, pieces, headers @ ..] = arguments else {
+    let [
+        port,
+        path,
+        key,
+        body,
+        connections,
+        requests,
+        seconds,
+        pieces,
+        headers @ ..,
+    ] = arguments
+    else {
         return Err("eight arguments are needed".to_owned());
     };
     let number = |text: &String| text.parse::<usize>().map_err(|_| format!("{text} is no number"));

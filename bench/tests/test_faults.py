@@ -83,7 +83,8 @@ class PlayedTest(unittest.TestCase):
         self.assertEqual(self.ask(played.faulty, True)[0], 429)
         self.assertEqual(self.ask(played.healthy, True)[0], 200)
         played.fault = faulty.FAULTS["cut before content"]
-        with self.assertRaises(http.client.IncompleteRead):
+        # How a cut shows depends on what was still unread.
+        with self.assertRaises((http.client.IncompleteRead, OSError)):
             self.ask(played.faulty, False)
         played.fault = faulty.FAULTS["connection reset"]
         with self.assertRaises(OSError):

@@ -220,7 +220,7 @@ impl Dispatch {
         );
         let meter = Meter::new(self, true, ask.who, ask.door, &ask.request_id);
         let Some(route) = route else {
-            let source = Source::Climb(Climb {
+            let source = Source::climb(Climb {
                 meter: meter.traced(Unchecked::begun(self, &model, keep)),
                 dispatch: Arc::clone(self),
                 view,
@@ -232,7 +232,7 @@ impl Dispatch {
             return Ok(self.through_cache(source, look));
         };
         let settings = self.within_means(meter.tab(), &ladder, settings).await?;
-        let source = Source::Cascade(Cascading {
+        let source = Source::cascade(Cascading {
             dispatch: Arc::clone(self),
             view,
             ladder,
@@ -292,7 +292,7 @@ impl Dispatch {
             let settings = self
                 .within_means(meter.tab(), &ladder, settings.within(deadline))
                 .await?;
-            let source = Source::Cascade(Cascading {
+            let source = Source::cascade(Cascading {
                 dispatch: Arc::clone(self),
                 view,
                 ladder,
@@ -306,7 +306,7 @@ impl Dispatch {
             });
             return Ok(self.through_cache(source, look));
         }
-        let source = Source::Climb(Climb {
+        let source = Source::climb(Climb {
             meter: meter.traced(Unchecked::begun(self, &request.model, keep)),
             dispatch: Arc::clone(self),
             view,
@@ -346,7 +346,7 @@ impl Dispatch {
             .map_err(|e| self.unanswered(&who, door, &request_id, e))?;
         let keep = self.keeper(&who.owner, &request_id);
         let meter = Meter::new(self, true, who, door, &request_id);
-        let source = Source::Climb(Climb {
+        let source = Source::climb(Climb {
             meter: meter.traced(Unchecked::begun(self, &request.model, keep)),
             dispatch: Arc::clone(self),
             view,

@@ -34,11 +34,21 @@ pub struct Caching {
 
 /// An answer that has not begun.
 pub(crate) enum Source {
-    Climb(Climb),
-    Cascade(Cascading),
+    Climb(Box<Climb>),
+    Cascade(Box<Cascading>),
 }
 
 impl Source {
+    /// An answer nobody checks.
+    pub(crate) fn climb(asked: Climb) -> Self {
+        Self::Climb(Box::new(asked))
+    }
+
+    /// One that is checked.
+    pub(crate) fn cascade(asked: Cascading) -> Self {
+        Self::Cascade(Box::new(asked))
+    }
+
     fn deadline(&self) -> Option<Duration> {
         match self {
             Self::Climb(asked) => asked.deadline,
@@ -50,10 +60,10 @@ impl Source {
     fn within(self, limit: Limit) -> Self {
         let deadline = limit.left();
         match self {
-            Self::Climb(asked) => Self::Climb(Climb { deadline, ..asked }),
-            Self::Cascade(asked) => Self::Cascade(Cascading {
+            Self::Climb(asked) => Self::climb(Climb { deadline, ..*asked }),
+            Self::Cascade(asked) => Self::cascade(Cascading {
                 settings: asked.settings.clone().within(deadline),
-                ..asked
+                ..*asked
             }),
         }
     }
@@ -147,8 +157,8 @@ fn terms(policy: &str, settings: Option<&Settings>) -> String {
 
 fn begin(source: Source, trace_id: Option<String>) -> AnswerStream {
     match source {
-        Source::Climb(asked) => climb(asked),
-        Source::Cascade(asked) => cascade_as(asked, trace_id.unwrap_or_default()),
+        Source::Climb(asked) => climb(*asked),
+        Source::Cascade(asked) => cascade_as(*asked, trace_id.unwrap_or_default()),
     }
 }
 
@@ -162,7 +172,8 @@ fn looked_up(
     Box::pin(try_stream! {
         let limit = Limit::from_now(source.deadline());
         let mut turn = None;
-        while look.uses.read {
+        let mut looks = look.uses.read;
+        while looks {
             if let Some(kept) = caching.answers.get(&look.key).await {
                 metrics::counter!("goblin_cache_total", "result" => "hit").increment(1);
                 for item in given_again(&dispatch, source, &kept, trace_id) {
@@ -173,7 +184,7 @@ fn looked_up(
             match dispatch.flights.join(look.key) {
                 Joined::First(flight) => {
                     turn = Some(flight);
-                    break;
+                    looks = false;
                 }
                 // Whoever asked first may fail, or give what is not kept: then this one asks itself, as the next first.
                 Joined::Behind(mut landed) => {

@@ -42,6 +42,9 @@ pub struct MoneyOptions {
     pub budgets: Arc<[Rule]>,
 }
 
+/// Budgets, and when they were read.
+type Known = (Timestamp, Arc<[Rule]>);
+
 /// What every tab of a process shares.
 pub(crate) struct Purse {
     /// The model tier has none: nothing is booked there.
@@ -51,7 +54,7 @@ pub(crate) struct Purse {
     clock: Clock,
     ids: goblin_core::id::Ids,
     /// The budgets of each tenant, and when they were read.
-    known: Mutex<HashMap<String, (Timestamp, Arc<[Rule]>)>>,
+    known: Mutex<HashMap<String, Known>>,
     /// Requests under way that cost something.
     open: Mutex<Vec<Weak<Inner>>>,
 }

@@ -109,7 +109,7 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
     let settings = dispatch.within_means(&tab, &ladder, settings).await;
     let source = match (route, settings) {
         (_, Err(error)) => Err(error),
-        (None, Ok(_)) => Ok(Source::Climb(Climb {
+        (None, Ok(_)) => Ok(Source::climb(Climb {
             meter: meter.traced(Unchecked::begun(&dispatch, &model, traced.filler())),
             dispatch: Arc::clone(&dispatch),
             view,
@@ -118,7 +118,7 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
             deadline,
             continues: false,
         })),
-        (Some(route), Ok(settings)) => Ok(Source::Cascade(Cascading {
+        (Some(route), Ok(settings)) => Ok(Source::cascade(Cascading {
             settings,
             continues: false,
             dispatch: Arc::clone(&dispatch),
