@@ -96,6 +96,8 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/api/status", Viewer),
     ("GET", "/health/all", Viewer),
     ("GET", "/api/usage", Viewer),
+    ("GET", "/api/costs", Viewer),
+    ("GET", "/api/dashboard/costs", Viewer),
     ("GET", "/chat/models", Viewer),
     ("GET", "/chat/routing-info", Viewer),
     ("GET", "/routing/providers", Viewer),

@@ -42,9 +42,6 @@ pub struct MoneyOptions {
     pub budgets: Arc<[Rule]>,
 }
 
-/// Budgets, and when they were read.
-type Known = (Timestamp, Arc<[Rule]>);
-
 /// What every tab of a process shares.
 pub(crate) struct Purse {
     /// The model tier has none: nothing is booked there.
@@ -53,10 +50,16 @@ pub(crate) struct Purse {
     options: MoneyOptions,
     clock: Clock,
     ids: goblin_core::id::Ids,
-    /// The budgets of each tenant, and when they were read.
+    /// The budgets of each tenant.
     known: Mutex<HashMap<String, Known>>,
     /// Requests under way that cost something.
     open: Mutex<Vec<Weak<Inner>>>,
+}
+
+/// The budgets of a tenant, and when they were read.
+struct Known {
+    at: Timestamp,
+    rules: Arc<[Rule]>,
 }
 
 /// Why a model may not be asked.
@@ -133,15 +136,19 @@ impl Purse {
     /// Every budget of a tenant, as it was a second ago at the earliest.
     async fn rules(&self, store: &Store, tenant: &str) -> Result<Arc<[Rule]>, StoreError> {
         let now = self.clock.now();
-        if let Some((at, rules)) = lock(&self.known).get(tenant)
-            && now.ms_since(*at) < KNOWN_FOR_MS
+        if let Some(known) = lock(&self.known).get(tenant)
+            && now.ms_since(known.at) < KNOWN_FOR_MS
         {
-            return Ok(Arc::clone(rules));
+            return Ok(Arc::clone(&known.rules));
         }
         let kept = store.list_budgets(tenant).await?;
         let all = self.options.budgets.iter().cloned();
         let all: Arc<[Rule]> = all.chain(kept.into_iter().map(|row| row.rule)).collect();
-        lock(&self.known).insert(tenant.to_owned(), (now, Arc::clone(&all)));
+        let known = Known {
+            at: now,
+            rules: Arc::clone(&all),
+        };
+        lock(&self.known).insert(tenant.to_owned(), known);
         Ok(all)
     }
 

@@ -183,6 +183,8 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
                 .post(provider_keys::set_legacy_key)
                 .delete(provider_keys::delete_legacy_key),
         )
+        .route("/api/costs", get(usage::get_usage))
+        .route("/api/dashboard/costs", get(usage::get_usage))
         .route("/routing/route", axum::routing::post(routing::route_question))
         .route("/routing/providers", get(routing::list_routing_providers))
         .route(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use goblin_core::budget::Rule;
 use goblin_core::decide::{DecideCost, DecideMethod, DecideRequest, DecideResponse};
 use goblin_core::error::ApiError;
 use goblin_core::event::{FinishReason, Parsed};
@@ -20,6 +21,7 @@ use goblin_core::wire::openai::parse_chat_request;
 use goblin_dispatch::Options;
 use goblin_dispatch::answer::{AnswerItem, AnswerStream, Ask, Refused, Who};
 use goblin_dispatch::cascade::Trust;
+use goblin_dispatch::money::MoneyOptions;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::house::{Call, House, Scripted, model, scripted, soon};
@@ -44,6 +46,8 @@ pub(crate) struct Setup {
     /// Context of the judges, in tokens.
     pub(crate) judge_window: u32,
     pub(crate) screen: ScreenSettings,
+    /// Budgets, as the configuration has them.
+    pub(crate) budgets: Vec<&'static str>,
 }
 
 impl Default for Setup {
@@ -58,6 +62,7 @@ impl Default for Setup {
             judges_away: false,
             judge_window: 4096,
             screen: ScreenSettings::default(),
+            budgets: Vec::new(),
         }
     }
 }
@@ -190,6 +195,14 @@ impl Bench {
             policy: Policy {
                 prices: setup.prices.iter().map(price).collect(),
                 ..Policy::default()
+            },
+            money: MoneyOptions {
+                baseline: None,
+                budgets: setup
+                    .budgets
+                    .iter()
+                    .map(|text| Rule::parse(text).unwrap())
+                    .collect(),
             },
             ..Options::default()
         };

@@ -437,3 +437,44 @@ async fn every_model_and_judge_on_the_way_is_paid_by_who_asked() {
     );
     assert!(asked > 0);
 }
+
+#[tokio::test]
+async fn a_better_model_there_is_no_money_for_leaves_the_answer_there_is() {
+    let mut bench = Bench::new(Setup {
+        models: vec!["phi3:3.8b"],
+        cloud: vec!["elsewhere-large"],
+        prices: vec![("cloud/elsewhere-large", 10.0, 30.0)],
+        budgets: vec!["user:* 0.000001 day"],
+        ..Setup::default()
+    })
+    .await;
+    let (mut client, call) = bench.begun("{}").await;
+    call.text("No.");
+    call.finish();
+    bench.answer(&mut client, 0.97, 0.5).await;
+    bench.answer_everything(&mut client, Verdict::says(0.95)).await;
+    assert_eq!((client.text().as_str(), client.error.as_ref()), ("No.", None));
+    assert!(bench.cloud_calls.try_recv().is_err(), "it was not asked");
+    let trace = client.trace();
+    let why = trace.steps.last().unwrap().why.clone().unwrap_or_default();
+    assert!(why.contains("The budget of this user"), "{why}");
+    let row = booked(&bench.house, 1).await.remove(0).usage;
+    assert_eq!((row.cost, row.local), (Some(0), Some(true)));
+}
+
+#[tokio::test]
+async fn a_judge_there_is_no_money_for_refuses_by_the_budgets_name() {
+    let bench = Bench::new(Setup {
+        models: vec!["phi3:3.8b"],
+        judges_away: true,
+        prices: vec![("judges/watch", 10.0, 30.0), ("judges/sage", 10.0, 30.0)],
+        budgets: vec!["user:* 0.000001 day"],
+        ..Setup::default()
+    })
+    .await;
+    let mut client = bench.ask("{}").await;
+    client.rest().await;
+    let error = client.error.as_ref().unwrap();
+    assert_eq!(error.code, ErrorCode::InsufficientQuota, "{error}");
+    assert!(error.message.starts_with("The budget of this user"), "{error}");
+}

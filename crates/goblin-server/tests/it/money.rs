@@ -150,6 +150,10 @@ async fn usage_is_ones_own_or_for_admins_everybodys() {
         assert_eq!(report["total"]["requests"], 1, "{report}");
         assert!(report["total"]["cost_usd"].as_f64().unwrap() > 0.0, "{report}");
     }
+    for old in ["/api/costs", "/api/dashboard/costs"] {
+        let report: Value = owner.get(&app, old).await.json().await;
+        assert_eq!(report["total"]["requests"], 1, "{old}: {report}");
+    }
     for (query, field) in [
         ("by=week", "by"),
         ("from=yesterday", "from"),
