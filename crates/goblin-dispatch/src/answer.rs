@@ -13,6 +13,7 @@ use goblin_core::completion::CompletionRequest;
 use goblin_core::error::ApiError;
 use goblin_core::event::ChatEvent;
 use goblin_core::owner::Owner;
+use goblin_core::provider::ProviderHandle;
 use goblin_core::route::{AUTOMATIC, Ladder, Offer};
 use goblin_core::trace::{Trace, VerifyMode};
 use goblin_core::turn_event::{Checking, Retracted, Superseded};
@@ -278,7 +279,21 @@ impl Dispatch {
         let own_temperature = request.sampling.temperature;
         request.sampling.temperature = own_temperature.or(temperature);
         request.automatic = !ladder.explicit;
-        if !ladder.explicit {
+        let forwards = |dialect: Dialect| {
+            let takes = |p: &ProviderHandle| p.forwards == Some(dialect);
+            let mut all = ladder
+                .candidates
+                .iter()
+                .map(|offer| view.provider(&offer.provider));
+            all.all(|provider| provider.is_some_and(takes))
+        };
+        // Untouched bytes are for callers who named a model whose provider speaks their dialect.
+        if !ladder.explicit
+            || !request
+                .raw
+                .as_ref()
+                .is_some_and(|(dialect, _)| forwards(*dialect))
+        {
             request.raw = None;
         }
         let keep = self.keeper(&who.owner, &request_id);

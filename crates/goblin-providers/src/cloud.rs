@@ -15,7 +15,9 @@ use goblin_core::maker::Maker;
 use goblin_core::model::{Capability, ModelInfo};
 use goblin_core::provider::{ChatStream, Health, ProviderError, ProviderHandle, ProviderStatus};
 use goblin_core::wire::cloud_errors::{Refusal, cloud_error};
-use goblin_core::wire::openai::{decode_embeddings, encode_embeddings, parse_model_list};
+use goblin_core::wire::openai::{
+    decode_embeddings, encode_embeddings, parse_model_list, rewrite_for_upstream,
+};
 use goblin_core::wire::{Dialect, anthropic, gemini};
 use goblin_net::{HttpClient, Url};
 use http::header::ACCEPT;
@@ -70,7 +72,11 @@ pub(crate) fn build(
     );
     let embed = own();
     Ok(match maker {
-        Maker::Anthropic | Maker::Gemini => handle,
+        Maker::Gemini => handle,
+        Maker::Anthropic => ProviderHandle {
+            forwards: Some(Dialect::Anthropic),
+            ..handle
+        },
         Maker::DeepSeek | Maker::Grok => ProviderHandle {
             forwards: Some(Dialect::OpenAi),
             ..handle
@@ -88,13 +94,23 @@ pub(crate) fn build(
 
 impl Cloud {
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
+        // Only a request that is passed through may ask for an answer in one piece.
+        let (mut streams, mut pass_through) = (true, false);
         let (url, body, words) = match self.maker {
             Maker::OpenAi | Maker::DeepSeek | Maker::Grok => return self.upstream.chat(request).await,
-            Maker::Anthropic => (
-                self.upstream.base.join("messages"),
-                anthropic::encode_request(&request)?,
-                Words::Anthropic(anthropic::EventDecoder::new(&request.model)),
-            ),
+            Maker::Anthropic => {
+                let mut decoder = anthropic::EventDecoder::new(&request.model);
+                let body = match &request.raw {
+                    Some((Dialect::Anthropic, raw)) => {
+                        (streams, pass_through) = (request.stream, true);
+                        decoder = decoder.forwarding();
+                        rewrite_for_upstream(raw, &request.model, false)
+                    }
+                    _ => anthropic::encode_request(&request)?,
+                };
+                let url = self.upstream.base.join("messages");
+                (url, body, Words::Anthropic(decoder))
+            }
             Maker::Gemini => (
                 gemini_url(&self.upstream.base, &request.model)?,
                 gemini::encode_request(&request)?,
@@ -104,8 +120,12 @@ impl Cloud {
         let mut outgoing = self
             .upstream
             .carrying(url, body, &request.origin, request.purpose);
-        let stream = HeaderValue::from_static("text/event-stream");
-        outgoing.headers.insert(ACCEPT, stream);
+        let accept = if streams {
+            "text/event-stream"
+        } else {
+            "application/json"
+        };
+        outgoing.headers.insert(ACCEPT, HeaderValue::from_static(accept));
         let response = self
             .upstream
             .net
@@ -115,7 +135,7 @@ impl Cloud {
         if response.status != StatusCode::OK {
             return Err(self.upstream.refusal(response, &request.model).await);
         }
-        let framing = self.upstream.framing(&response.headers, true, false)?;
+        let framing = self.upstream.framing(&response.headers, streams, pass_through)?;
         Ok(Answer::new(response.body, framing, words).into_stream())
     }
 

@@ -68,7 +68,7 @@ pub(crate) fn read(conversation: &str, dialect: &str) -> ChatRequest {
             asked.request
         }
     };
-    assert_eq!(request.raw.is_some(), dialect == "openai");
+    assert_eq!(request.raw.is_some(), matches!(dialect, "openai" | "anthropic"));
     common(request)
 }
 

@@ -67,6 +67,14 @@ impl Words {
         }
     }
 
+    /// What an answer is forwarded as.
+    fn dialect(&self) -> Dialect {
+        match self {
+            Self::Anthropic(_) => Dialect::Anthropic,
+            Self::Chat(_) | Self::Text(_) | Self::Gemini(_) => Dialect::OpenAi,
+        }
+    }
+
     fn is_done(&self) -> bool {
         match self {
             Self::Chat(decoder) => decoder.is_done(),
@@ -230,7 +238,7 @@ impl Answer {
         match self.words.decode_whole(&bytes) {
             Ok(events) => {
                 if keep_body {
-                    self.ready.push_back(whole_body(bytes));
+                    self.ready.push_back(whole_body(self.words.dialect(), bytes));
                 }
                 self.ready.extend(events);
             }
@@ -239,10 +247,10 @@ impl Answer {
     }
 }
 
-/// A whole `chat.completion`, to be forwarded as it is.
-fn whole_body(bytes: Bytes) -> ChatEvent {
+/// A whole answer, to be forwarded as it is.
+fn whole_body(dialect: Dialect, bytes: Bytes) -> ChatEvent {
     ChatEvent {
         parsed: Parsed::Opaque,
-        raw: Some((Dialect::OpenAi, bytes)),
+        raw: Some((dialect, bytes)),
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use goblin_core::error::ApiError;
 use goblin_core::event::ChatEvent;
 use goblin_core::wire::anthropic::{Collected, EventEncoder, PING, error_event};
+use http::header;
 
 use super::{Encoding, Framing};
 use crate::app::App;
@@ -28,8 +29,12 @@ impl Message {
 }
 
 impl Encoding for Message {
-    /// The name the caller used is told back, not ours.
-    fn chosen(&mut self, _: &str, _: bool) {}
+    /// The name the caller used is told back, not ours; what is forwarded says its own.
+    fn chosen(&mut self, _: &str, pass_through: bool) {
+        if pass_through {
+            self.encoder = self.encoder.clone().preferring_raw();
+        }
+    }
 
     fn piece(&mut self, event: &ChatEvent) -> Option<Bytes> {
         joined(&self.encoder.encode(event))
@@ -52,6 +57,9 @@ impl Encoding for Message {
     }
 
     fn whole(self) -> Response {
+        if let Some(raw) = self.collected.raw_message() {
+            return ([(header::CONTENT_TYPE, "application/json")], raw.clone()).into_response();
+        }
         Json(self.collected.into_message()).into_response()
     }
 }

@@ -503,3 +503,83 @@ async fn clients_of_others_get_the_next_cloud_when_the_first_fails_and_what_left
     }
     assert!(!posted(&failing).is_empty());
 }
+
+/// A message of Anthropic's with things these words do not have, and the events that stream it.
+const MESSAGE: &str = r#"{"id":"msg_1" , "type":"message","role":"assistant","odd":1.50,"model":"claude-sonnet-4-5","content":[{"type":"thinking","thinking":"H\u006d.","signature":"c2ln"},{"type":"server_tool_use","id":"s"},{"type":"text","text":"Hello","citations":[ ]}],"stop_reason":"end_turn","usage":{"input_tokens":4,"output_tokens":2}}"#;
+const EVENTS: [(&str, &str); 11] = [
+    (
+        "message_start",
+        r#"{"type":"message_start" , "message":{"id":"msg_1","odd":1.50,"usage":{"input_tokens":4,"output_tokens":1}}}"#,
+    ),
+    (
+        "content_block_start",
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#,
+    ),
+    ("ping", r#"{"type": "ping"}"#),
+    (
+        "content_block_delta",
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"H\u006d."}}"#,
+    ),
+    (
+        "content_block_delta",
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"c2ln"}}"#,
+    ),
+    ("content_block_stop", r#"{"type":"content_block_stop","index":0}"#),
+    (
+        "content_block_start",
+        r#"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":"Hello","new":true}}"#,
+    ),
+    ("content_block_stop", r#"{"type":"content_block_stop","index":1}"#),
+    ("later_version", r#"{"type":"later_version","x":[ ]}"#),
+    (
+        "message_delta",
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}"#,
+    ),
+    ("message_stop", r#"{"type":"message_stop"}"#),
+];
+
+#[tokio::test]
+async fn anthropics_clients_and_anthropic_get_each_others_bytes_but_for_the_model() {
+    let streamed: String = EVENTS
+        .iter()
+        .map(|(event, data)| format!("event: {event}\ndata: {data}\n\n"))
+        .collect();
+    let sent = streamed.clone();
+    let upstream = FakeUpstream::start(move |asked| {
+        Reply::Bytes(match asked.head.starts_with("get ") {
+            true => answer(
+                "200 OK",
+                "application/json",
+                r#"{"data":[{"id":"claude-sonnet-4-5"}]}"#,
+            ),
+            false if asked.head.contains("accept: text/event-stream") => cut("text/event-stream", &sent),
+            false => answer("200 OK", "application/json", MESSAGE),
+        })
+    })
+    .await;
+    let app = backend(vec![handle(Maker::Anthropic, &upstream)]).await;
+    let body = |model: &str, stream: bool| {
+        format!(
+            r#"{{ "odd" : 1.50,"model":"{model}" , "max_tokens":50,"stream":{stream},"system":[{{"type":"text","text":"s","cache_control":{{"type":"ephemeral"}}}}],"messages":[{{"role":"user","content":"\u0068i"}}]}}"#
+        )
+    };
+    for (stream, expected) in [(true, streamed.as_str()), (false, MESSAGE)] {
+        let call = app.call(http::Method::POST, "/v1/messages");
+        let mut reply = call
+            .bytes(body("anthropic/claude-sonnet-4-5", stream))
+            .send()
+            .await;
+        assert_eq!(reply.status, 200);
+        let trace = kept(&app, &reply).await;
+        assert_eq!(reply.text().await, expected, "{stream}");
+        let asked = posted(&upstream).pop().unwrap().body;
+        assert_eq!(asked, body("claude-sonnet-4-5", stream));
+        let step = &trace["steps"][0];
+        assert_eq!((&step["prompt_tokens"], &step["tokens"]), (&json!(4), &json!(2)));
+    }
+    // Where goblin chooses, nothing is forwarded: the answer is checked, in the caller's words.
+    let call = app.call(http::Method::POST, "/v1/messages");
+    let whole = call.bytes(body("goblin", false)).send().await.json().await;
+    assert_eq!((&whole["model"], whole.get("odd")), (&json!("goblin"), None));
+    assert!(!posted(&upstream).pop().unwrap().body.contains("odd"));
+}

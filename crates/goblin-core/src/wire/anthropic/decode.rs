@@ -7,6 +7,7 @@ use crate::event::{ChatEvent, FinishReason, Parsed, Usage};
 use crate::limits::{MAX_ANSWER_BYTES, MAX_JSON_DEPTH};
 use crate::maker::Maker;
 use crate::provider::ProviderError;
+use crate::wire::Dialect;
 use crate::wire::cloud_errors::cloud_error_in_band;
 use crate::wire::json::depth_within;
 
@@ -25,6 +26,8 @@ pub struct EventDecoder {
     /// Signed thoughts of this answer, to go back with its first call.
     thoughts: Vec<Value>,
     kept_bytes: usize,
+    /// Do the events carry the bytes they came as?
+    forwarding: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -51,6 +54,16 @@ impl EventDecoder {
         Self {
             model: model.to_owned(),
             ..Self::default()
+        }
+    }
+
+    /// The same decoder, whose events carry the payload they came as, to be forwarded. What a payload says beyond its first
+    /// event carries no bytes; one that says nothing is [`Parsed::Opaque`].
+    #[must_use]
+    pub fn forwarding(self) -> Self {
+        Self {
+            forwarding: true,
+            ..self
         }
     }
 
@@ -98,7 +111,18 @@ impl EventDecoder {
             _ => {}
         }
         self.content |= out.iter().any(Parsed::is_content);
-        Ok(out.into_iter().map(ChatEvent::from).collect())
+        if !self.forwarding {
+            return Ok(out.into_iter().map(ChatEvent::from).collect());
+        }
+        if out.is_empty() {
+            out.push(Parsed::Opaque);
+        }
+        let mut payload = data.clone();
+        let carrying = |parsed| ChatEvent {
+            parsed,
+            raw: Some((Dialect::Anthropic, std::mem::take(&mut payload))),
+        };
+        Ok(out.into_iter().map(carrying).collect())
     }
 
     /// Reads an answer in one piece.

@@ -1,10 +1,12 @@
 //! Core events → Anthropic's stream events, and the same answer as one message.
 
 use bytes::Bytes;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::chat::ToolCall;
 use crate::event::{ChatEvent, FinishReason, Parsed, Usage};
+use crate::wire::Dialect;
 use crate::wire::answer::{Answer, Calls, arguments_object};
 use crate::wire::sse::encode_event;
 
@@ -13,6 +15,9 @@ pub const PING: &[u8] = b"event: ping\ndata: {\"type\":\"ping\"}\n\n";
 
 /// Begins the hidden block in front of a call that holds what its maker wants back.
 pub(super) const SEALED: &str = "goblin:";
+
+/// The last event of a stream.
+const STOP: &str = "message_stop";
 
 /// Which block of the answer is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +38,9 @@ pub struct EventEncoder {
     calls: Calls,
     finish: Option<FinishReason>,
     usage: Option<Usage>,
+    prefer_raw: bool,
+    /// Of a forwarded stream: the type of its last event.
+    forwarded: Option<String>,
 }
 
 impl EventEncoder {
@@ -49,6 +57,17 @@ impl EventEncoder {
             calls: Calls::default(),
             finish: None,
             usage: None,
+            prefer_raw: false,
+            forwarded: None,
+        }
+    }
+
+    /// The same encoder, forwarding each event's own bytes where it has them in this dialect.
+    #[must_use]
+    pub fn preferring_raw(self) -> Self {
+        Self {
+            prefer_raw: true,
+            ..self
         }
     }
 
@@ -57,6 +76,17 @@ impl EventEncoder {
     /// maker wants back stands before it in a `redacted_thinking`, which clients give back unread. Log-probabilities have no place in it.
     pub fn encode(&mut self, event: &ChatEvent) -> Vec<Bytes> {
         let mut out = Vec::new();
+        if self.prefer_raw
+            && let Some((Dialect::Anthropic, raw)) = &event.raw
+        {
+            // No bytes: this event came out of the same payload as the one before it.
+            if !raw.is_empty() {
+                let kind = type_of(raw).unwrap_or_default();
+                out.push(encode_event(None, Some(&kind), raw));
+                self.forwarded = Some(kind);
+            }
+            return out;
+        }
         match &event.parsed {
             Parsed::Started => self.start(&mut out),
             Parsed::Text { text, .. } if !text.is_empty() => {
@@ -82,6 +112,12 @@ impl EventEncoder {
     /// that did not say why it ended was cut, and ends by `max_tokens`.
     pub fn finish(&mut self) -> Vec<Bytes> {
         let mut out = Vec::new();
+        if let Some(last) = &self.forwarded {
+            if last != STOP {
+                out.push(frame(&json!({"type": STOP})));
+            }
+            return out;
+        }
         self.put_calls(&mut out);
         self.close(&mut out);
         let reason = stop_reason(self.finish.unwrap_or(FinishReason::Length));
@@ -94,7 +130,7 @@ impl EventEncoder {
             "delta": {"stop_reason": reason, "stop_sequence": null},
             "usage": usage_json(&self.usage.unwrap_or(before)),
         })));
-        out.push(frame(&json!({"type": "message_stop"})));
+        out.push(frame(&json!({"type": STOP})));
         out
     }
 
@@ -166,6 +202,17 @@ impl EventEncoder {
     }
 }
 
+/// What a payload says it is.
+fn type_of(payload: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Typed {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    let typed: Typed = serde_json::from_slice(payload).ok()?;
+    Some(typed.kind)
+}
+
 fn frame(value: &Value) -> Bytes {
     let event = value.get("type").and_then(Value::as_str);
     encode_event(None, event, value.to_string().as_bytes())
@@ -220,6 +267,7 @@ pub struct Collected {
     id: String,
     model: String,
     answer: Answer,
+    raw: Option<Bytes>,
 }
 
 impl Collected {
@@ -229,12 +277,24 @@ impl Collected {
             id: id.to_owned(),
             model: model.to_owned(),
             answer: Answer::default(),
+            raw: None,
         }
     }
 
     /// Takes the next event into the answer.
     pub fn push(&mut self, event: &ChatEvent) {
         self.answer.push(&event.parsed);
+        if let (Parsed::Opaque, Some((Dialect::Anthropic, raw)), None) =
+            (&event.parsed, &event.raw, &self.raw)
+            && type_of(raw).as_deref() == Some("message")
+        {
+            self.raw = Some(raw.clone());
+        }
+    }
+
+    /// The upstream's own message, byte for byte, when a request for one in one piece was passed through.
+    pub fn raw_message(&self) -> Option<&Bytes> {
+        self.raw.as_ref()
     }
 
     /// The answer's text so far.

@@ -8,6 +8,7 @@ use super::messages::{blocks_of_text, read_messages};
 use crate::chat::{ChatRequest, Message, ResponseFormat, Role, Sampling, Think, Tool, ToolChoice};
 use crate::error::ApiError;
 use crate::limits::{MAX_MAX_TOKENS, MAX_TOOLS};
+use crate::wire::Dialect;
 use crate::wire::fields::{
     Object, array, boolean, expect_kind, get, integer, model_name, number, object, one_of, optional,
     required, short_string, stop_texts, string, top,
@@ -21,7 +22,7 @@ const MIN_BUDGET: i64 = 1024;
 /// A request of `POST /v1/messages` as a client sent it.
 #[derive(Clone, Debug)]
 pub struct AnthropicMessages {
-    /// The request in core words. Its `raw` is empty: no upstream of a model tier gets the caller's own bytes.
+    /// The request in core words; its `raw` is the whole body.
     pub request: ChatRequest,
     /// Was a stream asked for?
     pub stream: bool,
@@ -55,6 +56,7 @@ pub fn parse_messages(body: &Bytes) -> Result<AnthropicMessages, ApiError> {
     request.sampling.max_tokens = Some(max_tokens as u32);
     let stream = optional(&fields, "", "stream", boolean)?.unwrap_or(false);
     request.stream = stream;
+    request.raw = Some((Dialect::Anthropic, body.clone()));
     Ok(AnthropicMessages { request, stream })
 }
 
