@@ -128,7 +128,8 @@ say "==> interrupted twice, then finished"
 cut() {
   local signal="$1" line="$2" said pid
   : >"$work/cut.log"
-  inside setsid --wait bash -c 'echo $$ >/run/cut.pid; exec /opt/goblin-install/install.sh "$@"' cut "${arguments[@]}" 2>&1 |
+  # Whoever was started in the background ignores SIGINT, and hands that on.
+  inside env --default-signal=INT setsid --wait bash -c 'echo $$ >/run/cut.pid; exec /opt/goblin-install/install.sh "$@"' cut "${arguments[@]}" 2>&1 |
     while IFS= read -r said; do
       printf '%s\n' "$said" >>"$work/cut.log"
       if [[ "$said" == "$line" ]]; then
