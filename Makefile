@@ -1,5 +1,5 @@
 # Two front doors: `make up` and `make test`. Every target is one line; the work is in scripts/.
-.PHONY: help up test build models web lint test-rust test-web e2e test-clients test-jevcompat test-peers test-deploy rehearse-rollback deny bench-engine bench-tier bench-trust bench-store clean
+.PHONY: help up test build models web lint test-rust test-web e2e test-clients test-jevcompat test-peers test-deploy rehearse-rollback deny bench-engine bench-tier bench-trust bench-store bench-telemetry clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -60,6 +60,9 @@ bench-trust:    ## what checking an answer costs, as ratios (builds a real Ollam
 
 bench-store:    ## the store's calls with a thousand rows and a million, on SQLite and PostgreSQL, as ratios
 	@bench/store.sh --results bench/RESULTS.md $(ARGS)
+
+bench-telemetry: ## what telling a collector of every answer costs, in CPU time, as ratios
+	@bench/telemetry.sh $(ARGS)
 
 clean:          ## remove what was built; models and data stay
 	@scripts/clean.sh
