@@ -1,5 +1,5 @@
 # Two front doors: `make up` and `make test`. Every target is one line; the work is in scripts/.
-.PHONY: help up test build models web lint test-rust test-web e2e test-clients test-jevcompat test-peers test-deploy rehearse-rollback deny bench-engine bench-tier bench-trust bench-store bench-gateway bench-faults clean
+.PHONY: help up test build models web lint test-rust test-web e2e test-clients test-jevcompat test-peers test-deploy rehearse-rollback deny bench-engine bench-tier bench-trust bench-store bench-gateway bench-faults bench-telemetry clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -66,6 +66,9 @@ bench-gateway:  ## the backend as a gateway against nginx, LiteLLM, TensorZero a
 
 bench-faults:   ## what becomes of a request when its model fails: our fault matrix beside LiteLLM's (installs that once)
 	@bench/faults.sh --results bench/RESULTS.md $(ARGS)
+
+bench-telemetry: ## what telling a collector of every answer costs, in CPU time, as ratios
+	@bench/telemetry.sh $(ARGS)
 
 clean:          ## remove what was built; models and data stay
 	@scripts/clean.sh

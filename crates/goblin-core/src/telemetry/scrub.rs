@@ -12,9 +12,13 @@ static ADDRESS: LazyLock<Option<Regex>> =
 pub fn clean(text: &str, longest: usize) -> String {
     let masked = mask(text);
     let hidden = match &*ADDRESS {
+        _ if !masked.contains(['@', '%']) => Cow::Borrowed(&*masked),
         Some(address) => address.replace_all(&masked, "***@***"),
         None => return String::new(),
     };
+    if hidden.len() <= longest && hidden.bytes().all(|b| matches!(b, 0x20..0x7f)) {
+        return hidden.into_owned();
+    }
     let printed = hidden.chars().map(|c| if c.is_control() { ' ' } else { c });
     printed.take(longest).collect()
 }
@@ -38,7 +42,9 @@ fn of_a_secret(c: char) -> bool {
 
 /// The text with every secret cut to its beginning and `***`.
 pub fn mask(text: &str) -> Cow<'_, str> {
-    if !BEGINNINGS.iter().any(|b| text.contains(b)) {
+    // Most texts are too short for one, and this is asked of every attribute of every span.
+    let too_short = text.len() < SHORTEST + 3;
+    if too_short || !BEGINNINGS.iter().any(|b| text.contains(b)) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());

@@ -97,53 +97,50 @@ where
 struct Taking<'a>(&'a mut Span);
 
 impl Taking<'_> {
-    fn take(&mut self, field: &Field, value: Value) {
-        let span = &mut *self.0;
-        let name = field.name();
-        match (name, &value) {
-            ("trace_id", Value::Text(id)) => span.trace_id.clone_from(id),
-            ("span_id", Value::Text(id)) => span.span_id.clone_from(id),
-            ("parent_span_id", Value::Text(id)) => span.parent = Some(id.clone()),
-            ("name", Value::Text(text)) => span.name.clone_from(text),
-            ("kind", Value::Text(word)) => span.kind = Kind::parse(word),
-            _ => {
-                let Some(name) = names::attribute(name) else {
-                    return;
-                };
-                if let ("error.type", Value::Text(code)) = (name, &value) {
-                    span.failed = Some(code.clone());
-                }
-                let value = match (name, value) {
-                    ("gen_ai.response.finish_reasons", Value::Text(reason)) => Value::Texts(vec![reason]),
-                    (_, value) => value,
-                };
-                // What is said again replaces what was said.
-                span.attributes.retain(|(known, _)| *known != name);
-                span.attributes.push((name, value));
-            }
+    fn take(&mut self, field: &Field, value: impl FnOnce() -> Value) {
+        let Some(name) = names::attribute(field.name()) else {
+            return;
+        };
+        let value = match (name, value()) {
+            ("gen_ai.response.finish_reasons", Value::Text(reason)) => Value::Texts(vec![reason]),
+            (_, value) => value,
+        };
+        if let ("error.type", Value::Text(code)) = (name, &value) {
+            self.0.failed = Some(code.clone());
         }
+        // What is said again replaces what was said.
+        self.0.attributes.retain(|(known, _)| *known != name);
+        self.0.attributes.push((name, value));
     }
 }
 
 impl Visit for Taking<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.take(field, Value::Text(scrub::clean(value, LONGEST)));
+        let span = &mut *self.0;
+        match field.name() {
+            "trace_id" => value.clone_into(&mut span.trace_id),
+            "span_id" => value.clone_into(&mut span.span_id),
+            "parent_span_id" => span.parent = Some(value.to_owned()),
+            "name" => span.name = scrub::clean(value, LONGEST),
+            "kind" => span.kind = Kind::parse(value),
+            _ => self.take(field, || Value::Text(scrub::clean(value, LONGEST))),
+        }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.take(field, Value::Whole(value));
+        self.take(field, || Value::Whole(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.take(field, Value::Whole(i64::try_from(value).unwrap_or(i64::MAX)));
+        self.take(field, || Value::Whole(i64::try_from(value).unwrap_or(i64::MAX)));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.take(field, Value::Real(value));
+        self.take(field, || Value::Real(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.take(field, Value::Switch(value));
+        self.take(field, || Value::Switch(value));
     }
 
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {
