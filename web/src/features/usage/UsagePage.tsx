@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
 import { useMay, useOwnAccount } from "@/api/signIn";
-import type { UsageBy } from "@/api/types";
+import type { UsageBy, UsageReport } from "@/api/types";
 import { usageQuery } from "@/api/usage";
 import { remedyOf } from "@/lib/problems";
 import { costWords, count, everyDay, firstDay, type Measure, usageNotes } from "@/lib/usage";
@@ -36,7 +36,6 @@ export default function UsagePage({ menu }: { menu: ReactNode }) {
   useEffect(() => {
     document.title = "Usage · Goblin";
   }, []);
-  const report = days.data;
   return (
     <main className="page">
       <header className="page-header">
@@ -67,36 +66,47 @@ export default function UsagePage({ menu }: { menu: ReactNode }) {
               <Sentence text={remedyOf(days.error).detail} />
             </div>
           )}
-          {report && (
-            <>
-              <p data-testid="usage-total">
-                <strong>{costWords(report.total)}</strong> for {count(report.total.requests)}{" "}
-                requests, {count(report.total.prompt_tokens)} tokens read and{" "}
-                {count(report.total.completion_tokens)} written, from {report.from} to {report.to}{" "}
-                (UTC).
-              </p>
-              {usageNotes(report.total, report.baseline).map((note) => (
-                <p key={note} className="text-muted">
-                  {note}
-                </p>
-              ))}
-              <DayChart
-                days={everyDay(report.items, report.from, report.to)}
-                measure={measure}
-                label={`${measures.find(({ value }) => value === measure)?.label} by day; the numbers are in the table below`}
-              />
-              <details>
-                <summary>Every day as numbers</summary>
-                <UsageTable by="day" caption="By day" items={report.items} measure={measure} />
-              </details>
-            </>
-          )}
+          {days.data && <Report report={days.data} measure={measure} />}
           <Groups by="model" caption="By model" {...{ from, everybody, measure }} />
           <Groups by="key" caption="By API key" {...{ from, everybody, measure }} />
           {everybody && <Groups by="user" caption="By user" {...{ from, everybody, measure }} />}
         </div>
       </section>
     </main>
+  );
+}
+
+interface ReportProps {
+  report: UsageReport;
+  measure: Measure;
+}
+
+/** All of it in a sentence, what has to be known beside it, and a bar for each day. */
+function Report({ report, measure }: ReportProps) {
+  const { total, from, to } = report;
+  const shown = measures.find(({ value }) => value === measure)?.label;
+  return (
+    <>
+      <p data-testid="usage-total">
+        <strong>{costWords(total)}</strong> for {count(total.requests)} requests,{" "}
+        {count(total.prompt_tokens)} tokens read and {count(total.completion_tokens)} written, from{" "}
+        {from} to {to} (UTC).
+      </p>
+      {usageNotes(total, report.baseline).map((note) => (
+        <p key={note} className="text-muted">
+          {note}
+        </p>
+      ))}
+      <DayChart
+        days={everyDay(report.items, from, to)}
+        measure={measure}
+        label={`${shown} by day; the numbers are in the table below`}
+      />
+      <details>
+        <summary>Every day as numbers</summary>
+        <UsageTable by="day" caption="By day" items={report.items} measure={measure} />
+      </details>
+    </>
   );
 }
 

@@ -56,12 +56,12 @@ fn a_policy_is_written_in_words_and_numbers() {
     );
     assert_eq!(row.quality[&PolicyRole::Top], 0.9);
     assert_eq!(config.policy.prices[0].output, 10.0);
+    assert!(config.policy.roles[&PolicyRole::Top].is("openai", "gpt-5"));
     assert_eq!(config.money.baseline.as_deref(), Some("openai/gpt-5-mini"));
     assert!(config.money.budgets.is_empty());
     let config =
         usable("[money]\nbaseline = \"\"\nbudgets = [\"everybody 50 month\", \"user:* 5 day local\"]\n");
     assert_eq!((config.money.baseline, config.money.budgets.len()), (None, 2));
-    assert!(config.policy.roles[&PolicyRole::Top].is("openai", "gpt-5"));
     assert_eq!(usable("[trace]\nkeep_days = 0\n").trace_days, None);
 }
 
