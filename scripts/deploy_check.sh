@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Quick checks of the files by which goblin is deployed: nothing is started, nothing is built. What needs a tool of the
-# system that is not here (systemd-analyze, promtool, fail2ban-regex) is said and left to `make test-deploy`, which insists on it.
+# system that is not here (systemd-analyze, promtool, fail2ban-regex) is said and left to `make test-deploy`, which
+# insists on it.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"

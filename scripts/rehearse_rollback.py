@@ -189,7 +189,7 @@ def judge(count: traffic.Count, person: traffic.Person, port: int) -> None:
     broken = [turn["id"] for turn in kept.values() if turn["status"] != "complete"]
     if broken:
         raise Failed(f"{len(broken)} turns did not complete: {broken[:3]}")
-    shown(f"{count.asked} requests, 0 failed before their first byte, {count.cut} cut later; {len(person.told)} turns, every one kept and complete")
+    shown(f"{count.asked} requests, {count.answers} of them answers, 0 failed before their first byte, {count.cut} cut later; {len(person.told)} turns, every one kept and complete")
 
 
 def me(port: int, token: str) -> int:

@@ -15,6 +15,8 @@ class Count:
     """What happened to the requests of a while."""
 
     asked: int = 0
+    # Of those: streams of an answer, read to their end.
+    answers: int = 0
     before_first_byte: list = field(default_factory=list)
     cut: int = 0
 
@@ -103,6 +105,8 @@ class Traffic:
             while line := answer.readline():
                 begun = True
                 saw(line)
+            with self.lock:
+                self.count.answers += method == "POST"
         except (OSError, http.client.HTTPException, ValueError) as error:
             with self.lock:
                 if begun:
@@ -114,14 +118,19 @@ class Traffic:
             with self.lock:
                 self.count.asked += 1
 
-    def so_far(self) -> int:
+    def so_far(self) -> tuple[int, int]:
         with self.lock:
-            return self.count.asked
+            return self.count.asked, self.count.answers
 
-    def more(self, requests: int) -> None:
-        """Until that many more were made."""
-        goal = self.so_far() + requests
-        servers.until("requests are answered", lambda: self.so_far() >= goal)
+    def more(self, requests: int, answers: int = 4) -> None:
+        """Until that many more were made, and that many answers came to their end: others are under way then."""
+        asked, answered = self.so_far()
+
+        def enough() -> bool:
+            now = self.so_far()
+            return now[0] >= asked + requests and now[1] >= answered + answers
+
+        servers.until("requests are answered", enough)
 
     def end(self) -> Count:
         self.going = False
