@@ -31,6 +31,6 @@ node_peer() {
   printf '%s' "$tool"
 }
 
-litellm_peer() { python_peer 'litellm[proxy]' 1.110.2; }
+litellm_peer() { python_peer 'litellm[proxy]' 1.106.0; }
 tensorzero_peer() { python_peer tensorzero 2026.6.0; }
 portkey_peer() { node_peer portkey-1.15.2 @portkey-ai/gateway@1.15.2 @hono/node-server@1.13.5; }
