@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # Outside clients against the real program: OpenAI's Python package against `goblin up`; its Python and Node packages
 # against a cascade; the packages of OpenAI, Ollama and Anthropic against `goblin models serve` and against `goblin serve`
-# with a model whose answers are known. With --all, which is what
-# `make test-clients` runs, also LangChain's, `instructor`, `llm` and Vercel's `ai`: streaming, tools and structured answers
-# of a model whose answers are known. Each is installed once, into a folder of the user's cache named after its version
-# (Node's of OpenAI into e2e/node_modules).
+# with a model whose answers are known. With --all, which is what `make test-clients` runs, also LangChain's, `instructor`,
+# `llm` and Vercel's `ai` against that one: streaming, tools and structured answers. Each is installed once, into a folder of
+# the user's cache named after its version (Node's of OpenAI into e2e/node_modules).
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
