@@ -23,6 +23,8 @@ import sse
 HANG_SECONDS = 12
 UPSTREAM_SECONDS = 3
 KEY = "a key for tests, not a secret"
+# LiteLLM wants one of this form.
+MASTER_KEY = "sk-" + "0123456789abcdef" * 2
 ALIAS = "both"
 LIMIT_MINUTES = 40
 
@@ -83,13 +85,14 @@ def start_litellm(binary, work, ports):
         "model_list": [model(ALIAS, ports[first]), model("second", ports[second])],
         "litellm_settings": {"request_timeout": UPSTREAM_SECONDS, "fallbacks": [{ALIAS: ["second"]}], "num_retries": 0, "telemetry": False},
         "router_settings": {"disable_cooldowns": True, "num_retries": 0},
+        "general_settings": {"master_key": MASTER_KEY},
     }
     settings = home / "config.json"
     settings.write_text(json.dumps(config))
     port = servers.free_port()
     environment = servers.bare_environment(home) | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
     command = [str(binary), "--config", str(settings), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
-    return servers.start("litellm", command, environment, port, KEY, home, health="/health/liveliness", named=lambda _: ALIAS)
+    return servers.start("litellm", command, environment, port, MASTER_KEY, home, health="/health/liveliness", named=lambda _: ALIAS)
 
 
 def listed(server, name):
@@ -103,7 +106,7 @@ def ask(server, stream):
     began = time.monotonic()
     connection = http.client.HTTPConnection(server.host, server.port, timeout=HANG_SECONDS)
     body = json.dumps({"model": server.model, "stream": stream, "messages": [{"role": "user", "content": "hi"}]})
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {server.key}"}
     try:
         connection.request("POST", "/v1/chat/completions", body, headers)
         response = connection.getresponse()
@@ -223,7 +226,7 @@ def main():
 def version(litellm):
     """What LiteLLM says of itself."""
     found = list(litellm.resolve().parent.parent.glob("lib/python*/site-packages/litellm-*.dist-info"))
-    return found[0].name.split("-")[1] if found else "of unknown version"
+    return found[0].name.removeprefix("litellm-").removesuffix(".dist-info") if found else "of unknown version"
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_stream::try_stream;
 use futures_util::StreamExt;
-use goblin_core::error::ApiError;
+use goblin_core::error::{ApiError, ErrorCode};
 use goblin_core::event::{ChatEvent, FinishReason, Parsed};
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
 use goblin_core::resilience::retry::Again;
@@ -362,7 +362,10 @@ impl Ascent<'_> {
                 Err(attempt) => attempt,
             };
             self.dispatch.note(candidate, &attempt);
-            meter.passed_over(candidate, &attempt.error.message);
+            // What a budget says is told with the answer of whoever may be paid.
+            if attempt.error.code != ErrorCode::InsufficientQuota {
+                meter.passed_over(candidate, &attempt.error.message);
+            }
             if let Again::Soon(wanted) = attempt.again {
                 soonest = Some(match soonest {
                     None => wanted,

@@ -108,7 +108,7 @@ impl Default for Options {
             default_model: None,
             aliases: Aliases::default(),
             caching: None,
-            cloud_at_once: Some(64),
+            cloud_at_once: Some(256),
             no_model_help: "There is no model yet. Run `make models` to fetch the starter model, or \
                             `goblin models add FILE.gguf` to use one of yours."
                 .to_owned(),
