@@ -35,7 +35,7 @@ def goblin(binary, work, fake, name="goblin"):
         account = {"token": link.partition("#")[2], "email": "bench@example.org", "password": "a long password for a benchmark"}
         post(f"{address}/auth/setup", account)
         command = [
-            str(binary), "keys", "create", "bench", "--requests-per-minute", "4000000", "--concurrent", "2000",
+            str(binary), "keys", "create", "bench", "--requests-per-minute", "1000000", "--concurrent", "1000",
             "--budget", "1000000",
         ]
         made = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
