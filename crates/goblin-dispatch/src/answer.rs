@@ -219,6 +219,7 @@ impl Dispatch {
             checked,
             wants,
         );
+        self.room_to_book().await?;
         let meter = Meter::new(self, true, ask.who, ask.door, &ask.request_id);
         let Some(route) = route else {
             let source = Source::climb(Climb {
@@ -302,6 +303,7 @@ impl Dispatch {
         let checked = route.is_some().then_some(&settings);
         let named = (&*request.model, ladder.explicit);
         let look = self.look(&who.owner, named, &request, checked, (None, own_temperature));
+        self.room_to_book().await?;
         let meter = Meter::new(self, true, who, door, &request_id);
         if let Some(route) = route {
             let settings = self
@@ -360,6 +362,7 @@ impl Dispatch {
             .resolve_able(&view, &request.model, Ability::Complete)
             .map_err(|e| self.unanswered(&who, door, &request_id, e))?;
         let keep = self.keeper(&who.owner, &request_id);
+        self.room_to_book().await?;
         let meter = Meter::new(self, true, who, door, &request_id);
         let source = Source::climb(Climb {
             meter: meter.traced(Unchecked::begun(self, &request.model, keep)),

@@ -51,6 +51,7 @@ use goblin_core::route::alias::Aliases;
 use goblin_core::route::{AUTOMATIC, Offer};
 use goblin_store::store::Store;
 use goblin_store::turn_log::TurnLog;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -153,6 +154,8 @@ pub struct Dispatch {
     pub(crate) sessions: choose::Sessions,
     /// Answers that are being made and may be given to others as well.
     pub(crate) flights: cache::Flights,
+    /// Room for rows of usage on their way into the database.
+    pub(crate) unbooked: Arc<Semaphore>,
     pub(crate) open_turns: checkpoint::OpenTurns,
     pub(crate) traces: traces::Traces,
     pub(crate) purse: Arc<money::Purse>,
@@ -186,6 +189,7 @@ impl Dispatch {
             options: parts.options,
             sessions: choose::Sessions::default(),
             flights: cache::Flights::default(),
+            unbooked: Arc::new(Semaphore::new(meter::MOST_UNBOOKED)),
             open_turns: checkpoint::OpenTurns::default(),
             warming: warm_up::Warming::default(),
             cut: CancellationToken::new(),
