@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::chat::{ChatRequest, Part, Role};
 use crate::event::{FinishReason, Parsed};
+use crate::judge::hex;
 use crate::trace::{CacheUse, StepOutcome, Trace, VerifyMode};
 use crate::wire::openai::CacheUse as Asked;
 
@@ -31,7 +32,7 @@ impl Key {
 
     /// As text, for a store whose keys are texts.
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0, 64)
     }
 }
 

@@ -129,6 +129,11 @@ pub struct Ladder {
 }
 
 impl Ladder {
+    /// Have all candidates the same model, so that what it cannot take one cannot take anywhere?
+    pub fn is_one_model(&self) -> bool {
+        self.explicit && !self.alias
+    }
+
     /// Nobody.
     pub fn nobody() -> Self {
         Self {

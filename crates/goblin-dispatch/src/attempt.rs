@@ -34,37 +34,44 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// The deadline passed before the answer was over.
-    pub(crate) fn late(budget: Duration) -> Self {
-        let seconds = budget.as_secs_f64();
+    /// It was not even asked, for a reason that is no fault of its server: another may be.
+    pub(crate) fn unasked(error: ApiError) -> Self {
         Self {
-            error: Box::new(ApiError::deadline_exceeded(format!(
-                "The answer was not finished within {seconds} seconds. Ask with `\"stream\": true`, allow fewer \
-                 tokens, or allow more time."
-            ))),
-            next_may_help: false,
-            same_everywhere: true,
-            blames_provider: true,
+            error: Box::new(error),
+            next_may_help: true,
+            same_everywhere: false,
+            blames_provider: false,
             whole_provider: false,
             again: Again::No,
             trips: false,
         }
     }
 
+    /// The deadline passed before the answer was over.
+    pub(crate) fn late(budget: Duration) -> Self {
+        let seconds = budget.as_secs_f64();
+        let error = ApiError::deadline_exceeded(format!(
+            "The answer was not finished within {seconds} seconds. Ask with `\"stream\": true`, allow fewer tokens, or \
+             allow more time."
+        ));
+        Self {
+            next_may_help: false,
+            same_everywhere: true,
+            blames_provider: true,
+            ..Self::unasked(error)
+        }
+    }
+
     /// It said nothing in its share of the deadline; what is left is for another.
     pub(crate) fn stalled(candidate: &Offer, share: Duration) -> Self {
+        let error = ApiError::deadline_exceeded(format!(
+            "`{}` said nothing within {}, its share of the time the request allows.",
+            candidate.id(),
+            seconds(share)
+        ));
         Self {
-            error: Box::new(ApiError::deadline_exceeded(format!(
-                "`{}` said nothing within {}, its share of the time the request allows.",
-                candidate.id(),
-                seconds(share)
-            ))),
-            next_may_help: true,
-            same_everywhere: false,
             blames_provider: true,
-            whole_provider: false,
-            again: Again::No,
-            trips: false,
+            ..Self::unasked(error)
         }
     }
 
@@ -77,18 +84,10 @@ impl Attempt {
             resting.failures,
             seconds(resting.wait)
         );
-        Self {
-            error: Box::new(ApiError {
-                retry_after: Some(resting.wait.max(Duration::from_secs(1))),
-                ..ApiError::unavailable(message)
-            }),
-            next_may_help: true,
-            same_everywhere: false,
-            blames_provider: false,
-            whole_provider: false,
-            again: Again::No,
-            trips: false,
-        }
+        Self::unasked(ApiError {
+            retry_after: Some(resting.wait.max(Duration::from_secs(1))),
+            ..ApiError::unavailable(message)
+        })
     }
 
     pub(crate) fn from_provider(candidate: &Offer, error: &ProviderError) -> Self {
@@ -155,18 +154,10 @@ impl Attempt {
                 }
             }
         };
-        Self {
-            error: Box::new(error),
-            next_may_help: true,
-            same_everywhere: false,
-            blames_provider: false,
-            whole_provider: false,
-            again: Again::No,
-            trips: false,
-        }
+        Self::unasked(error)
     }
 
-    /// Is it worth asking the next candidate, which has the same model (`one_model`) or another?
+    /// Is it worth asking the next candidate? `one_model`: see [`Ladder::is_one_model`](goblin_core::route::Ladder::is_one_model).
     pub(crate) fn helps_next(&self, one_model: bool) -> bool {
         self.next_may_help && !(one_model && self.same_everywhere)
     }

@@ -325,7 +325,7 @@ async fn ascend(
         limit,
         visit: job.visit(turn_of(meter.who())),
         session: job.session(),
-        one_model: ladder.explicit && !ladder.alias,
+        one_model: ladder.is_one_model(),
         failures: Failures::default(),
         away: Vec::new(),
         made: 0,
@@ -479,9 +479,7 @@ pub(crate) async fn open(
         asking.failed(attempt.error.code.as_str());
         attempt
     };
-    // A place at one of the operator's own machines is a place there; a cloud says "full" and means it.
-    let settles = candidate.provider_local && view.is_gated(candidate);
-    let mut stream = match settled(settles, start).await {
+    let mut stream = match settled(view.is_gated(candidate), start).await {
         Ok(stream) => stream,
         Err(error) => return Err(broken(error, &mut asking)),
     };

@@ -15,7 +15,6 @@ use goblin_core::event::{Parsed, Usage};
 use goblin_core::money::{Asking, Bill, Ledger, NanoUsd};
 use goblin_core::owner::Owner;
 use goblin_core::policy::Policy;
-use goblin_core::resilience::retry::Again;
 use goblin_core::route::{LOCAL, Ladder, Offer};
 use goblin_core::trust::Settings;
 use goblin_store::error::StoreError;
@@ -511,13 +510,8 @@ impl Attempt {
     /// What it would cost may not be spent.
     pub(crate) fn denied(candidate: &Offer, denied: &Denied, tab: &Tab) -> Self {
         Self {
-            error: Box::new(denied.error(&candidate.id(), tab)),
             next_may_help: denied.next_may_help(),
-            same_everywhere: false,
-            blames_provider: false,
-            whole_provider: false,
-            again: Again::No,
-            trips: false,
+            ..Self::unasked(denied.error(&candidate.id(), tab))
         }
     }
 }

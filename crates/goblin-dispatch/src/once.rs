@@ -230,7 +230,7 @@ impl Dispatch {
                 Ok(Err(attempt)) | Err(attempt) => attempt,
             };
             self.note(&candidate, &attempt);
-            let next = attempt.helps_next(ladder.explicit && !ladder.alias);
+            let next = attempt.helps_next(ladder.is_one_model());
             failures.add(&candidate, attempt);
             if !next {
                 break;
@@ -266,8 +266,7 @@ impl Dispatch {
                 None => Err(unable),
             }
         };
-        let settles = candidate.provider_local && view.is_gated(candidate);
-        let answer = settled(settles, start).await;
+        let answer = settled(view.is_gated(candidate), start).await;
         let answer = answer.map_err(|error| {
             tab.failed(call);
             let attempt = Attempt::from_provider(candidate, &error);

@@ -86,13 +86,11 @@ impl View {
         self.standings.get(provider).copied().unwrap_or_default()
     }
 
-    /// Is it known how many answers this model makes at once, so that a place here is a place there?
+    /// Is a place here a place there: on a machine of the operator's, of which it is known how many answers this model
+    /// makes at once? A cloud says "full" and means it.
     pub(crate) fn is_gated(&self, offer: &Offer) -> bool {
-        offer
-            .model
-            .slots
-            .or(self.standing(&offer.provider).slots)
-            .is_some()
+        let slots = offer.model.slots.or(self.standing(&offer.provider).slots);
+        offer.provider_local && slots.is_some()
     }
 
     pub(crate) fn providers(&self) -> &[ProviderHandle] {

@@ -84,11 +84,6 @@ impl Breaker {
         });
         true
     }
-
-    /// Is it left alone at `now`, or being tried?
-    pub fn is_open(&self) -> bool {
-        self.open.is_some()
-    }
 }
 
 #[cfg(test)]
@@ -115,7 +110,7 @@ mod tests {
             }
             breaker.succeeded();
         }
-        assert!(!breaker.is_open());
+        assert_eq!(breaker, Breaker::default());
         let mut breaker = tripped();
         let resting = breaker.admit(S(2)).unwrap_err();
         assert_eq!((resting.failures, resting.wait), (TRIPS_AFTER, S(3)));
