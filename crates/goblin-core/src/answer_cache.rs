@@ -269,19 +269,8 @@ mod tests {
 
     fn step(outcome: StepOutcome) -> Step {
         Step {
-            model: "a/b".to_owned(),
-            provider: "a".to_owned(),
-            local: true,
-            started_ms: 0,
-            first_token_ms: None,
-            ended_ms: None,
-            prompt_tokens: 0,
-            tokens: 0,
-            cost_usd: None,
-            verdicts: Vec::new(),
-            tokens_probability: None,
             outcome,
-            why: None,
+            ..Step::begun("a/b".to_owned(), "a".to_owned(), true, 0)
         }
     }
 

@@ -9,6 +9,7 @@ mod network;
 mod read;
 mod vercel;
 
+pub use address::is_local_name;
 pub use compare::check;
 
 /// The settings of all three, as one TOML file has them. Names in capitals in an environment are in small letters here.

@@ -234,6 +234,27 @@ pub struct Step {
     pub why: Option<String>,
 }
 
+impl Step {
+    /// An attempt of `provider`'s `model` (`provider/model`) that begins `started_ms` after the question.
+    pub fn begun(model: String, provider: String, local: bool, started_ms: u64) -> Self {
+        Self {
+            model,
+            provider,
+            local,
+            started_ms,
+            first_token_ms: None,
+            ended_ms: None,
+            prompt_tokens: 0,
+            tokens: 0,
+            cost_usd: None,
+            verdicts: Vec::new(),
+            tokens_probability: None,
+            outcome: StepOutcome::Running,
+            why: None,
+        }
+    }
+}
+
 /// Natural logarithms of the probabilities of an answer's own tokens, summed up in numbers that do not depend on its
 /// length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -15,10 +15,11 @@ use goblin_core::event::ChatEvent;
 use goblin_core::owner::Owner;
 use goblin_core::provider::ProviderHandle;
 use goblin_core::route::{AUTOMATIC, Ladder, Offer};
-use goblin_core::trace::{Trace, VerifyMode};
+use goblin_core::trace::{RouteRecord, Trace, VerifyMode};
+use goblin_core::trust::Settings;
 use goblin_core::turn_event::{Checking, Retracted, Superseded};
 use goblin_core::wire::Dialect;
-use goblin_core::wire::openai::IncomingChat;
+use goblin_core::wire::openai::{CacheUse, IncomingChat};
 
 use crate::Dispatch;
 use crate::cache::Source;
@@ -29,6 +30,7 @@ use crate::job::Job;
 use crate::meter::Meter;
 use crate::money::Tab;
 use crate::plan::{Chosen, Question};
+use crate::table::View;
 use crate::traces::unchecked::Unchecked;
 
 /// Is told how many tokens (prompt and completion) a request used, once, when it is over.
@@ -77,6 +79,25 @@ pub struct Ask {
     pub incoming: IncomingChat,
     /// Longest the whole answer may take.
     pub deadline: Option<Duration>,
+}
+
+/// A chat of which it is known who may answer it.
+struct Chat {
+    who: Who,
+    door: &'static str,
+    request_id: String,
+    view: View,
+    ladder: Ladder,
+    /// How the ladder was made, where the answer is checked.
+    route: Option<RouteRecord>,
+    /// Its model is the name asked for.
+    request: ChatRequest,
+    settings: Settings,
+    deadline: Option<Duration>,
+    /// May another model go on where a stream breaks?
+    continues: bool,
+    /// What its caller says of the cache, and the sampling temperature it names.
+    wants: (Option<CacheUse>, Option<f32>),
 }
 
 /// One item of an answer.
@@ -208,44 +229,68 @@ impl Dispatch {
         }
         let own = goblin.deadline_ms.map(Duration::from_millis);
         let deadline = [ask.deadline, own].into_iter().flatten().min();
-        let keep = self.keeper(&ask.who.owner, &ask.request_id);
-        let model = ask.incoming.model;
-        let checked = route.is_some().then_some(&settings);
-        let wants = (goblin.cache, own_temperature);
-        let look = self.look(
-            &ask.who.owner,
-            (&model, ladder.explicit),
-            &request,
-            checked,
+        self.answer_chat(Chat {
+            who: ask.who,
+            door: ask.door,
+            request_id: ask.request_id,
+            view,
+            ladder,
+            route,
+            request,
+            settings,
+            deadline,
+            continues: goblin.continue_broken,
+            wants: (goblin.cache, own_temperature),
+        })
+        .await
+    }
+
+    /// A chat of which it is known who may answer it: looked up, made, and kept.
+    async fn answer_chat(self: &Arc<Self>, chat: Chat) -> Result<AnswerStream, ApiError> {
+        let Chat {
+            who,
+            door,
+            request_id,
+            view,
+            ladder,
+            route,
+            request,
+            settings,
+            deadline,
+            continues,
             wants,
-        );
+        } = chat;
+        let keep = self.keeper(&who.owner, &request_id);
+        let checked = route.is_some().then_some(&settings);
+        let named = (&*request.model, ladder.explicit);
+        let look = self.look(&who.owner, named, &request, checked, wants);
         self.room_to_book().await?;
-        let meter = Meter::new(self, true, ask.who, ask.door, &ask.request_id);
-        let Some(route) = route else {
-            let source = Source::climb(Climb {
-                meter: meter.traced(Unchecked::begun(self, &model, keep)),
+        let meter = Meter::new(self, true, who, door, &request_id);
+        let source = match route {
+            None => Source::climb(Climb {
+                meter: meter.traced(Unchecked::begun(self, &request.model, keep)),
                 dispatch: Arc::clone(self),
                 view,
                 ladder,
                 job: Job::Chat(Box::new(request)),
                 deadline,
-                continues: goblin.continue_broken,
-            });
-            return Ok(self.through_cache(source, look));
+                continues,
+            }),
+            Some(route) => Source::cascade(Cascading {
+                settings: self
+                    .within_means(meter.tab(), &ladder, settings.within(deadline))
+                    .await?,
+                dispatch: Arc::clone(self),
+                view,
+                ladder,
+                route,
+                model: request.model.clone(),
+                request,
+                continues,
+                meter,
+                keep: Some(keep),
+            }),
         };
-        let settings = self.within_means(meter.tab(), &ladder, settings).await?;
-        let source = Source::cascade(Cascading {
-            dispatch: Arc::clone(self),
-            view,
-            ladder,
-            route,
-            request,
-            settings: settings.within(deadline),
-            continues: goblin.continue_broken,
-            model,
-            meter,
-            keep: Some(keep),
-        });
         Ok(self.through_cache(source, look))
     }
 
@@ -297,42 +342,20 @@ impl Dispatch {
         {
             request.raw = None;
         }
-        let keep = self.keeper(&who.owner, &request_id);
-        let settings = self.options.trust.for_plain(&request);
-        let route = record.filter(|_| self.is_checked(&ladder, false));
-        let checked = route.is_some().then_some(&settings);
-        let named = (&*request.model, ladder.explicit);
-        let look = self.look(&who.owner, named, &request, checked, (None, own_temperature));
-        self.room_to_book().await?;
-        let meter = Meter::new(self, true, who, door, &request_id);
-        if let Some(route) = route {
-            let settings = self
-                .within_means(meter.tab(), &ladder, settings.within(deadline))
-                .await?;
-            let source = Source::cascade(Cascading {
-                dispatch: Arc::clone(self),
-                view,
-                ladder,
-                route,
-                settings,
-                continues: false,
-                model: request.model.clone(),
-                request,
-                meter,
-                keep: Some(keep),
-            });
-            return Ok(self.through_cache(source, look));
-        }
-        let source = Source::climb(Climb {
-            meter: meter.traced(Unchecked::begun(self, &request.model, keep)),
-            dispatch: Arc::clone(self),
+        self.answer_chat(Chat {
+            who,
+            door,
+            request_id,
+            route: record.filter(|_| self.is_checked(&ladder, false)),
+            settings: self.options.trust.for_plain(&request),
             view,
             ladder,
-            job: Job::Chat(Box::new(request)),
+            request,
             deadline,
             continues: false,
-        });
-        Ok(self.through_cache(source, look))
+            wants: (None, own_temperature),
+        })
+        .await
     }
 
     /// Can the model `wanted` continue a text as it stands? Not where the name lets goblin choose: what is chosen is

@@ -63,9 +63,14 @@ impl Address {
         match address {
             Some(IpAddr::V4(v4)) => v4.is_loopback() || v4.is_private(),
             Some(IpAddr::V6(v6)) => v6.is_loopback() || v6.is_unique_local(),
-            None => !name.contains('.') || PRIVATE_ZONES.iter().any(|zone| name.ends_with(zone)),
+            None => is_local_name(name),
         }
     }
+}
+
+/// Does this name of a host stay in the local network: without a dot, or in a private zone?
+pub fn is_local_name(name: &str) -> bool {
+    !name.contains('.') || PRIVATE_ZONES.iter().any(|zone| name.ends_with(zone))
 }
 
 /// A host's name and its port; `None` when a bracket is not closed.

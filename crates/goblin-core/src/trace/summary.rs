@@ -131,19 +131,9 @@ mod tests {
 
     fn step(model: &str, outcome: StepOutcome) -> Step {
         Step {
-            model: model.into(),
-            provider: "ollama".into(),
-            local: true,
-            started_ms: 0,
-            first_token_ms: None,
-            ended_ms: None,
-            prompt_tokens: 0,
-            tokens: 0,
             cost_usd: Some(0.0),
-            verdicts: Vec::new(),
-            tokens_probability: None,
             outcome,
-            why: None,
+            ..Step::begun(model.into(), "ollama".into(), true, 0)
         }
     }
 

@@ -16,8 +16,7 @@ pub(super) struct Answer {
     pub(super) logprobs: Vec<TokenLogprob>,
     pub(super) usage: Option<Usage>,
     calls: Calls,
-    kept_bytes: usize,
-    overflowed: bool,
+    room: Room,
     finish: Option<FinishReason>,
 }
 
@@ -27,23 +26,23 @@ impl Answer {
         match parsed {
             Parsed::Started | Parsed::Opaque => {}
             Parsed::Text { text, logprobs } => {
-                if self.has_room(text.len() + 64 * logprobs.len()) {
+                if self.room.take(text.len() + 64 * logprobs.len()) {
                     self.text.push_str(text);
                     self.logprobs.extend_from_slice(logprobs);
                 }
             }
             Parsed::Reasoning { text } => {
-                if self.has_room(text.len()) {
+                if self.room.take(text.len()) {
                     self.reasoning.push_str(text);
                 }
             }
             Parsed::Sealed { seal, .. } => {
-                if self.has_room(seal.len()) {
+                if self.room.take(seal.len()) {
                     self.calls.push(parsed);
                 }
             }
             Parsed::ToolCall { arguments, .. } => {
-                if self.has_room(arguments.len()) {
+                if self.room.take(arguments.len()) {
                     self.calls.push(parsed);
                 }
             }
@@ -54,24 +53,36 @@ impl Answer {
 
     /// Why it ended. An answer that did not say so, or does not fit, was cut.
     pub(super) fn finish(&self) -> FinishReason {
-        match self.finish {
-            Some(reason) if !self.overflowed => reason,
-            _ => FinishReason::Length,
-        }
+        self.room.finish(self.finish)
     }
 
     /// The calls it makes.
     pub(super) fn tool_calls(&self) -> &[ToolCall] {
         &self.calls.calls
     }
+}
 
-    fn has_room(&mut self, bytes: usize) -> bool {
+/// How much of an answer is held: at most [`MAX_ANSWER_BYTES`], and nothing behind the first that does not fit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::wire) struct Room {
+    kept_bytes: usize,
+    overflowed: bool,
+}
+
+impl Room {
+    /// Takes room for so many bytes, if they fit.
+    pub(in crate::wire) fn take(&mut self, bytes: usize) -> bool {
         if self.overflowed || self.kept_bytes + bytes > MAX_ANSWER_BYTES {
             self.overflowed = true;
             return false;
         }
         self.kept_bytes += bytes;
         true
+    }
+
+    /// Why the answer ended that `said` this of itself. One that did not say so, or does not fit, was cut.
+    pub(in crate::wire) fn finish(self, said: Option<FinishReason>) -> FinishReason {
+        said.filter(|_| !self.overflowed).unwrap_or(FinishReason::Length)
     }
 }
 

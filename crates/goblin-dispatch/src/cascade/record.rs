@@ -75,21 +75,10 @@ impl Recorder {
         let Some(offer) = offer else { return };
         self.steps.insert(rung, self.trace.steps.len());
         self.trace.left_machine |= !offer.stays_local();
-        self.trace.steps.push(Step {
-            model: offer.id(),
-            provider: offer.provider.to_string(),
-            local: offer.stays_local(),
-            started_ms: now_ms,
-            first_token_ms: None,
-            ended_ms: None,
-            prompt_tokens: 0,
-            tokens: 0,
-            cost_usd: None,
-            verdicts: Vec::new(),
-            tokens_probability: None,
-            outcome: StepOutcome::Running,
-            why: None,
-        });
+        let (provider, local) = (offer.provider.to_string(), offer.stays_local());
+        self.trace
+            .steps
+            .push(Step::begun(offer.id(), provider, local, now_ms));
     }
 
     pub(super) fn said(&mut self, rung: usize, now_ms: u64, parsed: &Parsed) {

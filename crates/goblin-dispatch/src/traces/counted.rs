@@ -139,14 +139,6 @@ mod tests {
 
     fn step(provider: &str, local: bool, outcome: StepOutcome, cost_usd: f64) -> Step {
         Step {
-            model: format!("{provider}/m"),
-            provider: provider.into(),
-            local,
-            started_ms: 0,
-            first_token_ms: None,
-            ended_ms: None,
-            prompt_tokens: 0,
-            tokens: 0,
             cost_usd: Some(cost_usd),
             verdicts: vec![
                 verdict(Concern::Safety, Some(0.9), None),
@@ -154,9 +146,8 @@ mod tests {
                 verdict(Concern::Confidence, None, None),
                 verdict(Concern::Confidence, None, Some("timed out")),
             ],
-            tokens_probability: None,
             outcome,
-            why: None,
+            ..Step::begun(format!("{provider}/m"), provider.into(), local, 0)
         }
     }
 

@@ -79,19 +79,8 @@ impl Unchecked {
             }),
         }
         self.trace.steps.push(Step {
-            model: offer.id(),
-            provider: offer.provider.to_string(),
-            local,
-            started_ms: at_ms,
-            first_token_ms: None,
-            ended_ms: None,
-            prompt_tokens: 0,
-            tokens: 0,
             cost_usd: local.then_some(0.0),
-            verdicts: Vec::new(),
-            tokens_probability: None,
-            outcome: StepOutcome::Running,
-            why: None,
+            ..Step::begun(offer.id(), offer.provider.to_string(), local, at_ms)
         });
     }
 

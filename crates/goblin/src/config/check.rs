@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use goblin_auth::bans::BanPolicy;
 use goblin_auth::visit::OriginPattern;
+use goblin_core::deploy::is_local_name;
 use goblin_core::policy::Policy;
 use goblin_core::resilience::retry::Retries;
 use goblin_core::route::alias::Aliases;
@@ -552,17 +553,7 @@ pub(crate) fn is_public_url(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => is_public_address(ip.into()),
         Some(Host::Ipv6(ip)) => is_public_address(ip.into()),
-        Some(Host::Domain(name)) => {
-            let private = [
-                "localhost",
-                ".localhost",
-                ".local",
-                ".internal",
-                ".lan",
-                ".home.arpa",
-            ];
-            name.contains('.') && !private.iter().any(|zone| name.ends_with(zone))
-        }
+        Some(Host::Domain(name)) => !is_local_name(name),
         None => false,
     }
 }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{ApiError, ErrorCode};
 use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob, Usage};
-use crate::limits::{MAX_ANSWER_BYTES, MAX_TOOLS};
+use crate::limits::MAX_TOOLS;
+use crate::wire::answer::Room;
 use crate::wire::logprobs::logprob_json;
 use crate::wire::sse::encode_event;
 
@@ -48,7 +49,7 @@ enum Standing {
 }
 
 /// Writes an answer's events as those of a response, framed, and keeps the response. One per answer. Holds at most
-/// [`MAX_ANSWER_BYTES`] of text; what is beyond is left out, and the response is incomplete by `max_output_tokens`.
+/// [`MAX_ANSWER_BYTES`](crate::limits::MAX_ANSWER_BYTES) of text; what is beyond is left out, and the response is incomplete by `max_output_tokens`.
 #[derive(Clone, Debug)]
 pub struct ResponseEncoder {
     /// Begins the names of its items.
@@ -63,8 +64,7 @@ pub struct ResponseEncoder {
     completed: Option<i64>,
     sequence: u64,
     begun: bool,
-    kept_bytes: usize,
-    overflowed: bool,
+    room: Room,
     frames: Vec<u8>,
 }
 
@@ -84,8 +84,7 @@ impl ResponseEncoder {
             completed: None,
             sequence: 0,
             begun: false,
-            kept_bytes: 0,
-            overflowed: false,
+            room: Room::default(),
             frames: Vec::new(),
         }
     }
@@ -146,10 +145,7 @@ impl ResponseEncoder {
     /// that did not say why it ended was cut, and is incomplete by `max_output_tokens`.
     pub fn end(&mut self, now: i64, goblin: Option<Value>) -> Option<Bytes> {
         self.begin();
-        let reason = match self.finish {
-            Some(reason) if !self.overflowed => reason,
-            _ => FinishReason::Length,
-        };
+        let reason = self.room.finish(self.finish);
         self.standing = Standing::Ended(reason);
         self.close_all();
         let event = match reason {
@@ -224,7 +220,7 @@ impl ResponseEncoder {
     }
 
     fn text(&mut self, text: &str, logprobs: &[TokenLogprob]) {
-        if !self.has_room(text.len() + 64 * logprobs.len()) {
+        if !self.room.take(text.len() + 64 * logprobs.len()) {
             return;
         }
         self.begin();
@@ -250,7 +246,7 @@ impl ResponseEncoder {
     }
 
     fn reasoning(&mut self, thought: &str) {
-        if !self.has_room(thought.len()) {
+        if !self.room.take(thought.len()) {
             return;
         }
         self.begin();
@@ -273,7 +269,7 @@ impl ResponseEncoder {
     }
 
     fn call(&mut self, index: u32, id: Option<&str>, given: Option<&str>, more: &str) {
-        if !self.has_room(more.len()) {
+        if !self.room.take(more.len()) {
             return;
         }
         self.begin();
@@ -306,7 +302,7 @@ impl ResponseEncoder {
     }
 
     fn seal(&mut self, index: u32, given: &str) {
-        if !self.has_room(given.len()) {
+        if !self.room.take(given.len()) {
             return;
         }
         for entry in &mut self.output {
@@ -485,15 +481,6 @@ impl ResponseEncoder {
                 call
             }
         }
-    }
-
-    fn has_room(&mut self, bytes: usize) -> bool {
-        if self.overflowed || self.kept_bytes + bytes > MAX_ANSWER_BYTES {
-            self.overflowed = true;
-            return false;
-        }
-        self.kept_bytes += bytes;
-        true
     }
 
     fn say(&mut self, event: &str, place: &Map<String, Value>, said: Value) {
