@@ -5,13 +5,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/env.sh
 source scripts/env.sh
-# shellcheck source=bench/peers.sh
-source bench/peers.sh
+# shellcheck source=bench/tools.sh
+source bench/tools.sh
 
 binary="${GOBLIN_BIN:-}"
 if [ -z "$binary" ]; then
   cargo build --locked -p goblin
-  binary="${CARGO_TARGET_DIR:-target}/debug/goblin"
+  binary="$target/debug/goblin"
 fi
 litellm="$(litellm_peer)"
 

@@ -1,11 +1,7 @@
 """goblin's backend as a gateway, against nginx and against other gateways, in front of one fake model server. See README.md."""
 
 import argparse
-import os
-import resource
-import signal
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -252,25 +248,15 @@ def main():
     """Runs everything and prints the tables. Returns the exit status: 0 also for a missed aim."""
     args = arguments()
     load_before = report.settled(0.5)
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with tempfile.TemporaryDirectory(prefix="goblin-bench-") as folder:
-        bench = Bench(args, Path(folder))
-        servers.watchdog(args.limit_minutes, bench.stop)
-        began = time.monotonic()
-        try:
-            bench.start()
-            bench.measure()
-        except (servers.NotReady, sse.StreamFailed, OSError) as error:
-            print(f"The benchmark stopped: {error}", file=sys.stderr)
-            for server in bench.started:
-                print(f"--- end of the log of {server.name}\n{servers.tail(server.log)}", file=sys.stderr)
-            return 1
-        finally:
-            bench.stop()
-        publish(bench, load_before, time.monotonic() - began)
-    return 0
+    servers.many_sockets()
+
+    def measure(bench):
+        bench.start()
+        bench.measure()
+
+    return servers.run(
+        lambda work: Bench(args, work), measure, lambda bench, seconds: publish(bench, load_before, seconds),
+        args.limit_minutes, (sse.StreamFailed, OSError))
 
 
 if __name__ == "__main__":

@@ -7,20 +7,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/env.sh
 source scripts/env.sh
-# shellcheck source=bench/peers.sh
-source bench/peers.sh
+# shellcheck source=bench/tools.sh
+source bench/tools.sh
 
-target="${CARGO_TARGET_DIR:-target}"
-mkdir -p "$target/bench"
 nginx="$(bench/nginx.sh)"
 litellm="$(litellm_peer)"
 tensorzero="$(tensorzero_peer)"
 portkey="$(portkey_peer)"
-for tool in upstream load; do
-  if [ ! "$target/bench/$tool" -nt "bench/load/$tool.rs" ]; then
-    rustc -O --edition 2024 -o "$target/bench/$tool" "bench/load/$tool.rs"
-  fi
-done
+load_tools
 echo "Building goblin in the release profile, without the engine." >&2
 cargo build --release --locked -p goblin --no-default-features
 cp -f "$target/release/goblin" "$target/bench/goblin-lean"

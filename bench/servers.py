@@ -4,10 +4,13 @@ import faulthandler
 import http.client
 import json
 import os
+import resource
 import secrets
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -166,6 +169,34 @@ def listed(server):
 def tail(path, lines=20):
     """The end of a log."""
     return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+
+
+def many_sockets():
+    """Many streams are many sockets, here and in every server."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def run(make, measure, publish, minutes, failures):
+    """Runs a benchmark: `make(work)` in a folder of its own, `measure(bench)`, `publish(bench, seconds)`. Its servers
+    (`bench.started`) end with `bench.stop()`, whatever happens. Returns the exit status: 1 after one of `failures`."""
+    # Told to end, the servers end too: SystemExit passes through `finally`.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with tempfile.TemporaryDirectory(prefix="goblin-bench-") as folder:
+        bench = make(Path(folder))
+        watchdog(minutes, bench.stop)
+        began = time.monotonic()
+        try:
+            measure(bench)
+        except (NotReady, *failures) as error:
+            print(f"The benchmark stopped: {error}", file=sys.stderr)
+            for server in bench.started:
+                print(f"--- end of the log of {server.name}\n{tail(server.log)}", file=sys.stderr)
+            return 1
+        finally:
+            bench.stop()
+        publish(bench, time.monotonic() - began)
+    return 0
 
 
 def watchdog(minutes, stop):

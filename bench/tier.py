@@ -2,10 +2,7 @@
 
 import argparse
 import os
-import resource
-import signal
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -348,27 +345,15 @@ def main():
     """Runs everything and prints the tables. Returns the exit status: 0 also for a missed aim."""
     args = arguments()
     load_before = os.getloadavg()[0]
-    # Many streams are many sockets, here and in every server.
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    # Told to end, the servers end too: SystemExit passes through `finally`.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with tempfile.TemporaryDirectory(prefix="goblin-bench-") as folder:
-        bench = Bench(args, Path(folder))
-        servers.watchdog(args.limit_minutes, bench.stop)
-        began = time.monotonic()
-        try:
-            bench.measure_fake()
-            bench.measure_real()
-        except (servers.NotReady, sse.StreamFailed, OSError) as error:
-            print(f"The benchmark stopped: {error}", file=sys.stderr)
-            for server in bench.started:
-                print(f"--- end of the log of {server.name}\n{servers.tail(server.log)}", file=sys.stderr)
-            return 1
-        finally:
-            bench.stop()
-        publish(bench, load_before, time.monotonic() - began)
-    return 0
+    servers.many_sockets()
+
+    def measure(bench):
+        bench.measure_fake()
+        bench.measure_real()
+
+    return servers.run(
+        lambda work: Bench(args, work), measure, lambda bench, seconds: publish(bench, load_before, seconds),
+        args.limit_minutes, (sse.StreamFailed, OSError))
 
 
 if __name__ == "__main__":

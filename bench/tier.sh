@@ -7,9 +7,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/env.sh
 source scripts/env.sh
+# shellcheck source=bench/tools.sh
+source bench/tools.sh
 
-target="${CARGO_TARGET_DIR:-target}"
-mkdir -p "$target/bench"
 
 # Does any part that is asked for need real servers?
 real=no
@@ -34,11 +34,7 @@ if [ "$real" = yes ]; then
 fi
 nginx="$(bench/nginx.sh)"
 
-for tool in upstream load; do
-  if [ ! "$target/bench/$tool" -nt "bench/load/$tool.rs" ]; then
-    rustc -O --edition 2024 -o "$target/bench/$tool" "bench/load/$tool.rs"
-  fi
-done
+load_tools
 
 echo "Building goblin in the release profile, without and with the engine (most of it is shared)." >&2
 cargo build --release --locked -p goblin --no-default-features

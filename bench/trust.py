@@ -3,11 +3,8 @@ against unchecked ones, and what a decision costs. See README.md."""
 
 import argparse
 import json
-import signal
 import subprocess
 import sys
-import tempfile
-import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -257,22 +254,10 @@ def publish(bench, load_before, seconds):
 def main():
     """Measures and prints. Returns the exit status: 0 also for a missed aim."""
     args = arguments()
-    load_before, began = report.settled(QUIET_LOAD), time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with tempfile.TemporaryDirectory(prefix="goblin-bench-") as folder:
-        bench = Bench(args, Path(folder))
-        servers.watchdog(args.limit_minutes, bench.stop)
-        try:
-            bench.run()
-        except (servers.NotReady, sse.StreamFailed, verdicts.Refused, subprocess.SubprocessError) as error:
-            print(f"The benchmark stopped: {error}", file=sys.stderr)
-            for server in bench.started:
-                print(f"--- end of the log of {server.name}\n{servers.tail(server.log)}", file=sys.stderr)
-            return 1
-        finally:
-            bench.stop()
-        publish(bench, load_before, time.monotonic() - began)
-    return 0
+    load_before = report.settled(QUIET_LOAD)
+    return servers.run(
+        lambda work: Bench(args, work), Bench.run, lambda bench, seconds: publish(bench, load_before, seconds),
+        args.limit_minutes, (sse.StreamFailed, verdicts.Refused, subprocess.SubprocessError))
 
 
 if __name__ == "__main__":

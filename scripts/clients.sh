@@ -1,6 +1,9 @@
 # shellcheck shell=bash
-# Read with `source`, after env.sh, by the scripts that put outside packages in front of the real program: installs a
-# package once, starts the program, waits for it, and stops what was started. Sets `cache`, `program`, `home`.
+# Read with `source`, after env.sh, by the scripts that put outside packages in front of the real program: starts the
+# program, waits for it, and stops what was started; with what installs packages. Sets `cache`, `program`, `home`.
+
+# shellcheck source=scripts/tools.sh
+source scripts/tools.sh
 
 # shellcheck disable=SC2034  # some are for those who read this
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/goblin"
@@ -17,32 +20,6 @@ stop() {
   rm -rf "$home"
 }
 trap stop EXIT
-
-# Installs PACKAGE at VERSION once and says where its python is.
-client() {
-  local tool="$cache/tools/$1-python-$2"
-  if [ ! -e "$tool/complete" ]; then
-    say "==> installing $1 $2" >&2
-    rm -rf "$tool"
-    python3 -m venv "$tool"
-    "$tool/bin/pip" install --quiet "$1==$2" >&2
-    touch "$tool/complete"
-  fi
-  printf '%s' "$tool/bin/python"
-}
-
-# Installs npm's PACKAGE@VERSION... once into a folder named NAME and says where that is.
-node_client() {
-  local tool="$cache/tools/$1"
-  if [ ! -e "$tool/complete" ]; then
-    say "==> installing ${*:2}" >&2
-    rm -rf "$tool"
-    mkdir -p "$tool"
-    npm install --prefix "$tool" --no-audit --no-fund --loglevel=error "${@:2}" >&2
-    touch "$tool/complete"
-  fi
-  printf '%s' "$tool"
-}
 
 # Starts models whose answers are known: e2e/clients/NAME.py. Sets `upstream`.
 scripted() {

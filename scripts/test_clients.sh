@@ -12,9 +12,9 @@ cd "$ROOT"
 # shellcheck source=scripts/clients.sh
 source scripts/clients.sh
 
-openai="$(client openai 3.54.0)"
-ollama="$(client ollama 0.6.3)"
-anthropic="$(client anthropic 2.12.0)"
+openai="$(python_tool openai 3.54.0)"
+ollama="$(python_tool ollama 0.6.3)"
+anthropic="$(python_tool anthropic 2.12.0)"
 
 start backend up
 until_loaded "$address/api/status"
@@ -52,10 +52,10 @@ say "==> openai, anthropic and ollama at their doors of goblin serve"
 
 if [ "${1:-}" != --all ]; then exit 0; fi
 
-langchain="$(client langchain-openai 1.7.4)"
-instructor="$(client instructor 1.17.0)"
-llm="$(client llm 0.36)"
-ai="$(node_client ai-node-7.0.173 ai@7.0.173 @ai-sdk/openai-compatible@3.0.92 zod@4.6.7)"
+langchain="$(python_tool langchain-openai 1.7.4)"
+instructor="$(python_tool instructor 1.17.0)"
+llm="$(python_tool llm 0.36)"
+ai="$(node_tool ai-node-7.0.173 ai@7.0.173 @ai-sdk/openai-compatible@3.0.92 zod@4.6.7)"
 
 say "==> LangChain against goblin serve"
 "$langchain" e2e/clients/langchain_client.py "$address/v1"

@@ -12,7 +12,7 @@ keep=no
 if [ "${1:-}" = --keep ]; then keep=yes; fi
 # shellcheck source=scripts/clients.sh
 source scripts/clients.sh
-tool="$(dirname "$(client jevcompat "$version")")"
+tool="$(dirname "$(python_tool jevcompat "$version")")"
 
 # What the suite prints, without colours and without what differs from run to run.
 suite() {

@@ -76,7 +76,7 @@ const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 /** The first of `days` days that end with the one of `now` (UTC). */
 export const firstDay = (days: number, now: number): string => dayOf(now - (days - 1) * dayMs);
 
-const nothing: UsageItem = {
+export const nothing: UsageItem = {
   id: "",
   name: null,
   requests: 0,

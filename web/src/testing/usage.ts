@@ -1,19 +1,9 @@
 import type { Budget, UsageItem, UsageReport } from "@/api/types";
+import { nothing } from "@/lib/usage";
 
 export function aUsageItem(given: Partial<UsageItem> = {}): UsageItem {
   return {
-    id: "",
-    name: null,
-    requests: 0,
-    prompt_tokens: 0,
-    completion_tokens: 0,
-    cached_tokens: 0,
-    reasoning_tokens: 0,
-    cost_usd: 0,
-    unknown_cost: 0,
-    estimated: 0,
-    local: 0,
-    would_have_cost_usd: 0,
+    ...nothing,
     ...given,
   };
 }

@@ -1,0 +1,22 @@
+# shellcheck shell=bash
+# Read with `source`, after env.sh: what several benchmarks are made of. Sets `target`.
+# shellcheck source=scripts/tools.sh
+source scripts/tools.sh
+
+target="${CARGO_TARGET_DIR:-target}"
+mkdir -p "$target/bench"
+
+# Compiles the fake model server and the load generator.
+load_tools() {
+  local tool
+  for tool in upstream load; do
+    if [ ! "$target/bench/$tool" -nt "bench/load/$tool.rs" ]; then
+      rustc -O --edition 2024 -o "$target/bench/$tool" "bench/load/$tool.rs"
+    fi
+  done
+}
+
+# The gateways goblin is compared with.
+litellm_peer() { python_tool 'litellm[proxy]' 1.106.0; }
+tensorzero_peer() { python_tool tensorzero 2026.6.0; }
+portkey_peer() { node_tool portkey-1.15.2 @portkey-ai/gateway@1.15.2 @hono/node-server@1.13.5; }

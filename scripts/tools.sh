@@ -1,0 +1,31 @@
+# shellcheck shell=bash
+# Read with `source`, after env.sh: outside packages, each installed once into the user's cache, in a folder named after its
+# version. One whose installation was cut is installed again.
+
+tools="${XDG_CACHE_HOME:-${HOME:?set HOME or XDG_CACHE_HOME}/.cache}/goblin/tools"
+
+# Installs PACKAGE of PyPI (with its extras in brackets) at VERSION and prints its python.
+python_tool() {
+  local tool="$tools/${1%%[*}-python-$2"
+  if [ ! -e "$tool/complete" ]; then
+    say "==> installing $1 $2" >&2
+    rm -rf "$tool"
+    python3 -m venv "$tool"
+    "$tool/bin/pip" install --quiet --disable-pip-version-check "$1==$2" >&2
+    touch "$tool/complete"
+  fi
+  printf '%s' "$tool/bin/python"
+}
+
+# Installs npm's PACKAGE@VERSION... into a folder named NAME and prints that.
+node_tool() {
+  local tool="$tools/$1"
+  if [ ! -e "$tool/complete" ]; then
+    say "==> installing ${*:2}" >&2
+    rm -rf "$tool"
+    mkdir -p "$tool"
+    npm install --prefix "$tool" --no-audit --no-fund --loglevel=error "${@:2}" >&2
+    touch "$tool/complete"
+  fi
+  printf '%s' "$tool"
+}
