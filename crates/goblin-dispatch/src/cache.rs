@@ -88,8 +88,10 @@ impl Dispatch {
         (asked, temperature): (Option<Asked>, Option<f32>),
     ) -> Option<Look> {
         let caching = self.options.caching.as_ref()?;
-        // Untouched bytes are answered by who they are for.
-        if request.raw.is_some() {
+        let uses = Use::of(asked, temperature);
+        let common = uses.is_not();
+        // Untouched bytes are answered by who they are for, and nothing is reckoned for who wants no kept answer.
+        if request.raw.is_some() || (common && (!caching.common_queries || explicit || asked.is_some())) {
             return None;
         }
         let terms = terms(&self.policy_version, settings);
@@ -98,25 +100,17 @@ impl Dispatch {
             model,
             terms: &terms,
         };
-        let uses = Use::of(asked, temperature);
-        if !uses.is_not() {
+        if !common {
             let key = answer_cache::exact(scope, request)?;
-            return Some(Look {
-                key,
-                uses,
-                common: false,
-            });
+            return Some(Look { key, uses, common });
         }
-        let may = caching.common_queries && !explicit && asked.is_none();
-        let key = answer_cache::common(scope, request).filter(|_| may)?;
-        let uses = Use {
-            read: true,
-            write: true,
-        };
         Some(Look {
-            key,
-            uses,
-            common: true,
+            key: answer_cache::common(scope, request)?,
+            uses: Use {
+                read: true,
+                write: true,
+            },
+            common,
         })
     }
 

@@ -104,7 +104,9 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
     let tab = meter.tab().clone();
     let deadline = Some(dispatch.options.turn_deadline);
     let traced = Slot::default();
-    let look = common_look(&dispatch, &owner, &model, &request).filter(|_| route.is_some() && !anew);
+    let look = (route.is_some() && !anew)
+        .then(|| common_look(&dispatch, &owner, &model, &request))
+        .flatten();
     let settings = dispatch.options.trust.for_turn(&model, &request).within(deadline);
     let settings = dispatch.within_means(&tab, &ladder, settings).await;
     let source = match (route, settings) {
