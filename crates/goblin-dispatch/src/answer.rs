@@ -264,7 +264,7 @@ impl Dispatch {
         let checked = route.is_some().then_some(&settings);
         let named = (&*request.model, ladder.explicit);
         let look = self.look(&who.owner, named, &request, checked, wants);
-        self.room_to_book().await?;
+        self.books.room().await?;
         let meter = Meter::new(self, true, who, door, &request_id);
         let source = match route {
             None => Source::climb(Climb {
@@ -385,7 +385,7 @@ impl Dispatch {
             .resolve_able(&view, &request.model, Ability::Complete)
             .map_err(|e| self.unanswered(&who, door, &request_id, e))?;
         let keep = self.keeper(&who.owner, &request_id);
-        self.room_to_book().await?;
+        self.books.room().await?;
         let meter = Meter::new(self, true, who, door, &request_id);
         let source = Source::climb(Climb {
             meter: meter.traced(Unchecked::begun(self, &request.model, keep)),

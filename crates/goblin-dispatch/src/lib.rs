@@ -21,6 +21,7 @@ pub mod upstreams;
 pub mod warm_up;
 
 mod attempt;
+mod books;
 mod checkpoint;
 mod choose;
 mod climb;
@@ -51,7 +52,6 @@ use goblin_core::route::alias::Aliases;
 use goblin_core::route::{AUTOMATIC, Offer};
 use goblin_store::store::Store;
 use goblin_store::turn_log::TurnLog;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -154,8 +154,8 @@ pub struct Dispatch {
     pub(crate) sessions: choose::Sessions,
     /// Answers that are being made and may be given to others as well.
     pub(crate) flights: cache::Flights,
-    /// Room for rows of usage on their way into the database.
-    pub(crate) unbooked: Arc<Semaphore>,
+    /// What requests left behind, on its way into the database.
+    pub(crate) books: books::Books,
     pub(crate) open_turns: checkpoint::OpenTurns,
     pub(crate) traces: traces::Traces,
     pub(crate) purse: Arc<money::Purse>,
@@ -176,9 +176,10 @@ impl Dispatch {
             parts.clock.clone(),
             parts.options.ids.clone(),
         );
+        let books = books::Books::new(parts.store.clone(), parts.clock.clone(), parts.tracker.clone());
         let dispatch = Arc::new(Self {
             purse,
-            traces: traces::Traces::new(parts.store.clone(), parts.tracker.clone()),
+            traces: traces::Traces::new(parts.store.clone(), parts.tracker.clone(), books.clone()),
             store: parts.store,
             turn_log: parts.turn_log,
             clock: parts.clock,
@@ -189,7 +190,7 @@ impl Dispatch {
             options: parts.options,
             sessions: choose::Sessions::default(),
             flights: cache::Flights::default(),
-            unbooked: Arc::new(Semaphore::new(meter::MOST_UNBOOKED)),
+            books,
             open_turns: checkpoint::OpenTurns::default(),
             warming: warm_up::Warming::default(),
             cut: CancellationToken::new(),

@@ -4,48 +4,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use goblin_core::error::ApiError;
 use goblin_core::event::Usage;
 use goblin_core::money::Purpose;
 use goblin_core::route::Offer;
 use goblin_core::trace::StepOutcome;
-use goblin_store::store::Store;
 use goblin_store::usage::NewUsage;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
-use tokio_util::task::TaskTracker;
+use tokio::time::Instant;
 
 use crate::Dispatch;
 use crate::answer::Who;
+use crate::books::Books;
 use crate::gate::Begun;
 use crate::money::Tab;
 use crate::traces::unchecked::{Ended, Unchecked};
 
-/// Most rows of usage on their way into the database. None may be lost, so whoever asks waits when there are more.
-pub(crate) const MOST_UNBOOKED: usize = 1024;
-/// Longest anybody waits for that.
-const BOOKING_PATIENCE: Duration = Duration::from_secs(10);
-
-impl Dispatch {
-    /// Waits until what ended before is written down: answers are not made faster than they are booked, however long that
-    /// goes on.
-    ///
-    /// # Errors
-    /// `unavailable` when the database does not get on with it.
-    pub(crate) async fn room_to_book(&self) -> Result<(), ApiError> {
-        match timeout(BOOKING_PATIENCE, self.unbooked.acquire()).await {
-            Ok(_there_is) => Ok(()),
-            Err(_) => Err(ApiError::unavailable(
-                "More answers have ended than the database has written down. Ask again in a moment.",
-            )),
-        }
-    }
-}
-
 /// Follows one answer; what it saw is recorded when it is dropped.
 pub(crate) struct Meter {
-    sink: Option<(Store, TaskTracker)>,
-    unbooked: Arc<Semaphore>,
+    /// Where its row goes.
+    books: Option<Books>,
     row: NewUsage,
     who: Who,
     /// What the request uses and costs; of a verdict, that of the answer it is about.
@@ -89,10 +65,8 @@ impl Meter {
             outcome: "cancelled".to_owned(),
             ..NewUsage::default()
         };
-        let store = dispatch.store.clone().filter(|_| saves);
         Self {
-            sink: store.map(|store| (store, dispatch.tracker.clone())),
-            unbooked: Arc::clone(&dispatch.unbooked),
+            books: (saves && dispatch.store.is_some()).then(|| dispatch.books.clone()),
             row,
             who: Who {
                 tab: Some(tab.clone()),
@@ -315,20 +289,10 @@ impl Drop for Meter {
         metrics::counter!("goblin_tokens_total", "provider" => provider, "kind" => "completion")
             .increment(u64::from(row.tokens.completion_tokens));
         metrics::histogram!("goblin_turn_duration_seconds").record(self.started.elapsed().as_secs_f64());
-        let Some((store, tracker)) = self.sink.take() else {
-            self.tab.leave(row);
-            return;
-        };
-        let owner = self.who.owner.clone();
-        // Where there is none, it is one of those that were asked while there was.
-        let room = Arc::clone(&self.unbooked).try_acquire_owned();
-        tracker.spawn(async move {
-            let request_id = row.request_id.clone();
-            if let Err(error) = store.insert_usage(&owner, row).await {
-                tracing::error!(%error, request_id, "usage was not recorded");
-            }
-            drop(room);
-        });
+        match self.books.take() {
+            Some(books) => books.usage(self.who.owner.clone(), row),
+            None => self.tab.leave(row),
+        }
     }
 }
 

@@ -115,6 +115,12 @@ impl Dispatch {
             limit: Limit::from_now(deadline),
         };
         let id = request.origin.request_id.as_deref().unwrap_or_default();
+        if let Err(error) = self.books.room().await {
+            return Traced {
+                trace_id: None,
+                result: Err(error),
+            };
+        }
         let trace = Unchecked::begun(self, &request.model, self.keeper(&who.owner, id));
         let mut meter = Meter::new(self, true, who, "embed", id);
         let made = self.run(errand, &mut meter, trace).await;
@@ -136,6 +142,7 @@ impl Dispatch {
         deadline: Option<Duration>,
     ) -> Result<Decided, ApiError> {
         let id = request.origin.request_id.as_deref().unwrap_or_default();
+        self.books.room().await?;
         let meter = Meter::new(self, true, who, "decide", id);
         self.decide_metered(meter, request, deadline).await
     }

@@ -11,14 +11,12 @@ use goblin_core::owner::Owner;
 use goblin_core::trace::Trace;
 use goblin_store::store::Store;
 use goblin_store::traces::NewTrace;
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::Dispatch;
+use crate::books::Books;
 use crate::cascade::KeepTrace;
 
-/// Most traces on their way into the database; further ones are lost rather than kept waiting in memory.
-const MOST_WAITING: usize = 256;
 /// Longest a chat's turn waits for its trace, after its answer is whole.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -74,32 +72,21 @@ pub(crate) struct Traces {
     /// The model tier has none: there they are only counted.
     store: Option<Store>,
     tracker: TaskTracker,
-    room: Arc<Semaphore>,
+    books: Books,
 }
 
 impl Traces {
-    pub(crate) fn new(store: Option<Store>, tracker: TaskTracker) -> Self {
+    pub(crate) fn new(store: Option<Store>, tracker: TaskTracker, books: Books) -> Self {
         Self {
             store,
             tracker,
-            room: Arc::new(Semaphore::new(MOST_WAITING)),
+            books,
         }
     }
 
     fn keep(&self, owner: &Owner, new: NewTrace) {
         counted::count(&new.trace);
-        let Some(store) = self.store.clone() else {
-            return;
-        };
-        let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
-            lost(&new, "too many are waiting");
-            return;
-        };
-        let owner = owner.clone();
-        self.tracker.spawn(async move {
-            save(&store, &owner, &new).await;
-            drop(place);
-        });
+        self.books.trace(owner, new);
     }
 
     async fn keep_with_turn(&self, owner: &Owner, new: NewTrace) {
@@ -122,7 +109,7 @@ async fn save(store: &Store, owner: &Owner, new: &NewTrace) {
     }
 }
 
-fn lost(new: &NewTrace, why: &str) {
+pub(crate) fn lost(new: &NewTrace, why: &str) {
     metrics::counter!("goblin_traces_lost_total").increment(1);
     tracing::error!(
         trace = new.trace.trace_id,
@@ -139,6 +126,7 @@ mod tests {
     use goblin_store::store::{Database, StoreOptions};
 
     use super::*;
+    use crate::books;
 
     async fn store() -> Store {
         let options = StoreOptions {
@@ -147,6 +135,11 @@ mod tests {
             ids: Ids::counting(),
         };
         Store::open(options).await.unwrap()
+    }
+
+    fn traces_of(store: &Store, tracker: &TaskTracker) -> Traces {
+        let books = Books::new(Some(store.clone()), Clock::manual(Timestamp(0)), tracker.clone());
+        Traces::new(Some(store.clone()), tracker.clone(), books)
     }
 
     fn named(id: &str) -> NewTrace {
@@ -162,7 +155,7 @@ mod tests {
     #[tokio::test]
     async fn a_trace_is_there_when_the_work_in_the_background_is_done() {
         let (store, tracker) = (store().await, TaskTracker::new());
-        let traces = Traces::new(Some(store.clone()), tracker.clone());
+        let traces = traces_of(&store, &tracker);
         traces.keep(&Owner::local(), named("t-1"));
         tracker.close();
         tracker.wait().await;
@@ -172,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn a_turn_ends_after_its_trace_is_there() {
         let store = store().await;
-        let traces = Traces::new(Some(store.clone()), TaskTracker::new());
+        let traces = traces_of(&store, &TaskTracker::new());
         traces.keep_with_turn(&Owner::local(), named("t-1")).await;
         assert!(store.find_trace(&Owner::local(), "t-1").await.unwrap().is_some());
     }
@@ -187,9 +180,9 @@ mod tests {
             assert!(rendered.contains(&line), "{line} in {rendered}");
         };
         let (store, tracker) = (store().await, TaskTracker::new());
-        let traces = Traces::new(Some(store.clone()), tracker.clone());
+        let traces = traces_of(&store, &tracker);
         // Nothing in the background runs before this test waits: all places are taken.
-        for n in 0..=MOST_WAITING {
+        for n in 0..=books::MOST_WAITING {
             traces.keep(&Owner::local(), named(&format!("t-{n}")));
         }
         lost(1);
@@ -199,5 +192,13 @@ mod tests {
         store.close().await;
         traces.keep_with_turn(&Owner::local(), named("late")).await;
         lost(2);
+        let later = TaskTracker::new();
+        let traces = traces_of(&store, &later);
+        for id in ["later", "latest"] {
+            traces.keep(&Owner::local(), named(id));
+        }
+        later.close();
+        later.wait().await;
+        lost(4);
     }
 }

@@ -19,6 +19,7 @@ pub mod answer_cache;
 pub mod api_keys;
 pub mod audit;
 pub mod backup;
+pub mod book;
 pub mod branches;
 pub mod budgets;
 pub mod chats;

@@ -188,6 +188,31 @@ impl<'q> Query<'q> {
         }
     }
 
+    /// An `INSERT` of any number of rows but none: `into`, then `rows` times `columns` arguments, then `end`.
+    pub(crate) fn rows(link: &Link, into: &str, (rows, columns): (usize, usize), end: &str) -> Self {
+        let mut sql = format!("{into} VALUES ");
+        for at in 0..rows * columns {
+            sql.push_str(match (at, at % columns) {
+                (0, _) => "(",
+                (_, 0) => "), (",
+                _ => ", ",
+            });
+            match link.way {
+                // With names, the driver looks for that of each argument among all of them.
+                Way::Sqlite(_) | Way::SqliteInside(_) => sql.push('?'),
+                Way::Postgres(_) | Way::PostgresInside(_) => {
+                    sql.push('$');
+                    sql.push_str(&(at + 1).to_string());
+                }
+            }
+        }
+        sql.push_str(") ");
+        sql.push_str(end);
+        let mut query = Self::made(sql);
+        query.args.reserve(rows * columns);
+        query
+    }
+
     /// Adds the next argument.
     pub(crate) fn bind(mut self, arg: impl Into<Arg<'q>>) -> Self {
         self.args.push(arg.into());

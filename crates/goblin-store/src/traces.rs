@@ -40,30 +40,8 @@ impl Store {
     /// # Errors
     /// When it cannot be saved.
     pub async fn insert_trace(&self, owner: &Owner, new: &NewTrace) -> Result<(), StoreError> {
-        let trace = &new.trace;
-        let summary = trace.summary();
         let mut link = self.write().await?;
-        query(
-            "INSERT INTO traces (id, tenant_id, user_id, request_id, turn_id, model, answered_by, outcome,
-                                 left_machine, cost_nano_usd, summary_json, trace_json, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-             ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(&trace.trace_id)
-        .bind(&owner.tenant)
-        .bind(&owner.user)
-        .bind(storable(&new.request_id))
-        .bind(&new.turn)
-        .bind(storable(&trace.model))
-        .bind(summary.model.as_deref().map(storable))
-        .bind(summary.outcome.as_str())
-        .bind(Some(trace.left_machine))
-        .bind(trace.cost_usd.map(nano_usd))
-        .bind(to_json(&summary)?)
-        .bind(to_json(trace)?)
-        .bind(trace.created_at_ms)
-        .execute(&mut link)
-        .await?;
+        put_traces(&mut link, &[(owner, new)]).await?;
         link.commit().await
     }
 
@@ -176,6 +154,37 @@ fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
 fn from_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, StoreError> {
     let json: String = row.get(column)?;
     serde_json::from_str(&json).map_err(|e| StoreError::Unreadable(format!("traces.{column}: {e}")))
+}
+
+/// Writes traces, but for those that are there already. Any number but none.
+pub(crate) async fn put_traces(link: &mut Link, traces: &[(&Owner, &NewTrace)]) -> Result<(), StoreError> {
+    let mut query = Query::rows(
+        link,
+        "INSERT INTO traces (id, tenant_id, user_id, request_id, turn_id, model, answered_by, outcome,
+                             left_machine, cost_nano_usd, summary_json, trace_json, created_at)",
+        (traces.len(), 13),
+        "ON CONFLICT (id) DO NOTHING",
+    );
+    for (owner, new) in traces {
+        let trace = &new.trace;
+        let summary = trace.summary();
+        query = query
+            .bind(&trace.trace_id)
+            .bind(&owner.tenant)
+            .bind(&owner.user)
+            .bind(storable(&new.request_id))
+            .bind(&new.turn)
+            .bind(storable(&trace.model))
+            .bind(summary.model.as_deref().map(|model| storable(model).into_owned()))
+            .bind(summary.outcome.as_str())
+            .bind(Some(trace.left_machine))
+            .bind(trace.cost_usd.map(nano_usd))
+            .bind(to_json(&summary)?)
+            .bind(to_json(trace)?)
+            .bind(trace.created_at_ms);
+    }
+    query.execute(link).await?;
+    Ok(())
 }
 
 /// Fills in the traces of turns of one owner, in one line each.

@@ -10,7 +10,7 @@ use crate::chats::Page;
 use crate::cursor::Cursor;
 use crate::error::StoreError;
 use crate::spending::{Booking, book_spent};
-use crate::sql::{Link, Row, query};
+use crate::sql::{Link, Query, Row, query};
 use crate::store::Store;
 
 /// A request to be booked. Never holds text of question or answer.
@@ -130,7 +130,14 @@ impl Store {
         } else {
             given.clone()
         };
-        put_row(link, owner, (&id, at, turn), usage).await?;
+        let row = UsageEntry {
+            id: &id,
+            owner,
+            at,
+            turn,
+            usage,
+        };
+        put_rows(link, &[row]).await?;
         if !given.is_empty() {
             book_spent(link, owner, &usage.booking).await?;
         }
@@ -138,45 +145,54 @@ impl Store {
     }
 }
 
-async fn put_row(
-    link: &mut Link,
-    owner: &Owner,
-    (id, at, turn): (&str, Timestamp, Option<&str>),
-    usage: &NewUsage,
-) -> Result<(), StoreError> {
-    query(
+/// A row of the usage, before it has one.
+pub(crate) struct UsageEntry<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) owner: &'a Owner,
+    pub(crate) at: Timestamp,
+    pub(crate) turn: Option<&'a str>,
+    pub(crate) usage: &'a NewUsage,
+}
+
+/// Writes rows, each in the place of what was booked when its process was taken for dead. Any number but none.
+pub(crate) async fn put_rows(link: &mut Link, rows: &[UsageEntry<'_>]) -> Result<(), StoreError> {
+    let mut query = Query::rows(
+        link,
         "INSERT INTO usage (id, tenant_id, user_id, request_id, door, turn_id, model, provider, local,
                             prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, outcome, at,
-                            key_id, cost_nano_usd, estimated, would_have_cost_nano_usd)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-         ON CONFLICT (id) DO UPDATE SET model = excluded.model, provider = excluded.provider,
+                            key_id, cost_nano_usd, estimated, would_have_cost_nano_usd)",
+        (rows.len(), 19),
+        "ON CONFLICT (id) DO UPDATE SET model = excluded.model, provider = excluded.provider,
              local = excluded.local, prompt_tokens = excluded.prompt_tokens,
              completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens,
              reasoning_tokens = excluded.reasoning_tokens, outcome = excluded.outcome, at = excluded.at,
              cost_nano_usd = excluded.cost_nano_usd, estimated = excluded.estimated,
              would_have_cost_nano_usd = excluded.would_have_cost_nano_usd",
-    )
-    .bind(id)
-    .bind(&owner.tenant)
-    .bind(&owner.user)
-    .bind(&usage.request_id)
-    .bind(&usage.door)
-    .bind(turn)
-    .bind(&usage.model)
-    .bind(&usage.provider)
-    .bind(usage.local)
-    .bind(i64::from(usage.tokens.prompt_tokens))
-    .bind(i64::from(usage.tokens.completion_tokens))
-    .bind(i64::from(usage.tokens.cached_tokens))
-    .bind(i64::from(usage.tokens.reasoning_tokens))
-    .bind(&usage.outcome)
-    .bind(at.0)
-    .bind(&usage.key)
-    .bind(usage.cost.map(to_sql))
-    .bind(Some(usage.estimated))
-    .bind(usage.would_have_cost.map(to_sql))
-    .execute(link)
-    .await?;
+    );
+    for row in rows {
+        let usage = row.usage;
+        query = query
+            .bind(row.id)
+            .bind(&row.owner.tenant)
+            .bind(&row.owner.user)
+            .bind(&usage.request_id)
+            .bind(&usage.door)
+            .bind(row.turn)
+            .bind(&usage.model)
+            .bind(&usage.provider)
+            .bind(usage.local)
+            .bind(i64::from(usage.tokens.prompt_tokens))
+            .bind(i64::from(usage.tokens.completion_tokens))
+            .bind(i64::from(usage.tokens.cached_tokens))
+            .bind(i64::from(usage.tokens.reasoning_tokens))
+            .bind(&usage.outcome)
+            .bind(row.at.0)
+            .bind(&usage.key)
+            .bind(usage.cost.map(to_sql))
+            .bind(Some(usage.estimated))
+            .bind(usage.would_have_cost.map(to_sql));
+    }
+    query.execute(link).await?;
     Ok(())
 }
 

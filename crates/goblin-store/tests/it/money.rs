@@ -4,21 +4,25 @@ use goblin_core::budget::{Bound, BudgetKind, OnReached, Rule, Scope, Spender, bo
 use goblin_core::event::Usage;
 use goblin_core::money::UsageBy;
 use goblin_core::owner::Owner;
+use goblin_store::book::{Booked, Entry};
 use goblin_store::error::StoreError;
 use goblin_store::processes::SILENT_MS;
 use goblin_store::spending::{Booking, Hold, OpenUsage, Reserved, Spent};
+use goblin_store::traces::NewTrace;
 use goblin_store::usage::NewUsage;
 use goblin_store::usage_report::UsageQuery;
 use tokio::task::JoinSet;
 
 use crate::accounts::deed;
 use crate::desk::{Desk, on_both_kept};
+use crate::traces::trace;
 
 on_both_kept! {
     what_was_spent_in_periods_long_over_is_forgotten,
     what_was_spent_before_there_was_a_budget_counts,
     usage_is_added_up_by_day_model_key_and_user,
     a_reservation_is_raised_and_let_go_of_at_the_end,
+    many_that_ended_are_booked_together,
     of_two_hundred_at_once_only_as_many_are_let_through_as_fit,
     what_a_dead_process_had_written_down_is_spent_and_the_rest_is_free_again,
     who_was_taken_for_dead_is_counted_once_when_it_ends_after_all,
@@ -208,6 +212,46 @@ async fn a_reservation_is_raised_and_let_go_of_at_the_end(desk: &Desk) {
     let rows = store.list_usage(&desk.owner, None, 10).await.unwrap().items;
     assert_eq!(rows.len(), 1, "what has ended is not opened again");
     assert_eq!((rows[0].usage.cost, rows[0].id.as_str()), (Some(250), "a"));
+}
+
+async fn many_that_ended_are_booked_together(desk: &Desk) {
+    let (store, bounds) = (&desk.store, bounds_of(desk, &["user:* 1 day"]));
+    store
+        .reserve(&open(desk, "held"), &holds(&bounds, 400))
+        .await
+        .unwrap();
+    let at = desk.clock.now();
+    let of = |entry: Entry| Booked {
+        owner: desk.owner.clone(),
+        at,
+        entry,
+    };
+    let traced = |id: &str| {
+        of(Entry::Trace(Box::new(NewTrace {
+            trace: trace(desk, id),
+            ..NewTrace::default()
+        })))
+    };
+    let used = |usage: NewUsage| of(Entry::Usage(usage));
+    let mut entries: Vec<Booked> = (1..=100).map(|nano| used(cost(nano))).collect();
+    entries.extend((0..77).map(|n| traced(&format!("t-{n}"))));
+    entries.push(used(booked("held", &bounds, 250, 0)));
+    store.book(&[]).await.unwrap();
+    store.book(&entries).await.unwrap();
+    let rows = store.list_usage(&desk.owner, None, 200).await.unwrap().items;
+    let total: u64 = rows.iter().filter_map(|row| row.usage.cost).sum();
+    assert_eq!((rows.len(), total), (101, 5_050 + 250));
+    assert!(
+        rows.iter()
+            .all(|row| row.at == at && row.usage.outcome == "complete")
+    );
+    assert_eq!(
+        spending(desk, &bounds[0].scope).await.1,
+        0,
+        "nothing is held any more"
+    );
+    let traces = store.list_traces(&desk.owner, None, 100).await.unwrap().items;
+    assert_eq!(traces.len(), 77);
 }
 
 async fn what_was_spent_in_periods_long_over_is_forgotten(desk: &Desk) {
