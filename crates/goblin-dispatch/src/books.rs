@@ -82,7 +82,7 @@ impl Books {
     pub(crate) fn usage(&self, owner: Owner, row: NewUsage) {
         // Where there is none, it is one of those that were asked while there was.
         let room = Arc::clone(&self.0.unbooked).try_acquire_owned().ok();
-        self.put(owner, Entry::Usage(row), room, self.lock());
+        self.put(owner, Entry::Usage(Box::new(row)), room, self.lock());
     }
 
     /// The trace of a request, which is lost when too much is on its way. Returns at once.

@@ -16,7 +16,7 @@ const ROWS: usize = 64;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
     /// That it was answered, and what that used.
-    Usage(NewUsage),
+    Usage(Box<NewUsage>),
     /// Why the answer came from where it came from.
     Trace(Box<NewTrace>),
 }
@@ -41,7 +41,7 @@ impl Store {
         let (mut usage, mut traces) = (Vec::new(), Vec::new());
         for booked in entries {
             match &booked.entry {
-                Entry::Usage(row) => usage.push((self.id_of(row), booked, row)),
+                Entry::Usage(row) => usage.push((self.id_of(row), booked, &**row)),
                 Entry::Trace(new) => traces.push((&booked.owner, &**new)),
             }
         }

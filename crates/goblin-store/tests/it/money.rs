@@ -232,7 +232,7 @@ async fn many_that_ended_are_booked_together(desk: &Desk) {
             ..NewTrace::default()
         })))
     };
-    let used = |usage: NewUsage| of(Entry::Usage(usage));
+    let used = |usage: NewUsage| of(Entry::Usage(Box::new(usage)));
     let mut entries: Vec<Booked> = (1..=100).map(|nano| used(cost(nano))).collect();
     entries.extend((0..77).map(|n| traced(&format!("t-{n}"))));
     entries.push(used(booked("held", &bounds, 250, 0)));
