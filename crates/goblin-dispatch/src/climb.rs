@@ -105,11 +105,12 @@ fn answered(climb: Climb) -> Items {
     Box::pin(try_stream! {
         let Climb { dispatch, view, ladder, job, mut meter, deadline, continues } = climb;
         let limit = Limit::from_now(deadline);
-        let (mut candidate, opened) = match ascend(&dispatch, &view, &ladder, &job, &mut meter, limit).await {
+        // The way to the first content needs much memory for its steps; the rest of the answer, which takes longer, does not.
+        let (mut candidate, opened) = match Box::pin(ascend(&dispatch, &view, &ladder, &job, &mut meter, limit)).await {
             Ok(opened) => opened,
             Err(error) => {
-                let local = dispatch.local_instead(&view, &job, meter.tab()).await.ok_or(error)?;
-                ascend(&dispatch, &view, &local, &job, &mut meter, limit).await?
+                let local = Box::pin(dispatch.local_instead(&view, &job, meter.tab())).await.ok_or(error)?;
+                Box::pin(ascend(&dispatch, &view, &local, &job, &mut meter, limit)).await?
             }
         };
         let pass_through = opened.pass_through;
@@ -127,7 +128,7 @@ fn answered(climb: Climb) -> Items {
                     dispatch.note(&candidate, &failed);
                     let from = (&*dispatch, &view, &ladder, &candidate, &error);
                     answer.asking.failed(failed.error.code.as_str());
-                    match answer.go_on(from, &failed, &mut meter, limit).await {
+                    match Box::pin(answer.go_on(from, &failed, &mut meter, limit)).await {
                         Some(other) => candidate = other,
                         None => Err(fail(&mut meter, *failed.error))?,
                     }
