@@ -5,13 +5,16 @@
 tools="${XDG_CACHE_HOME:-${HOME:?set HOME or XDG_CACHE_HOME}/.cache}/goblin/tools"
 
 # Installs PACKAGE of PyPI (with its extras in brackets) at VERSION and prints its python.
-python_tool() {
-  local tool="$tools/${1%%[*}-python-$2"
+python_tool() { python_tools "${1%%[*}-python-$2" "$1==$2"; }
+
+# Installs PyPI's PACKAGE==VERSION... together into a folder named NAME and prints their python.
+python_tools() {
+  local tool="$tools/$1"
   if [ ! -e "$tool/complete" ]; then
-    say "==> installing $1 $2" >&2
+    say "==> installing ${*:2}" >&2
     rm -rf "$tool"
     python3 -m venv "$tool"
-    "$tool/bin/pip" install --quiet --disable-pip-version-check "$1==$2" >&2
+    "$tool/bin/pip" install --quiet --disable-pip-version-check "${@:2}" >&2
     touch "$tool/complete"
   fi
   printf '%s' "$tool/bin/python"

@@ -80,7 +80,8 @@ class Handler(BaseHTTPRequestHandler):
             choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": "stop"}
             return self.send(200, {**common, "object": "chat.completion", "choices": [choice], "usage": usage})
         deltas = [{"delta": {"content": word}, "logprobs": logprobs, "finish_reason": None} for word in words]
-        return self.stream(common, [*deltas, {"delta": {}, "finish_reason": "stop"}], usage)
+        role = {"delta": {"role": "assistant", "content": ""}, "finish_reason": None}
+        return self.stream(common, [role, *deltas, {"delta": {}, "finish_reason": "stop"}], usage)
 
     def stream(self, common, choices, usage):
         """A stream of the answer's choices, one in each event, and its usage."""
