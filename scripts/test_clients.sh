@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Outside clients against the real program: OpenAI's Python package against `goblin up`; its Python and Node packages
 # against a cascade; the packages of OpenAI, Ollama and Anthropic against `goblin models serve` and against `goblin serve`
-# with a model whose answers are known. With --all, which is what `make test-clients` runs, also LangChain's with its own
-# standard tests, `instructor`, `llm`, Vercel's `ai` and `aider` against that one: streaming, tools and structured answers.
-# Each is installed once, into a folder of the user's cache named after its version (Node's of OpenAI into
-# e2e/node_modules). docs/clients.md shows what it prints.
+# with models whose answers are known; and schemathesis on openapi.json. With --all, which is what `make test-clients` runs,
+# also LangChain's with its own standard tests, `instructor`, `llm`, Vercel's `ai` and `aider` against those models:
+# streaming, tools and structured answers; and schemathesis for longer. Each is installed once, into a folder of the user's
+# cache named after its version (Node's of OpenAI into e2e/node_modules). docs/clients.md shows what it prints.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -24,6 +24,7 @@ say "==> openai against goblin up"
 
 say "==> openai, Python and Node, against a cascade of models whose answers are known"
 scripted scripted_server
+cascade="$upstream"
 GOBLIN_UPSTREAM__SERVERS__SCRIPTED__KIND=openai \
   GOBLIN_UPSTREAM__SERVERS__SCRIPTED__URL="$upstream" \
   GOBLIN_ROSTER__QUICK=first GOBLIN_ROSTER__CHAT=first GOBLIN_ROSTER__REASONING=first GOBLIN_ROSTER__TOP=better \
@@ -46,13 +47,26 @@ say "==> anthropic against goblin models serve"
 
 scripted scripted_helper
 GOBLIN_UPSTREAM__SERVERS__SCRIPTED__KIND=openai GOBLIN_UPSTREAM__SERVERS__SCRIPTED__URL="$upstream" launch helper serve
+doors="$address"
 say "==> openai (Python and Node), anthropic and ollama at their doors of goblin serve"
 "$openai" e2e/clients/openai_doors_client.py "$address"
 GOBLIN_BASE_URL="$address/v1" node --test e2e/clients/openai_doors_client.mjs
 "$anthropic" e2e/clients/anthropic_doors_client.py "$address"
 "$ollama" e2e/clients/ollama_doors_client.py "$address"
 
+judge="$(python_tool schemathesis 4.32.5)"
+# People sign in there, because the page is said to be elsewhere; nobody is told to come back later.
+GOBLIN_UPSTREAM__SERVERS__SCRIPTED__KIND=openai GOBLIN_UPSTREAM__SERVERS__SCRIPTED__URL="$upstream" \
+  GOBLIN_UPSTREAM__SERVERS__CASCADE__KIND=openai GOBLIN_UPSTREAM__SERVERS__CASCADE__URL="$cascade" \
+  FRONTEND_URL=http://localhost:8001 GOBLIN_LIMITS__SIGN_INS_PER_MINUTE=0 GOBLIN_LIMITS__ADDRESS_PER_MINUTE=0 \
+  GOBLIN_LIMITS__USER_PER_MINUTE=0 GOBLIN_LIMITS__KEY_PER_MINUTE=0 \
+  launch judged serve
+say "==> schemathesis on openapi.json against goblin serve"
+if [ "${1:-}" = --all ]; then examples=100; else examples=2; fi
+"$judge" e2e/clients/openapi_client.py "$address" "$home/judged/first-link" "$examples"
+
 if [ "${1:-}" != --all ]; then exit 0; fi
+address="$doors"
 
 langchain="$(python_tools langchain-tests-python-1.1.9 langchain-tests==1.1.9 langchain-openai==1.7.4 langchain-anthropic==1.7.10 \
   langchain-ollama==1.1.0)"

@@ -3,7 +3,7 @@
 `helper` says what it was asked, calls the tool it is made to call or else the first it is offered, says what a tool gave
 it, and fills a schema: a text is what the question has in quotes, else `Ada`; a number is the question's, else 36. `editor`
 is asked by programs that write code: it has one file, `sums.py`, add where it subtracts, in the form it is told to use.
-They stand for no cloud: what a client's package makes of an answer can be compared with what is known beforehand."""
+`embedder` makes vectors. They stand for no cloud: what a client's package makes of an answer can be compared with what is known beforehand."""
 
 import json
 import re
@@ -51,16 +51,17 @@ def whole(schema, question):
 
 
 class Helper(Handler):
-    """The two models."""
+    """The three models."""
 
-    models = ("helper", "editor")
+    models = ("helper", "editor", "embedder")
+    embedders = ("embedder",)
 
     def reply(self, body):
         """As a server does, what cannot be understood is refused."""
         try:
             calls, said = self.decide(body)
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-            return self.send(400, {"error": {"message": f"not understood: {error!r}", "type": "invalid_request_error"}})
+            return self.refuse(400, f"not understood: {error!r}")
         return self.call(body, *said) if calls else self.answer(body, re.findall(r"\s*\S+", said), None)
 
     def decide(self, body):
