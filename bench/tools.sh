@@ -19,4 +19,5 @@ load_tools() {
 # The gateways goblin is compared with.
 litellm_peer() { python_tool 'litellm[proxy]' 1.106.0; }
 tensorzero_peer() { python_tool tensorzero 2026.6.0; }
-portkey_peer() { node_tool portkey-1.15.2 @portkey-ai/gateway@1.15.2 @hono/node-server@1.13.5; }
+# With a newer @hono/node-server Portkey fails on every stream: it writes to headers that may not be written to.
+portkey_peer() { node_overrides='{"@hono/node-server": "1.13.5"}' node_tool portkey-1.15.2-pinned @portkey-ai/gateway@1.15.2; }

@@ -20,13 +20,15 @@ python_tools() {
   printf '%s' "$tool/bin/python"
 }
 
-# Installs npm's PACKAGE@VERSION... into a folder named NAME and prints that.
+# Installs npm's PACKAGE@VERSION... into a folder named NAME and prints that. `node_overrides`, where it is set, says as JSON
+# which versions of theirs the packages below them take.
 node_tool() {
   local tool="$tools/$1"
   if [ ! -e "$tool/complete" ]; then
     say "==> installing ${*:2}" >&2
     rm -rf "$tool"
     mkdir -p "$tool"
+    printf '{"overrides": %s}\n' "${node_overrides:-{\}}" >"$tool/package.json"
     npm install --prefix "$tool" --no-audit --no-fund --loglevel=error "${@:2}" >&2
     touch "$tool/complete"
   fi
