@@ -1,9 +1,10 @@
 """Holds `openapi.json` against a running goblin by schemathesis: python openapi_client.py ADDRESS FIRST_LINK_FILE EXAMPLES
 
 As nobody, with a key of the API, as the owner, and once more as the owner for what ends sign-ins. No answer may be a 5xx or
-have a status, a content type or a shape the document does not name, and nothing answers without the credential it asks
-for. EXAMPLES is how many requests are made up for each operation, beside those at the edges of what it describes. Models are
-those of `scripted_helper.py` as `scripted` and of `scripted_server.py` as `cascade`."""
+have a status, a content type or a shape the document does not name; nothing answers without the credential it asks for,
+what was made is there, and what was deleted is not. EXAMPLES is how many requests are made up for each operation, beside
+those at the edges of what it describes. Models are those of `scripted_helper.py` as `scripted` and of `scripted_server.py`
+as `cascade`."""
 
 import json
 import os
@@ -19,7 +20,8 @@ HERE = Path(__file__).parent
 DOCUMENT = HERE.parent.parent / "openapi.json"
 CHECKS = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
-    "response_schema_conformance", "unsupported_method", "closed_to_strangers",
+    "response_schema_conformance", "unsupported_method", "allow_header_conformance", "use_after_free",
+    "ensure_resource_availability", "closed_to_strangers",
 )  # fmt: skip
 # What would end the sign-in or the budget all others need; it comes last.
 ENDING = ("delete_account", "sign_out", "end_session", "change_password", "set_budget")
