@@ -1,6 +1,6 @@
 """Holds `openapi.json` against a running goblin by schemathesis: python openapi_client.py ADDRESS FIRST_LINK_FILE EXAMPLES
 
-As nobody, with a key of the API, as the owner, and once more as the owner for what ends sign-ins. No answer may be a 5xx or
+As nobody, with a key of the API, as the owner, and once more as the owner for what takes away. No answer may be a 5xx or
 have a status, a content type or a shape the document does not name; nothing answers without the credential it asks for,
 what was made is there, and what was deleted is not. EXAMPLES is how many requests are made up for each operation, beside
 those at the edges of what it describes. Models are those of `scripted_helper.py` as `scripted` and of `scripted_server.py`
@@ -23,9 +23,9 @@ CHECKS = (
     "response_schema_conformance", "unsupported_method", "allow_header_conformance", "use_after_free",
     "ensure_resource_availability", "closed_to_strangers",
 )  # fmt: skip
-# What would end the sign-in or the budget all others need; it comes last.
-ENDING = ("delete_account", "sign_out", "end_session", "change_password", "set_budget")
-PASSWORD = "a long password for a test"
+# What would take away what others need: the sign-in, the team, the money. Each comes last, signed in anew.
+ENDING = ("set_budget", "delete_team", "delete_user", "end_session", "change_password", "sign_out", "delete_account")
+OWNER = {"email": "owner@example.org", "password": "a long password for a test"}
 
 
 def opened(method, path, body=None, bearer=None):
@@ -45,10 +45,9 @@ def call(*args, **named):
 def prepared():
     """The owner's token, a key, and by the beginning of their paths what there is to ask about."""
     token_of = lambda link: Path(link).read_text().strip().partition("#")[2] if "://" not in link else link.partition("#")[2]
-    made = call("POST", "/auth/setup", {"token": token_of(LINK), "email": "owner@example.org", "password": PASSWORD})
-    token = made["access_token"]
+    token = call("POST", "/auth/setup", OWNER | {"token": token_of(LINK)})["access_token"]
     invited = call("POST", "/api/invitations", {"email": "bea@example.org"}, token)
-    bea = call("POST", "/auth/invitation", {"token": token_of(invited["url"]), "password": PASSWORD})["user"]["id"]
+    bea = call("POST", "/auth/invitation", {"token": token_of(invited["url"]), "password": OWNER["password"]})["user"]["id"]
     key = call("POST", "/api/keys", {"name": "judge"}, token)
     chat = call("POST", "/api/chats", {"model": "scripted/helper"}, token)["id"]
     call("POST", f"/api/chats/{chat}/turns", {"content": "hi there"}, token)
@@ -83,7 +82,8 @@ def judged(who, credential, ids, examples, only=(), never=()):
             *(f"--include-operation-id={name}" for name in only), *(f"--exclude-operation-id={name}" for name in never),
             *(f"--header=authorization: Bearer {value}" for value in [credential] if value),
         ]  # fmt: skip
-        given = json.dumps({"ids": ids, "stranger": not credential})
+        bodies = {"POST /auth/login": OWNER, "POST /auth/validate": {"token": credential}}
+        given = json.dumps({"ids": ids, "bodies": bodies, "stranger": not credential, "takes": bool(only)})
         environment = os.environ | {"GOBLIN_JUDGED": given, "SCHEMATHESIS_HOOKS": "openapi_hooks", "PYTHONPATH": str(HERE)}
         done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
         found = answered(folder)
@@ -96,7 +96,7 @@ def judged(who, credential, ids, examples, only=(), never=()):
 
 
 def main():
-    """The four runs, and whether they saw what they were meant to see."""
+    """The runs, and whether they saw what they were meant to see."""
     token, key, ids = prepared()
     judged("nobody", None, ids, 1)
     _, good = judged("a key", key, ids, EXAMPLES)
@@ -112,7 +112,8 @@ def main():
     judged("the owner", token, ids, EXAMPLES, never=ENDING)
     # Nothing of it ended what the later requests needed.
     call("GET", "/auth/me", bearer=token)
-    judged("the owner, ending", token, ids, EXAMPLES, only=ENDING)
+    for name in ENDING:
+        judged(f"the owner, {name}", call("POST", "/auth/login", OWNER)["access_token"], ids, EXAMPLES, only=[name])
 
 
 main()
