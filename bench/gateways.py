@@ -114,6 +114,22 @@ def portkey(folder, work, fake):
     return overhead.Path("Portkey", server, headers=headers)
 
 
+def crabllm(binary, work, fake):
+    """crabllm with a key and nothing else: no limits, nothing counted or kept."""
+    home = work / "crabllm"
+    home.mkdir(parents=True)
+    key, port = "sk-bench-0123456789", servers.free_port()
+    settings = home / "crabllm.toml"
+    settings.write_text(
+        f'listen = "127.0.0.1:{port}"\n[providers.fake]\nkind = "openai"\napi_key = "none"\nmax_retries = 0\n'
+        f'base_url = "http://127.0.0.1:{fake.port}/v1"\nmodels = {json.dumps(MODELS)}\n'
+        f'[[keys]]\nname = "bench"\nkey = "{key}"\nmodels = ["*"]\n'
+    )
+    command = [str(binary), "serve", "--config", str(settings)]
+    server = servers.start("crabllm", command, servers.bare_environment(home), port, key, work, health="/health", named=lambda _: "fast")
+    return overhead.Path("crabllm", server)
+
+
 def wait_for(log, text):
     """The log, once `text` stands in it."""
     until = time.monotonic() + PATIENCE_SECONDS

@@ -20,6 +20,19 @@ python_tools() {
   printf '%s' "$tool/bin/python"
 }
 
+# Builds crates.io's PACKAGE at VERSION, with these options of `cargo install`, and prints its program.
+cargo_tool() {
+  local tool="$tools/$1-$2"
+  if [ ! -e "$tool/complete" ]; then
+    say "==> building $1 $2" >&2
+    rm -rf "$tool"
+    CARGO_TARGET_DIR="$tool/target" cargo install --quiet --locked --root "$tool" --version "$2" "${@:3}" "$1" >&2
+    rm -rf "$tool/target"
+    touch "$tool/complete"
+  fi
+  printf '%s' "$tool/bin/$1"
+}
+
 # Installs npm's PACKAGE@VERSION... into a folder named NAME and prints that. `node_overrides`, where it is set, says as JSON
 # which versions of theirs the packages below them take.
 node_tool() {
