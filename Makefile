@@ -61,7 +61,7 @@ bench-trust:    ## what checking an answer costs, as ratios (builds a real Ollam
 bench-store:    ## the store's calls with a thousand rows and a million, on SQLite and PostgreSQL, as ratios
 	@bench/store.sh --results bench/RESULTS.md $(ARGS)
 
-bench-gateway:  ## the backend as a gateway against nginx, LiteLLM, TensorZero and Portkey, as ratios (installs them once)
+bench-gateway:  ## the backend as a gateway against nginx, LiteLLM, TensorZero, Portkey and crabllm, as ratios (installs them once)
 	@bench/gateway.sh --results bench/RESULTS.md $(ARGS)
 
 bench-faults:   ## what becomes of a request when its model fails: our fault matrix beside LiteLLM's (installs that once)

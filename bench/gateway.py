@@ -25,7 +25,7 @@ STREAM_CPU_US, STREAM_RATIO = 200, 3.5
 IDLE_MIB, FULL_MIB = 25, 60
 # What a soak may grow by in a minute, once it has run for one.
 GROWTH_MIB = 1.0
-PEERS = {"litellm": gateways.litellm, "tensorzero": gateways.tensorzero, "portkey": gateways.portkey}
+PEERS = {"litellm": gateways.litellm, "tensorzero": gateways.tensorzero, "portkey": gateways.portkey, "crabllm": gateways.crabllm}
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def arguments():
     for peer in ("litellm", "tensorzero"):
         parser.add_argument(f"--{peer}", type=Path, help=f"python of a virtual environment with {peer}; without it its columns are left out")
     parser.add_argument("--portkey", type=Path, help="folder in which npm installed @portkey-ai/gateway")
+    parser.add_argument("--crabllm", type=Path, help="crabllm's program")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds (default 5, at least 5)")
     parser.add_argument("--soak-minutes", type=float, default=10, help="how long memory is watched under load (default 10)")
     parser.add_argument("--only", action="append", metavar="NAME", choices=SECTIONS, help=f"only this part: {', '.join(SECTIONS)}")
@@ -227,7 +228,7 @@ def publish(bench, load_before, seconds):
         ("machine", f"{report.machine()}; load {load_before:.2f} before the start"),
         ("goblin", f"{version([args.ours, '--version'])}, release profile without the engine; accounts, key with limits and budget, metering, trace and log on; SQLite in a file"),
         ("nginx", f"{version([args.nginx, '-v'])}; key checked, nothing buffered, access log on"),
-        ("peers", "LiteLLM: one worker, master key, no database. TensorZero: no key, observability off. Portkey: no key. None of them meters or keeps anything here"),
+        ("peers", "LiteLLM: one worker, master key, no database. TensorZero: no key, observability off. Portkey: no key. crabllm: a key, no limits. None of them meters or keeps anything here"),
     ]
     if load_before > 0.5:
         bench.notes.append(f"The machine was not quiet: load {load_before:.2f} before the start. Do not trust these numbers.")

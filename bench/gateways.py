@@ -93,9 +93,8 @@ def tensorzero(python, work, fake):
             stdin=subprocess.DEVNULL, stdout=out, stderr=out)  # fmt: skip
     server = servers.Server("tensorzero", "127.0.0.1", 0, "none", log, process)
     try:
-        found = re.search(r"http://[^\s/]+:(\d+)", wait_for(log, "http://"))
-        server.port = int(found.group(1))
-        servers.wait_until(server, "/health", lambda: "fast", time.monotonic() + PATIENCE_SECONDS)
+        # It is open when it says so; it has nothing at /health.
+        server.port = int(re.search(r"http://[^\s/]+:(\d+)", wait_for(log, "/openai/v1"))[1])
     except BaseException:
         server.stop()
         raise
@@ -113,6 +112,22 @@ def portkey(folder, work, fake):
     server = servers.start("portkey", command, environment, port, "none", work, health="/", named=lambda _: "fast")
     headers = ("x-portkey-provider: openai", f"x-portkey-custom-host: http://127.0.0.1:{fake.port}/v1")
     return overhead.Path("Portkey", server, headers=headers)
+
+
+def crabllm(binary, work, fake):
+    """crabllm with a key and nothing else: no limits, nothing counted or kept."""
+    home = work / "crabllm"
+    home.mkdir(parents=True)
+    key, port = "sk-bench-0123456789", servers.free_port()
+    settings = home / "crabllm.toml"
+    settings.write_text(
+        f'listen = "127.0.0.1:{port}"\n[providers.fake]\nkind = "openai"\napi_key = "none"\nmax_retries = 0\n'
+        f'base_url = "http://127.0.0.1:{fake.port}/v1"\nmodels = {json.dumps(MODELS)}\n'
+        f'[[keys]]\nname = "bench"\nkey = "{key}"\nmodels = ["*"]\n'
+    )
+    command = [str(binary), "serve", "--config", str(settings)]
+    server = servers.start("crabllm", command, servers.bare_environment(home), port, key, work, health="/health", named=lambda _: "fast")
+    return overhead.Path("crabllm", server)
 
 
 def wait_for(log, text):

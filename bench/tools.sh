@@ -19,4 +19,7 @@ load_tools() {
 # The gateways goblin is compared with.
 litellm_peer() { python_tool 'litellm[proxy]' 1.106.0; }
 tensorzero_peer() { python_tool tensorzero 2026.6.0; }
-portkey_peer() { node_tool portkey-1.15.2 @portkey-ai/gateway@1.15.2 @hono/node-server@1.13.5; }
+# With Rust's own TLS, so that it builds without the headers of OpenSSL.
+crabllm_peer() { cargo_tool crabllm 0.0.25 --no-default-features --features hyper,http2,sonic,rustls; }
+# With a newer @hono/node-server Portkey fails on every stream: it writes to headers that may not be written to.
+portkey_peer() { node_overrides='{"@hono/node-server": "1.13.5"}' node_tool portkey-1.15.2-pinned @portkey-ai/gateway@1.15.2; }

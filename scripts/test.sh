@@ -38,9 +38,9 @@ stage_rust-build() { cargo test --workspace --locked --no-run; }
 stage_rust-test() { cargo test --workspace --locked; }
 # Files by which goblin is deployed, held against the program; used for real by `make test-deploy`.
 stage_deploy-files() { GOBLIN_BIN="$TARGET/debug/goblin" scripts/deploy_check.sh; }
-# The Python packages of OpenAI, Ollama and Anthropic.
+# The packages of OpenAI, Ollama and Anthropic, and schemathesis.
 stage_clients() { GOBLIN_BIN="$TARGET/debug/goblin" scripts/test_clients.sh; }
-stage_readme() { PATH="$TARGET/debug:$PATH" scripts/readme_blocks.py; }
+stage_readme() { PATH="$TARGET/debug:$PATH" scripts/readme_blocks.py README.md docs/clients.md; }
 stage_e2e() { GOBLIN_BIN="$TARGET/debug/goblin" scripts/e2e.sh; }
 
 check_shell() {

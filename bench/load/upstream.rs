@@ -307,23 +307,53 @@ fn parse(bytes: &[u8]) -> io::Result<Option<(Request, usize)>> {
     let mut lines = head.split("\r\n");
     let target = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or("");
     let mut length = 0;
+    let mut in_pieces = false;
     for line in lines {
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
+        let Some((name, value)) = line.split_once(':') else {
+            continue;
+        };
+        if name.eq_ignore_ascii_case("content-length") {
             length = value
                 .trim()
                 .parse()
                 .map_err(|_| bad("a length that is no number"))?;
         }
+        in_pieces |= name.eq_ignore_ascii_case("transfer-encoding");
     }
-    if length > MOST_BYTES {
+    if length > MOST_BYTES || bytes.len() > 2 * MOST_BYTES {
         return Err(bad("a request that is too large"));
     }
-    let end = head_end + 4 + length;
-    Ok(bytes.get(head_end + 4..end).map(|body| {
-        let body = String::from_utf8_lossy(body).into_owned();
+    let rest = &bytes[head_end + 4..];
+    let body = if in_pieces {
+        joined(rest)?
+    } else {
+        rest.get(..length).map(|body| (body.to_vec(), length))
+    };
+    Ok(body.map(|(body, used)| {
+        let body = String::from_utf8_lossy(&body).into_owned();
         let target = target.split('?').next().unwrap_or("").to_owned();
-        (Request { target, body }, end)
+        (Request { target, body }, head_end + 4 + used)
     }))
+}
+
+/// The whole body at the beginning of `bytes` that comes in chunks (RFC 9112, section 7.1), and how many bytes they are.
+fn joined(bytes: &[u8]) -> io::Result<Option<(Vec<u8>, usize)>> {
+    let bad = || io::Error::new(io::ErrorKind::InvalidData, "a chunk without a size");
+    let mut body = Vec::new();
+    let mut at = 0;
+    while let Some(line) = bytes[at..].windows(2).position(|w| w == b"\r\n") {
+        let size = std::str::from_utf8(&bytes[at..at + line]).map_err(|_| bad())?;
+        let size = usize::from_str_radix(size.trim(), 16).map_err(|_| bad())?;
+        let start = at + line + 2;
+        // With the line's end behind it.
+        let Some(chunk) = bytes.get(start..start.saturating_add(size).saturating_add(2)) else {
+            return Ok(None);
+        };
+        body.extend_from_slice(&chunk[..size]);
+        at = start + size + 2;
+        if size == 0 {
+            return Ok(Some((body, at)));
+        }
+    }
+    Ok(None)
 }

@@ -6,6 +6,7 @@ import sys
 import unittest
 
 import anthropic
+from pydantic import BaseModel
 
 ADDRESS = sys.argv.pop(1)
 ASKED = {"model": "scripted/helper", "max_tokens": 50, "messages": [{"role": "user", "content": "hi there"}]}
@@ -13,6 +14,11 @@ TOOL = {
     "name": "look_up",
     "input_schema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
 }
+
+
+class Person(BaseModel):
+    name: str
+    age: int
 
 
 class AnthropicDoors(unittest.TestCase):
@@ -45,6 +51,10 @@ class AnthropicDoors(unittest.TestCase):
             ]
             answer = self.client.messages.create(**{**ASKED, "messages": said}, tools=[TOOL])
             self.assertEqual(answer.content[0].text, "The tool says a countess")
+
+    def test_an_answer_is_parsed_by_its_schema(self):
+        message = self.client.messages.parse(**ASKED, output_format=Person)
+        self.assertEqual(message.parsed_output, Person(name="Ada", age=36))
 
     def test_tokens_are_counted(self):
         counted = self.client.messages.count_tokens(model=ASKED["model"], messages=ASKED["messages"])

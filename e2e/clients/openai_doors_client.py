@@ -29,6 +29,20 @@ class OpenAiDoors(unittest.TestCase):
         self.client = openai.OpenAI(base_url=f"{ADDRESS}/v1", api_key="none", max_retries=0, timeout=60)
         self.addCleanup(self.client.close)
 
+    def test_a_chat_streams_in_pieces_calls_a_tool_and_keeps_to_a_schema(self):
+        asked = {"model": MODEL, "messages": [{"role": "user", "content": "hi there"}]}
+        with self.client.chat.completions.stream(**asked) as stream:
+            deltas = [event.delta for event in stream if event.type == "content.delta"]
+            final = stream.get_final_completion()
+        self.assertGreater(len(deltas), 1)
+        self.assertEqual(("".join(deltas), final.choices[0].message.content), ("You said: hi there",) * 2)
+        function = {name: value for name, value in TOOL.items() if name != "type"}
+        called = self.client.chat.completions.create(**asked, tools=[{"type": "function", "function": function}])
+        [call] = called.choices[0].message.tool_calls
+        self.assertEqual((call.function.name, call.function.arguments), ("look_up", '{"name": "Ada"}'))
+        parsed = self.client.chat.completions.parse(**asked, response_format=Person)
+        self.assertEqual(parsed.choices[0].message.parsed, Person(name="Ada", age=36))
+
     def test_a_response_is_answered_and_not_kept(self):
         response = self.client.responses.create(model=MODEL, input="hi there", metadata={"a": "b"})
         self.assertEqual((response.output_text, response.status), ("You said: hi there", "completed"))

@@ -19,9 +19,9 @@ RIVAL = math.log(0.02)
 
 
 def words_of(model, asked):
-    """What a model says to a question."""
+    """What a model says to a question: the text it names last, else the question."""
     name = "better" if model == "better" else asked.split()[-1]
-    return re.findall(r"\s*\S+", TEXTS[name])
+    return re.findall(r"\s*\S+", TEXTS.get(name, asked))
 
 
 def verdict(text):
@@ -41,10 +41,11 @@ def verdict(text):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """OpenAI's wire: the list of models, chats, and nothing else."""
+    """OpenAI's wire: the list of models, chats, vectors, and nothing else."""
 
     protocol_version = "HTTP/1.1"
     models = ("first", "better", "judge")
+    embedders = ()
 
     def log_message(self, *_):
         """Says nothing."""
@@ -57,9 +58,21 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         """A chat."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path != "/v1/chat/completions":
-            return self.send(404, {"error": {"message": "there is no such path"}})
-        return self.reply(body)
+        reply = {"/v1/chat/completions": self.reply, "/v1/embeddings": self.embed}.get(self.path)
+        return reply(body) if reply else self.refuse(404, "there is no such path")
+
+    def refuse(self, status, why):
+        """An error."""
+        self.send(status, {"error": {"message": why, "type": "invalid_request_error"}})
+
+    def embed(self, body):
+        """Vectors, of the models that make them."""
+        if body["model"] not in self.embedders:
+            return self.refuse(404, "there is no such model")
+        texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        data = [{"object": "embedding", "index": at, "embedding": [0.6, 0.8]} for at in range(len(texts))]
+        usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
+        return self.send(200, {"object": "list", "model": body["model"], "data": data, "usage": usage})
 
     def reply(self, body):
         """What the model of a chat answers."""
@@ -80,7 +93,8 @@ class Handler(BaseHTTPRequestHandler):
             choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": "stop"}
             return self.send(200, {**common, "object": "chat.completion", "choices": [choice], "usage": usage})
         deltas = [{"delta": {"content": word}, "logprobs": logprobs, "finish_reason": None} for word in words]
-        return self.stream(common, [*deltas, {"delta": {}, "finish_reason": "stop"}], usage)
+        role = {"delta": {"role": "assistant", "content": ""}, "finish_reason": None}
+        return self.stream(common, [role, *deltas, {"delta": {}, "finish_reason": "stop"}], usage)
 
     def stream(self, common, choices, usage):
         """A stream of the answer's choices, one in each event, and its usage."""

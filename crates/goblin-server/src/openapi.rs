@@ -19,6 +19,7 @@ pub mod accounts;
 pub mod doors;
 pub mod keys;
 pub mod money;
+mod streams;
 
 /// A page of chats.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -368,7 +369,10 @@ pub fn document() -> OpenApi {
 
 /// The document as it is served and committed: indented JSON that ends with a line feed.
 pub fn document_text() -> String {
-    let mut text = document().to_pretty_json().unwrap_or_default();
+    let mut document = serde_json::to_value(document()).unwrap_or_default();
+    streams::describe_events(&mut document);
+    streams::allow_several(&mut document);
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
 }

@@ -4894,7 +4894,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChatCompletion"];
-                    "text/event-stream": components["schemas"]["ChatCompletionChunk"];
+                    "text/event-stream": {
+                        event?: string;
+                        id?: string;
+                        data: "[DONE]" | string;
+                    };
                 };
             };
             /** @description Refused; the field at fault is named. */
@@ -5173,7 +5177,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["TurnEvent"];
+                    "text/event-stream": {
+                        event?: string;
+                        id?: string;
+                        data: string;
+                    };
                 };
             };
             /** @description Refused. */
@@ -6199,7 +6207,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["TurnEvent"];
+                    "text/event-stream": {
+                        event?: string;
+                        id?: string;
+                        data: string;
+                    };
                 };
             };
             /** @description Refused. */
@@ -6246,7 +6258,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["TurnEvent"];
+                    "text/event-stream": {
+                        event?: string;
+                        id?: string;
+                        data: string;
+                    };
                 };
             };
             /** @description Refused. */
@@ -6318,7 +6334,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["TurnEvent"];
+                    "text/event-stream": {
+                        event?: string;
+                        id?: string;
+                        data: string;
+                    };
                 };
             };
             /** @description Refused. */
@@ -7463,7 +7483,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChatCompletion"];
-                    "text/event-stream": components["schemas"]["ChatCompletionChunk"];
+                    "text/event-stream": {
+                        event?: string;
+                        id?: string;
+                        data: "[DONE]" | string;
+                    };
                 };
             };
             /** @description Refused; the field at fault is named. */
@@ -7624,7 +7648,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChatCompletion"];
-                    "text/event-stream": components["schemas"]["ChatCompletionChunk"];
+                    "text/event-stream": {
+                        event?: string;
+                        id?: string;
+                        data: "[DONE]" | string;
+                    };
                 };
             };
             /** @description Refused; the field at fault is named. */
@@ -7667,7 +7695,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Completion"];
-                    "text/event-stream": components["schemas"]["Completion"];
+                    "text/event-stream": {
+                        event?: string;
+                        id?: string;
+                        data: "[DONE]" | string;
+                    };
                 };
             };
             /** @description Refused; the field at fault is named. */
@@ -7752,7 +7784,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MessageAnswer"];
-                    "text/event-stream": unknown;
+                    "text/event-stream": {
+                        event?: string;
+                        id?: string;
+                        data: string;
+                    };
                 };
             };
             /** @description Refused; the field at fault is named. */
@@ -7876,6 +7912,15 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAiError"];
                 };
             };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
         };
     };
     create_response: {
@@ -7898,7 +7943,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ResponseObject"];
-                    "text/event-stream": unknown;
+                    "text/event-stream": {
+                        event?: string;
+                        id?: string;
+                        data: string;
+                    };
                 };
             };
             /** @description Refused; the field at fault is named. */

@@ -153,6 +153,12 @@ fn kind(schema: &Value) -> String {
     {
         return format!("<a href=\"#{0}\">{0}</a>", escape(name));
     }
+    // Of a stream: what the data of each event is.
+    for inner in ["/properties/data/anyOf/1", "/properties/data"] {
+        if let Some(shape) = schema.pointer(inner).and_then(|data| data.get("contentSchema")) {
+            return kind(shape);
+        }
+    }
     for choice in ["oneOf", "anyOf", "allOf"] {
         if let Some(all) = schema[choice].as_array() {
             return all.iter().map(kind).collect::<Vec<_>>().join(" or ");

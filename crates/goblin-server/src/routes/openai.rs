@@ -154,6 +154,7 @@ pub(super) async fn list_models(
     responses(
         (status = 200, description = "The model.", body = ModelObject),
         (status = 404, description = "There is none of this name; the nearest is named.", body = OpenAiError),
+        (status = "4XX", description = "Refused.", body = OpenAiError),
     ),
 )]
 pub(super) async fn get_model(
