@@ -29,6 +29,7 @@ mod doors;
 mod elsewhere;
 mod fake_upstream;
 mod faults;
+mod goldens;
 mod google;
 mod headers;
 mod health;
