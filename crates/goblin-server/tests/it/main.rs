@@ -33,6 +33,7 @@ mod goldens;
 mod google;
 mod headers;
 mod health;
+mod kept_responses;
 mod limits;
 mod local_mode;
 #[allow(dead_code, reason = "some of it is for dispatch's own tests")]
