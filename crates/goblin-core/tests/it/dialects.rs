@@ -58,7 +58,8 @@ pub(crate) fn read(conversation: &str, dialect: &str) -> ChatRequest {
             request
         }
         "responses" => {
-            let asked = parse_responses(&body, &[]).unwrap_or_else(|e| panic!("{conversation} in responses: {e}"));
+            let asked =
+                parse_responses(&body, &[]).unwrap_or_else(|e| panic!("{conversation} in responses: {e}"));
             assert_eq!(asked.stream, asked.request.stream);
             asked.request
         }

@@ -49,9 +49,7 @@ impl Responded {
     }
 
     fn now(&mut self) -> i64 {
-        *self
-            .ended
-            .get_or_insert_with(|| self.clock.now().unix_seconds())
+        *self.ended.get_or_insert_with(|| self.clock.now().unix_seconds())
     }
 
     fn ended(&mut self) -> Option<Bytes> {

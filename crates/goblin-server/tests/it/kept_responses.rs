@@ -55,7 +55,10 @@ async fn a_response_is_kept_where_its_caller_asks_and_given_again_as_it_was() {
         assert_eq!(get(&app, id(&response)).await.0, 404, "{quiet}");
     }
     let whole = respond(&app, json!({"store": true, "metadata": {"a": "b"}})).await;
-    assert_eq!((&whole["store"], &whole["status"]), (&json!(true), &json!("completed")));
+    assert_eq!(
+        (&whole["store"], &whole["status"]),
+        (&json!(true), &json!("completed"))
+    );
     assert_eq!(get(&app, id(&whole)).await, (200, whole.clone()));
     let stream = asking(json!({"store": true, "stream": true}));
     let streamed = last(app.post(DOOR, &stream).await).await;
@@ -67,13 +70,19 @@ async fn a_response_is_kept_where_its_caller_asks_and_given_again_as_it_was() {
         let (status, body) = get(&app, &format!("{}?{query}", id(&whole))).await;
         assert_eq!((status, &body["error"]["param"]), (400, &json!(param)));
     }
-    let mut deleted = app.call(Method::DELETE, &format!("{DOOR}/{}", id(&whole))).send().await;
+    let mut deleted = app
+        .call(Method::DELETE, &format!("{DOOR}/{}", id(&whole)))
+        .send()
+        .await;
     assert_eq!(
         deleted.json().await,
         json!({"id": whole["id"], "object": "response", "deleted": true})
     );
     assert_eq!(get(&app, id(&whole)).await.0, 404);
-    let again = app.call(Method::DELETE, &format!("{DOOR}/{}", id(&whole))).send().await;
+    let again = app
+        .call(Method::DELETE, &format!("{DOOR}/{}", id(&whole)))
+        .send()
+        .await;
     assert_eq!(again.status, 404);
     for odd in ["resp_1", "..", "resp_%00", "01234567-89ab-7def-8123-456789abcdef"] {
         assert_eq!(app.get(&format!("{DOOR}/{odd}")).await.status, 404, "{odd}");
@@ -84,7 +93,11 @@ async fn a_response_is_kept_where_its_caller_asks_and_given_again_as_it_was() {
 async fn with_tools() -> (TestApp, FakeUpstream) {
     let upstream = FakeUpstream::start(|asked| {
         let body: Value = serde_json::from_str(&asked.body).unwrap();
-        let called = body["messages"].as_array().unwrap().iter().any(|m| m["role"] == "tool");
+        let called = body["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|m| m["role"] == "tool");
         let delta = match called {
             true => json!({"content": "Ada is a countess."}),
             false => json!({"tool_calls": [{"index": 0, "id": "call_a", "type": "function",
@@ -92,7 +105,10 @@ async fn with_tools() -> (TestApp, FakeUpstream) {
         };
         let finish = if called { "stop" } else { "tool_calls" };
         let chunk = json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
-        Said::Bytes(cut("text/event-stream", format!("data: {chunk}\n\ndata: [DONE]\n\n")))
+        Said::Bytes(cut(
+            "text/event-stream",
+            format!("data: {chunk}\n\ndata: [DONE]\n\n"),
+        ))
     })
     .await;
     let app = TestApp::start(Setup {
@@ -151,23 +167,36 @@ async fn a_conversation_goes_on_from_what_was_kept_with_calls_and_their_results(
     };
     let (status, all) = items("order=asc").await;
     assert_eq!(status, 200);
-    let kinds: Vec<&str> = all["data"].as_array().unwrap().iter().map(|i| i["type"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> = all["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| i["type"].as_str().unwrap())
+        .collect();
     assert_eq!(kinds, ["message", "function_call", "function_call_output"]);
     assert_eq!(
         all["data"][0]["content"],
         json!([{"type": "input_text", "text": "Who is Ada?"}])
     );
     let (_, newest) = items("limit=2").await;
-    assert_eq!((&newest["has_more"], &newest["first_id"]), (&json!(true), &all["last_id"]));
+    assert_eq!(
+        (&newest["has_more"], &newest["first_id"]),
+        (&json!(true), &all["last_id"])
+    );
     let (_, rest) = items(&format!("after={}", newest["last_id"].as_str().unwrap())).await;
-    assert_eq!((&rest["data"], &rest["has_more"]), (&json!([all["data"][0]]), &json!(false)));
+    assert_eq!(
+        (&rest["data"], &rest["has_more"]),
+        (&json!([all["data"][0]]), &json!(false))
+    );
     for (query, param) in [("limit=0", "limit"), ("order=up", "order"), ("after=x", "after")] {
         let (status, body) = items(query).await;
         assert_eq!((status, &body["error"]["param"]), (400, &json!(param)));
     }
 
     // Without the first, the second can still be seen, and nothing goes on from it.
-    app.call(Method::DELETE, &format!("{DOOR}/{}", id(&first))).send().await;
+    app.call(Method::DELETE, &format!("{DOOR}/{}", id(&first)))
+        .send()
+        .await;
     assert_eq!(get(&app, id(&second)).await.0, 200);
     let (_, own) = items("order=asc").await;
     assert_eq!(own["data"].as_array().unwrap().len(), 1);
@@ -176,7 +205,11 @@ async fn a_conversation_goes_on_from_what_was_kept_with_calls_and_their_results(
     let mut gone = app.post(DOOR, &gone).await;
     assert_eq!(gone.status, 400);
     assert_eq!(gone.json().await["error"]["param"], "previous_response_id");
-    assert_eq!(upstream.questions().len(), before, "nobody is asked half a conversation");
+    assert_eq!(
+        upstream.questions().len(),
+        before,
+        "nobody is asked half a conversation"
+    );
 }
 
 #[tokio::test]
@@ -241,7 +274,10 @@ async fn they_are_their_owners_alone_and_go_when_they_are_old_or_too_many() {
     .await;
     assert_eq!(member.get(&app, &path).await.status, 404, "it is too old");
 
-    let few = KeepResponses { most: 1, ..KeepResponses::default() };
+    let few = KeepResponses {
+        most: 1,
+        ..KeepResponses::default()
+    };
     let app = TestApp::with_options(|options| options.keep_responses = Some(few)).await;
     let first = respond(&app, json!({"store": true})).await;
     app.clock.advance_ms(1);

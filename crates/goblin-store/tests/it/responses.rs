@@ -34,7 +34,11 @@ async fn keep(desk: &Desk, id: &str, previous: Option<&str>, rule: KeepResponses
 }
 
 async fn ids(desk: &Desk, of: &str) -> Vec<String> {
-    let all = desk.store.list_conversation(&desk.owner, of, PLENTY).await.unwrap();
+    let all = desk
+        .store
+        .list_conversation(&desk.owner, of, PLENTY)
+        .await
+        .unwrap();
     all.into_iter().map(|one| one.id).collect()
 }
 
@@ -116,5 +120,11 @@ async fn another_owner_finds_nothing_and_goes_on_from_nothing(desk: &Desk) {
         .insert_response(&other, &response("resp_c", None, "x"), one)
         .await
         .unwrap();
-    assert!(store.find_response(&desk.owner, "resp_a").await.unwrap().is_some());
+    assert!(
+        store
+            .find_response(&desk.owner, "resp_a")
+            .await
+            .unwrap()
+            .is_some()
+    );
 }

@@ -96,9 +96,7 @@ pub fn parse_responses(body: &Bytes, earlier: &[Value]) -> Result<OpenAiResponse
         session: optional(&fields, "", "prompt_cache_key", |r, p| {
             short_string(r, p, 256).map(String::from)
         })?,
-        user: optional(&fields, "", "user", |r, p| {
-            short_string(r, p, 512).map(String::from)
-        })?,
+        user: read_user(&fields)?,
         think: read_reasoning(&fields, &mut untranslated)?,
         untranslated,
         ..ChatRequest::default()
@@ -206,9 +204,6 @@ fn read_what_changes_nothing(fields: &Object<'_>) -> Result<(), ApiError> {
     let tiers = [("auto", ()), ("default", ())];
     optional(fields, "", "service_tier", |r, p| one_of(r, p, &tiers))?;
     optional(fields, "", "max_tool_calls", |r, p| integer(r, p, 1, 1_000_000))?;
-    optional(fields, "", "safety_identifier", |r, p| {
-        short_string(r, p, 512).map(drop)
-    })?;
     optional(fields, "", "stream_options", |r, p| object(r, p).map(drop))?;
     let Some(metadata) = optional(fields, "", "metadata", object)? else {
         return Ok(());
@@ -229,6 +224,13 @@ fn read_what_changes_nothing(fields: &Object<'_>) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+/// Who the end user is: `user`, or the name that field has now.
+fn read_user(fields: &Object<'_>) -> Result<Option<String>, ApiError> {
+    let named = |name: &str| optional(fields, "", name, |r, p| short_string(r, p, 512).map(String::from));
+    let (user, identifier) = (named("user")?, named("safety_identifier")?);
+    Ok(user.or(identifier))
 }
 
 fn read_sampling(fields: &Object<'_>) -> Result<Sampling, ApiError> {

@@ -84,10 +84,10 @@ impl Words {
     /// The field that a refusal in this door's shape names.
     pub(super) fn param(self, body: &Value) -> Option<String> {
         let param = body["error"]["param"].as_str().map(str::to_owned);
-        // Ollama's errors are one sentence; what it names stands in backticks.
+        // Ollama's errors are one sentence; what it names stands in backticks, the model aside.
         let named = || {
-            let message = body["error"].as_str()?;
-            message.split('`').nth(1).map(str::to_owned)
+            let mut quoted = body["error"].as_str()?.split('`').skip(1).step_by(2);
+            quoted.find(|name| !name.contains('/')).map(str::to_owned)
         };
         param.or_else(named)
     }
@@ -126,7 +126,9 @@ fn chunk(pieces: &[Value], message: &str) -> Heard {
         }
     }
     let whole = calls.into_values();
-    heard.calls = whole.map(|(name, arguments)| (name, parsed(&arguments))).collect();
+    heard.calls = whole
+        .map(|(name, arguments)| (name, parsed(&arguments)))
+        .collect();
     heard
 }
 

@@ -516,12 +516,15 @@ fn more_than_an_answer_may_hold_is_left_out_and_said_to_be() {
 
 #[test]
 fn a_conversation_goes_on_from_what_was_kept_of_it() {
-    let first = read(r#"{"model":"m","store":true,"instructions":"Be brief.","input":"Who is it?"}"#).unwrap();
+    let first =
+        read(r#"{"model":"m","store":true,"instructions":"Be brief.","input":"Who is it?"}"#).unwrap();
     let kept = named_items(first.keeps.unwrap(), "s");
     assert_eq!(
         kept,
-        [json!({"role": "user", "content": [{"type": "input_text", "text": "Who is it?"}], "type": "message",
-            "status": "completed", "id": "msg_s_in_0"})]
+        [
+            json!({"role": "user", "content": [{"type": "input_text", "text": "Who is it?"}], "type": "message",
+            "status": "completed", "id": "msg_s_in_0"})
+        ]
     );
     let call = json!({"type": "function_call", "id": "fc_s_0", "call_id": "a", "name": "look_up", "arguments": "{}"});
     let result = r#"{"model":"m","store":false,"previous_response_id":"resp_s",
@@ -531,12 +534,22 @@ fn a_conversation_goes_on_from_what_was_kept_of_it() {
     let earlier = [kept, vec![call]].concat();
     let next = parse_responses(&body, &earlier).unwrap();
     let roles: Vec<Role> = next.request.messages.iter().map(|m| m.role).collect();
-    assert_eq!(roles, [Role::User, Role::Assistant, Role::Tool], "instructions are not taken along");
+    assert_eq!(
+        roles,
+        [Role::User, Role::Assistant, Role::Tool],
+        "instructions are not taken along"
+    );
     assert_eq!((next.keeps, next.previous.as_deref()), (None, Some("resp_s")));
     assert_eq!(next.repeated["previous_response_id"], "resp_s");
     // Without what was kept, the call is nowhere.
-    assert_eq!(read(result).unwrap_err().param.as_deref(), Some("input[0].call_id"));
-    assert_eq!(previous_response(&Bytes::from_static(b"{\"previous_response_id\":null}")).unwrap(), None);
+    assert_eq!(
+        read(result).unwrap_err().param.as_deref(),
+        Some("input[0].call_id")
+    );
+    assert_eq!(
+        previous_response(&Bytes::from_static(b"{\"previous_response_id\":null}")).unwrap(),
+        None
+    );
 }
 
 #[test]
