@@ -4,6 +4,7 @@
 //! `tests/goldens` holds what is asked at the doors, what each provider answers, what each is then asked, and the list of
 //! all of it. With `UPDATE=1` the last two are written anew: read what changed.
 
+mod bad;
 mod heard;
 mod wishes;
 

@@ -299,7 +299,7 @@ fn of_ollama() -> Vec<Wish> {
 }
 
 /// Puts `wish` into `body`; `null` takes a field out.
-fn merge(body: &mut Value, wish: &Value) {
+pub(super) fn merge(body: &mut Value, wish: &Value) {
     let (Value::Object(fields), Value::Object(wishes)) = (&mut *body, wish) else {
         *body = wish.clone();
         return;
