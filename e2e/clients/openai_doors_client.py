@@ -80,8 +80,35 @@ class OpenAiDoors(unittest.TestCase):
         response = self.client.responses.parse(model=MODEL, input="Who?", text_format=Person)
         self.assertEqual(response.output_parsed, Person(name="Ada", age=36))
 
+    def test_a_response_is_kept_gone_on_from_listed_and_deleted(self):
+        question = "Who is it?"
+        with self.client.responses.stream(model=MODEL, input=question, tools=[TOOL], store=True) as stream:
+            for _ in stream:
+                pass
+            first = stream.get_final_response()
+        [call] = [item for item in first.output if item.type == "function_call"]
+        result = {"type": "function_call_output", "call_id": call.call_id, "output": "a countess"}
+        second = self.client.responses.create(
+            model=MODEL, previous_response_id=first.id, input=[result], tools=[TOOL], store=True
+        )
+        self.assertEqual(second.output_text, "The tool says a countess")
+        self.assertEqual(second.previous_response_id, first.id)
+        again = self.client.responses.retrieve(second.id)
+        self.assertEqual((again.output_text, again.to_dict()["store"]), (second.output_text, True))
+        items = list(self.client.responses.input_items.list(second.id, limit=1, order="asc"))
+        self.assertEqual(
+            [item.type for item in items],
+            ["message", *(item.type for item in first.output), "function_call_output"],
+        )
+        self.client.responses.delete(first.id)
+        with self.assertRaises(openai.NotFoundError):
+            self.client.responses.retrieve(first.id)
+        with self.assertRaises(openai.BadRequestError) as refused:
+            self.client.responses.create(model=MODEL, previous_response_id=second.id, input="Sure?")
+        self.assertEqual(refused.exception.param, "previous_response_id")
+
     def test_what_is_not_kept_is_refused_by_its_field(self):
-        for field, value in [("store", True), ("previous_response_id", "resp_1")]:
+        for field, value in [("background", True), ("previous_response_id", "resp_1")]:
             with self.assertRaises(openai.BadRequestError) as refused:
                 self.client.responses.create(model=MODEL, input="hi", **{field: value})
             self.assertEqual(refused.exception.param, field)

@@ -3,6 +3,7 @@
 
 use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::error::{ApiError, ErrorCode};
+use goblin_core::maker::Maker;
 use goblin_core::provider_settings::CloudChange;
 use goblin_net::{Guard, Url};
 use goblin_store::provider_keys::{ProviderKeyRow, Sealed};
@@ -80,6 +81,7 @@ impl Vault {
         key: &SecretString,
     ) -> Result<ProviderKeyShown, ApiError> {
         check_provider(provider)?;
+        check_takes_a_key(provider)?;
         check_key(key)?;
         let before = self.kept_key(caller, provider).await?;
         let base_url = before.as_ref().and_then(|row| row.base_url.clone());
@@ -328,6 +330,22 @@ fn check_provider(provider: &str) -> Result<(), ApiError> {
             "provider",
             format!("A provider's id is 1 to {MAX_PROVIDER_CHARS} small letters, digits, `-`, `_` and `.`."),
         )
+    })
+}
+
+/// A key of a provider that is never called with it would only lie there.
+fn check_takes_a_key(provider: &str) -> Result<(), ApiError> {
+    if Maker::of(provider).is_some() {
+        return Ok(());
+    }
+    let known = Maker::ALL.map(|maker| format!("`{}`", maker.id())).join(", ");
+    Err(ApiError {
+        message: format!(
+            "There is no provider `{provider}` that takes a key here; there are {known}. Keys of other servers stand in the \
+             configuration (`upstream.servers`)."
+        ),
+        param: Some("provider".to_owned()),
+        ..ApiError::not_found("provider")
     })
 }
 

@@ -303,7 +303,7 @@ impl ApiError {
             )),
             ProviderError::Unsupported { param, message } => Self::invalid(
                 param.clone(),
-                format!("`{provider}/{model}` cannot be asked that: {message}"),
+                format!("`{provider}/{model}` cannot be asked that (`{param}`): {message}"),
             ),
             ProviderError::Unauthorized => Self::upstream_failed(format!(
                 "`{provider}` refused this server's credentials. Its operator must correct the key."

@@ -173,6 +173,12 @@ impl Ledger {
         self.billed().any(|call| !call.asking.local)
     }
 
+    /// How often a model was asked to answer.
+    pub fn times_asked(&self, model: &str) -> usize {
+        let is_it = |call: &&Call| call.asking.purpose == Purpose::Answer && call.asking.model == model;
+        self.calls.iter().filter(is_it).count()
+    }
+
     /// The model that was asked last to answer, and whether it is local.
     pub fn last_asked(&self) -> Option<(&str, bool)> {
         let answers = |call: &&Call| call.asking.purpose == Purpose::Answer;

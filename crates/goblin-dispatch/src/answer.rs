@@ -180,6 +180,12 @@ impl Stream for AnswerStream {
     }
 }
 
+/// Models that continue texts, as they were when they were looked for.
+pub struct Continuers {
+    view: View,
+    ladder: Ladder,
+}
+
 impl Dispatch {
     /// Answers a request of a door that speaks OpenAI's dialect. The route is resolved before this returns; nothing is
     /// generated until the stream is polled.
@@ -358,32 +364,42 @@ impl Dispatch {
         .await
     }
 
-    /// Can the model `wanted` continue a text as it stands? Not where the name lets goblin choose: what is chosen is
-    /// checked, and only answers are. Nor where there is no such model, which is for who asks it to be told.
-    pub async fn continues(&self, wanted: &str) -> bool {
+    /// Who can continue a text as it stands as the model `wanted`; nobody where the name lets goblin choose: what is chosen
+    /// is checked, and only answers are. Nor where there is no such model, which is for who asks it to be told.
+    pub async fn continues(&self, wanted: &str) -> Option<Continuers> {
         if AUTOMATIC.contains(&wanted) {
-            return false;
+            return None;
         }
-        let view = self.table.view_for(wanted, false).await;
-        self.resolve_able(&view, wanted, Ability::Complete).is_ok()
+        self.continuers(wanted).await.ok()
     }
 
-    /// Continues a text; `request.model` is the name asked for.
+    async fn continuers(&self, wanted: &str) -> Result<Continuers, ApiError> {
+        let view = self.table.view_for(wanted, false).await;
+        let ladder = self.resolve_able(&view, wanted, Ability::Complete)?;
+        Ok(Continuers { view, ladder })
+    }
+
+    /// Continues a text; `request.model` is the name asked for, `by` who was found to continue texts as that.
     ///
     /// # Errors
     /// As [`Self::answer`]; `invalid_request` naming models that can, when this one cannot.
     pub async fn complete(
         self: &Arc<Self>,
+        by: Option<Continuers>,
         who: Who,
         door: &'static str,
         request_id: String,
         request: CompletionRequest,
         deadline: Option<Duration>,
     ) -> Result<AnswerStream, ApiError> {
-        let view = self.table.view_for(&request.model, false).await;
-        let ladder = self
-            .resolve_able(&view, &request.model, Ability::Complete)
-            .map_err(|e| self.unanswered(&who, door, &request_id, e))?;
+        let by = match by {
+            Some(by) => by,
+            None => self
+                .continuers(&request.model)
+                .await
+                .map_err(|e| self.unanswered(&who, door, &request_id, e))?,
+        };
+        let Continuers { view, ladder } = by;
         let keep = self.keeper(&who.owner, &request_id);
         self.books.room().await?;
         let meter = Meter::new(self, true, who, door, &request_id);

@@ -12,6 +12,7 @@ use goblin_core::answer_cache::{self, Kept, Key, MOST_BYTES, MOST_EVENTS, Scope,
 use goblin_core::chat::ChatRequest;
 use goblin_core::event::Parsed;
 use goblin_core::owner::Owner;
+use goblin_core::route::Offer;
 use goblin_core::trace::VerifyMode;
 use goblin_core::trust::Settings;
 use goblin_core::wire::openai::CacheUse as Asked;
@@ -49,6 +50,16 @@ impl Source {
         Self::Cascade(Box::new(asked))
     }
 
+    /// The models whose answers are what was asked for; none when a budget has changed that.
+    fn wanted(&self, look: &Look) -> Vec<String> {
+        let ladder = match self {
+            Self::Climb(asked) => &asked.ladder,
+            Self::Cascade(asked) if asked.settings.local_only && !look.local_only => return Vec::new(),
+            Self::Cascade(asked) => &asked.ladder,
+        };
+        ladder.candidates.iter().map(Offer::id).collect()
+    }
+
     fn deadline(&self) -> Option<Duration> {
         match self {
             Self::Climb(asked) => asked.deadline,
@@ -75,6 +86,8 @@ pub(crate) struct Look {
     uses: Use,
     /// Is it a common question, of which only the best answers are kept?
     common: bool,
+    /// Was a model on the operator's machines asked for?
+    local_only: bool,
 }
 
 impl Dispatch {
@@ -88,6 +101,7 @@ impl Dispatch {
         (asked, temperature): (Option<Asked>, Option<f32>),
     ) -> Option<Look> {
         let caching = self.options.caching.as_ref()?;
+        let local_only = settings.is_some_and(|s| s.local_only);
         let uses = Use::of(asked, temperature);
         let common = uses.is_not();
         // Untouched bytes are answered by who they are for, and nothing is reckoned for who wants no kept answer.
@@ -102,7 +116,12 @@ impl Dispatch {
         };
         if !common {
             let key = answer_cache::exact(scope, request)?;
-            return Some(Look { key, uses, common });
+            return Some(Look {
+                key,
+                uses,
+                common,
+                local_only,
+            });
         }
         Some(Look {
             key: answer_cache::common(scope, request)?,
@@ -111,6 +130,7 @@ impl Dispatch {
                 write: true,
             },
             common,
+            local_only,
         })
     }
 
@@ -187,6 +207,8 @@ fn looked_up(
             }
         }
         metrics::counter!("goblin_cache_total", "result" => "miss").increment(1);
+        // What answers in the place of another, because of a budget, is not what was asked for.
+        let wanted = source.wanted(&look);
         let mut answer = begin(source.within(limit), trace_id);
         let mut keeping = look.uses.write.then(Keeping::default);
         while let Some(item) = answer.next().await {
@@ -196,7 +218,8 @@ fn looked_up(
             }
             yield item;
         }
-        if let Some(kept) = keeping.and_then(|keeping| keeping.whole(look.common)) {
+        let kept = keeping.and_then(|keeping| keeping.whole(look.common));
+        if let Some(kept) = kept.filter(|kept| wanted.contains(&kept.model_id)) {
             caching.answers.put(look.key, Arc::new(kept)).await;
         }
         drop(turn);

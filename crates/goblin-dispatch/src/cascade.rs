@@ -296,9 +296,12 @@ impl Driver {
                 }
             }
             FromRung::Continued(note) => self.recorder.note(note),
-            FromRung::Failed(attempt) => {
+            FromRung::Failed(attempt, asked) => {
                 let next_may_help = attempt.next_may_help;
-                self.recorder.failed(rung, &attempt.error.message);
+                match asked {
+                    true => self.recorder.failed(rung, &attempt.error.message),
+                    false => self.recorder.not_asked(rung, &attempt.error.message),
+                }
                 if let Some(offer) = self.rungs.offer(rung).cloned() {
                     if attempt.whole_provider {
                         let all = self.rungs.offers().iter().enumerate();
@@ -343,7 +346,7 @@ impl Driver {
                 self.recorder.started(rung, now, self.rungs.offer(rung));
                 let others = self.machine.ready();
                 if let Some((to, bytes)) = self.rungs.start(rung, max_tokens, others) {
-                    self.recorder.sent(&to, bytes);
+                    self.recorder.sends(rung, to, bytes);
                 }
             }
             Action::Cancel { .. } => self.rungs.cancel(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_stream::try_stream;
 use futures_util::StreamExt;
+use goblin_core::chat::ChatRequest;
 use goblin_core::error::{ApiError, ErrorCode};
 use goblin_core::event::{ChatEvent, FinishReason, Parsed};
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
@@ -449,6 +450,7 @@ pub(crate) async fn open(
     gate.admit(&candidate.model.name)
         .map_err(|resting| Attempt::resting(candidate, resting))?;
     if let Job::Chat(request) = job {
+        is_translated(request).map_err(failed)?;
         let counted = check_context(provider, candidate, request).await;
         visit.tokens = counted.map_err(|e| Attempt {
             // Another server may run the same model with a longer context.
@@ -508,6 +510,17 @@ pub(crate) async fn open(
                 return Err(broken(ProviderError::Interrupted { reason }, &mut asking));
             }
         }
+    }
+}
+
+/// A field that was read by nobody reaches a provider with the caller's own bytes, or not at all, which is said.
+fn is_translated(request: &ChatRequest) -> Result<(), ProviderError> {
+    match request.untranslated.first() {
+        Some(field) if request.raw.is_none() => Err(ProviderError::Unsupported {
+            param: field.clone(),
+            message: "it is not translated for this request. Leave it out.".to_owned(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -360,6 +360,11 @@ impl Tab {
         state.grew = true;
     }
 
+    /// How often a model was asked to answer.
+    pub(crate) fn times_asked(&self, model: &str) -> usize {
+        self.state().ledger.times_asked(model)
+    }
+
     /// A model's server counted this.
     pub(crate) fn counted(&self, call: usize, usage: Usage) {
         self.said(call, &Parsed::Usage(usage));

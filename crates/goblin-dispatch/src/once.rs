@@ -258,10 +258,10 @@ impl Dispatch {
         let provider = provider_of(view, candidate)?;
         let mut place = enter(self, view, candidate, &errand.visit, errand.limit).await?;
         meter.placed(&place.begun());
-        meter.asks(candidate, errand.visit.bytes);
         let tab = meter.tab().clone();
         let asked = tab.ask(booked(candidate, &errand.visit, meter.purpose())).await;
         let call = asked.map_err(|denied| Attempt::denied(candidate, &denied, &tab))?;
+        meter.asks(candidate, errand.visit.bytes);
         let mut asking = Asking::begin(self, errand.origin, errand.operation, candidate);
         let origin = asking.origin();
         let start = || async {

@@ -9,9 +9,11 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::StreamExt;
+use futures_util::future::Either;
 use futures_util::stream::{iter, once};
 use goblin_core::error::ApiError;
 use goblin_core::event::{ChatEvent, Parsed};
+use goblin_core::provider::BoxFuture;
 use goblin_dispatch::answer::{AnswerItem, AnswerStream};
 use goblin_dispatch::once::Traced;
 use http::{HeaderName, HeaderValue};
@@ -43,6 +45,11 @@ pub(crate) trait Encoding: Send + 'static {
     fn piece(&mut self, event: &ChatEvent) -> Option<Bytes>;
     /// What ends a stream that has not failed.
     fn end(&mut self) -> Option<Bytes>;
+    /// What is to be done once everything has been taken in and before the end is told; when it fails, that is told
+    /// instead.
+    fn before_end(&mut self) -> Option<BoxFuture<Result<(), ApiError>>> {
+        None
+    }
     /// The framed piece of a stream that says why it ends here.
     fn failure(&mut self, error: &ApiError) -> Bytes;
     /// How the pieces travel, and what fills silence.
@@ -159,6 +166,9 @@ async fn collect(
                 told => encoding.keep_told(told),
             }
         }
+        if let Some(work) = encoding.before_end() {
+            work.await?;
+        }
         Ok::<_, ApiError>(encoding.whole())
     };
     let seconds = limit.as_secs();
@@ -220,33 +230,61 @@ async fn begin(answer: &mut AnswerStream, head: &mut Vec<AnswerItem>) -> Result<
 /// Every item's piece, and the piece that ends them unless the last item was a failure.
 fn pieces(
     request_id: String,
-    mut encoding: impl Encoding,
+    encoding: impl Encoding,
     items: impl Stream<Item = Result<AnswerItem, ApiError>> + Send + 'static,
 ) -> impl Stream<Item = Bytes> + Send + 'static {
-    let (mut failed, field) = (false, encoding.question_field());
-    let mut write = move |item: Option<Result<AnswerItem, ApiError>>| match item {
-        Some(Ok(AnswerItem::Chosen {
-            model_id,
-            pass_through,
-            ..
-        })) => {
-            encoding.chosen(&model_id, pass_through);
-            None
-        }
-        Some(Ok(AnswerItem::Event(event))) => encoding.piece(&event),
-        Some(Ok(told)) => encoding.told(told),
-        Some(Err(error)) => {
-            failed = true;
-            log_failure(&request_id, &error);
-            Some(encoding.failure(&in_field(error, field)))
-        }
-        None if failed => None,
-        None => encoding.end(),
+    let mut writing = Some((request_id, encoding));
+    let mut write = move |item: Option<Result<AnswerItem, ApiError>>| {
+        let Some(item) = item else {
+            return (None, writing.take());
+        };
+        let Some((request_id, encoding)) = &mut writing else {
+            return (None, None);
+        };
+        let piece = match item {
+            Ok(AnswerItem::Chosen {
+                model_id,
+                pass_through,
+                ..
+            }) => {
+                encoding.chosen(&model_id, pass_through);
+                None
+            }
+            Ok(AnswerItem::Event(event)) => encoding.piece(&event),
+            Ok(told) => encoding.told(told),
+            Err(error) => {
+                let failure = failure(request_id, encoding, error);
+                writing = None;
+                Some(failure)
+            }
+        };
+        (piece, None)
     };
     items
         .map(Some)
         .chain(once(ready(None)))
-        .filter_map(move |item| ready(write(item)))
+        .filter_map(move |item| match write(item) {
+            (_, Some((request_id, encoding))) => Either::Left(end(request_id, encoding)),
+            (piece, None) => Either::Right(ready(piece)),
+        })
+}
+
+/// What ends a stream that has not failed so far.
+async fn end(request_id: String, mut encoding: impl Encoding) -> Option<Bytes> {
+    let done = match encoding.before_end() {
+        Some(work) => work.await,
+        None => Ok(()),
+    };
+    match done {
+        Ok(()) => encoding.end(),
+        Err(error) => Some(failure(&request_id, &mut encoding, error)),
+    }
+}
+
+fn failure(request_id: &str, encoding: &mut impl Encoding, error: ApiError) -> Bytes {
+    log_failure(request_id, &error);
+    let field = encoding.question_field();
+    encoding.failure(&in_field(error, field))
 }
 
 /// The status line is gone, so the failure is a piece of the stream, and this is where it is logged.

@@ -20,6 +20,7 @@ use goblin_core::telemetry::page::PageReport;
 use goblin_core::telemetry::sampler::Sampler;
 use goblin_dispatch::Dispatch;
 use goblin_store::rate_limits::RateLimiter;
+use goblin_store::responses::KeepResponses;
 use goblin_store::store::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -69,6 +70,8 @@ pub struct ServerOptions {
     pub answer_timeout: Duration,
     /// How old a result of the checks behind `/health/all` may be.
     pub checks_max_age: Duration,
+    /// How long responses are kept whose caller asks for it, and how many; `None`: they are refused.
+    pub keep_responses: Option<KeepResponses>,
     /// Which requests are told as spans; `None`: none, and the trace a request comes with is passed on unchanged.
     pub sampler: Option<Sampler>,
 }
@@ -88,6 +91,7 @@ impl Default for ServerOptions {
             ping_every: Duration::from_secs(15),
             answer_timeout: Duration::from_secs(110),
             checks_max_age: Duration::from_secs(2),
+            keep_responses: Some(KeepResponses::default()),
             sampler: None,
         }
     }

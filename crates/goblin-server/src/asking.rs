@@ -10,7 +10,7 @@ use goblin_core::completion::CompletionRequest;
 use goblin_core::embed::EmbedRequest;
 use goblin_core::error::ApiError;
 use goblin_core::origin::Origin;
-use goblin_dispatch::answer::{TokenSink, Who};
+use goblin_dispatch::answer::{Continuers, TokenSink, Who};
 use goblin_dispatch::once::Embedded;
 use http::request::Parts;
 use serde_json::Value;
@@ -105,7 +105,7 @@ pub(crate) async fn answer(
     Ok(respond(manner, encoding, asked).await)
 }
 
-/// Lets a model go on with a text, as [`answer`].
+/// Lets a model go on with a text, as [`answer`]; `by` says which can, where that was looked for.
 ///
 /// # Errors
 ///
@@ -114,7 +114,7 @@ pub(crate) async fn complete(
     app: &App,
     caller: &Caller,
     ticket: Ticket,
-    request: CompletionRequest,
+    (by, request): (Option<Continuers>, CompletionRequest),
     stream: bool,
     encoding: impl Encoding,
 ) -> Result<Response, ApiError> {
@@ -128,7 +128,7 @@ pub(crate) async fn complete(
     };
     let asked = app
         .dispatch
-        .complete(who(caller), ticket.door, ticket.request_id, request, limit);
+        .complete(by, who(caller), ticket.door, ticket.request_id, request, limit);
     Ok(respond(manner, encoding, asked.await?).await)
 }
 

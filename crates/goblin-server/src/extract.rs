@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderName};
 
 use crate::app::AppState;
 use crate::body::{ReadError, read_all};
+use crate::kept::is_response_id;
 use crate::layers::CORRELATION_ID;
 use crate::refusal::Refusal;
 
@@ -145,6 +146,20 @@ impl FromRequestParts<AppState> for PathId {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(id)) if is_id(&id) => Ok(Self(id)),
             _ => Err(ApiError::not_found(thing).into()),
+        }
+    }
+}
+
+/// The `{id}` of a response in a path. What cannot be one does not exist.
+pub(crate) struct ResponseId(pub(crate) String);
+
+impl FromRequestParts<AppState> for ResponseId {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(id)) if is_response_id(&id) => Ok(Self(id)),
+            _ => Err(ApiError::not_found("response").into()),
         }
     }
 }

@@ -13,6 +13,7 @@ mod cors;
 pub mod door;
 mod extract;
 mod fields;
+mod kept;
 pub mod layers;
 mod models;
 mod ndjson;

@@ -120,6 +120,8 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(openai::create_chat_completion))
         .routes(routes!(openai::create_completion))
         .routes(routes!(responses::create_response))
+        .routes(routes!(responses::get_response, responses::delete_response))
+        .routes(routes!(responses::list_input_items))
         .routes(routes!(openai::create_embeddings))
         .routes(routes!(openai::list_models))
         .routes(routes!(anthropic::create_message))

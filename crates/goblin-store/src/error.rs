@@ -112,6 +112,9 @@ pub enum StoreError {
     /// One question has as many branches as are kept.
     #[error("This turn already has {0} branches, which is the limit. Start a new chat.")]
     TooManyBranches(u32),
+    /// More than may be read at once.
+    #[error("This {0} is too long. Begin a new one.")]
+    TooLong(&'static str),
     /// The database was busy for longer than we wait.
     #[error("The database was busy for too long.")]
     Busy,
@@ -206,6 +209,7 @@ impl From<StoreError> for ApiError {
             | StoreError::TooManyBudgets(_)
             | StoreError::TeamFull(_)
             | StoreError::Taken(_)
+            | StoreError::TooLong(_)
             | StoreError::LastOwner
             | StoreError::LastWayIn => Self::conflict(error.to_string()),
             StoreError::LinkOver => Self::forbidden(error.to_string()),

@@ -34,7 +34,8 @@ const README: &str = "Everything this goblin keeps of one person.
 
 chats/    each chat, to be read
 data/     the same and everything else as JSON, one file for each kind: chats, turns, traces (why answers came
-          from where they came from), usage, sign-ins, links, and what was done to the account (audit)
+          from where they came from), responses kept for programs, usage, sign-ins, links, and what was done to the
+          account (audit)
 
 Times are UTC. What only opens doors (passwords, cookies, keys) is left out: it is kept as hashes.
 ";
@@ -135,7 +136,7 @@ impl Store {
             Some(at) => (format!("({at}, {id}) > ($4, $5)"), format!("{at}, {id}")),
             None => (format!("$4 = $4 AND {id} > $5"), (*id).to_owned()),
         };
-        let is_long = matches!(*table, "turns" | "traces");
+        let is_long = matches!(*table, "turns" | "traces" | "responses");
         Query::made(format!(
             "SELECT {columns} FROM {table} WHERE {whose} AND {after} ORDER BY {order} LIMIT $6"
         ))

@@ -45,6 +45,7 @@ pub mod provider_keys;
 pub mod provider_settings;
 pub mod rate_limits;
 pub mod rates_file;
+pub mod responses;
 pub mod retention;
 pub mod roster_file;
 pub mod run_file;

@@ -116,6 +116,21 @@ pub(crate) const PERSONAL: &[Personal] = &[
         fate: Fate::Removed,
     },
     Personal {
+        table: "responses",
+        at: Some("created_at"),
+        id: "id",
+        shown: &[
+            "id",
+            "previous",
+            "input_json",
+            "response_json",
+            "created_at",
+            "expires_at",
+        ],
+        kept_back: &["tenant_id", "user_id", "bytes"],
+        fate: Fate::Removed,
+    },
+    Personal {
         table: "usage",
         at: Some("at"),
         id: "id",

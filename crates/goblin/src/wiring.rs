@@ -349,6 +349,7 @@ fn server_options(config: &Config) -> ServerOptions {
         answer_timeout: server.answer_timeout,
         max_connections: server.max_connections,
         max_requests: server.max_requests,
+        keep_responses: config.keep_responses,
         sampler: config.telemetry.traces.as_ref().map(|_| config.telemetry.sampler),
         ..ServerOptions::default()
     }
@@ -371,7 +372,7 @@ where
 }
 
 /// Opens the store, ends the turns the process before left open, keeps deleted chats only as long as they can be
-/// restored, and traces only as long as the operator wants them.
+/// restored, and traces and responses only as long as the operator wants them.
 ///
 /// # Errors
 ///
@@ -409,6 +410,9 @@ pub(crate) async fn open_store(process: &Process) -> anyhow::Result<Store> {
                 && let Err(error) = store.delete_old_traces(days).await
             {
                 tracing::warn!(%error, "old traces could not be swept");
+            }
+            if let Err(error) = store.delete_old_responses().await {
+                tracing::warn!(%error, "old responses could not be swept");
             }
         }
     });

@@ -1658,14 +1658,50 @@ export interface paths {
         put?: never;
         /**
          * Answers a conversation, as OpenAI's Responses do.
-         * @description Nothing is kept: the whole conversation comes as `input` each time, and `store`, `previous_response_id`, `conversation`
-         *     and `background` are refused. Tools are functions that the caller runs. With `"stream": true` the answer is a stream of
-         *     OpenAI's events, from `response.created` to `response.completed`, `response.incomplete` or, where it fails,
-         *     `response.failed`. Closing the connection cancels the answer. Names like `goblin` are answered as at
-         *     `/v1/chat/completions`: checked, the trace in the field `goblin`; a refused answer holds a `refusal` and is incomplete by
-         *     `content_filter`. The header `x-goblin-trace-id` names the trace.
+         * @description Nothing is kept unless `store` is true, which is false by default; then `previous_response_id` goes on from it: what was
+         *     said and answered there comes before `input`, its `instructions` do not. `conversation`, `prompt` and `background` are
+         *     refused. Tools are functions that the caller runs. With `"stream": true` the answer is a stream of OpenAI's events, from
+         *     `response.created` to `response.completed`, `response.incomplete` or, where it fails, `response.failed`; it is kept
+         *     before its end is told, and not at all when it fails. Closing the connection cancels the answer. Names like `goblin` are
+         *     answered as at `/v1/chat/completions`: checked, the trace in the field `goblin`; a refused answer holds a `refusal` and is
+         *     incomplete by `content_filter`. The header `x-goblin-trace-id` names the trace.
          */
         post: operations["create_response"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a response that was kept, as it was given. */
+        get: operations["get_response"];
+        put?: never;
+        post?: never;
+        /** Forgets a response that was kept. Those that go on from it stay, and nothing can go on from them any more. */
+        delete: operations["delete_response"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{id}/input_items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what a kept response answers: the items of the conversation it goes on from, and of its own input. */
+        get: operations["list_input_items"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2606,6 +2642,19 @@ export interface components {
              */
             used_at: string;
         };
+        /** @description What a response answers. */
+        InputItems: {
+            /** @description `list`. */
+            object: string;
+            /** @description Items: `message`, `function_call`, `function_call_output`, `reasoning`. */
+            data: unknown[];
+            /** @description The id of the first of them. */
+            first_id?: string | null;
+            /** @description The id of the last of them. */
+            last_id?: string | null;
+            /** @description Are there more? */
+            has_more: boolean;
+        };
         /**
          * @description What a question is about.
          * @enum {string}
@@ -3350,14 +3399,25 @@ export interface components {
             reasoning?: unknown;
             /** @description Up to 16 texts by name, repeated in the response. */
             metadata?: unknown;
-            /** @description Must be false. */
+            /** @description Keep the response, for as long as this server keeps them. False by default. */
             store?: boolean | null;
+            /** @description A kept response that this one goes on from. */
+            previous_response_id?: string | null;
             /** @description Who the end user is. */
             user?: string | null;
         };
+        /** @description A response is gone. */
+        ResponseDeleted: {
+            /** @description Which. */
+            id: string;
+            /** @description `response`. */
+            object: string;
+            /** @description True. */
+            deleted: boolean;
+        };
         /** @description A response, as OpenAI's Responses give it. It repeats most fields of its request. */
         ResponseObject: {
-            /** @description Names it. Nothing is kept under it. */
+            /** @description Names it. It is kept under that where `store` is true. */
             id: string;
             /** @description `response`. */
             object: string;
@@ -3376,8 +3436,10 @@ export interface components {
             output: unknown[];
             /** @description `input_tokens`, `output_tokens`, `total_tokens` and what of them was cached or reasoning. */
             usage?: unknown;
-            /** @description False. */
+            /** @description Is it kept? */
             store: boolean;
+            /** @description The response it goes on from. */
+            previous_response_id?: string | null;
             /** @description Of names like `goblin`: why the answer comes from where it comes from. */
             goblin?: unknown;
         };
@@ -7961,6 +8023,109 @@ export interface operations {
             };
             /** @description Failed; what was tried is said. */
             "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    get_response: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The response. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The response. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseObject"];
+                };
+            };
+            /** @description Refused, or not there: not kept, another's, or too old. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    delete_response: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The response. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseDeleted"];
+                };
+            };
+            /** @description Refused, or not there. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    list_input_items: {
+        parameters: {
+            query?: {
+                /** @description The items that follow this one, by its id. */
+                after?: string;
+                /** @description 1–100 items; 20 when absent. */
+                limit?: number;
+                /** @description `desc`, newest first, which is the default; or `asc`. */
+                order?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The response. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InputItems"];
+                };
+            };
+            /** @description Refused, or not there. */
+            "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use goblin_core::chat::{ChatRequest, Purpose};
+use goblin_core::provider::ProviderError;
 use goblin_core::wire::anthropic::{parse_count_tokens, parse_messages};
 use goblin_core::wire::ollama::{Generate, Wanted, encode_chat, parse_chat, parse_generate};
 use goblin_core::wire::openai::{encode_request, encode_tier_request, parse_chat_request, parse_responses};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::golden::golden_file;
 
@@ -58,7 +59,8 @@ pub(crate) fn read(conversation: &str, dialect: &str) -> ChatRequest {
             request
         }
         "responses" => {
-            let asked = parse_responses(&body).unwrap_or_else(|e| panic!("{conversation} in responses: {e}"));
+            let asked =
+                parse_responses(&body, &[]).unwrap_or_else(|e| panic!("{conversation} in responses: {e}"));
             assert_eq!(asked.stream, asked.request.stream);
             asked.request
         }
@@ -116,7 +118,13 @@ fn every_upstream_is_asked_the_same_whatever_the_dialect_was() {
             );
             golden_file(
                 &path(conversation, "upstream.ollama.json"),
-                &pretty(&encode_chat(&request).expect("Ollama can be asked")),
+                &match encode_chat(&request) {
+                    Ok(body) => pretty(&body),
+                    Err(ProviderError::Unsupported { param, message }) => {
+                        format!("{:#}", json!({"refused": param, "message": message}))
+                    }
+                    Err(other) => panic!("{conversation}: {other:?}"),
+                },
             );
         }
     }

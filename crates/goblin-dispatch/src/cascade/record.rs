@@ -1,6 +1,6 @@
 //! The record of one answer: what becomes its [`Trace`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use goblin_core::clock::Timestamp;
 use goblin_core::event::{Parsed, Usage};
@@ -19,6 +19,10 @@ pub(super) struct Recorder {
     trace: Trace,
     /// Where the step of each rung stands in the trace.
     steps: BTreeMap<usize, usize>,
+    /// What goes to a rung elsewhere, and how many bytes, until it is known whether it was asked.
+    going: BTreeMap<usize, (String, u64)>,
+    /// Rungs that were not asked after all.
+    unasked: BTreeSet<usize>,
     /// What the judges cost so far in US dollars; `None` once one without a price was asked.
     judges_usd: Option<f64>,
     keep: Option<KeepTrace>,
@@ -50,6 +54,8 @@ impl Recorder {
         Self {
             trace,
             steps: BTreeMap::new(),
+            going: BTreeMap::new(),
+            unasked: BTreeSet::new(),
             judges_usd: Some(0.0),
             keep,
         }
@@ -74,7 +80,6 @@ impl Recorder {
     pub(super) fn started(&mut self, rung: usize, now_ms: u64, offer: Option<&Offer>) {
         let Some(offer) = offer else { return };
         self.steps.insert(rung, self.trace.steps.len());
-        self.trace.left_machine |= !offer.stays_local();
         let (provider, local) = (offer.provider.to_string(), offer.stays_local());
         self.trace
             .steps
@@ -119,6 +124,29 @@ impl Recorder {
         }
     }
 
+    /// A rung elsewhere is about to be asked: it counts as sent unless it turns out that it was not.
+    pub(super) fn sends(&mut self, rung: usize, to: String, bytes: u64) {
+        self.sent(&to, bytes);
+        self.going.insert(rung, (to, bytes));
+    }
+
+    /// A rung could not even be asked, and why: nothing of it left, and nothing was paid.
+    pub(super) fn not_asked(&mut self, rung: usize, why: &str) {
+        self.failed(rung, &format!("It was not asked, and nothing was sent. {why}"));
+        self.unasked.insert(rung);
+        let Some((to, bytes)) = self.going.remove(&rung) else {
+            return;
+        };
+        let sent = &mut self.trace.sent;
+        if let Some(at) = sent.iter().position(|sent| sent.to == to) {
+            sent[at].bytes = sent[at].bytes.saturating_sub(bytes);
+            if sent[at].bytes == 0 {
+                sent.remove(at);
+            }
+        }
+        self.trace.left_machine = !sent.is_empty();
+    }
+
     pub(super) fn sent(&mut self, to: &str, bytes: u64) {
         self.trace.left_machine = true;
         match self.trace.sent.iter_mut().find(|sent| sent.to == to) {
@@ -137,6 +165,7 @@ impl Recorder {
         (outcome, why, features): (StepOutcome, Option<String>, Option<TokenFeatures>),
         price: impl Fn(Usage) -> Option<f64>,
     ) {
+        let unasked = self.unasked.contains(&rung);
         let Some(step) = self.step(rung) else { return };
         step.ended_ms.get_or_insert(now_ms);
         step.outcome = outcome;
@@ -147,7 +176,7 @@ impl Recorder {
             completion_tokens: step.tokens,
             ..Usage::default()
         };
-        step.cost_usd = price(usage);
+        step.cost_usd = if unasked { Some(0.0) } else { price(usage) };
     }
 
     /// The whole trace, at the end.

@@ -40,8 +40,8 @@ pub(super) enum FromRung {
     Again(Box<Attempt>, Duration),
     /// It broke, and is gone on with: a sentence that says where, and by whom.
     Continued(String),
-    /// It could not begin, or broke.
-    Failed(Box<Attempt>),
+    /// It could not begin, or broke. Was it asked at all?
+    Failed(Box<Attempt>, bool),
     /// Its answer is over.
     Ended,
 }
@@ -206,7 +206,7 @@ impl Rungs {
         let (rung, stream) = self.running.as_mut()?;
         let rung = *rung;
         let said = stream.next().await.unwrap_or(FromRung::Ended);
-        if matches!(said, FromRung::Failed(_) | FromRung::Ended) {
+        if matches!(said, FromRung::Failed(..) | FromRung::Ended) {
             self.running = None;
         }
         Some((rung, said))
@@ -227,6 +227,8 @@ impl Rungs {
         let mut going = Continuation::of(&job, self.continues);
         let successors = self.successors(&offer);
         let tab = self.tab.clone();
+        let id = offer.id();
+        let before = tab.times_asked(&id);
         Box::pin(stream! {
             let mut made = 0;
             let opened = loop {
@@ -243,7 +245,7 @@ impl Rungs {
                     _ => None,
                 };
                 let Some(again) = again else {
-                    yield FromRung::Failed(Box::new(attempt));
+                    yield FromRung::Failed(Box::new(attempt), tab.times_asked(&id) > before);
                     return;
                 };
                 yield FromRung::Again(Box::new(attempt), again);
@@ -283,7 +285,7 @@ impl Rungs {
                             None => None,
                         };
                         let (Some((other, opened)), Some(going)) = (resumed, &going) else {
-                            yield FromRung::Failed(Box::new(attempt));
+                            yield FromRung::Failed(Box::new(attempt), true);
                             return;
                         };
                         dispatch.note(&offer, &attempt);

@@ -10,10 +10,13 @@ use goblin_core::event::{FinishReason, Parsed, Usage};
 use goblin_core::owner::Owner;
 use goblin_core::policy::{Policy, Price};
 use goblin_core::provider::{ProviderError, ProviderHandle};
+use goblin_core::trace::CacheUse;
 use goblin_core::wire::openai::parse_chat_request;
 use goblin_dispatch::Options;
 use goblin_dispatch::answer::{AnswerItem, AnswerStream, Ask, Who};
+use goblin_dispatch::cache::Caching;
 use goblin_dispatch::money::MoneyOptions;
+use goblin_store::answer_cache::{AnswerCache, CacheLimits};
 use goblin_store::usage::UsageRow;
 use tokio::task::JoinSet;
 
@@ -329,6 +332,38 @@ async fn where_the_budget_wants_it_a_local_model_answers_and_the_trace_says_why(
 }
 
 #[tokio::test]
+async fn what_a_local_model_answers_in_the_place_of_another_is_not_given_again_as_that_ones() {
+    let (cloud, _calls) = scripted("cloud", None);
+    let (home, home_calls) = scripted("home", Some(4));
+    let limits = CacheLimits {
+        keep: Duration::from_secs(3600),
+        bytes: 1 << 20,
+    };
+    let options = Options {
+        caching: Some(Caching {
+            answers: AnswerCache::memory(limits),
+            common_queries: false,
+        }),
+        ..options(&["everybody 0.000001 month local"])
+    };
+    let house = House::with(vec![elsewhere(&cloud), home.handle()], options).await;
+    let mut answers = JoinSet::new();
+    answering(home_calls, used(5, 5), &mut answers);
+    // Kept: one's own, by its name. Not kept: the same in the place of the cloud's.
+    for (model, second) in [("cloud/small", CacheUse::Miss), ("home/small", CacheUse::Hit)] {
+        for expected in [CacheUse::Miss, second] {
+            let stream = ask_with(&house, model, r#","goblin":{"cache":"use"}"#)
+                .await
+                .unwrap();
+            let id = stream.trace_id().unwrap().to_owned();
+            let (chosen, ..) = read(stream).await;
+            assert_eq!(chosen.as_deref(), Some("home/small"), "{model}");
+            assert_eq!(last_trace(&house, &id).await.cache, expected, "{model}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn where_it_does_not_the_request_is_refused_though_a_local_model_is_there() {
     let (house, _answers) = broke("everybody 0.000001 month").await;
     let (chosen, _, error) = read(ask_with(&house, "cloud/small", "").await.unwrap()).await;
@@ -457,7 +492,12 @@ async fn a_better_model_there_is_no_money_for_leaves_the_answer_there_is() {
     assert!(bench.cloud_calls.try_recv().is_err(), "it was not asked");
     let trace = client.trace();
     let why = trace.steps.last().unwrap().why.clone().unwrap_or_default();
-    assert!(why.contains("The budget of this user"), "{why}");
+    assert!(
+        why.starts_with("It was not asked, and nothing was sent. The budget of this user"),
+        "{why}"
+    );
+    assert!(!trace.left_machine && trace.sent.is_empty(), "{:?}", trace.sent);
+    assert_eq!(trace.cost_usd, Some(0.0));
     let row = booked(&bench.house, 1).await.remove(0).usage;
     assert_eq!((row.cost, row.local), (Some(0), Some(true)));
 }

@@ -112,7 +112,7 @@ async fn a_model_that_lacks_an_ability_names_those_that_have_it() {
         ..CompletionRequest::default()
     };
     let error = tier
-        .complete(who("a"), "tier", "r".into(), request, None)
+        .complete(None, who("a"), "tier", "r".into(), request, None)
         .await
         .err()
         .unwrap();
@@ -172,7 +172,7 @@ async fn a_text_is_continued_as_a_stream() {
         ..CompletionRequest::default()
     };
     let stream = tier
-        .complete(who("a"), "tier", "r".into(), request, None)
+        .complete(None, who("a"), "tier", "r".into(), request, None)
         .await
         .unwrap();
     let reader = tokio::spawn(read(stream));

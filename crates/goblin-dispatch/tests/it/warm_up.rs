@@ -320,7 +320,7 @@ async fn a_request_that_does_not_say_keeps_its_model_as_long_as_its_role_wants()
         ..CompletionRequest::default()
     };
     let stream = tier
-        .complete(who("a"), "tier", "r1".into(), complete, None)
+        .complete(None, who("a"), "tier", "r1".into(), complete, None)
         .await
         .unwrap();
     assert!(read(stream).await.2.is_some());

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use goblin_core::clock::Clock;
 use goblin_core::error::ApiError;
 use goblin_core::event::ChatEvent;
+use goblin_core::provider::BoxFuture;
 use goblin_core::trace::Trace;
 use goblin_core::wire::openai::{OpenAiResponses, ResponseEncoder};
 use goblin_core::wire::sse::PING;
@@ -13,6 +14,8 @@ use goblin_dispatch::answer::AnswerItem;
 
 use super::{Encoding, Framing, told};
 use crate::app::App;
+use crate::caller::Caller;
+use crate::kept::Keeper;
 
 /// One response.
 pub(crate) struct Responded {
@@ -20,24 +23,37 @@ pub(crate) struct Responded {
     clock: Clock,
     /// Why the answer comes from where it comes from, once it has been told.
     trace: Option<Box<Trace>>,
+    /// Keeps it, where its caller asks for that.
+    keeper: Option<Keeper>,
+    /// When it ended, in seconds since 1970: the same for whoever hears it and where it is kept.
+    ended: Option<i64>,
 }
 
 impl Responded {
     /// The response to `asked`.
-    pub(crate) fn new(app: &App, asked: &OpenAiResponses) -> Self {
+    ///
+    /// # Errors
+    /// As [`Keeper::new`].
+    pub(crate) fn new(app: &App, caller: &Caller, asked: &mut OpenAiResponses) -> Result<Self, ApiError> {
         let suffix = app.ids.next_id().replace('-', "");
         let created = app.clock.now().unix_seconds();
+        let keeper = Keeper::new(app, caller, asked, &suffix)?;
         let model = &asked.request.model;
-        Self {
+        Ok(Self {
             encoder: ResponseEncoder::new(&suffix, model, created, asked.repeated.clone()),
             clock: app.clock.clone(),
             trace: None,
-        }
+            keeper,
+            ended: None,
+        })
+    }
+
+    fn now(&mut self) -> i64 {
+        *self.ended.get_or_insert_with(|| self.clock.now().unix_seconds())
     }
 
     fn ended(&mut self) -> Option<Bytes> {
-        let trace = self.trace.take();
-        let now = self.clock.now().unix_seconds();
+        let (now, trace) = (self.now(), self.trace.take());
         self.encoder.end(now, trace.as_deref().map(told::goblin))
     }
 }
@@ -53,6 +69,14 @@ impl Encoding for Responded {
 
     fn end(&mut self) -> Option<Bytes> {
         self.ended()
+    }
+
+    fn before_end(&mut self) -> Option<BoxFuture<Result<(), ApiError>>> {
+        let keeper = self.keeper.take()?;
+        let goblin = self.trace.as_deref().map(told::goblin);
+        let (now, mut whole) = (self.now(), self.encoder.clone());
+        whole.end(now, None);
+        Some(keeper.keep(whole.response(goblin)))
     }
 
     fn told(&mut self, item: AnswerItem) -> Option<Bytes> {

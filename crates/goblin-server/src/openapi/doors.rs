@@ -1,5 +1,6 @@
 //! What clients of other protocols send and get: OpenAI's older and newer endpoints, Anthropic's, Ollama's.
 
+use goblin_core::error::ApiError;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -99,8 +100,10 @@ pub struct ResponseBody {
     pub reasoning: Option<Value>,
     /// Up to 16 texts by name, repeated in the response.
     pub metadata: Option<Value>,
-    /// Must be false.
+    /// Keep the response, for as long as this server keeps them. False by default.
     pub store: Option<bool>,
+    /// A kept response that this one goes on from.
+    pub previous_response_id: Option<String>,
     /// Who the end user is.
     pub user: Option<String>,
 }
@@ -108,7 +111,7 @@ pub struct ResponseBody {
 /// A response, as OpenAI's Responses give it. It repeats most fields of its request.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ResponseObject {
-    /// Names it. Nothing is kept under it.
+    /// Names it. It is kept under that where `store` is true.
     pub id: String,
     /// `response`.
     pub object: String,
@@ -124,10 +127,71 @@ pub struct ResponseObject {
     pub output: Vec<Value>,
     /// `input_tokens`, `output_tokens`, `total_tokens` and what of them was cached or reasoning.
     pub usage: Option<Value>,
-    /// False.
+    /// Is it kept?
     pub store: bool,
+    /// The response it goes on from.
+    pub previous_response_id: Option<String>,
     /// Of names like `goblin`: why the answer comes from where it comes from.
     pub goblin: Option<Value>,
+}
+
+/// A response is gone.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ResponseDeleted {
+    /// Which.
+    pub id: String,
+    /// `response`.
+    pub object: String,
+    /// True.
+    pub deleted: bool,
+}
+
+/// What a response answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct InputItems {
+    /// `list`.
+    pub object: String,
+    /// Items: `message`, `function_call`, `function_call_output`, `reasoning`.
+    pub data: Vec<Value>,
+    /// The id of the first of them.
+    pub first_id: Option<String>,
+    /// The id of the last of them.
+    pub last_id: Option<String>,
+    /// Are there more?
+    pub has_more: bool,
+}
+
+impl InputItems {
+    /// A page of `items`, which come oldest first.
+    ///
+    /// # Errors
+    /// `invalid_request` naming `after`, when none of the items has that id.
+    pub(crate) fn page(
+        mut items: Vec<Value>,
+        newest_first: bool,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Result<Self, ApiError> {
+        if newest_first {
+            items.reverse();
+        }
+        if let Some(after) = after {
+            let at = items.iter().position(|item| item["id"] == after);
+            let at = at.ok_or_else(|| ApiError::invalid("after", "`after` names none of these items."))?;
+            items.drain(..=at);
+        }
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = items.len() > most;
+        items.truncate(most);
+        let id = |item: Option<&Value>| item.and_then(|item| item["id"].as_str()).map(str::to_owned);
+        Ok(Self {
+            object: "list".to_owned(),
+            first_id: id(items.first()),
+            last_id: id(items.last()),
+            data: items,
+            has_more,
+        })
+    }
 }
 
 /// Texts to be turned into vectors, as OpenAI's embeddings take them.

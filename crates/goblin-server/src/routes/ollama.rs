@@ -186,7 +186,7 @@ pub(super) async fn generate_text(
             return Ok(asking::answer(&app, &caller, ticket, request, lines).await?);
         }
         Generate::Complete(request) => {
-            return Ok(asking::complete(&app, &caller, ticket, request, stream, lines).await?);
+            return Ok(asking::complete(&app, &caller, ticket, (None, request), stream, lines).await?);
         }
         Generate::Load => true,
         Generate::Unload => false,

@@ -99,8 +99,8 @@ pub(super) async fn create_completion(
 ) -> Result<Response, Refusal> {
     let asked = parse_completion(&body)?;
     let text = TextCompletion::new(&app, &asked);
-    if app.dispatch.continues(&asked.request.model).await {
-        let (stream, request) = (asked.stream, asked.request);
+    if let Some(by) = app.dispatch.continues(&asked.request.model).await {
+        let (stream, request) = (asked.stream, (Some(by), asked.request));
         return Ok(asking::complete(&app, &caller, ticket, request, stream, text).await?);
     }
     let request = asked.into_chat()?;

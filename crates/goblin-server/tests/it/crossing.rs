@@ -14,6 +14,7 @@ use goblin_store::accounts::NewAccount;
 use goblin_store::audit::NewAudit;
 use goblin_store::identities::NewIdentity;
 use goblin_store::passkeys::NewPasskey;
+use goblin_store::responses::{KeepResponses, StoredResponse};
 use goblin_store::traces::NewTrace;
 use http::Method;
 use serde_json::{Value, json};
@@ -43,6 +44,7 @@ const THINGS: &[(&str, Whose, &[&str])] = &[
     ("/api/chats/{id}", Personal, &["chat"]),
     ("/api/turns/{id}", Personal, &["turn"]),
     ("/v1/traces/{id}", Personal, &["trace"]),
+    ("/v1/responses/{id}", Personal, &["response"]),
     ("/api/invitations/{id}", Tenants, &["invitation"]),
     ("/api/keys/{id}", Tenants, &["key"]),
     ("/api/budgets/{id}", Tenants, &["budget"]),
@@ -231,6 +233,17 @@ impl Scene {
             address: None,
             device: None,
         };
+        let response = format!("resp_{}", "4711".repeat(8));
+        let kept = StoredResponse {
+            id: response.clone(),
+            previous: None,
+            input: vec![json!({"id": "msg_1", "text": WORD})],
+            response: json!({"id": response, "output": [], "said": WORD}),
+        };
+        store
+            .insert_response(&of, &kept, KeepResponses::default())
+            .await
+            .unwrap();
         let passkey = NewPasskey {
             credential_id: WORD.into(),
             user_handle: "01234567-89ab-4def-8123-456789abcdef".into(),
@@ -277,6 +290,7 @@ impl Scene {
             ("chat", chat),
             ("turn", turn),
             ("trace", trace),
+            ("response", response),
             ("session", session),
             ("identity", identity),
             ("passkey", passkey),
@@ -309,6 +323,7 @@ impl Scene {
             "/api/chats".to_owned(),
             format!("/api/chats/{chat}/turns"),
             "/v1/traces".to_owned(),
+            format!("/v1/responses/{}", self.id("response")),
             "/api/account/sessions".to_owned(),
             "/api/account/passkeys".to_owned(),
             "/api/account/identities".to_owned(),

@@ -32,7 +32,8 @@ fn wrong(door: Door) -> Vec<(Value, &'static str)> {
             (json!({"input": null}), "input"),
             (json!({"max_output_tokens": "5"}), "max_output_tokens"),
             (json!({"temperature": "1"}), "temperature"),
-            (json!({"store": true}), "store"),
+            (json!({"background": true}), "background"),
+            (json!({"store": "yes"}), "store"),
             (json!({"previous_response_id": "resp_1"}), "previous_response_id"),
             (json!({"tools": [{"type": "web_search"}]}), "tools[0].type"),
             (

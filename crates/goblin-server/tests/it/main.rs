@@ -29,9 +29,11 @@ mod doors;
 mod elsewhere;
 mod fake_upstream;
 mod faults;
+mod goldens;
 mod google;
 mod headers;
 mod health;
+mod kept_responses;
 mod limits;
 mod local_mode;
 #[allow(dead_code, reason = "some of it is for dispatch's own tests")]

@@ -135,6 +135,20 @@ async fn only_admins_come_near_and_what_cannot_be_a_key_is_refused() {
         assert_eq!(refused.status, 422, "{path} {body}");
         assert_eq!(refused.json().await["param"], field, "{path} {body}");
     }
+    for method in [Method::PUT, Method::POST] {
+        let path = match method {
+            Method::PUT => "/api/provider-keys/mistral",
+            _ => "/api-keys/mistral",
+        };
+        let call = owner.call(&app, method, path).json(&json!({"key": SECRET}));
+        let mut unknown = call.send().await;
+        assert_eq!(unknown.status, 404, "{path}");
+        let said = unknown.text().await;
+        assert!(
+            said.contains("`openai`") && said.contains("upstream.servers"),
+            "{said}"
+        );
+    }
     let keyless = app_with(|setup| setup.ring = None).await;
     let theirs = crate::people::owner(&keyless).await;
     let call = theirs.call(&keyless, Method::PUT, "/api/provider-keys/openai");

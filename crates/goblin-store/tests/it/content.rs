@@ -9,6 +9,7 @@ use goblin_core::feedback::{FeedbackChange, Rating};
 use goblin_core::id::Ids;
 use goblin_core::owner::Owner;
 use goblin_store::api_keys::NewApiKey;
+use goblin_store::responses::KeepResponses;
 use goblin_store::store::{Database, Store, StoreOptions};
 use goblin_store::traces::NewTrace;
 use goblin_store::turns::Parent;
@@ -76,6 +77,11 @@ pub(crate) async fn fill(desk: &Desk) {
         trace: trace(desk, "t-1"),
     };
     store.insert_trace(owner, &kept).await.unwrap();
+    let response = crate::responses::response("resp_1", None, AWKWARD);
+    store
+        .insert_response(owner, &response, KeepResponses::default())
+        .await
+        .unwrap();
     let said = FeedbackChange {
         rating: Some(Some(Rating::Down)),
         better_turn: Some(Some(again.id)),

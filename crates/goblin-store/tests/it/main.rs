@@ -29,6 +29,7 @@ mod processes;
 mod rate_limits;
 mod rates_file;
 mod redis_server;
+mod responses;
 mod roster_file;
 mod story;
 mod traces;

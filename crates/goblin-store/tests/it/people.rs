@@ -14,6 +14,7 @@ use goblin_store::audit::{DELETED, NewAudit};
 use goblin_store::chats::NewChat;
 use goblin_store::error::StoreError;
 use goblin_store::identities::NewIdentity;
+use goblin_store::responses::KeepResponses;
 use goblin_store::retention::Retention;
 use goblin_store::traces::NewTrace;
 use goblin_store::turns::{NewTurn, Parent};
@@ -24,6 +25,7 @@ use crate::accounts::{another, browser, deed, first, link, program};
 use crate::content::{columns_at, content, tamper};
 use crate::desk::{Desk, complete, on_both_kept};
 use crate::identities::identity;
+use crate::responses::response;
 use crate::traces::trace;
 
 const DAY_MS: i64 = 86_400_000;
@@ -83,6 +85,11 @@ async fn live(desk: &Desk, row: &AccountRow, word: &str) -> String {
         trace: trace(desk, &format!("trace-{word}")),
     };
     store.insert_trace(owner, &kept).await.unwrap();
+    let response = response(&format!("resp_{word}"), None, &said("response"));
+    store
+        .insert_response(owner, &response, KeepResponses::default())
+        .await
+        .unwrap();
     let by = |action| NewAudit {
         owner: owner.clone(),
         detail: Some(said("detail")),
@@ -145,6 +152,7 @@ async fn an_export_holds_everything_of_one_person_and_nothing_of_others(desk: &D
         "question 39",
         "answer",
         "comment",
+        "response",
         "request",
         "device",
         "address",
@@ -167,6 +175,7 @@ async fn an_export_holds_everything_of_one_person_and_nothing_of_others(desk: &D
         ("usage", 40),
         ("labels", 1),
         ("traces", 1),
+        ("responses", 1),
         ("sessions", 2),
         ("links", 1),
     ] {

@@ -26,6 +26,7 @@ use goblin_dispatch::money::MoneyOptions;
 use goblin_net::Mailer;
 use goblin_store::answer_cache::CacheLimits;
 use goblin_store::key_file::Network;
+use goblin_store::responses::KeepResponses;
 use goblin_store::retention::Retention;
 use goblin_store::store::Database;
 use secrecy::{ExposeSecret, SecretString};
@@ -94,6 +95,8 @@ pub(crate) struct Config {
     pub(crate) trust: TrustConfig,
     /// How long traces are kept; `None`: for ever.
     pub(crate) trace_days: Option<u32>,
+    /// How long responses are kept whose callers ask for it, and how many; `None`: they are refused.
+    pub(crate) keep_responses: Option<KeepResponses>,
     /// How long everything else is kept.
     pub(crate) retention: Retention,
 }
@@ -264,6 +267,11 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
         money: reader.money(),
         trust: reader.trust(),
         trace_days: reader.days("trace.keep_days"),
+        keep_responses: reader.days("responses.keep_days").map(|days| KeepResponses {
+            days,
+            most: reader.small("responses.most_per_user"),
+            bytes: reader.number("responses.bytes_per_user"),
+        }),
         retention: Retention {
             chats: reader.days("retention.chat_days"),
             usage: reader.days("retention.usage_days"),

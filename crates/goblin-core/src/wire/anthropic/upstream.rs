@@ -58,7 +58,8 @@ fn put_messages(body: &mut Map<String, Value>, request: &ChatRequest) -> Result<
     let mut system = Vec::new();
     let mut messages: Vec<(&str, Vec<Value>)> = Vec::new();
     for (i, message) in request.messages.iter().enumerate() {
-        if message.name.is_some() {
+        // A result may repeat the name of its tool, which its call has said.
+        if message.name.is_some() && message.role != Role::Tool {
             return Err(unsupported(
                 &format!("messages[{i}].name"),
                 "Anthropic knows no names of participants. Write it into the text.",

@@ -53,7 +53,8 @@ fn put_contents(body: &mut Map<String, Value>, request: &ChatRequest) -> Result<
     let mut system = Vec::new();
     let mut contents: Vec<(&str, Vec<Value>)> = Vec::new();
     for (i, message) in request.messages.iter().enumerate() {
-        if message.name.is_some() {
+        // A result may repeat the name of its tool, which its call has said.
+        if message.name.is_some() && message.role != Role::Tool {
             return Err(unsupported(
                 &format!("messages[{i}].name"),
                 "Gemini knows no names of participants. Write it into the text.",

@@ -28,12 +28,17 @@ pub use split::{LineSplitter, MAX_LINE_BYTES};
 
 /// The body of `POST /api/chat`: always a stream. `truncate` and `shift` are refused, so that versions that know them
 /// (≥ 0.12.6) refuse a prompt that does not fit instead of cutting it. Ollama cannot force a call: of
-/// [`ToolChoice::Named`] only that tool is offered, [`ToolChoice::Required`] is left to the model.
+/// [`ToolChoice::Named`] only that tool is offered, [`ToolChoice::Required`] is refused, and left to the model where goblin
+/// chose it.
 ///
 /// # Errors
 /// [`ProviderError::Rejected`] for what Ollama has no word for: a grammar, `logit_bias`, an image that is not a `data:`
-/// URL in base64 (a local server is given bytes, never addresses).
+/// URL in base64 (a local server is given bytes, never addresses). [`ProviderError::Unsupported`] for what another provider
+/// may have a word for.
 pub fn encode_chat(request: &ChatRequest) -> Result<Bytes, ProviderError> {
+    if !request.automatic {
+        has_words_for(request)?;
+    }
     let mut body = Map::new();
     put(&mut body, "model", Some(request.model.as_str()));
     let messages: Result<Vec<Value>, _> = (0..request.messages.len())
@@ -104,6 +109,36 @@ pub fn encode_embed(request: &EmbedRequest, context_tokens: Option<u32>) -> Byte
         context_tokens.map(|tokens| json!({ "num_ctx": tokens })),
     );
     written(body)
+}
+
+/// What Ollama has no word for and another provider may have. Where goblin chose the model it is left to the model.
+fn has_words_for(request: &ChatRequest) -> Result<(), ProviderError> {
+    let named = request
+        .messages
+        .iter()
+        .position(|m| m.role != Role::Tool && m.name.is_some());
+    let (param, message) = if request.tool_choice == ToolChoice::Required {
+        (
+            "tool_choice".to_owned(),
+            "Ollama cannot make a model call a tool. Choose `auto`, or name the tool.",
+        )
+    } else if request.parallel_tool_calls == Some(false) {
+        (
+            "parallel_tool_calls".to_owned(),
+            "Ollama cannot keep a model from making several calls. Leave it out.",
+        )
+    } else if let Some(at) = named {
+        (
+            format!("messages[{at}].name"),
+            "Ollama has no names for who says something. Put it into the content.",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(ProviderError::Unsupported {
+        param,
+        message: message.to_owned(),
+    })
 }
 
 /// Reads the answer of `POST /api/embed` to `wanted` texts.

@@ -94,6 +94,18 @@ impl Asked<'_> {
         self.entry.is_some_and(|entry| entry.can(word))
     }
 
+    /// Of a model that does not reason: is that what is wished?
+    fn does_not_reason(&self) -> Result<(), ProviderError> {
+        match self.request.think {
+            None | Some(Think::Off) => Ok(()),
+            Some(_) if self.request.automatic => Ok(()),
+            Some(_) => Err(unsupported(
+                "reasoning_effort",
+                "this model does not reason. Leave it out, or choose one that does.",
+            )),
+        }
+    }
+
     /// The word of `reasoning_effort` for what is wished, among those the model knows.
     fn effort(&self, think: Think) -> Result<Option<&'static str>, ProviderError> {
         let word = match think {
@@ -119,18 +131,16 @@ impl Asked<'_> {
 /// OpenAI: `max_completion_tokens`; reasoning models take no sampling fields unless they are told not to reason.
 fn openai(asked: &mut Asked<'_>) -> Result<(), ProviderError> {
     asked.rename("max_tokens", "max_completion_tokens");
+    // Its caches find a conversation by it.
+    put(
+        &mut asked.body,
+        "prompt_cache_key",
+        asked.request.session.as_deref(),
+    );
     strict_only_where_it_fits(asked);
     let think = asked.request.think;
     if !asked.reasons {
-        return match think {
-            Some(Think::Low | Think::Medium | Think::High | Think::Max) if !asked.request.automatic => {
-                Err(unsupported(
-                    "reasoning_effort",
-                    "this model does not reason. Leave it out, or choose one that does.",
-                ))
-            }
-            _ => Ok(()),
-        };
+        return asked.does_not_reason();
     }
     let effort = think.map(|think| asked.effort(think)).transpose()?.flatten();
     put(&mut asked.body, "reasoning_effort", effort);
@@ -293,10 +303,12 @@ fn grok(asked: &mut Asked<'_>) -> Result<(), ProviderError> {
             )?;
         }
     }
-    let fixed = !asked.reasons || model.contains("reasoning") || model.contains("code");
+    if !asked.reasons {
+        return asked.does_not_reason();
+    }
+    let fixed = model.contains("reasoning") || model.contains("code");
     let effort = match asked.request.think {
         None | Some(Think::On) => None,
-        Some(Think::Off) if !asked.reasons => None,
         Some(_) if fixed && asked.request.automatic => None,
         Some(_) if fixed => {
             return Err(unsupported(

@@ -3,7 +3,8 @@
 //! Source: the public API reference of OpenAI's Responses, and the types of the published Python client (`openai` 3.54.0
 //! on PyPI, `openai/types/responses`), which say which fields are always there.
 //!
-//! Nothing is kept between two requests: the whole conversation comes with each of them.
+//! The whole conversation comes with each request, or the name of a kept response that it goes on from: whoever keeps
+//! responses hands in what was said before.
 
 mod answer;
 mod input;
@@ -13,6 +14,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 pub use self::answer::ResponseEncoder;
+pub use self::input::named_items;
 use super::request::{EFFORTS, read_model};
 use super::tools::{read_distinct_tools, read_name, schema};
 use crate::chat::{ChatRequest, Message, ResponseFormat, Role, Sampling, Think, Tool, ToolChoice};
@@ -34,9 +36,29 @@ pub struct OpenAiResponses {
     pub stream: bool,
     /// What the response repeats of the request: [`REPEATED`].
     pub repeated: Map<String, Value>,
+    /// The response it goes on from.
+    pub previous: Option<String>,
+    /// Where the response is to be kept: the items of this request's own input, as they are kept. [`named_items`] gives
+    /// names to those that have none.
+    pub keeps: Option<Vec<Value>>,
 }
 
-/// Reads the body of `POST /v1/responses`.
+/// The kept response that the body of `POST /v1/responses` goes on from, when it names one.
+///
+/// # Errors
+/// As [`parse_responses`].
+pub fn previous_response(body: &Bytes) -> Result<Option<String>, ApiError> {
+    read_previous(&top(body)?)
+}
+
+fn read_previous(fields: &Object<'_>) -> Result<Option<String>, ApiError> {
+    optional(fields, "", "previous_response_id", |r, p| {
+        short_string(r, p, 256).map(String::from)
+    })
+}
+
+/// Reads the body of `POST /v1/responses`. `earlier` are the items of the conversation it goes on from
+/// ([`previous_response`]), oldest first: what was said and what was answered.
 ///
 /// * `instructions` become a message of the system in front of `input`.
 /// * Items of an assistant that follow each other (its reasoning, a message, calls of functions) are one message of it.
@@ -44,14 +66,15 @@ pub struct OpenAiResponses {
 ///
 /// # Errors
 /// `invalid_json` for what is not JSON, otherwise `invalid_request` with the path of the field at fault: also for what
-/// would have to be kept here (`store`, `previous_response_id`, `conversation`, `background`), for tools that only OpenAI
-/// runs, and for fields that are not known.
-pub fn parse_responses(body: &Bytes) -> Result<OpenAiResponses, ApiError> {
+/// is never kept here (`conversation`, `prompt`, `background`), for tools that only OpenAI runs, and for fields that are
+/// not known.
+pub fn parse_responses(body: &Bytes, earlier: &[Value]) -> Result<OpenAiResponses, ApiError> {
     let fields = top(body)?;
     let model = read_model(&fields)?;
-    refuse_what_is_kept(&fields)?;
+    refuse_what_is_not_here(&fields)?;
     refuse_unknown(&fields)?;
-    let mut messages = required(&fields, "", "input", input::read_input)?;
+    let keeps = optional(&fields, "", "store", boolean)? == Some(true);
+    let mut messages = required(&fields, "", "input", |r, p| input::read_input(r, p, earlier))?;
     if let Some(instructions) = optional(&fields, "", "instructions", string)?
         && !instructions.is_empty()
     {
@@ -73,9 +96,7 @@ pub fn parse_responses(body: &Bytes) -> Result<OpenAiResponses, ApiError> {
         session: optional(&fields, "", "prompt_cache_key", |r, p| {
             short_string(r, p, 256).map(String::from)
         })?,
-        user: optional(&fields, "", "user", |r, p| {
-            short_string(r, p, 512).map(String::from)
-        })?,
+        user: read_user(&fields)?,
         think: read_reasoning(&fields, &mut untranslated)?,
         untranslated,
         ..ChatRequest::default()
@@ -83,6 +104,8 @@ pub fn parse_responses(body: &Bytes) -> Result<OpenAiResponses, ApiError> {
     read_what_changes_nothing(&fields)?;
     Ok(OpenAiResponses {
         repeated: repeated(&fields),
+        previous: read_previous(&fields)?,
+        keeps: get(&fields, "input").filter(|_| keeps).map(input::items),
         request,
         stream,
     })
@@ -129,22 +152,17 @@ fn repeated(fields: &Object<'_>) -> Map<String, Value> {
     REPEATED.into_iter().map(value).collect()
 }
 
-/// What could only be answered if something were kept here, or taken from what OpenAI keeps.
-fn refuse_what_is_kept(fields: &Object<'_>) -> Result<(), ApiError> {
-    for name in ["store", "background"] {
-        if optional(fields, "", name, boolean)? == Some(true) {
-            let message = format!(
-                "`{name}` must be false: responses are not kept on this server yet. Leave it out, and send the whole \
-                 conversation as `input` each time."
-            );
-            return Err(ApiError::invalid(name, message));
-        }
+/// What could only be answered in the background, or with what OpenAI keeps.
+fn refuse_what_is_not_here(fields: &Object<'_>) -> Result<(), ApiError> {
+    if optional(fields, "", "background", boolean)? == Some(true) {
+        let message = "`background` must be false: this server answers while you wait. Leave it out.";
+        return Err(ApiError::invalid("background", message));
     }
-    for name in ["previous_response_id", "conversation", "prompt"] {
+    for name in ["conversation", "prompt"] {
         if get(fields, name).is_some() {
             let message = format!(
-                "`{name}` names something that is not on this server: nothing is kept here yet. Send the whole \
-                 conversation as `input` instead."
+                "`{name}` names something that is not on this server. Send the conversation as `input`, or go on from a \
+                 kept response (`previous_response_id`)."
             );
             return Err(ApiError::invalid(name, message));
         }
@@ -186,9 +204,6 @@ fn read_what_changes_nothing(fields: &Object<'_>) -> Result<(), ApiError> {
     let tiers = [("auto", ()), ("default", ())];
     optional(fields, "", "service_tier", |r, p| one_of(r, p, &tiers))?;
     optional(fields, "", "max_tool_calls", |r, p| integer(r, p, 1, 1_000_000))?;
-    optional(fields, "", "safety_identifier", |r, p| {
-        short_string(r, p, 512).map(drop)
-    })?;
     optional(fields, "", "stream_options", |r, p| object(r, p).map(drop))?;
     let Some(metadata) = optional(fields, "", "metadata", object)? else {
         return Ok(());
@@ -209,6 +224,13 @@ fn read_what_changes_nothing(fields: &Object<'_>) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+/// Who the end user is: `user`, or the name that field has now.
+fn read_user(fields: &Object<'_>) -> Result<Option<String>, ApiError> {
+    let named = |name: &str| optional(fields, "", name, |r, p| short_string(r, p, 512).map(String::from));
+    let (user, identifier) = (named("user")?, named("safety_identifier")?);
+    Ok(user.or(identifier))
 }
 
 fn read_sampling(fields: &Object<'_>) -> Result<Sampling, ApiError> {

@@ -1,6 +1,7 @@
 //! The `input` of a request → core messages.
 
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
 
 use crate::chat::{Message, Part, Role, ToolCall};
 use crate::error::ApiError;
@@ -12,28 +13,77 @@ use crate::wire::openai::messages::read_seal;
 /// Most parts of one item.
 const MAX_PARTS: usize = 1000;
 
-/// A text that a person says, or items.
-pub(super) fn read_input(raw: &RawValue, path: &str) -> Result<Vec<Message>, ApiError> {
+/// A text that a person says, or items; after `earlier`, the items of a conversation that was kept.
+pub(super) fn read_input(raw: &RawValue, path: &str, earlier: &[Value]) -> Result<Vec<Message>, ApiError> {
+    let mut said = Said::default();
+    for item in earlier {
+        let raw = to_raw_value(item).map_err(ApiError::internal)?;
+        said.read_item(&raw, "previous_response_id")?;
+    }
     if kind(raw) == "a string" {
         let text = string(raw, path)?;
         if text.is_empty() {
             return Err(empty(path));
         }
-        return Ok(vec![Message::text(Role::User, text)]);
+        said.messages.push(Message::text(Role::User, text));
+        return said.not_too_long();
     }
     if kind(raw) != "an array" {
         let message = format!("`{path}` must be a text or an array of items, not {}.", kind(raw));
         return Err(ApiError::invalid(path, message));
     }
-    let mut said = Said::default();
     for (i, raw) in array::<MAX_MESSAGES>(raw, path)?.into_iter().enumerate() {
         said.read_item(raw, &format!("{path}[{i}]"))?;
     }
-    let messages = said.ended();
+    let messages = said.not_too_long()?;
     if messages.is_empty() {
         return Err(empty(path));
     }
     Ok(messages)
+}
+
+/// The items of an input that was read, as they are kept: each with its type, its content as parts.
+pub(super) fn items(raw: &RawValue) -> Vec<Value> {
+    match serde_json::from_str(raw.get()).unwrap_or_default() {
+        Value::Array(items) => items.into_iter().map(whole).collect(),
+        text => vec![whole(json!({"role": "user", "content": text}))],
+    }
+}
+
+/// The same items, those without a name with one that begins with the response's `suffix`.
+pub fn named_items(mut items: Vec<Value>, suffix: &str) -> Vec<Value> {
+    for (at, item) in items.iter_mut().enumerate() {
+        if item["id"].is_string() {
+            continue;
+        }
+        let kind = match item["type"].as_str() {
+            Some("function_call") => "fc",
+            Some("function_call_output") => "fco",
+            Some("reasoning") => "rs",
+            _ => "msg",
+        };
+        item["id"] = format!("{kind}_{suffix}_in_{at}").into();
+    }
+    items
+}
+
+fn whole(mut item: Value) -> Value {
+    let Value::Object(fields) = &mut item else {
+        return item;
+    };
+    let of_assistant = fields.get("role").is_some_and(|role| role == "assistant");
+    let kind = fields.entry("type").or_insert_with(|| "message".into());
+    if kind == "message"
+        && let Some(content) = fields.get_mut("content")
+        && content.is_string()
+    {
+        *content = match of_assistant {
+            true => json!([{"type": "output_text", "text": content.take(), "annotations": []}]),
+            false => json!([{"type": "input_text", "text": content.take()}]),
+        };
+    }
+    fields.entry("status").or_insert_with(|| "completed".into());
+    item
 }
 
 fn empty(path: &str) -> ApiError {
@@ -183,6 +233,18 @@ impl Said {
         self.messages
             .retain(|m| m.role != Role::Assistant || !m.parts.is_empty() || !m.tool_calls.is_empty());
         self.messages
+    }
+
+    fn not_too_long(self) -> Result<Vec<Message>, ApiError> {
+        let messages = self.ended();
+        if messages.len() > MAX_MESSAGES {
+            let message = format!(
+                "The conversation that `previous_response_id` goes on from has, with `input`, more than {MAX_MESSAGES} \
+                 messages. Begin a new one."
+            );
+            return Err(ApiError::invalid("previous_response_id", message));
+        }
+        Ok(messages)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob, TopLogprob, Us
 use crate::wire::sse::SseSplitter;
 
 fn read(body: &str) -> Result<OpenAiResponses, ApiError> {
-    parse_responses(&Bytes::copy_from_slice(body.as_bytes()))
+    parse_responses(&Bytes::copy_from_slice(body.as_bytes()), &[])
 }
 
 /// A request with these fields besides model and input.
@@ -80,9 +80,9 @@ fn each_field_at_fault_is_named() {
             input(r#"[{"type":"function_call","call_id":"a","name":"f","arguments":{}}]"#),
             "input[0].arguments",
         ),
-        (with(r#""store":true"#), "store"),
+        (with(r#""store":"yes""#), "store"),
         (with(r#""background":true"#), "background"),
-        (with(r#""previous_response_id":"resp_1""#), "previous_response_id"),
+        (with(r#""previous_response_id":7"#), "previous_response_id"),
         (with(r#""conversation":"conv_1""#), "conversation"),
         (with(r#""prompt":{"id":"p"}"#), "prompt"),
         (with(r#""messages":[]"#), "messages"),
@@ -512,4 +512,57 @@ fn more_than_an_answer_may_hold_is_left_out_and_said_to_be() {
     assert_eq!(response["status"], "incomplete");
     let text = response["output"][0]["content"][0]["text"].as_str().unwrap();
     assert_eq!(text.len(), 4 * 1024 * 1024);
+}
+
+#[test]
+fn a_conversation_goes_on_from_what_was_kept_of_it() {
+    let first =
+        read(r#"{"model":"m","store":true,"instructions":"Be brief.","input":"Who is it?"}"#).unwrap();
+    let kept = named_items(first.keeps.unwrap(), "s");
+    assert_eq!(
+        kept,
+        [
+            json!({"role": "user", "content": [{"type": "input_text", "text": "Who is it?"}], "type": "message",
+            "status": "completed", "id": "msg_s_in_0"})
+        ]
+    );
+    let call = json!({"type": "function_call", "id": "fc_s_0", "call_id": "a", "name": "look_up", "arguments": "{}"});
+    let result = r#"{"model":"m","store":false,"previous_response_id":"resp_s",
+        "input":[{"type":"function_call_output","call_id":"a","output":"Ada"}]}"#;
+    let body = Bytes::from_static(result.as_bytes());
+    assert_eq!(previous_response(&body).unwrap().as_deref(), Some("resp_s"));
+    let earlier = [kept, vec![call]].concat();
+    let next = parse_responses(&body, &earlier).unwrap();
+    let roles: Vec<Role> = next.request.messages.iter().map(|m| m.role).collect();
+    assert_eq!(
+        roles,
+        [Role::User, Role::Assistant, Role::Tool],
+        "instructions are not taken along"
+    );
+    assert_eq!((next.keeps, next.previous.as_deref()), (None, Some("resp_s")));
+    assert_eq!(next.repeated["previous_response_id"], "resp_s");
+    // Without what was kept, the call is nowhere.
+    assert_eq!(
+        read(result).unwrap_err().param.as_deref(),
+        Some("input[0].call_id")
+    );
+    assert_eq!(
+        previous_response(&Bytes::from_static(b"{\"previous_response_id\":null}")).unwrap(),
+        None
+    );
+}
+
+#[test]
+fn what_is_kept_of_an_input_has_types_parts_and_names() {
+    let asked = input(
+        r#"[{"role":"assistant","content":"Hi."},{"id":"own","type":"message","role":"user","content":[{"type":"input_text",
+            "text":"a"}]},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},
+            {"type":"function_call_output","call_id":"c","output":"x"}]"#,
+    )
+    .replacen('{', "{\"store\":true,", 1);
+    let items = named_items(read(&asked).unwrap().keeps.unwrap(), "s");
+    let names: Vec<&str> = items.iter().filter_map(|item| item["id"].as_str()).collect();
+    assert_eq!(names, ["msg_s_in_0", "own", "fc_s_in_2", "fco_s_in_3"]);
+    assert_eq!(items[0]["content"][0]["type"], "output_text");
+    assert!(items.iter().all(|item| item["status"] == "completed"));
 }
