@@ -8,6 +8,7 @@ use crate::people::People;
 use crate::tier_guard::TierGuard;
 use goblin_auth::identity::Identity;
 use goblin_auth::vault::Vault;
+use goblin_core::attachment::AttachmentLimits;
 use goblin_core::checks::{CheckResult, RunChecks};
 use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::error::ApiError;
@@ -21,6 +22,7 @@ use goblin_core::telemetry::sampler::Sampler;
 use goblin_dispatch::Dispatch;
 use goblin_store::rate_limits::RateLimiter;
 use goblin_store::store::Store;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -69,6 +71,8 @@ pub struct ServerOptions {
     pub answer_timeout: Duration,
     /// How old a result of the checks behind `/health/all` may be.
     pub checks_max_age: Duration,
+    /// Bounds of files attached to questions.
+    pub attachments: AttachmentLimits,
     /// Which requests are told as spans; `None`: none, and the trace a request comes with is passed on unchanged.
     pub sampler: Option<Sampler>,
 }
@@ -88,6 +92,7 @@ impl Default for ServerOptions {
             ping_every: Duration::from_secs(15),
             answer_timeout: Duration::from_secs(110),
             checks_max_age: Duration::from_secs(2),
+            attachments: AttachmentLimits::default(),
             sampler: None,
         }
     }
@@ -166,6 +171,8 @@ pub struct App {
     pub page: &'static [Asset],
     /// The last result of the checks.
     pub checks_cache: ChecksCache,
+    /// Files being taken in.
+    pub uploads: Uploads,
 }
 
 impl App {
@@ -200,6 +207,27 @@ impl App {
 /// callers cause one run.
 #[derive(Debug, Default)]
 pub struct ChecksCache(pub(crate) tokio::sync::Mutex<Option<(Timestamp, Vec<CheckResult>)>>);
+
+/// Most files taken in at once.
+const UPLOADS: usize = 8;
+
+/// Places for files that are being taken in, each of which is whole in memory until it is kept.
+#[derive(Debug)]
+pub struct Uploads(Semaphore);
+
+impl Default for Uploads {
+    fn default() -> Self {
+        Self(Semaphore::new(UPLOADS))
+    }
+}
+
+impl Uploads {
+    /// A place, in the order they were asked for; held until it is dropped.
+    pub(crate) async fn take(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.0.acquire().await.ok()
+    }
+}
 
 /// What handlers extract: a shared [`App`].
 #[derive(Clone)]

@@ -48,6 +48,11 @@ async fn last_turn(mut events: Events) -> Turn {
     }
 }
 
+/// The turn as it ended.
+pub(crate) async fn last_turn_of(house: &House, turn: &str) -> Turn {
+    last_turn(events(house, turn, 0).await).await
+}
+
 async fn ask_and_answer(
     house: &House,
     calls: &mut tokio::sync::mpsc::UnboundedReceiver<Call>,

@@ -141,6 +141,7 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
           onStop={streaming && mayAsk ? () => stop(streaming) : null}
           disabled={noModel || pending !== null || !mayAsk}
           placeholder={placeholderOf(mayAsk, noModel)}
+          files={mayAsk ? { draft: chat.id, chosen: chat.model } : null}
           tools={
             mayAsk && (
               <ModelPicker

@@ -6,6 +6,7 @@ import { createChat } from "@/api/client";
 import { lookAgain, putChat } from "@/api/queries";
 import { useMay } from "@/api/signIn";
 import type { Model, Status } from "@/api/types";
+import { moveDraftFiles } from "@/lib/draftFiles";
 import { modelName } from "@/lib/format";
 import { nothingInstalled } from "@/lib/health";
 import { placeOf } from "@/lib/place";
@@ -55,6 +56,7 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
       const chat = await createChat({ ...choices });
       putChat(client, chat, "first");
       writeDraft(chat.id, draft);
+      moveDraftFiles("new", chat.id);
       setDraft("");
       resetNewChat();
       sendOnOpen(chat.id);
@@ -93,6 +95,7 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
           onStop={null}
           disabled={noModel || creating || !mayAsk}
           placeholder={placeholderOf(mayAsk, noModel)}
+          files={mayAsk ? { draft: "new", chosen: choices.model } : null}
           tools={
             mayAsk && (
               <ModelPicker
