@@ -25,7 +25,10 @@ async fn house(sees: bool) -> (House, UnboundedReceiver<Call>) {
         models.push(seeing);
     }
     provider.offers(models);
-    (House::with(vec![provider.handle()], Options::default()).await, calls)
+    (
+        House::with(vec![provider.handle()], Options::default()).await,
+        calls,
+    )
 }
 
 async fn keep(house: &House, name: &str, content: &[u8]) -> String {
@@ -36,7 +39,10 @@ async fn keep(house: &House, name: &str, content: &[u8]) -> String {
         media_type: media_type.into(),
         content: content.into(),
     };
-    let kept = house.store.insert_attachment(&Owner::local(), file, 1 << 30).await;
+    let kept = house
+        .store
+        .insert_attachment(&Owner::local(), file, 1 << 30)
+        .await;
     kept.unwrap().id
 }
 
@@ -78,10 +84,17 @@ async fn a_model_that_sees_gets_the_picture_and_the_text_with_the_question_and_a
     let picture = keep(&house, "p.png", PNG).await;
     let notes = keep(&house, "notes.md", b"# Ideas\n").await;
     let asked = with("What is this?", &[&picture, &notes]);
-    let turn = house.dispatch.create_turn(&Owner::local(), &chat.id, asked).await.unwrap();
+    let turn = house
+        .dispatch
+        .create_turn(&Owner::local(), &chat.id, asked)
+        .await
+        .unwrap();
     let request = answered(&house, &mut calls, &turn).await;
     assert_eq!(request.model, "seeing");
-    assert_eq!(texts(&request), ["What is this?\n\nFile `notes.md`:\n```\n# Ideas\n```"]);
+    assert_eq!(
+        texts(&request),
+        ["What is this?\n\nFile `notes.md`:\n```\n# Ideas\n```"]
+    );
     let url = "data:image/png;base64,iVBORw0KGgogYW5kIHRoZSByZXN0";
     assert_eq!(images(&request), [url]);
     let saved = last_turn_of(&house, &turn).await;
@@ -116,7 +129,11 @@ async fn a_question_edited_or_answered_again_keeps_its_files_and_gives_them_up_w
         attachments,
         ..EditedTurn::default()
     };
-    let edited = house.dispatch.edit_turn(&owner, &first, edit(None)).await.unwrap();
+    let edited = house
+        .dispatch
+        .edit_turn(&owner, &first, edit(None))
+        .await
+        .unwrap();
     assert_eq!(images(&answered(&house, &mut calls, &edited).await).len(), 1);
     let again = house
         .dispatch
@@ -139,12 +156,19 @@ async fn where_no_model_sees_it_is_said_before_anything_is_stored() {
     let chat = new_chat(&house).await;
     let picture = keep(&house, "p.png", PNG).await;
     let owner = Owner::local();
-    for (model, says) in [(None, "upstream.ollama_url"), (Some("engine/small"), "reads text only")] {
+    for (model, says) in [
+        (None, "upstream.ollama_url"),
+        (Some("engine/small"), "reads text only"),
+    ] {
         let asked = NewTurn {
             model: model.map(str::to_owned),
             ..with("What is this?", &[&picture])
         };
-        let error = house.dispatch.create_turn(&owner, &chat.id, asked).await.unwrap_err();
+        let error = house
+            .dispatch
+            .create_turn(&owner, &chat.id, asked)
+            .await
+            .unwrap_err();
         assert_eq!(
             (error.code, error.param.as_deref()),
             (ErrorCode::InvalidRequest, Some("attachments"))
@@ -175,7 +199,7 @@ async fn more_files_than_a_model_is_given_at_once_are_refused_and_of_earlier_tur
     let (house, mut calls) = house(true).await;
     let chat = new_chat(&house).await;
     let owner = Owner::local();
-    let large = |byte: u8| [PNG, &[byte; 18 * 1024 * 1024]].concat();
+    let large = |byte: u8| [PNG, &vec![byte; 18 * 1024 * 1024]].concat();
     let one = keep(&house, "one.png", &large(1)).await;
     let two = keep(&house, "two.png", &large(2)).await;
     let both = house
@@ -183,7 +207,10 @@ async fn more_files_than_a_model_is_given_at_once_are_refused_and_of_earlier_tur
         .create_turn(&owner, &chat.id, with("compare", &[&one, &two]))
         .await
         .unwrap_err();
-    assert_eq!((both.status(false), both.param.as_deref()), (413, Some("attachments")));
+    assert_eq!(
+        (both.status(false), both.param.as_deref()),
+        (413, Some("attachments"))
+    );
     assert!(both.message.contains("33554432"), "{}", both.message);
     let mut last = Vec::new();
     for id in [&one, &two] {

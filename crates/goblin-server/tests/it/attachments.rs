@@ -38,7 +38,13 @@ async fn seeing_app() -> TestApp {
 async fn a_file_comes_back_as_its_bytes_say_and_nothing_of_it_runs() {
     let app = TestApp::local().await;
     for (name, content, kept, media_type, how) in [
-        ("p.png", PNG, "p.png", "image/png", "inline; filename*=UTF-8''p.png"),
+        (
+            "p.png",
+            PNG,
+            "p.png",
+            "image/png",
+            "inline; filename*=UTF-8''p.png",
+        ),
         (
             "..%2F..%2Fx%22%0Ay.html",
             b"<script>alert(1)</script>".as_slice(),
@@ -57,17 +63,27 @@ async fn a_file_comes_back_as_its_bytes_say_and_nothing_of_it_runs() {
         let mut made = attach(&app, name, content).await;
         assert_eq!(made.status, 201);
         let made = made.json().await;
-        assert_eq!((&made["name"], &made["bytes"]), (&json!(kept), &json!(content.len())));
+        assert_eq!(
+            (&made["name"], &made["bytes"]),
+            (&json!(kept), &json!(content.len()))
+        );
         let path = format!("/api/attachments/{}", made["id"].as_str().unwrap());
         let mut back = app.get(&path).await;
         assert_eq!(
-            (back.status.as_u16(), back.header("content-type"), back.header("content-disposition")),
+            (
+                back.status.as_u16(),
+                back.header("content-type"),
+                back.header("content-disposition")
+            ),
             (200, media_type, how)
         );
         assert_eq!(back.header("x-content-type-options"), "nosniff");
         assert_eq!(back.header("cache-control"), "no-store");
         let policy = back.header("content-security-policy");
-        assert!(policy.contains("default-src 'none'") && policy.contains("sandbox"), "{policy}");
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("sandbox"),
+            "{policy}"
+        );
         assert_eq!(back.bytes().await, content);
     }
 }
@@ -82,11 +98,21 @@ async fn what_is_no_picture_and_no_text_is_refused() {
     ] {
         let mut reply = attach(&app, "photo.png", content).await;
         let refused = reply.json().await;
-        assert_eq!((reply.status.as_u16(), &refused["code"]), (400, &json!("invalid_request")));
+        assert_eq!(
+            (reply.status.as_u16(), &refused["code"]),
+            (400, &json!("invalid_request"))
+        );
         assert!(refused["detail"].as_str().unwrap().contains(says), "{refused}");
     }
-    let mut unknown = app.call(Method::POST, "/api/attachments?nam=x").bytes(PNG).send().await;
-    assert_eq!((unknown.status.as_u16(), &unknown.json().await["param"]), (400, &json!("nam")));
+    let mut unknown = app
+        .call(Method::POST, "/api/attachments?nam=x")
+        .bytes(PNG)
+        .send()
+        .await;
+    assert_eq!(
+        (unknown.status.as_u16(), &unknown.json().await["param"]),
+        (400, &json!("nam"))
+    );
 }
 
 #[tokio::test]
@@ -101,7 +127,10 @@ async fn a_file_that_is_too_large_is_refused_before_it_is_read() {
     .await;
     let said = raw.read_some().await;
     assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
-    assert!(said.contains("20971520 bytes (`attachments.bytes_each`)"), "{said}");
+    assert!(
+        said.contains("20971520 bytes (`attachments.bytes_each`)"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -119,7 +148,10 @@ async fn files_have_the_bounds_the_operator_sets_whatever_bodies_have() {
     let mut full = attach(&app, "two.txt", two).await;
     assert_eq!(full.status, 409);
     let said = full.json().await["detail"].to_string();
-    assert!(said.contains("4000") && said.contains("attachments.bytes_each_person"), "{said}");
+    assert!(
+        said.contains("4000") && said.contains("attachments.bytes_each_person"),
+        "{said}"
+    );
     assert_eq!(attach(&app, "three.txt", &[b'a'; 2049]).await.status, 413);
 }
 
@@ -134,12 +166,18 @@ async fn a_question_shows_its_files_and_an_edit_keeps_them() {
     let events = app.post(&path, &asked).await.events().await;
     let shown = |event: &Value| -> Vec<String> {
         let files = event["turn"]["attachments"].as_array().unwrap();
-        files.iter().map(|f| f["id"].as_str().unwrap().to_owned()).collect()
+        files
+            .iter()
+            .map(|f| f["id"].as_str().unwrap().to_owned())
+            .collect()
     };
     let both = vec![picture.clone(), notes.clone()];
     assert_eq!(shown(&data(&events[0])), both);
     let done = data(events.last().unwrap());
-    assert_eq!((shown(&done), &done["turn"]["status"]), (both.clone(), &json!("complete")));
+    assert_eq!(
+        (shown(&done), &done["turn"]["status"]),
+        (both.clone(), &json!("complete"))
+    );
     let listed = app.get(&path).await.json().await;
     assert_eq!(listed["items"][0]["attachments"][0]["media_type"], "image/png");
 
@@ -147,7 +185,10 @@ async fn a_question_shows_its_files_and_an_edit_keeps_them() {
     let edit = format!("/api/turns/{turn}/edit");
     for (body, files) in [
         (json!({"content": "Again"}), both),
-        (json!({"content": "Again", "attachments": [notes]}), vec![notes.clone()]),
+        (
+            json!({"content": "Again", "attachments": [notes]}),
+            vec![notes.clone()],
+        ),
     ] {
         let events = app.post(&edit, &body).await.events().await;
         assert_eq!(shown(&data(events.last().unwrap())), files);
@@ -160,7 +201,9 @@ async fn wrong_lists_of_files_are_named_and_nothing_is_asked() {
     let chat = app.chat(&json!({})).await;
     let path = format!("/api/chats/{chat}/turns");
     let picture = attached(&app, "p.png", PNG).await;
-    let many: Vec<String> = (0..11).map(|n| format!("01977f4a-0000-7000-8000-{n:012}")).collect();
+    let many: Vec<String> = (0..11)
+        .map(|n| format!("01977f4a-0000-7000-8000-{n:012}"))
+        .collect();
     for (attachments, status, param) in [
         (json!("p.png"), 400, json!("attachments")),
         (json!(["p.png"]), 400, json!("attachments")),
@@ -174,7 +217,11 @@ async fn wrong_lists_of_files_are_named_and_nothing_is_asked() {
         let body = json!({"content": "What is this?", "attachments": attachments});
         let mut reply = app.post(&path, &body).await;
         let refused = reply.json().await;
-        assert_eq!((reply.status.as_u16(), &refused["param"]), (status, &param), "{body}: {refused}");
+        assert_eq!(
+            (reply.status.as_u16(), &refused["param"]),
+            (status, &param),
+            "{body}: {refused}"
+        );
     }
     assert_eq!(app.get(&path).await.json().await["items"], json!([]));
     assert_eq!(app.provider.asked(), 0);
@@ -185,12 +232,20 @@ async fn a_file_is_nobody_elses() {
     let app = public_app().await;
     let owner = owner(&app).await;
     let ada = guest(&app, &owner, "ada@example.org", "member").await;
-    let mut made = ada.call(&app, Method::POST, "/api/attachments?name=a.txt").bytes("hers").send().await;
+    let mut made = ada
+        .call(&app, Method::POST, "/api/attachments?name=a.txt")
+        .bytes("hers")
+        .send()
+        .await;
     assert_eq!(made.status, 201);
     let id = made.json().await["id"].as_str().unwrap().to_owned();
     let path = format!("/api/attachments/{id}");
     assert_eq!(ada.get(&app, &path).await.status, 200);
-    for unknown in [&path, "/api/attachments/x", &format!("/api/attachments/{NOWHERE}")] {
+    for unknown in [
+        &path,
+        "/api/attachments/x",
+        &format!("/api/attachments/{NOWHERE}"),
+    ] {
         let mut reply = owner.get(&app, unknown).await;
         assert_eq!(
             (reply.status.as_u16(), &reply.json().await["detail"]),

@@ -154,7 +154,7 @@ async fn comes_back(desk: &Desk, target: Database) {
     let chats = store.list_chats(&desk.owner, None, 10).await.unwrap().items;
     assert_eq!(chats.len(), 1);
     // The process that answered is not there any more.
-    assert_eq!(store.mark_interrupted().await.unwrap(), 4);
+    assert_eq!(store.mark_interrupted().await.unwrap(), 5);
     let next = NewTurn {
         chat: chats[0].id.clone(),
         content: "and then?".into(),
