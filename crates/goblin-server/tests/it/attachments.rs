@@ -22,8 +22,9 @@ async fn attach(app: &TestApp, name: &str, content: &'static [u8]) -> Reply {
 
 async fn attached(app: &TestApp, name: &str, content: &'static [u8]) -> String {
     let mut reply = attach(app, name, content).await;
-    assert_eq!(reply.status, 201, "{}", reply.text().await);
-    reply.json().await["id"].as_str().unwrap().to_owned()
+    let (status, made) = (reply.status, reply.json().await);
+    assert_eq!(status, 201, "{made}");
+    made["id"].as_str().unwrap().to_owned()
 }
 
 async fn seeing_app() -> TestApp {
@@ -100,7 +101,7 @@ async fn what_is_no_picture_and_no_text_is_refused() {
         let refused = reply.json().await;
         assert_eq!(
             (reply.status.as_u16(), &refused["code"]),
-            (400, &json!("invalid_request"))
+            (422, &json!("invalid_request"))
         );
         assert!(refused["detail"].as_str().unwrap().contains(says), "{refused}");
     }
@@ -111,7 +112,7 @@ async fn what_is_no_picture_and_no_text_is_refused() {
         .await;
     assert_eq!(
         (unknown.status.as_u16(), &unknown.json().await["param"]),
-        (400, &json!("nam"))
+        (422, &json!("nam"))
     );
 }
 
@@ -205,14 +206,14 @@ async fn wrong_lists_of_files_are_named_and_nothing_is_asked() {
         .map(|n| format!("01977f4a-0000-7000-8000-{n:012}"))
         .collect();
     for (attachments, status, param) in [
-        (json!("p.png"), 400, json!("attachments")),
-        (json!(["p.png"]), 400, json!("attachments")),
-        (json!([1]), 400, json!("attachments")),
-        (json!([picture, picture]), 400, json!("attachments")),
-        (json!(many), 400, json!("attachments")),
+        (json!("p.png"), 422, json!("attachments")),
+        (json!(["p.png"]), 422, json!("attachments")),
+        (json!([1]), 422, json!("attachments")),
+        (json!([picture, picture]), 422, json!("attachments")),
+        (json!(many), 422, json!("attachments")),
         (json!([NOWHERE]), 404, Value::Null),
         // No model here sees.
-        (json!([picture]), 400, json!("attachments")),
+        (json!([picture]), 422, json!("attachments")),
     ] {
         let body = json!({"content": "What is this?", "attachments": attachments});
         let mut reply = app.post(&path, &body).await;
