@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { given, startGoblin } from "../lib/goblin.mjs";
 import { ask, chatIdOf, finished, lastAnswer, lastTurn, openBrowser, openPage } from "../lib/page.mjs";
 import { picture } from "../lib/picture.mjs";
-import { askedOf, seeingModel, startSeeing } from "../lib/seeing.mjs";
+import { askedOf, blindModel, seeingModel, startSeeing } from "../lib/seeing.mjs";
 import { until } from "../lib/until.mjs";
 
 const skip = given ? "GOBLIN_URL is one server; this needs one in front of a model that sees" : false;
@@ -130,9 +130,7 @@ test("what cannot be attached says why, and is no more than a line to remove", {
 test("files are pasted and dropped, and kept with the words while the chosen model takes none", {
   skip,
 }, async () => {
-  const { models } = await goblin.api.get("/api/status");
-  const blind = models.find(({ capabilities }) => !capabilities.includes("vision")).id;
-  const chat = await goblin.api.post("/api/chats", { model: blind });
+  const chat = await goblin.api.post("/api/chats", { model: blindModel });
   const page = await openPage(browser, goblin, { path: `/c/${chat.id}` });
   const give = (kind) =>
     page.locator("#question").evaluate(

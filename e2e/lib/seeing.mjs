@@ -1,8 +1,9 @@
-// A cloud in OpenAI's wire whose one model takes pictures, as the catalogue knows it. It keeps every request, and says
-// how many pictures it was given.
+// A cloud in OpenAI's wire with a model that takes pictures and one that takes none, as the catalogue knows them. It keeps
+// every request, and says how many pictures it was given.
 import { createServer } from "node:http";
 
-export const seeingModel = "openai/gpt-4.1-mini";
+export const seeingModel = "openai/gpt-5.2";
+export const blindModel = "openai/gpt-rosalind-discovery";
 
 const picturesIn = ({ messages }) =>
   messages.flatMap(({ content }) =>
@@ -30,8 +31,8 @@ export async function startSeeing() {
   const server = createServer(async (request, response) => {
     if (request.method === "GET") {
       response.setHeader("content-type", "application/json");
-      const model = { id: seeingModel.split("/")[1], object: "model" };
-      response.end(JSON.stringify({ object: "list", data: [model] }));
+      const data = [seeingModel, blindModel].map((id) => ({ id: id.split("/")[1], object: "model" }));
+      response.end(JSON.stringify({ object: "list", data }));
       return;
     }
     const body = await bodyOf(request);

@@ -1,4 +1,4 @@
-import { problemOf, ProblemError, UnreachableError } from "@/lib/problems";
+import { ProblemError, problemOf, UnreachableError } from "@/lib/problems";
 import { request } from "./client";
 import { reportDown } from "./connection";
 import { apiAddress, apiOrigin } from "./origin";

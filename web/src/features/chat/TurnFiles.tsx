@@ -26,7 +26,7 @@ function Picture({ file }: { file: Attachment }) {
     <>
       <button
         type="button"
-        className="picture"
+        className="picture-small"
         aria-label={`Open ${file.name}`}
         title={file.name}
         onClick={() => setOpen(true)}

@@ -38,6 +38,13 @@ class Upload {
   }
 }
 
+let field: ReturnType<typeof useSending>;
+
+function Field() {
+  field = useSending("c1");
+  return null;
+}
+
 const last = () => Upload.made.at(-1) as Upload;
 const file = (name: string) => new File(["some text"], name, { type: "text/plain" });
 const kept = (id: string): Attachment => ({
@@ -100,12 +107,6 @@ describe("attaching a file", () => {
 });
 
 describe("sending a question with files", () => {
-  let field: ReturnType<typeof useSending>;
-  function Field() {
-    field = useSending("c1");
-    return null;
-  }
-
   it("names them, gives them back when it fails, and empties the field once the server has it", async () => {
     const bodies: unknown[] = [];
     let answer: (response: Response) => void = () => {};
