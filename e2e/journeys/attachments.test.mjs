@@ -111,16 +111,16 @@ test("what cannot be attached says why, and is no more than a line to remove", {
   truncateSync(large, 50 * 1024 * 1024);
   await page.locator("#question").fill("Look");
   await attach(page, { name: "fake.png", mimeType: "image/png", buffer: Buffer.from([0, 1, 2, 3]) });
-  await page.getByText("The file is neither a picture (PNG, JPEG, GIF or WebP) nor text").waitFor();
+  await files(page).getByText("The file is neither a picture (PNG, JPEG, GIF or WebP) nor text").waitFor();
   await page.getByLabel("Files to attach").setInputFiles(large);
-  await page.getByText("A file may have at most 20971520 bytes").waitFor();
+  await files(page).getByText("A file may have at most 20971520 bytes").waitFor();
   assert.equal(await send(page).isDisabled(), true, "nothing goes out without what was meant to go with it");
   await page.getByTestId("announcer").getByText(/large\.png could not be attached/).waitFor();
   await picture(page, "attachment-refused");
 
   for (const name of ["fake.png", "large.png"]) {
     await page.getByRole("button", { name: `Remove ${name}` }).press("Enter");
-    await page.getByText(name, { exact: true }).waitFor({ state: "detached" });
+    await files(page).getByText(name, { exact: true }).waitFor({ state: "detached" });
   }
   assert.equal(await send(page).isEnabled(), true);
   assert.equal(await page.evaluate(() => document.activeElement?.id), "question");

@@ -52,6 +52,9 @@ export const useFilesOf = (draft: string): readonly DraftFile[] =>
 /** Can the question go? Not while a file is on its way, nor beside one that was refused. */
 export const areSettled = (files: readonly DraftFile[]) => files.every((file) => file.attachment);
 
+export const havePictures = (files: readonly DraftFile[]) =>
+  files.some((file) => file.attachment?.kind === "image");
+
 export const idsOf = (files: readonly DraftFile[]) =>
   files.flatMap((file) => (file.attachment ? [file.attachment.id] : []));
 

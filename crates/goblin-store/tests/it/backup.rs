@@ -386,7 +386,7 @@ async fn a_database_that_is_not_empty_is_refused_unless_replaced(desk: &Desk) {
     assert!(matches!(refused, BackupError::NotEmpty { .. }), "{refused:?}");
     let sentence = refused.to_string();
     assert!(
-        sentence.contains("chats: 1") && sentence.contains("turns: 5") && sentence.contains("--replace"),
+        sentence.contains("chats: 1") && sentence.contains("turns: 6") && sentence.contains("--replace"),
         "{sentence}"
     );
     assert_eq!(everything(database).await, before);

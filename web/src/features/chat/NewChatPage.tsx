@@ -6,7 +6,7 @@ import { createChat } from "@/api/client";
 import { lookAgain, putChat } from "@/api/queries";
 import { useMay } from "@/api/signIn";
 import type { Model, Status } from "@/api/types";
-import { moveDraftFiles } from "@/lib/draftFiles";
+import { havePictures, moveDraftFiles, useFilesOf } from "@/lib/draftFiles";
 import { modelName } from "@/lib/format";
 import { nothingInstalled } from "@/lib/health";
 import { placeOf } from "@/lib/place";
@@ -35,6 +35,7 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
   const choices = useNewChat();
   const { status, answering } = useChatModels(choices.model);
   const [draft, setDraft] = useDraft("new");
+  const files = useFilesOf("new");
   const [error, setError] = useState<unknown>(null);
   const [creating, setCreating] = useState(false);
   const [settingsOpen, setSettingsOpen] = useState(false);
@@ -107,7 +108,12 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
             )
           }
         />
-        <RoutePreview draft={draft} model={choices.model} otherwise="" />
+        <RoutePreview
+          draft={draft}
+          pictures={havePictures(files)}
+          model={choices.model}
+          otherwise=""
+        />
         {notice}
       </div>
       {settingsOpen && (
