@@ -4,20 +4,36 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { assertAccessible } from "../lib/axe.mjs";
 import { given, startGoblin } from "../lib/goblin.mjs";
-import { ask, chatIdOf, finished, lastAnswer, lastTurn, openBrowser, openPage } from "../lib/page.mjs";
+import {
+  ask,
+  chatIdOf,
+  finished,
+  lastAnswer,
+  lastTurn,
+  openBrowser,
+  openPage,
+  phone,
+} from "../lib/page.mjs";
 import { picture } from "../lib/picture.mjs";
 import { askedOf, blindModel, seeingModel, startSeeing } from "../lib/seeing.mjs";
 import { until } from "../lib/until.mjs";
 
-const skip = given ? "GOBLIN_URL is one server; this needs one in front of a model that sees" : false;
+const skip = given
+  ? "GOBLIN_URL is one server; this needs one in front of a model that sees"
+  : false;
 // 12 × 8 pixels of leaf green.
 const png = Buffer.from(
   "iVBORw0KGgoAAAANSUhEUgAAAAwAAAAICAIAAABChommAAAAEUlEQVR42mPIn+JAEDGMKgIAHWJ5IRfte4UAAAAASUVORK5CYII=",
   "base64",
 );
 const image = { name: "leaf.png", mimeType: "image/png", buffer: png };
-const notes = { name: "notes.md", mimeType: "text/html", buffer: Buffer.from("# Leaves\n\n```\ngreen\n```\n") };
+const notes = {
+  name: "notes.md",
+  mimeType: "text/html",
+  buffer: Buffer.from("# Leaves\n\n```\ngreen\n```\n"),
+};
 const address = `data:image/png;base64,${png.toString("base64")}`;
 
 let browser;
@@ -56,12 +72,15 @@ const attached = (page, count) =>
 const drawn = (page) =>
   page.waitForFunction(() => document.querySelector(".turn-files img")?.naturalWidth === 12);
 
-test("a picture and a text go to a model that sees, and are there after a reload", { skip }, async () => {
+test("a picture and a text go to a model that sees, and are there after a reload", {
+  skip,
+}, async () => {
   const page = await openPage(browser, goblin);
   await page.getByRole("button", { name: "Attach files" }).waitFor();
   await attach(page, image, notes);
   await attached(page, 2);
   await picture(page, "attachments");
+  await assertAccessible(page, "files beside the words");
   await ask(page, "What is this leaf?");
   await finished(page);
   assert.match(await lastAnswer(page).textContent(), /I was given 1 picture/);
@@ -89,8 +108,10 @@ test("a picture and a text go to a model that sees, and are there after a reload
   const dialog = page.getByRole("dialog", { name: "leaf.png" });
   await dialog.getByRole("img", { name: "leaf.png" }).waitFor();
   await picture(page, "attachment-open");
+  await assertAccessible(page, "a picture that was opened");
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
+  await assertAccessible(page, "files of a question");
 
   await lastTurn(page).hover();
   await lastTurn(page).getByRole("button", { name: "Edit question" }).click();
@@ -104,19 +125,35 @@ test("a picture and a text go to a model that sees, and are there after a reload
   await page.leave();
 });
 
-test("what cannot be attached says why, and is no more than a line to remove", { skip }, async () => {
-  const page = await openPage(browser, goblin);
+test("what cannot be attached says why, and is no more than a line to remove", {
+  skip,
+}, async () => {
+  const page = await openPage(browser, goblin, { viewport: phone, colorScheme: "light" });
   const large = join(folder, "large.png");
   writeFileSync(large, png);
   truncateSync(large, 50 * 1024 * 1024);
   await page.locator("#question").fill("Look");
-  await attach(page, { name: "fake.png", mimeType: "image/png", buffer: Buffer.from([0, 1, 2, 3]) });
-  await files(page).getByText("The file is neither a picture (PNG, JPEG, GIF or WebP) nor text").waitFor();
+  await attach(page, {
+    name: "fake.png",
+    mimeType: "image/png",
+    buffer: Buffer.from([0, 1, 2, 3]),
+  });
+  await files(page)
+    .getByText("The file is neither a picture (PNG, JPEG, GIF or WebP) nor text")
+    .waitFor();
   await page.getByLabel("Files to attach").setInputFiles(large);
   await files(page).getByText("A file may have at most 20971520 bytes").waitFor();
-  assert.equal(await send(page).isDisabled(), true, "nothing goes out without what was meant to go with it");
-  await page.getByTestId("announcer").getByText(/large\.png could not be attached/).waitFor();
+  assert.equal(
+    await send(page).isDisabled(),
+    true,
+    "nothing goes out without what was meant to go with it",
+  );
+  await page
+    .getByTestId("announcer")
+    .getByText(/large\.png could not be attached/)
+    .waitFor();
   await picture(page, "attachment-refused");
+  await assertAccessible(page, "files that were refused");
 
   for (const name of ["fake.png", "large.png"]) {
     await page.getByRole("button", { name: `Remove ${name}` }).press("Enter");

@@ -31,7 +31,10 @@ export async function startSeeing() {
   const server = createServer(async (request, response) => {
     if (request.method === "GET") {
       response.setHeader("content-type", "application/json");
-      const data = [seeingModel, blindModel].map((id) => ({ id: id.split("/")[1], object: "model" }));
+      const data = [seeingModel, blindModel].map((id) => ({
+        id: id.split("/")[1],
+        object: "model",
+      }));
       response.end(JSON.stringify({ object: "list", data }));
       return;
     }

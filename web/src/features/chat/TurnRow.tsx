@@ -47,8 +47,8 @@ export const TurnRow = memo(function TurnRow({
       data-status={turn.status}
       data-last={last || undefined}
     >
-      {turn.attachments.length > 0 && (
-        // Also while the question is edited: its files stay.
+      {turn.attachments?.length > 0 && (
+        // Also while the question is edited: its files stay. A backend older than this page says nothing of files.
         <Suspense fallback={<div className="turn-files" />}>
           <TurnFiles files={turn.attachments} />
         </Suspense>
