@@ -107,7 +107,6 @@ test("a picture and a text go to a model that sees, and are there after a reload
   await lastTurn(page).getByRole("button", { name: "Open leaf.png" }).press("Enter");
   const dialog = page.getByRole("dialog", { name: "leaf.png" });
   await dialog.getByRole("img", { name: "leaf.png" }).waitFor();
-  await picture(page, "attachment-open");
   await assertAccessible(page, "a picture that was opened");
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
@@ -152,7 +151,6 @@ test("what cannot be attached says why, and is no more than a line to remove", {
     .getByTestId("announcer")
     .getByText(/large\.png could not be attached/)
     .waitFor();
-  await picture(page, "attachment-refused");
   await assertAccessible(page, "files that were refused");
 
   for (const name of ["fake.png", "large.png"]) {
