@@ -62,17 +62,23 @@ pub(crate) async fn load(
     Ok(files)
 }
 
-/// An error about a message's image, said of the attachments of a chat.
-pub(crate) fn of_attachments(error: ApiError) -> ApiError {
+/// An error about a message's image, said of the attachments of a chat whose question has `asked`.
+pub(crate) fn of_attachments(error: ApiError, asked: &[Attachment]) -> ApiError {
     let of_message = error
         .param
         .as_deref()
         .is_some_and(|param| param.starts_with("messages["));
+    if !of_message {
+        return error;
+    }
+    let has_image = asked.iter().any(|file| file.kind == AttachmentKind::Image);
+    let where_it_is = match has_image {
+        true => "",
+        false => " The image is in an earlier question of this chat; a new chat goes without it.",
+    };
     ApiError {
-        param: match of_message {
-            true => Some("attachments".to_owned()),
-            false => error.param,
-        },
+        param: Some("attachments".to_owned()),
+        message: format!("{}{where_it_is}", error.message),
         ..error
     }
 }

@@ -293,7 +293,7 @@ impl Dispatch {
         } = self
             .choose(&view, &Question::bare(&wanted, &whole))
             .await
-            .map_err(attachments::of_attachments)?;
+            .map_err(|error| attachments::of_attachments(error, &attachments))?;
         let mut rungs: Vec<_> = ladder
             .candidates
             .into_iter()

@@ -110,6 +110,21 @@ async fn a_model_that_sees_gets_the_picture_and_the_text_with_the_question_and_a
     assert_eq!((request.model.as_str(), images(&request).len()), ("seeing", 1));
     let roles: Vec<Role> = request.messages.iter().map(|m| m.role).collect();
     assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
+
+    let blind = NewTurn {
+        model: Some("engine/small".into()),
+        ..question("And its smell?")
+    };
+    let error = house
+        .dispatch
+        .create_turn(&Owner::local(), &chat.id, blind)
+        .await
+        .unwrap_err();
+    assert!(
+        error.message.contains("earlier question of this chat"),
+        "{}",
+        error.message
+    );
 }
 
 #[tokio::test]
