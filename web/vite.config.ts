@@ -31,6 +31,16 @@ function configJson(): Plugin {
   };
 }
 
+/** Packages and our own modules that every page needs. */
+const everywhere = new RegExp(
+  [
+    "node_modules/(react|react-dom|scheduler|zustand|@tanstack/(react-query|query-core))/",
+    "node_modules/lucide-react/dist/esm/(?!icons/)",
+    "src/api/(client|connection|origin|queries|signIn|telemetry)\\.",
+    "src/lib/(draftFiles|problems|useDraft)\\.",
+  ].join("|"),
+);
+
 const backend = process.env.GOBLIN_URL ?? "http://127.0.0.1:8001";
 
 export default defineConfig({
@@ -46,6 +56,11 @@ export default defineConfig({
     // Nothing may become a data: URL: the page's CSP loads scripts and workers from 'self' only.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // What every page needs is one file. Left alone, what a part that is loaded later shares with it becomes a small file
+    // of its own, each of which compresses worse.
+    rolldownOptions: {
+      output: { codeSplitting: { groups: [{ name: "base", test: everywhere }] } },
+    },
   },
   test: { environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"] },
 });

@@ -20,6 +20,7 @@ export const scene = {
       timing: { first_token_ms: 80, total_ms: 900 },
       trace: null,
       feedback: null,
+      attachments: [],
       siblings: [id],
       created_at: "2026-11-23T10:00:00Z",
       finished_at: "2026-11-23T10:00:01Z",

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::attachment::Attachment;
 use crate::chat::Sampling;
 use crate::clock::Timestamp;
 use crate::feedback::Feedback;
@@ -185,6 +186,9 @@ pub struct Turn {
     pub parent: Option<String>,
     /// The question.
     pub content: String,
+    /// Files attached to it, in order.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
     /// The answer so far.
     pub answer: String,
     /// Reasoning text, when the model shows it.

@@ -8,6 +8,7 @@ pub mod account;
 pub mod admission;
 pub mod answer_cache;
 pub mod api_key;
+pub mod attachment;
 pub mod budget;
 pub mod catalogue;
 pub mod chat;

@@ -28,6 +28,11 @@ pub const MAX_MAX_TOKENS: u32 = 1_000_000;
 pub const MAX_TITLE_CHARS: usize = 200;
 /// Most bytes of one question or system prompt (1 MiB).
 pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
+/// Most files of one question.
+pub const MAX_ATTACHMENTS: usize = 10;
+/// Most bytes of all files a model is given with one question, those of earlier turns included (32 MiB). Earlier turns
+/// whose files would be more are left out.
+pub const MAX_PROMPT_FILE_BYTES: u64 = 32 * 1024 * 1024;
 /// Most bytes of one answer kept (4 MiB); beyond it the answer ends with `length`.
 pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// Largest page of a list.

@@ -8,7 +8,7 @@ mod base64;
 pub mod cloud_errors;
 mod fields;
 pub mod gemini;
-mod images;
+pub(crate) mod images;
 pub mod json;
 mod leaks;
 pub mod legacy;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_stream::stream;
 use futures_util::StreamExt;
+use goblin_core::attachment::Attachment;
 use goblin_core::chat::ChatRequest;
 use goblin_core::conversation::{Chat, Turn, TurnStatus};
 use goblin_core::error::ApiError;
@@ -17,8 +18,9 @@ use goblin_store::turn_log::Events;
 use goblin_store::turns::{self, Parent};
 
 use crate::Dispatch;
+use crate::attachments::{self, Files};
 use crate::plan::{Chosen, Question};
-use crate::prompt::{self, Planned};
+use crate::prompt::{self, Asks, Material, Planned};
 use crate::runner::{self, Run};
 
 /// How long `stop` waits for the runner to save.
@@ -29,8 +31,23 @@ const STOP_WAIT: Duration = Duration::from_secs(5);
 pub struct NewTurn {
     /// The question.
     pub content: String,
+    /// Ids of the files attached to it, in order.
+    pub attachments: Vec<String>,
     /// `None`: after the chat's head. `Some(None)`: a new first turn. `Some(Some(id))`: after that turn.
     pub parent: Option<Option<String>>,
+    /// The model; absent = the chat's, else automatic.
+    pub model: Option<String>,
+    /// Where the question comes from.
+    pub origin: Origin,
+}
+
+/// A question in another one's place.
+#[derive(Clone, Debug, Default)]
+pub struct EditedTurn {
+    /// The question.
+    pub content: String,
+    /// Ids of its files; absent = those of the question before.
+    pub attachments: Option<Vec<String>>,
     /// The model; absent = the chat's, else automatic.
     pub model: Option<String>,
     /// Where the question comes from.
@@ -41,6 +58,7 @@ pub struct NewTurn {
 struct Asked {
     parent: Option<String>,
     content: String,
+    attachments: Vec<Attachment>,
     model: Option<String>,
     origin: Origin,
     /// Another answer is wanted than the one that is there.
@@ -52,7 +70,8 @@ impl Dispatch {
     /// is saved.
     ///
     /// # Errors
-    /// `not_found`, route errors, `context_length_exceeded`, `unavailable` while draining.
+    /// `not_found` for the chat, the parent or an attachment, route errors, `context_length_exceeded`,
+    /// `payload_too_large` for files, `unavailable` while draining.
     pub async fn create_turn(
         self: &Arc<Self>,
         owner: &Owner,
@@ -77,6 +96,7 @@ impl Dispatch {
         let question = Asked {
             parent,
             content: new.content,
+            attachments: store.list_attachments(owner, &new.attachments).await?,
             model: new.model,
             origin: new.origin,
             anew: false,
@@ -101,6 +121,7 @@ impl Dispatch {
         let question = Asked {
             parent: turn.parent,
             content: turn.content,
+            attachments: turn.attachments,
             model,
             origin,
             anew: true,
@@ -116,18 +137,21 @@ impl Dispatch {
         self: &Arc<Self>,
         owner: &Owner,
         turn_id: &str,
-        content: String,
-        model: Option<String>,
-        origin: Origin,
+        edited: EditedTurn,
     ) -> Result<String, ApiError> {
         let store = self.chat_store()?;
         let turn = find_turn(store, owner, turn_id).await?;
         let chat = find_chat(store, owner, &turn.chat_id).await?;
+        let attachments = match edited.attachments {
+            None => turn.attachments,
+            Some(ids) => store.list_attachments(owner, &ids).await?,
+        };
         let question = Asked {
             parent: turn.parent,
-            content,
-            model,
-            origin,
+            content: edited.content,
+            attachments,
+            model: edited.model,
+            origin: edited.origin,
             anew: false,
         };
         self.begin(owner, chat, question).await
@@ -235,6 +259,7 @@ impl Dispatch {
         let Asked {
             parent,
             content,
+            attachments,
             model,
             origin,
             anew,
@@ -250,13 +275,25 @@ impl Dispatch {
             .or_else(|| chat.model.clone())
             .unwrap_or_else(|| "goblin".to_owned());
         let view = self.table.view_for(&wanted, false).await;
-        let (path, older) = path_to(store, owner, parent.as_deref()).await?;
-        let whole = prompt::request_for(&chat, &path, &content, 0);
+        let before = before(store, owner, parent.as_deref(), &attachments).await?;
+        let material = Material {
+            chat: &chat,
+            path: &before.path,
+            question: Asks {
+                text: &content,
+                attachments: &attachments,
+            },
+            files: &before.files,
+        };
+        let whole = material.request(0);
         let Chosen {
             ladder,
             record,
             temperature,
-        } = self.choose(&view, &Question::bare(&wanted, &whole)).await?;
+        } = self
+            .choose(&view, &Question::bare(&wanted, &whole))
+            .await
+            .map_err(|error| attachments::of_attachments(error, &attachments))?;
         let mut rungs: Vec<_> = ladder
             .candidates
             .into_iter()
@@ -266,11 +303,11 @@ impl Dispatch {
                     .map(|handle| (offer, handle))
             })
             .collect();
-        let Planned { request, left_out } = prompt::plan(&chat, &path, &content, &mut rungs).await?;
+        let Planned { request, left_out } = prompt::plan(material, &mut rungs).await?;
         let mut request = ChatRequest { origin, ..request };
         request.sampling.temperature = request.sampling.temperature.or(temperature);
         request.automatic = !ladder.explicit;
-        let left_out = left_out.saturating_add(older);
+        let left_out = left_out.saturating_add(before.older);
         let ladder = Ladder {
             rungs: ladder.rungs.min(rungs.len()),
             candidates: rungs.into_iter().map(|(o, _)| o).collect(),
@@ -282,6 +319,7 @@ impl Dispatch {
             chat: chat.id,
             parent,
             content,
+            attachments: attachments.into_iter().map(|file| file.id).collect(),
             model: None,
             left_out,
         };
@@ -322,14 +360,35 @@ impl Dispatch {
     }
 }
 
-/// The turns from the root down to and with `parent`, and how many more there are above them.
-async fn path_to(store: &Store, owner: &Owner, parent: Option<&str>) -> Result<(Vec<Turn>, u32), ApiError> {
-    let Some(parent) = parent else {
-        return Ok((Vec::new(), 0));
-    };
-    let mut path = store.list_path(owner, parent).await?;
-    path.turns.push(find_turn(store, owner, parent).await?);
-    Ok((path.turns, path.older))
+/// What a prompt is made of beside its question.
+struct Before {
+    /// The turns from the root down to the parent.
+    path: Vec<Turn>,
+    /// How many more there are above them.
+    older: u32,
+    /// The files of all of them and of the question.
+    files: Files,
+}
+
+async fn before(
+    store: &Store,
+    owner: &Owner,
+    parent: Option<&str>,
+    asked: &[Attachment],
+) -> Result<Before, ApiError> {
+    let (mut path, mut older) = (Vec::new(), 0);
+    if let Some(parent) = parent {
+        let above = store.list_path(owner, parent).await?;
+        (path, older) = (above.turns, above.older);
+        path.push(find_turn(store, owner, parent).await?);
+    }
+    let too_old = attachments::too_old(&path, asked)?;
+    path.drain(..too_old);
+    Ok(Before {
+        older: older.saturating_add(u32::try_from(too_old).unwrap_or(u32::MAX)),
+        files: attachments::load(store, owner, &path, asked).await?,
+        path,
+    })
 }
 
 async fn find_chat(store: &Store, owner: &Owner, id: &str) -> Result<Chat, ApiError> {

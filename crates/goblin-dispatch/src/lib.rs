@@ -20,6 +20,7 @@ pub mod traces;
 pub mod upstreams;
 pub mod warm_up;
 
+mod attachments;
 mod attempt;
 mod books;
 mod checkpoint;

@@ -1,12 +1,15 @@
-//! What a chat's model is shown: system prompt, earlier turns, the new question; and which old turns are left
+//! What a chat's model is shown: system prompt, earlier turns, the new question, files; and which old turns are left
 //! out when the context is full. Never silently: the number left out is kept with the turn.
 
+use goblin_core::attachment::Attachment;
 use goblin_core::chat::{ChatRequest, Message, Role};
 use goblin_core::context_rule::CountMethod;
 use goblin_core::conversation::{Chat, Turn};
 use goblin_core::error::ApiError;
 use goblin_core::provider::{ProviderHandle, TokenCount};
 use goblin_core::route::Offer;
+
+use crate::attachments::Files;
 
 /// Tokens kept free for the answer when the chat sets no `max_tokens`.
 const ANSWER_ROOM: u32 = 512;
@@ -17,39 +20,84 @@ pub(crate) struct Planned {
     pub(crate) left_out: u32,
 }
 
-/// The request for `question` after `path` (oldest first), without its oldest `skip` turns.
-pub(crate) fn request_for(chat: &Chat, path: &[Turn], question: &str, skip: usize) -> ChatRequest {
-    let mut messages = Vec::with_capacity(path.len() * 2 + 2);
-    if let Some(system) = chat.system.as_deref().filter(|s| !s.is_empty()) {
-        messages.push(Message::text(Role::System, system));
-    }
-    // A question that was never answered is put in front of the next one: many templates refuse two messages of the
-    // same role in a row.
-    let mut asked = String::new();
-    for turn in path.iter().skip(skip) {
-        ask(&mut asked, &turn.content);
-        if !turn.answer.is_empty() {
-            messages.push(Message::text(Role::User, std::mem::take(&mut asked)));
-            messages.push(Message::text(Role::Assistant, &turn.answer));
+/// What somebody asks.
+#[derive(Clone, Copy)]
+pub(crate) struct Asks<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) attachments: &'a [Attachment],
+}
+
+/// Everything a prompt is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Material<'a> {
+    pub(crate) chat: &'a Chat,
+    /// The turns before, oldest first.
+    pub(crate) path: &'a [Turn],
+    pub(crate) question: Asks<'a>,
+    /// The files of all of these.
+    pub(crate) files: &'a Files,
+}
+
+/// What is asked and not answered yet: text, and ids of files.
+#[derive(Default)]
+struct Asked {
+    text: String,
+    files: Vec<String>,
+}
+
+impl Asked {
+    /// A question that was never answered is put in front of the next one: many templates refuse two messages of the
+    /// same role in a row.
+    fn add(&mut self, question: Asks<'_>) {
+        if self.text != question.text {
+            if !self.text.is_empty() {
+                self.text.push_str("\n\n");
+            }
+            self.text.push_str(question.text);
+        }
+        for file in question.attachments {
+            if !self.files.contains(&file.id) {
+                self.files.push(file.id.clone());
+            }
         }
     }
-    ask(&mut asked, question);
-    messages.push(Message::text(Role::User, asked));
-    ChatRequest {
-        messages,
-        sampling: chat.parameters.to_sampling(),
-        stream: true,
-        session: Some(chat.id.clone()),
-        ..ChatRequest::default()
+
+    fn into_message(self, files: &Files) -> Message {
+        let mut message = Message::text(Role::User, self.text);
+        let attached = self.files.iter().filter_map(|id| files.get(id).cloned());
+        message.parts.extend(attached);
+        message
     }
 }
 
-fn ask(asked: &mut String, question: &str) {
-    if !asked.is_empty() && asked != question {
-        asked.push_str("\n\n");
-    }
-    if asked != question {
-        asked.push_str(question);
+impl Material<'_> {
+    /// The request for the question, without the oldest `skip` turns.
+    pub(crate) fn request(&self, skip: usize) -> ChatRequest {
+        let chat = self.chat;
+        let mut messages = Vec::with_capacity(self.path.len() * 2 + 2);
+        if let Some(system) = chat.system.as_deref().filter(|s| !s.is_empty()) {
+            messages.push(Message::text(Role::System, system));
+        }
+        let mut asked = Asked::default();
+        for turn in self.path.iter().skip(skip) {
+            asked.add(Asks {
+                text: &turn.content,
+                attachments: &turn.attachments,
+            });
+            if !turn.answer.is_empty() {
+                messages.push(std::mem::take(&mut asked).into_message(self.files));
+                messages.push(Message::text(Role::Assistant, &turn.answer));
+            }
+        }
+        asked.add(self.question);
+        messages.push(asked.into_message(self.files));
+        ChatRequest {
+            messages,
+            sampling: chat.parameters.to_sampling(),
+            stream: true,
+            session: Some(chat.id.clone()),
+            ..ChatRequest::default()
+        }
     }
 }
 
@@ -88,12 +136,11 @@ async fn count(provider: &ProviderHandle, candidate: &Offer, request: &ChatReque
 /// # Errors
 /// `context_length_exceeded` when not even the question alone fits.
 pub(crate) async fn plan(
-    chat: &Chat,
-    path: &[Turn],
-    question: &str,
+    material: Material<'_>,
     rungs: &mut [(Offer, ProviderHandle)],
 ) -> Result<Planned, ApiError> {
-    let whole = request_for(chat, path, question, 0);
+    let Material { chat, path, .. } = material;
+    let whole = material.request(0);
     for at in 0..rungs.len() {
         let (candidate, provider) = &rungs[at];
         if count(provider, candidate, &whole)
@@ -113,7 +160,7 @@ pub(crate) async fn plan(
             left_out: 0,
         });
     };
-    let bare = request_for(chat, path, question, path.len());
+    let bare = material.request(path.len());
     if let Some(least) = count(provider, candidate, &bare).await
         && least.prompt_tokens >= least.context_window
     {
@@ -125,7 +172,7 @@ pub(crate) async fn plan(
     let (mut too_few, mut enough) = (0, path.len());
     while enough - too_few > 1 {
         let middle = usize::midpoint(too_few, enough);
-        let tried = request_for(chat, path, question, middle);
+        let tried = material.request(middle);
         let ok = count(provider, candidate, &tried)
             .await
             .is_none_or(|c| fits(c, chat.parameters.max_tokens));
@@ -135,7 +182,7 @@ pub(crate) async fn plan(
             too_few = middle;
         }
     }
-    let request = request_for(chat, path, question, enough);
+    let request = material.request(enough);
     Ok(Planned {
         request,
         left_out: u32::try_from(enough).unwrap_or(u32::MAX),

@@ -8,6 +8,7 @@ use crate::people::People;
 use crate::tier_guard::TierGuard;
 use goblin_auth::identity::Identity;
 use goblin_auth::vault::Vault;
+use goblin_core::attachment::AttachmentLimits;
 use goblin_core::checks::{CheckResult, RunChecks};
 use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::error::ApiError;
@@ -22,6 +23,7 @@ use goblin_dispatch::Dispatch;
 use goblin_store::rate_limits::RateLimiter;
 use goblin_store::responses::KeepResponses;
 use goblin_store::store::Store;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -72,6 +74,8 @@ pub struct ServerOptions {
     pub checks_max_age: Duration,
     /// How long responses are kept whose caller asks for it, and how many; `None`: they are refused.
     pub keep_responses: Option<KeepResponses>,
+    /// Bounds of files attached to questions.
+    pub attachments: AttachmentLimits,
     /// Which requests are told as spans; `None`: none, and the trace a request comes with is passed on unchanged.
     pub sampler: Option<Sampler>,
 }
@@ -92,6 +96,7 @@ impl Default for ServerOptions {
             answer_timeout: Duration::from_secs(110),
             checks_max_age: Duration::from_secs(2),
             keep_responses: Some(KeepResponses::default()),
+            attachments: AttachmentLimits::default(),
             sampler: None,
         }
     }
@@ -170,6 +175,8 @@ pub struct App {
     pub page: &'static [Asset],
     /// The last result of the checks.
     pub checks_cache: ChecksCache,
+    /// Files being taken in.
+    pub uploads: Uploads,
 }
 
 impl App {
@@ -204,6 +211,27 @@ impl App {
 /// callers cause one run.
 #[derive(Debug, Default)]
 pub struct ChecksCache(pub(crate) tokio::sync::Mutex<Option<(Timestamp, Vec<CheckResult>)>>);
+
+/// Most files taken in at once.
+const UPLOADS: usize = 8;
+
+/// Places for files that are being taken in, each of which is whole in memory until it is kept.
+#[derive(Debug)]
+pub struct Uploads(Semaphore);
+
+impl Default for Uploads {
+    fn default() -> Self {
+        Self(Semaphore::new(UPLOADS))
+    }
+}
+
+impl Uploads {
+    /// A place, in the order they were asked for; held until it is dropped.
+    pub(crate) async fn take(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.0.acquire().await.ok()
+    }
+}
 
 /// What handlers extract: a shared [`App`].
 #[derive(Clone)]

@@ -26,6 +26,9 @@ const MAX_BLOB_BYTES: usize = 64 << 30;
 /// Longest time a blob may take to arrive.
 const MAX_BLOB_TIME: Duration = Duration::from_secs(6 * 60 * 60);
 
+/// Longest time a file for a question may take to arrive, unless any body may take longer.
+const MAX_FILE_TIME: Duration = Duration::from_secs(120);
+
 /// Largest body of a request that signs in or changes an account, in bytes.
 const MAX_SIGN_IN_BYTES: usize = 64 * 1024;
 
@@ -44,6 +47,12 @@ pub(crate) fn bounds(app: &App, path: &str) -> (usize, Duration) {
         return (
             MAX_REPORT_BYTES.min(app.options.max_body_bytes),
             app.options.body_timeout,
+        );
+    }
+    if app.surface == Surface::Backend && path == "/api/attachments" {
+        return (
+            app.options.attachments.bytes_each,
+            app.options.body_timeout.max(MAX_FILE_TIME),
         );
     }
     (app.options.max_body_bytes, app.options.body_timeout)

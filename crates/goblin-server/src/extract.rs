@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use bytes::Bytes;
 use goblin_core::chat::Purpose;
@@ -35,6 +36,14 @@ impl FromRequest<AppState> for RawBody {
         };
         Err(error.into())
     }
+}
+
+/// A whole body that is a file.
+pub(crate) async fn read_file(body: Body) -> Result<Bytes, ApiError> {
+    read_all(body).await.map_err(|error| match error {
+        ReadError::Refused(refusal) => refusal.into(),
+        ReadError::Broken => ApiError::invalid("body", "The file ended before it was whole. Send it again."),
+    })
 }
 
 /// The correlation id the outermost layer has put into the headers.
@@ -141,6 +150,7 @@ impl FromRequestParts<AppState> for PathId {
             path if path.starts_with("/api/invitations") => "invitation",
             path if path.starts_with("/api/keys") => "key",
             path if path.starts_with("/api/teams") => "team",
+            path if path.starts_with("/api/attachments") => "attachment",
             _ => "chat",
         };
         match Path::<String>::from_request_parts(parts, state).await {

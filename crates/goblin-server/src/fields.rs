@@ -254,6 +254,24 @@ impl Fields {
         }
     }
 
+    /// A list of at most `most` ids, none of them twice; absent and `null` are the same.
+    pub(crate) fn ids(&mut self, field: &str, most: usize) -> Result<Option<Vec<String>>, ApiError> {
+        let must = format!("a list of at most {most} ids as this server makes them (UUIDs), each once");
+        let mut ids: Vec<String> = Vec::new();
+        let items = match self.object.shift_remove(field) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Array(items)) if items.len() <= most => items,
+            Some(_) => return Err(self.wrong(field, &must)),
+        };
+        for item in items {
+            match item {
+                Value::String(id) if is_id(&id) && !ids.contains(&id) => ids.push(id),
+                _ => return Err(self.wrong(field, &must)),
+            }
+        }
+        Ok(Some(ids))
+    }
+
     /// `parameters`: sampling settings, each in its range. `null` clears.
     pub(crate) fn parameters(&mut self) -> Result<Change<Parameters>, ApiError> {
         let object = match self.object.shift_remove("parameters") {

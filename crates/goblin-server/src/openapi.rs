@@ -98,6 +98,8 @@ pub struct ChatChange {
 pub struct TurnBody {
     /// The question, at most 1 MiB.
     pub content: String,
+    /// Ids of files attached to it, in order, each once; at most 10.
+    pub attachments: Option<Vec<String>>,
     /// The turn before; absent = the chat's head, null = a new first turn.
     pub parent: Option<String>,
     /// The model to ask, this time.
@@ -109,6 +111,8 @@ pub struct TurnBody {
 pub struct TurnEdit {
     /// The question, at most 1 MiB.
     pub content: String,
+    /// Ids of its files, in order; absent = those of the question before.
+    pub attachments: Option<Vec<String>>,
     /// The model to ask, this time.
     pub model: Option<String>,
 }
@@ -448,6 +452,7 @@ const ALWAYS_WHOLE: &[&str] = &[
     "ApiKey",
     "ApiKeyMade",
     "ApiKeyPage",
+    "Attachment",
     "AuditCheck",
     "AuditEvent",
     "AuditPage",

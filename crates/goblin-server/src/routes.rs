@@ -17,6 +17,7 @@ use crate::refusal::Refusal;
 
 mod account;
 mod anthropic;
+mod attachments;
 mod auth;
 mod chats;
 mod docs;
@@ -137,6 +138,8 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(chats::list_chats, chats::create_chat))
         .routes(routes!(chats::get_chat, chats::update_chat, chats::delete_chat))
         .routes(routes!(chats::restore_chat))
+        .routes(routes!(attachments::create_attachment))
+        .routes(routes!(attachments::get_attachment))
         .routes(routes!(turns::list_turns, turns::create_turn))
         .routes(routes!(turns::get_turn))
         .routes(routes!(turns::regenerate_turn))

@@ -5,6 +5,7 @@ use goblin_core::conversation::Turn;
 use goblin_core::limits::{MAX_ANSWER_BYTES, MAX_MESSAGES, MAX_PAGE};
 use goblin_core::owner::Owner;
 
+use crate::attachments::fill_attachments;
 use crate::chat_rows::fetch_chat;
 use crate::error::StoreError;
 use crate::sql::{Link, query};
@@ -28,7 +29,7 @@ pub struct BranchPage {
 /// What came before a turn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TurnPath {
-    /// From the root down to the parent, without siblings.
+    /// From the root down to the parent, with their attachments and without siblings.
     pub turns: Vec<Turn>,
     /// Turns above the first of `turns` that were not read, because no prompt could hold them.
     pub older: u32,
@@ -90,10 +91,11 @@ impl Store {
         .await?
         .ok_or(StoreError::NotFound("turn"))?;
         let chat: String = place.get("chat_id")?;
-        let (turns, older) = match place.get::<Option<String>>("parent")? {
+        let (mut turns, older) = match place.get::<Option<String>>("parent")? {
             Some(parent) => walk_up(&mut tx, owner, &chat, &parent, MAX_PATH).await?,
             None => (Vec::new(), 0),
         };
+        fill_attachments(&mut tx, &mut turns).await?;
         tx.rollback().await?;
         Ok(TurnPath { turns, older })
     }

@@ -5,6 +5,7 @@ use goblin_core::conversation::{Chat, Parameters};
 use goblin_core::limits::MAX_PAGE;
 use goblin_core::owner::Owner;
 
+use crate::attachments::delete_attachments_of;
 use crate::branches::newest_leaf_below;
 use crate::chat_rows::{
     chat_columns, chat_from, fetch_chat, fetch_chat_to_change, parameters_json, storable,
@@ -229,13 +230,20 @@ impl Store {
         chat_from(&row.ok_or(StoreError::NotFound("chat"))?)
     }
 
-    /// Removes for good, of all owners, the chats that can no longer be restored. Returns how many.
+    /// Removes for good, of all owners, the chats that can no longer be restored, with their files. Returns how many.
     ///
     /// # Errors
     /// When it cannot be saved.
     pub async fn purge_deleted(&self) -> Result<u64, StoreError> {
         let since = self.restorable_since();
         let mut tx = self.begin_write().await?;
+        for row in query("SELECT id FROM chats WHERE deleted_at < $1")
+            .bind(since.0)
+            .fetch_all(&mut tx)
+            .await?
+        {
+            delete_attachments_of(&mut tx, row.get("id")?).await?;
+        }
         query("DELETE FROM turns WHERE chat_id IN (SELECT id FROM chats WHERE deleted_at < $1)")
             .bind(since.0)
             .execute(&mut tx)

@@ -8,6 +8,7 @@ use goblin_core::account::Account;
 use goblin_core::owner::Owner;
 
 use crate::accounts::lock_with_owners;
+use crate::attachments::delete_attachments_of;
 use crate::audit::NewAudit;
 use crate::error::StoreError;
 use crate::personal::{Fate, PERSONAL, Personal};
@@ -150,9 +151,10 @@ impl Store {
         }
     }
 
-    /// Removes a chat for good, with its turns and what was said of them.
+    /// Removes a chat for good, with its turns, their files and what was said of them.
     pub(crate) async fn remove_chat(&self, id: String) -> Result<(), StoreError> {
         let mut tx = self.begin_write().await?;
+        delete_attachments_of(&mut tx, id.clone()).await?;
         query("DELETE FROM turns WHERE chat_id = $1")
             .bind(&id)
             .execute(&mut tx)

@@ -75,6 +75,12 @@ pub enum StoreError {
     /// The field names a turn that answers another question.
     #[error("`{0}` must name another answer to the same question.")]
     NotSibling(&'static str),
+    /// The user's files would be more than one person's may be, in bytes.
+    #[error(
+        "Your files would have more than the {0} bytes one person's may have (`attachments.bytes_each_person`). Delete \
+         chats whose files are not needed any more."
+    )]
+    FilesFull(u64),
     /// The user has as many good keys of the API as one may have.
     #[error(
         "There are {0} good keys already, as many as one may have. Revoke one that is not used any more."
@@ -206,6 +212,7 @@ impl From<StoreError> for ApiError {
             | StoreError::TooManyIdentities(_)
             | StoreError::TooManyPasskeys(_)
             | StoreError::TooManyKeys(_)
+            | StoreError::FilesFull(_)
             | StoreError::TooManyBudgets(_)
             | StoreError::TeamFull(_)
             | StoreError::Taken(_)

@@ -15,6 +15,7 @@ use goblin_core::conversation::{Chat, Turn};
 use goblin_core::owner::Owner;
 use serde_json::{Map, Value};
 
+use crate::attachments::fill_attachments;
 use crate::backup::Kind;
 use crate::chat_rows::{chat_columns, chat_from};
 use crate::error::StoreError;
@@ -33,6 +34,7 @@ const LONG_ROWS: i64 = 16;
 const README: &str = "Everything this goblin keeps of one person.
 
 chats/    each chat, to be read
+files/    each file attached to a question, as it is
 data/     the same and everything else as JSON, one file for each kind: chats, turns, traces (why answers came
           from where they came from), responses kept for programs, usage, sign-ins, links, and what was done to the
           account (audit)
@@ -99,6 +101,12 @@ impl Store {
                     yield archive.take();
                 }
             }
+            let mut file = String::new();
+            while let Some((id, name, content)) = store.file_after(&owner, &file).await? {
+                archive.file(&format!("files/{id} {}", markdown::plain_name(&name)), &content)?;
+                file = id;
+                yield archive.take();
+            }
             yield archive.end()?;
         }
     }
@@ -164,7 +172,26 @@ impl Store {
         row.as_ref().map(chat_from).transpose()
     }
 
+    async fn file_after(
+        &self,
+        owner: &Owner,
+        id: &str,
+    ) -> Result<Option<(String, String, Vec<u8>)>, StoreError> {
+        let row = query(
+            "SELECT id, name, content FROM attachments
+             WHERE tenant_id = $1 AND user_id = $2 AND id > $3 ORDER BY id LIMIT 1",
+        )
+        .bind(&owner.tenant)
+        .bind(&owner.user)
+        .bind(id.to_owned())
+        .fetch_optional(&mut self.read().await?)
+        .await?;
+        row.map(|row| Ok((row.get("id")?, row.get("name")?, row.get("content")?)))
+            .transpose()
+    }
+
     async fn turns_after(&self, chat: &str, id: &str) -> Result<Vec<Turn>, StoreError> {
+        let mut link = self.read().await?;
         let rows = query(concat!(
             "SELECT ",
             turn_columns!(),
@@ -173,9 +200,11 @@ impl Store {
         .bind(chat.to_owned())
         .bind(id.to_owned())
         .bind(LONG_ROWS)
-        .fetch_all(&mut self.read().await?)
+        .fetch_all(&mut link)
         .await?;
-        rows.iter().map(turn_from).collect()
+        let mut turns: Vec<Turn> = rows.iter().map(turn_from).collect::<Result<_, _>>()?;
+        fill_attachments(&mut link, &mut turns).await?;
+        Ok(turns)
     }
 }
 

@@ -100,7 +100,7 @@ async fn answers_the_same(
     }
     let other = fetch_turn(link, owner, other).await?;
     // A question that was edited is a sibling as well, and another question.
-    Ok(other.is_some_and(|other| other.content == turn.content))
+    Ok(other.is_some_and(|other| other.content == turn.content && other.attachments == turn.attachments))
 }
 
 /// Fills in what the owner of these turns said of them.

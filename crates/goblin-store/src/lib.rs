@@ -17,6 +17,7 @@ mod turn_rows;
 pub mod accounts;
 pub mod answer_cache;
 pub mod api_keys;
+pub mod attachments;
 pub mod audit;
 pub mod backup;
 pub mod book;

@@ -80,6 +80,23 @@ pub(crate) const PERSONAL: &[Personal] = &[
         fate: Fate::Removed,
     },
     Personal {
+        table: "turn_attachments",
+        at: None,
+        id: "id",
+        shown: &["id", "turn_id", "attachment_id", "position"],
+        kept_back: OWNER,
+        fate: Fate::Removed,
+    },
+    Personal {
+        table: "attachments",
+        at: None,
+        id: "id",
+        shown: &["id", "name", "kind", "media_type", "byte_count", "created_at"],
+        // An export has the bytes as files beside the lists.
+        kept_back: &["tenant_id", "user_id", "content"],
+        fate: Fate::Removed,
+    },
+    Personal {
         table: "labels",
         at: None,
         id: "id",

@@ -50,6 +50,7 @@ macro_rules! all_migrations {
             11 "leaving" "0011_leaving",
             12 "provider_settings" "0012_provider_settings",
             13 "money" "0013_money",
+            14 "attachments" "0014_attachments",
             15 "responses" "0015_responses",
         )
     };

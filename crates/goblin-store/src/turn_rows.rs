@@ -6,6 +6,7 @@ use goblin_core::clock::Timestamp;
 use goblin_core::conversation::{Problem, Turn, TurnStatus, TurnTiming, TurnUsage};
 use goblin_core::owner::Owner;
 
+use crate::attachments::fill_attachments;
 use crate::error::StoreError;
 use crate::labels::fill_feedback;
 use crate::sql::{Link, Query, Row, query};
@@ -22,7 +23,7 @@ macro_rules! turn_columns {
 }
 pub(crate) use turn_columns;
 
-/// The turn without what is beside it: siblings, trace and feedback are rows of their own.
+/// The turn without what is beside it: siblings, trace, feedback and attachments are rows of their own.
 pub(crate) fn turn_from(row: &Row) -> Result<Turn, StoreError> {
     let status: String = row.get("status")?;
     let error: Option<String> = row.get("error_json")?;
@@ -47,6 +48,7 @@ pub(crate) fn turn_from(row: &Row) -> Result<Turn, StoreError> {
         chat_id: row.get("chat_id")?,
         parent: row.get("parent")?,
         content: row.get("content_text")?,
+        attachments: Vec::new(),
         answer: row.get("answer")?,
         reasoning: row.get("reasoning")?,
         status: TurnStatus::parse(&status)
@@ -106,11 +108,12 @@ pub(crate) async fn fetch_turn(link: &mut Link, owner: &Owner, id: &str) -> Resu
     Ok(Some(turn))
 }
 
-/// Fills in what stands in other rows, of turns of one chat: siblings, traces, and what was said of them.
+/// Fills in what stands in other rows, of turns of one chat: siblings, traces, what was said of them, and files.
 pub(crate) async fn fill_beside(link: &mut Link, turns: &mut [Turn]) -> Result<(), StoreError> {
     fill_siblings(link, turns).await?;
     fill_traces(link, turns).await?;
-    fill_feedback(link, turns).await
+    fill_feedback(link, turns).await?;
+    fill_attachments(link, turns).await
 }
 
 /// Fills in the siblings of turns of one chat, oldest first.

@@ -42,6 +42,8 @@ pub struct NewTurn {
     pub parent: Parent,
     /// The question.
     pub content: String,
+    /// Ids of the files attached to it, in order.
+    pub attachments: Vec<String>,
     /// Who is going to answer (`provider/model`), when known already.
     pub model: Option<String>,
     /// Older turns left out of the prompt.
@@ -93,7 +95,7 @@ impl Store {
     /// that has none. Returns both as they then are. One write transaction.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for the chat, [`StoreError::NotInChat`] for the parent,
+    /// [`StoreError::NotFound`] for the chat and for attachments, [`StoreError::NotInChat`] for the parent,
     /// [`StoreError::TooManyBranches`] beyond [`MAX_SIBLINGS`].
     pub async fn insert_turn(&self, owner: &Owner, new: NewTurn) -> Result<(Turn, Chat), StoreError> {
         let (id, now) = (self.next_id(), self.now());
@@ -131,6 +133,9 @@ impl Store {
         if turn.siblings.len() > MAX_SIBLINGS as usize {
             return Err(StoreError::TooManyBranches(MAX_SIBLINGS));
         }
+        turn.attachments = self
+            .link_attachments(&mut tx, owner, &turn.id, &new.attachments)
+            .await?;
         let chat = set_head(&mut tx, &turn, now).await?;
         tx.commit().await?;
         Ok((turn, chat))

@@ -384,6 +384,9 @@ fn sweep(process: &Process, store: &Store, identity: &Identity) {
             if let Err(error) = store.delete_ended_links(KEEP_LINKS_MS).await {
                 tracing::warn!(%error, "links that are over could not be removed");
             }
+            if let Err(error) = store.delete_unused_attachments(DAY_MS).await {
+                tracing::warn!(%error, "files that no question names could not be removed");
+            }
             if let Err(error) = store.delete_ended_flows().await {
                 tracing::warn!(%error, "sign-ins that did not come back could not be removed");
             }

@@ -17,7 +17,7 @@ use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_net::{Guard, HttpClient, NetOptions, Url};
 use goblin_providers::openai_compat::{self, Kind, UpstreamSpec};
 use goblin_server::app::{
-    Access, App, AppState, ChecksCache, PageReports, RenderMetrics, ServerOptions, Surface,
+    Access, App, AppState, ChecksCache, PageReports, RenderMetrics, ServerOptions, Surface, Uploads,
 };
 use goblin_store::answer_cache::AnswerCache;
 use goblin_store::store::Store;
@@ -337,6 +337,7 @@ pub(crate) fn app(
             Surface::Tier => &[],
         },
         checks_cache: ChecksCache::default(),
+        uploads: Uploads::default(),
     }))
 }
 
@@ -350,6 +351,7 @@ fn server_options(config: &Config) -> ServerOptions {
         max_connections: server.max_connections,
         max_requests: server.max_requests,
         keep_responses: config.keep_responses,
+        attachments: config.attachments,
         sampler: config.telemetry.traces.as_ref().map(|_| config.telemetry.sampler),
         ..ServerOptions::default()
     }

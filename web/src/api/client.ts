@@ -98,11 +98,16 @@ export function updateFeedback(id: string, body: FeedbackChange): Promise<Feedba
   return data(api().POST("/api/turns/{id}/feedback", { params: { path: { id } }, body }));
 }
 
+/** Stands for pictures whose bytes do not matter to where a question goes. */
+const anyPicture = { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } };
+
 export const previewRoute = (
   question: string,
   model: string | null,
+  pictures: boolean,
   signal: AbortSignal,
 ): Promise<DryRun> => {
-  const body = { model: model ?? "goblin", messages: [{ role: "user", content: question }] };
+  const content = pictures ? [{ type: "text", text: question }, anyPicture] : question;
+  const body = { model: model ?? "goblin", messages: [{ role: "user", content }] };
   return data(api().POST("/api/route", { body, signal }));
 };

@@ -64,10 +64,10 @@ export const traceQuery = (turnId: string) =>
   });
 
 /** What would happen to a question, without anybody being asked. */
-export const routeQuery = (question: string, model: string | null) =>
+export const routeQuery = (question: string, model: string | null, pictures: boolean) =>
   queryOptions({
-    queryKey: ["route", model, question],
-    queryFn: ({ signal }) => previewRoute(question, model, signal),
+    queryKey: ["route", model, question, pictures],
+    queryFn: ({ signal }) => previewRoute(question, model, pictures, signal),
     // A guess about the next second: not worth a second try, nor keeping each word's worth of it.
     retry: false,
     staleTime: 15_000,

@@ -191,6 +191,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a file for a question: the body is the file, as it is.
+         * @description Pictures (PNG, JPEG, GIF, WebP) and text in UTF-8 are taken; its bytes say which it is, never its name or
+         *     `Content-Type`. A file that no question names within a day is removed.
+         */
+        post: operations["create_attachment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attachments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives a file back as it was attached. Only pictures are shown; everything else is text, and saved. */
+        get: operations["get_attachment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit": {
         parameters: {
             query?: never;
@@ -1955,6 +1993,27 @@ export interface components {
             /** @description Give it back as `cursor` for those that follow; null at the end. */
             next_cursor: string | null;
         };
+        /** @description A file that was attached, without its bytes. */
+        Attachment: {
+            /** @description UUIDv7. */
+            id: string;
+            /** @description Its name, without a path. */
+            name: string;
+            /** @description What it is to a model. */
+            kind: components["schemas"]["AttachmentKind"];
+            /** @description `image/png`, `image/jpeg`, `image/gif`, `image/webp` or `text/plain`, told from its bytes. */
+            media_type: string;
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            bytes: number;
+        };
+        /**
+         * @description What a file is to a model.
+         * @enum {string}
+         */
+        AttachmentKind: "image" | "text";
         /** @description Whether the log of what was done to accounts is as it was written. */
         AuditCheck: {
             /**
@@ -3964,6 +4023,8 @@ export interface components {
             parent: string | null;
             /** @description The question. */
             content: string;
+            /** @description Files attached to it, in order. */
+            attachments: components["schemas"]["Attachment"][];
             /** @description The answer so far. */
             answer: string;
             /** @description Reasoning text, when the model shows it. */
@@ -4003,6 +4064,8 @@ export interface components {
         TurnBody: {
             /** @description The question, at most 1 MiB. */
             content: string;
+            /** @description Ids of files attached to it, in order, each once; at most 10. */
+            attachments?: string[] | null;
             /** @description The turn before; absent = the chat's head, null = a new first turn. */
             parent?: string | null;
             /** @description The model to ask, this time. */
@@ -4012,6 +4075,8 @@ export interface components {
         TurnEdit: {
             /** @description The question, at most 1 MiB. */
             content: string;
+            /** @description Ids of its files, in order; absent = those of the question before. */
+            attachments?: string[] | null;
             /** @description The model to ask, this time. */
             model?: string | null;
         };
@@ -4728,6 +4793,74 @@ export interface operations {
                 content?: never;
             };
             /** @description Refused; 409 where no mail is sent. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_attachment: {
+        parameters: {
+            query?: {
+                /** @description The file's name; of a path, its last part is kept. */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            /** @description The file as it is kept. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Attachment"];
+                };
+            };
+            /** @description Refused; 413 over `attachments.bytes_each`. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_attachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The file. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            /** @description Refused. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;

@@ -5,6 +5,7 @@ import type { components } from "./schema";
 type Schemas = components["schemas"];
 
 export type Chat = Schemas["Chat"];
+export type Attachment = Schemas["Attachment"];
 export type Turn = Schemas["Turn"];
 export type Parameters = Schemas["Parameters"];
 export type Problem = Schemas["Problem"];

@@ -1,4 +1,5 @@
 import { useCallback, useState } from "react";
+import { forgetDraftFiles } from "./draftFiles";
 
 /**
  * Text being written, kept for the life of the tab: an error, a reload or a look into another chat
@@ -25,6 +26,7 @@ export function writeDraft(key: string, text: string): void {
 
 /** Whoever wrote them is gone. */
 export function forgetDrafts(): void {
+  forgetDraftFiles();
   try {
     const keys = Array.from({ length: sessionStorage.length }, (_, at) => sessionStorage.key(at));
     for (const key of keys) {

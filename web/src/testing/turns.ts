@@ -8,6 +8,7 @@ export function aTurn(given: Partial<Turn> = {}): Turn {
     chat_id: "c1",
     parent: null,
     content: "Why is the sky blue?",
+    attachments: [],
     answer: "",
     reasoning: null,
     status: "streaming",

@@ -368,6 +368,14 @@ fn nobody_able(planning: &Planning<'_>, needs: &Needs) -> ApiError {
         .offers
         .iter()
         .filter(|o| o.model.can(Capability::Chat));
+    let sees =
+        |offer: &Offer| offer.model.can(Capability::Vision) && (offer.stays_local() || !needs.local_only);
+    if let Some(field) = &needs.vision
+        && chat.clone().next().is_some()
+        && !chat.clone().any(sees)
+    {
+        return nobody_sees(field, needs.local_only);
+    }
     let why = chat.clone().find_map(|offer| lacks(offer, needs));
     match (why, chat.count()) {
         (Some(error), _) => error,
@@ -378,6 +386,27 @@ fn nobody_able(planning: &Planning<'_>, needs: &Needs) -> ApiError {
                 .to_owned(),
         ),
     }
+}
+
+/// No model takes the question's image; what would change that.
+fn nobody_sees(field: &str, local_only: bool) -> ApiError {
+    let whose = if local_only {
+        "on this operator's machines"
+    } else {
+        "that is there"
+    };
+    let cloud = if local_only {
+        ""
+    } else {
+        ", or the key of a cloud (`upstream.openai_key` and its like, or Providers on the page)"
+    };
+    ApiError::invalid(
+        field,
+        format!(
+            "Every model {whose} reads text only. Remove the image, or add a model that sees: one of an Ollama or a \
+             llama-server (`upstream.ollama_url`, `upstream.llamacpp_url`){cloud}."
+        ),
+    )
 }
 
 fn features(wanted: &str, matter: &Matter, local_only: bool) -> Vec<Feature> {

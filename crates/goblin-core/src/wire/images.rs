@@ -1,6 +1,6 @@
 //! Images in requests: their bytes as `data:` URLs, and how many there may be.
 
-use super::base64::is_base64;
+use super::base64::{encode, is_base64};
 use crate::chat::{Message, Part};
 use crate::error::ApiError;
 use crate::limits::MAX_IMAGES;
@@ -27,6 +27,11 @@ pub(super) fn url_of_bytes(base64: &str, path: &str) -> Result<String, ApiError>
             ),
         )),
     }
+}
+
+/// A `data:` URL of a file's bytes.
+pub(crate) fn data_url(media_type: &str, bytes: &[u8]) -> String {
+    format!("data:{media_type};base64,{}", encode(bytes))
 }
 
 /// Refuses more than [`MAX_IMAGES`] images in one request.

@@ -8,7 +8,7 @@ use goblin_core::owner::Owner;
 use goblin_core::provider::ProviderError;
 use goblin_core::turn_event::TurnEvent;
 use goblin_dispatch::Options;
-use goblin_dispatch::chat_turn::NewTurn;
+use goblin_dispatch::chat_turn::{EditedTurn, NewTurn};
 use goblin_store::chats::NewChat;
 use goblin_store::turn_log::Events;
 
@@ -46,6 +46,11 @@ async fn last_turn(mut events: Events) -> Turn {
         Some(TurnEvent::Done(saved) | TurnEvent::Snapshot(saved)) => (*saved.turn).clone(),
         other => panic!("the stream ended with {other:?}"),
     }
+}
+
+/// The turn as it ended.
+pub(crate) async fn last_turn_of(house: &House, turn: &str) -> Turn {
+    last_turn(events(house, turn, 0).await).await
 }
 
 async fn ask_and_answer(
@@ -233,9 +238,10 @@ async fn regenerate_and_edit_make_siblings_and_the_model_sees_the_right_history(
         .edit_turn(
             &Owner::local(),
             &second.id,
-            "other".into(),
-            None,
-            Origin::default(),
+            EditedTurn {
+                content: "other".into(),
+                ..EditedTurn::default()
+            },
         )
         .await
         .unwrap();

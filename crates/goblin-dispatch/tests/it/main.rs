@@ -7,6 +7,7 @@
 
 mod admission;
 mod api_doors;
+mod attachments;
 mod bench;
 mod cascade;
 mod chat_turns;

@@ -8,11 +8,11 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use goblin_core::conversation::{Problem, Turn};
 use goblin_core::error::ApiError;
-use goblin_core::limits::{MAX_PAGE, MAX_TEXT_BYTES};
+use goblin_core::limits::{MAX_ATTACHMENTS, MAX_PAGE, MAX_TEXT_BYTES};
 use goblin_core::owner::Owner;
 use goblin_core::turn_event::TurnEvent;
 use goblin_core::wire::sse::{PING, encode_event};
-use goblin_dispatch::chat_turn::NewTurn;
+use goblin_dispatch::chat_turn::{EditedTurn, NewTurn};
 use http::HeaderMap;
 
 use crate::app::AppState;
@@ -83,6 +83,7 @@ pub(super) async fn create_turn(
     let mut fields = Fields::parse(&body)?;
     let new = NewTurn {
         content: fields.required_text("content", MAX_TEXT_BYTES)?,
+        attachments: fields.ids("attachments", MAX_ATTACHMENTS)?.unwrap_or_default(),
         parent: fields.id("parent")?,
         model: fields.label("model", MAX_MODEL_CHARS)?.flatten(),
         origin,
@@ -139,13 +140,14 @@ pub(super) async fn edit_turn(
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let mut fields = Fields::parse(&body)?;
-    let content = fields.required_text("content", MAX_TEXT_BYTES)?;
-    let model = fields.label("model", MAX_MODEL_CHARS)?.flatten();
+    let edited = EditedTurn {
+        content: fields.required_text("content", MAX_TEXT_BYTES)?,
+        attachments: fields.ids("attachments", MAX_ATTACHMENTS)?,
+        model: fields.label("model", MAX_MODEL_CHARS)?.flatten(),
+        origin,
+    };
     fields.finish()?;
-    let turn = app
-        .dispatch
-        .edit_turn(&caller.owner(), &id, content, model, origin)
-        .await?;
+    let turn = app.dispatch.edit_turn(&caller.owner(), &id, edited).await?;
     Ok(events_of(&app, &caller.owner(), &turn, 0).await?)
 }
 

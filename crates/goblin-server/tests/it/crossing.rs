@@ -43,6 +43,7 @@ const THINGS: &[(&str, Whose, &[&str])] = &[
     ("/api/account/passkeys/{id}", Personal, &["passkey"]),
     ("/api/chats/{id}", Personal, &["chat"]),
     ("/api/turns/{id}", Personal, &["turn"]),
+    ("/api/attachments/{id}", Personal, &["attachment"]),
     ("/v1/traces/{id}", Personal, &["trace"]),
     ("/v1/responses/{id}", Personal, &["response"]),
     ("/api/invitations/{id}", Tenants, &["invitation"]),
@@ -199,12 +200,11 @@ impl Scene {
             json!({"title": WORD, "model": "fake/parrot"}),
         )
         .await;
+        let path = format!("/api/attachments?name={WORD}.json");
+        let attachment = made(victim, &path, json!({"text": WORD})).await;
+        let question = json!({"content": WORD, "attachments": [attachment]});
         let asked = victim
-            .post(
-                app,
-                &format!("/api/chats/{chat}/turns"),
-                &json!({"content": WORD}),
-            )
+            .post(app, &format!("/api/chats/{chat}/turns"), &question)
             .await;
         let turn = data({ asked }.events().await.last().unwrap())["turn"]["id"].clone();
         let turn = turn.as_str().unwrap().to_owned();
@@ -289,6 +289,7 @@ impl Scene {
         self.ids = BTreeMap::from([
             ("chat", chat),
             ("turn", turn),
+            ("attachment", attachment),
             ("trace", trace),
             ("response", response),
             ("session", session),

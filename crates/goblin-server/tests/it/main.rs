@@ -11,6 +11,7 @@ mod allow_list;
 mod answers_again;
 mod anthropic_door;
 mod api_keys;
+mod attachments;
 mod authenticator;
 mod bad_input;
 mod chat_completions;

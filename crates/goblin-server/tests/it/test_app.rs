@@ -35,7 +35,7 @@ use goblin_dispatch::cascade::Trust;
 use goblin_dispatch::money::MoneyOptions;
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_server::app::{
-    Access, App, AppState, ChecksCache, CloudPorts, PageReports, ServerOptions, Surface,
+    Access, App, AppState, ChecksCache, CloudPorts, PageReports, ServerOptions, Surface, Uploads,
 };
 use goblin_server::page_assets::Asset;
 use goblin_server::people::People;
@@ -296,6 +296,7 @@ impl TestApp {
             tracker,
             page: setup.page,
             checks_cache: ChecksCache::default(),
+            uploads: Uploads::default(),
         }));
         let shutdown = CancellationToken::new();
         let mut served = JoinSet::new();

@@ -9,19 +9,30 @@ const MAX_NAME_CHARS: usize = 60;
 
 /// The file's name: the day, the title as far as every system takes it, and the id, so that no two are the same.
 pub(super) fn file_name(chat: &Chat) -> String {
-    let title = chat.title.as_deref().unwrap_or_default();
-    let words = title
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty());
-    let name: String = words
-        .collect::<Vec<_>>()
-        .join("-")
-        .chars()
-        .take(MAX_NAME_CHARS)
-        .collect();
+    let name = words_of(chat.title.as_deref().unwrap_or_default());
     let day = chat.created_at.to_rfc3339().chars().take(10).collect::<String>();
     let name = if name.is_empty() { "chat" } else { &name };
     format!("{day} {name} {}.md", chat.id)
+}
+
+/// The name of a file as far as every system takes it, with its ending.
+pub(super) fn plain_name(name: &str) -> String {
+    let (begin, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+    let (begin, ending) = (words_of(begin), words_of(ending));
+    let begin = if begin.is_empty() { "file" } else { &begin };
+    match ending.is_empty() {
+        true => begin.to_owned(),
+        false => format!("{begin}.{ending}"),
+    }
+}
+
+/// Letters and digits, a dash where anything else stood.
+fn words_of(text: &str) -> String {
+    let words = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    let joined = words.collect::<Vec<_>>().join("-");
+    joined.chars().take(MAX_NAME_CHARS).collect()
 }
 
 /// What stands above the turns.
@@ -45,7 +56,11 @@ pub(super) fn turn(turn: &Turn, follows: bool) -> String {
     if !follows {
         out.push_str("\n*On another branch than the one above.*\n");
     }
-    let _ = write!(out, "\n{}\n\n### Answer", turn.content);
+    let _ = writeln!(out, "\n{}", turn.content);
+    for file in &turn.attachments {
+        let _ = writeln!(out, "\n*Attached: {}, files/{}*", one_line(&file.name), file.id);
+    }
+    out.push_str("\n### Answer");
     if let Some(model) = &turn.model {
         let _ = write!(out, " of {}", one_line(model));
     }
@@ -101,6 +116,19 @@ mod tests {
         }
         let long = file_name(&chat(Some(&"a".repeat(5000))));
         assert!(long.len() < 100, "{long}");
+    }
+
+    #[test]
+    fn the_name_of_a_file_never_leaves_its_folder() {
+        for (name, expected) in [
+            ("photo.of me.png", "photo-of-me.png"),
+            ("..", "file"),
+            ("../x/y.txt", "x-y.txt"),
+            ("Makefile", "Makefile"),
+            (".bashrc", "file.bashrc"),
+        ] {
+            assert_eq!(plain_name(name), expected);
+        }
     }
 
     #[test]

@@ -154,7 +154,7 @@ async fn comes_back(desk: &Desk, target: Database) {
     let chats = store.list_chats(&desk.owner, None, 10).await.unwrap().items;
     assert_eq!(chats.len(), 1);
     // The process that answered is not there any more.
-    assert_eq!(store.mark_interrupted().await.unwrap(), 4);
+    assert_eq!(store.mark_interrupted().await.unwrap(), 5);
     let next = NewTurn {
         chat: chats[0].id.clone(),
         content: "and then?".into(),
@@ -386,7 +386,7 @@ async fn a_database_that_is_not_empty_is_refused_unless_replaced(desk: &Desk) {
     assert!(matches!(refused, BackupError::NotEmpty { .. }), "{refused:?}");
     let sentence = refused.to_string();
     assert!(
-        sentence.contains("chats: 1") && sentence.contains("turns: 5") && sentence.contains("--replace"),
+        sentence.contains("chats: 1") && sentence.contains("turns: 6") && sentence.contains("--replace"),
         "{sentence}"
     );
     assert_eq!(everything(database).await, before);

@@ -42,7 +42,7 @@ pub(crate) const AWKWARD: &str =
     "it's \"quoted\"\r\n\t\\N \\ {\"a\":[null]} $1 ?1 -- ü 漢字 👩‍👩‍👧 \u{202e}\u{0}\u{7f}";
 
 /// The same without what PostgreSQL has no text for.
-const AWKWARD_ID: &str = "it's a \\N $1 -- 漢字";
+pub(crate) const AWKWARD_ID: &str = "it's a \\N $1 -- 漢字";
 
 /// Puts something into every table. The turn that runs has a process; the others have ended.
 pub(crate) async fn fill(desk: &Desk) {
@@ -69,6 +69,7 @@ pub(crate) async fn fill(desk: &Desk) {
     for question in ["deeper", "deeper still", "running"] {
         desk.ask(&chat, Parent::Head, question).await;
     }
+    crate::attachments::ask_with_file(desk, &chat).await;
     store.insert_usage(&other, usage()).await.unwrap();
     crate::money::spend(desk).await;
     let kept = NewTrace {

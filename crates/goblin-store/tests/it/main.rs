@@ -4,6 +4,7 @@
 mod accounts;
 mod accounts_together;
 mod answer_cache;
+mod attachments;
 mod backup;
 mod bad_backups;
 mod branches;

@@ -7,9 +7,11 @@ use std::pin::pin;
 
 use futures_util::StreamExt;
 use goblin_core::account::{LinkKind, Role};
+use goblin_core::attachment::AttachmentKind;
 use goblin_core::feedback::FeedbackChange;
 use goblin_core::owner::Owner;
 use goblin_store::accounts::AccountRow;
+use goblin_store::attachments::NewAttachment;
 use goblin_store::audit::{DELETED, NewAudit};
 use goblin_store::chats::NewChat;
 use goblin_store::error::StoreError;
@@ -53,6 +55,13 @@ async fn live(desk: &Desk, row: &AccountRow, word: &str) -> String {
         ..NewChat::default()
     };
     let chat = store.insert_chat(owner, new).await.unwrap();
+    let file = NewAttachment {
+        name: format!("{}.txt", said("file")),
+        kind: AttachmentKind::Text,
+        media_type: "text/plain".into(),
+        content: said("bytes").into(),
+    };
+    let file = store.insert_attachment(owner, file, 1024).await.unwrap();
     let mut last = String::new();
     for number in 0..40 {
         desk.clock.advance_ms(1);
@@ -60,6 +69,7 @@ async fn live(desk: &Desk, row: &AccountRow, word: &str) -> String {
             chat: chat.id.clone(),
             parent: if number == 39 { Parent::Root } else { Parent::Head },
             content: said(&format!("question {number}")),
+            attachments: vec![file.id.clone()],
             ..NewTurn::default()
         };
         let turn = store.insert_turn(owner, new).await.unwrap().0;
@@ -158,6 +168,8 @@ async fn an_export_holds_everything_of_one_person_and_nothing_of_others(desk: &D
         "address",
         "detail",
         "invited",
+        "file",
+        "bytes",
     ] {
         assert!(all.contains(&format!("{what} of Ada")), "{what}");
     }
@@ -172,6 +184,8 @@ async fn an_export_holds_everything_of_one_person_and_nothing_of_others(desk: &D
     for (name, rows) in [
         ("chats", 1),
         ("turns", 40),
+        ("attachments", 1),
+        ("turn_attachments", 40),
         ("usage", 40),
         ("labels", 1),
         ("traces", 1),
@@ -190,6 +204,10 @@ async fn an_export_holds_everything_of_one_person_and_nothing_of_others(desk: &D
     let (name, chat) = files.iter().find(|(name, _)| name.starts_with("chats/")).unwrap();
     assert!(name.contains("title-of-Ada") && name.ends_with(".md"), "{name}");
     assert_eq!(chat.matches("## Question").count(), 40);
+    assert_eq!(chat.matches("*Attached: file of Ada.txt, files/").count(), 40);
+    let (name, bytes) = files.iter().find(|(name, _)| name.starts_with("files/")).unwrap();
+    assert!(name.ends_with(" file-of-Ada.txt"), "{name}");
+    assert_eq!(bytes, "bytes of Ada");
     assert_eq!(chat.matches("*On another branch").count(), 1);
     let nobody = Owner {
         tenant: "local".into(),

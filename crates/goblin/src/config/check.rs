@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use goblin_auth::bans::BanPolicy;
 use goblin_auth::visit::OriginPattern;
+use goblin_core::attachment::AttachmentLimits;
 use goblin_core::deploy::is_local_name;
 use goblin_core::policy::Policy;
 use goblin_core::resilience::retry::Retries;
@@ -99,6 +100,8 @@ pub(crate) struct Config {
     pub(crate) keep_responses: Option<KeepResponses>,
     /// How long everything else is kept.
     pub(crate) retention: Retention,
+    /// Bounds of files attached to questions.
+    pub(crate) attachments: AttachmentLimits,
 }
 
 /// The backend's surface.
@@ -266,6 +269,10 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
         policy: reader.policy(),
         money: reader.money(),
         trust: reader.trust(),
+        attachments: AttachmentLimits {
+            bytes_each: reader.count("attachments.bytes_each"),
+            bytes_each_person: reader.number("attachments.bytes_each_person"),
+        },
         trace_days: reader.days("trace.keep_days"),
         keep_responses: reader.days("responses.keep_days").map(|days| KeepResponses {
             days,

@@ -400,6 +400,8 @@ pub(crate) const KEYS: &[Key] = &[
     key("trust.secrets", Kind::Word(HANDLING)),
     key("trust.personal_data", Kind::Word(HANDLING)),
     key("trust.injection", Kind::Word(&["off", "note", "refuse"])),
+    key("attachments.bytes_each", Kind::Number(1_024, 32 << 20)),
+    key("attachments.bytes_each_person", Kind::Number(1_024, 1 << 40)),
     key("trace.keep_days", Kind::Number(0, 36_500)),
     key("responses.keep_days", Kind::Number(0, 36_500)),
     key("responses.most_per_user", Kind::Number(1, 1_000_000)),

@@ -6,6 +6,7 @@ import { stopTurn, updateChat } from "@/api/client";
 import { chatQuery, lookAgain, putChat, putTurn } from "@/api/queries";
 import { useMay } from "@/api/signIn";
 import type { Chat, Turn } from "@/api/types";
+import { havePictures, useFilesOf } from "@/lib/draftFiles";
 import { nothingInstalled } from "@/lib/health";
 import { ProblemError } from "@/lib/problems";
 import { useShortcut } from "@/lib/shortcuts";
@@ -57,6 +58,7 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
   const { query, turns, pending } = useTurnPath(chat.id);
   const { status } = useChatModels(chat.model);
   const { draft, setDraft, send, attempt, failure, dismiss } = useSending(chat.id);
+  const files = useFilesOf(chat.id);
   const [editing, setEditing] = useState<string | null>(null);
   const [settingsOpen, setSettingsOpen] = useState(false);
   const [traced, setTraced] = useState<Turn | null>(null);
@@ -141,6 +143,7 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
           onStop={streaming && mayAsk ? () => stop(streaming) : null}
           disabled={noModel || pending !== null || !mayAsk}
           placeholder={placeholderOf(mayAsk, noModel)}
+          files={mayAsk ? { draft: chat.id, chosen: chat.model } : null}
           tools={
             mayAsk && (
               <ModelPicker
@@ -161,6 +164,7 @@ function OpenChat({ chat, menu }: { chat: Chat; menu: ReactNode }) {
         />
         <RoutePreview
           draft={draft}
+          pictures={havePictures(files)}
           model={chat.model}
           otherwise="A small goblin can be wrong. Check what matters."
         />

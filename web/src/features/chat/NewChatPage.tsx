@@ -6,6 +6,7 @@ import { createChat } from "@/api/client";
 import { lookAgain, putChat } from "@/api/queries";
 import { useMay } from "@/api/signIn";
 import type { Model, Status } from "@/api/types";
+import { havePictures, moveDraftFiles, useFilesOf } from "@/lib/draftFiles";
 import { modelName } from "@/lib/format";
 import { nothingInstalled } from "@/lib/health";
 import { placeOf } from "@/lib/place";
@@ -34,6 +35,7 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
   const choices = useNewChat();
   const { status, answering } = useChatModels(choices.model);
   const [draft, setDraft] = useDraft("new");
+  const files = useFilesOf("new");
   const [error, setError] = useState<unknown>(null);
   const [creating, setCreating] = useState(false);
   const [settingsOpen, setSettingsOpen] = useState(false);
@@ -55,6 +57,7 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
       const chat = await createChat({ ...choices });
       putChat(client, chat, "first");
       writeDraft(chat.id, draft);
+      moveDraftFiles("new", chat.id);
       setDraft("");
       resetNewChat();
       sendOnOpen(chat.id);
@@ -93,6 +96,7 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
           onStop={null}
           disabled={noModel || creating || !mayAsk}
           placeholder={placeholderOf(mayAsk, noModel)}
+          files={mayAsk ? { draft: "new", chosen: choices.model } : null}
           tools={
             mayAsk && (
               <ModelPicker
@@ -104,7 +108,12 @@ export function NewChatPage({ menu, notice }: NewChatPageProps) {
             )
           }
         />
-        <RoutePreview draft={draft} model={choices.model} otherwise="" />
+        <RoutePreview
+          draft={draft}
+          pictures={havePictures(files)}
+          model={choices.model}
+          otherwise=""
+        />
         {notice}
       </div>
       {settingsOpen && (

@@ -29,7 +29,7 @@ afterEach(() => {
 });
 
 const preview = (draft: string) => (
-  <RoutePreview draft={draft} model={null} otherwise="Check what matters." />
+  <RoutePreview draft={draft} pictures={false} model={null} otherwise="Check what matters." />
 );
 const text = () => page.host.textContent;
 

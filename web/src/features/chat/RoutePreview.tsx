@@ -11,6 +11,8 @@ const MOST_CHARS = 50_000;
 
 interface RoutePreviewProps {
   draft: string;
+  /** Are there pictures with it? */
+  pictures: boolean;
   /** null is the automatic choice. */
   model: string | null;
   /** What stands here while nothing is written. */
@@ -18,11 +20,11 @@ interface RoutePreviewProps {
 }
 
 /** Who would answer what is being written, for how much, and whether it would leave the machines. */
-export function RoutePreview({ draft, model, otherwise }: RoutePreviewProps) {
+export function RoutePreview({ draft, pictures, model, otherwise }: RoutePreviewProps) {
   const text = useSettledText(draft.trim(), PAUSE_MS);
   const wanted = draft.trim() !== "" && text.length > 2 && text.length <= MOST_CHARS;
   const { data: run } = useQuery({
-    ...routeQuery(text, model),
+    ...routeQuery(text, model, pictures),
     enabled: wanted,
     placeholderData: keepPreviousData,
   });

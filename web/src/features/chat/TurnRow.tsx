@@ -1,5 +1,5 @@
 import { ChevronLeft, ChevronRight, Pencil, RefreshCw } from "lucide-react";
-import { memo } from "react";
+import { lazy, memo, Suspense } from "react";
 import { useMay } from "@/api/signIn";
 import type { Turn } from "@/api/types";
 import { answerFacts } from "@/lib/format";
@@ -13,6 +13,8 @@ import { EditQuestion } from "./EditQuestion";
 import { type FeedbackActions, FeedbackButtons, FeedbackComment } from "./FeedbackButtons";
 import { TrustLine } from "./TrustLine";
 import { type ShownTurn, useTurn } from "./useTurnPath";
+
+const TurnFiles = lazy(() => import("./TurnFiles"));
 
 export interface TurnActions extends FeedbackActions {
   onTrace: (turn: Turn) => void;
@@ -45,6 +47,12 @@ export const TurnRow = memo(function TurnRow({
       data-status={turn.status}
       data-last={last || undefined}
     >
+      {turn.attachments?.length > 0 && (
+        // Also while the question is edited: its files stay. A backend older than this page says nothing of files.
+        <Suspense fallback={<div className="turn-files" />}>
+          <TurnFiles files={turn.attachments} />
+        </Suspense>
+      )}
       {editing ? (
         <EditQuestion turn={turn} onCancel={() => actions.onEdit(null)} onSave={actions.onEdited} />
       ) : (

@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useRef, useState } from "react";
 import { lookAgain } from "@/api/queries";
+import { draftFiles, idsOf, setDraftFiles, takeDraftFiles } from "@/lib/draftFiles";
 import { readDraft, useDraft, writeDraft } from "@/lib/useDraft";
 import { askTurn } from "./followTurn";
 
@@ -49,11 +50,17 @@ export function useSending(chatId: string) {
     // Out of the field at once, but kept as the draft until the server has it.
     setDraft("");
     writeDraft(chatId, text);
-    const asked = { kind: "create" as const, chatId, body: { content: text } };
+    const files = takeDraftFiles(chatId);
+    const attachments = idsOf(files);
+    const body = attachments.length > 0 ? { content: text, attachments } : { content: text };
+    const asked = { kind: "create" as const, chatId, body };
     const sent = await attempt(
       () => askTurn(client, { chatId, content: text, asked }),
       () => send(field.current.trim() === "" ? text : field.current),
     );
+    // Before those attached meanwhile, as the question comes before the words written meanwhile.
+    const meanwhile = draftFiles(chatId);
+    setDraftFiles(chatId, sent ? meanwhile : [...files, ...meanwhile]);
     const since = field.current;
     const stored = readDraft(chatId);
     if (sent) {

@@ -335,3 +335,33 @@ fn cost_weighs_as_much_as_the_policy_says() {
     );
     assert_eq!(rungs(&plan), ["fair"]);
 }
+
+#[test]
+fn an_image_goes_to_models_that_see_and_where_there_is_none_it_is_said_what_would_change_that() {
+    let seeing = |provider: &str, local| {
+        let mut offer = offer(provider, "seeing", local);
+        offer.model.capabilities.push(Capability::Vision);
+        offer
+    };
+    let mut question = matter("What is in this picture?");
+    question.needs.vision = Some("messages[0].content".to_owned());
+    let policy = Policy::default();
+    let mut offers = roster();
+    for (wanted, setting) in [("goblin", "upstream.openai_key"), (LOCAL, "upstream.ollama_url")] {
+        let error = made(wanted, &question, &offers, &policy).climbable().unwrap_err();
+        assert_eq!(error.param.as_deref(), Some("messages[0].content"));
+        assert!(error.message.contains(setting), "{}", error.message);
+    }
+    offers.push(seeing("openai", false));
+    assert_eq!(rungs(&made("goblin", &question, &offers, &policy)), ["seeing"]);
+    let error = made(LOCAL, &question, &offers, &policy).climbable().unwrap_err();
+    assert!(
+        error.message.contains("on this operator's machines") && !error.message.contains("openai_key"),
+        "{}",
+        error.message
+    );
+    offers.push(seeing("ollama", true));
+    let plan = made(LOCAL, &question, &offers, &policy);
+    assert_eq!(plan.ladder.candidates.len(), 1);
+    assert!(plan.record.features.iter().any(|f| f.name == "needs:vision"));
+}

@@ -1,0 +1,2 @@
+DROP TABLE turn_attachments;
+DROP TABLE attachments;
