@@ -19,16 +19,21 @@ stop() {
 }
 
 boot() {
-  local tree="$1" leader=""
+  local tree="$1" leader="" state
   setsid systemd-nspawn -q -D "$tree" --boot --register=no --keep-unit -M "$2" --network-namespace-path="/run/netns/$3" \
     --capability=CAP_NET_ADMIN </dev/null >"$tree.console" 2>&1 &
   printf '%s\n' $! >"$tree.nspawn"
   for _ in $(seq 300); do
     [ -n "$leader" ] || leader="$(pgrep -P "$(cat "$tree.nspawn")" | head -n 1 || true)"
-    if [ -n "$leader" ] &&
-      nsenter -t "$leader" -m -u -i -n -p -C -- systemctl is-system-running 2>/dev/null | grep -Eq 'running|degraded'; then
-      printf '%s\n' "$leader"
-      return 0
+    if [ -n "$leader" ]; then
+      # Its exit code is that of a system in perfect order.
+      state="$(nsenter -t "$leader" -m -u -i -n -p -C -- systemctl is-system-running 2>/dev/null || true)"
+      case "$state" in
+        running | degraded)
+          printf '%s\n' "$leader"
+          return 0
+          ;;
+      esac
     fi
     sleep 0.2
   done

@@ -251,7 +251,7 @@ class Walk:
         behind = f"http://{INSIDE_RENDER}:{self.render.port}"
         settings = {"output": str(table), "stands": BACKEND, "backend": behind, "keepsWay": True}
         self.render.edge = self.edge("backend", settings)
-                need('"healthy"' in self.walk("backend-answers"), "the backend is not healthy")
+        need('"healthy"' in self.walk("backend-answers"), "the backend is not healthy")
         return "render.yaml: database, cache, variables, goblin migrate up, goblin serve on PORT, /health"
 
     def image(self, name: str, more: bytes = b"") -> pathlib.Path:

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 
 from net import ADDRESSES, OPERATOR, Net, hosts_file
 
@@ -146,9 +147,8 @@ class Render:
         self.postgres.run("pg_ctl", "--pgdata", self.postgres.folder / "data", "reload")
 
     def container(self, image: pathlib.Path, *command: str, port: int, log) -> subprocess.Popen:
-        """A command in the image, with the service's variables and nothing else."""
-        home = self.folder / "data"
-        home.mkdir(exist_ok=True)
+        """A command in the image, with the service's variables, a file system that is empty, and nothing else."""
+        home = pathlib.Path(tempfile.mkdtemp(prefix="container-", dir=self.folder))
         os.chown(home, CONTAINER, CONTAINER)
         own = {"HOST": "0.0.0.0", "GOBLIN_DATA__DIR": str(home), "PORT": str(port), "RENDER": "true", "PATH": "/usr/bin:/bin"}
         user = ["setpriv", f"--reuid={CONTAINER}", f"--regid={CONTAINER}", "--clear-groups"]

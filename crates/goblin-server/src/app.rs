@@ -18,6 +18,7 @@ use goblin_core::provider_settings::{CloudState, CloudTest};
 use goblin_core::status::SystemStatus;
 use goblin_core::telemetry::page::PageReport;
 use goblin_core::telemetry::sampler::Sampler;
+use goblin_core::telemetry::span::Listener;
 use goblin_dispatch::Dispatch;
 use goblin_store::rate_limits::RateLimiter;
 use goblin_store::store::Store;
@@ -69,8 +70,17 @@ pub struct ServerOptions {
     pub answer_timeout: Duration,
     /// How old a result of the checks behind `/health/all` may be.
     pub checks_max_age: Duration,
-    /// Which requests are told as spans; `None`: none, and the trace a request comes with is passed on unchanged.
-    pub sampler: Option<Sampler>,
+    /// Which requests are told as spans, and to whom; `None`: none, and the trace a request comes with is passed on unchanged.
+    pub spans: Option<TellSpans>,
+}
+
+/// Requests as spans.
+#[derive(Clone, Debug)]
+pub struct TellSpans {
+    /// Which of them.
+    pub sampler: Sampler,
+    /// To whom.
+    pub listener: Listener,
 }
 
 impl Default for ServerOptions {
@@ -88,7 +98,7 @@ impl Default for ServerOptions {
             ping_every: Duration::from_secs(15),
             answer_timeout: Duration::from_secs(110),
             checks_max_age: Duration::from_secs(2),
-            sampler: None,
+            spans: None,
         }
     }
 }

@@ -22,7 +22,7 @@ mod layer;
 mod queue;
 
 use exports::Exports;
-use layer::{Spans, Troubles, is_told, is_trouble, tell_panics};
+use layer::{Troubles, is_trouble, tell_panics};
 
 /// Upper bounds of every `…_seconds` histogram: from a cached answer to a long generation.
 const SECONDS: &[f64] = &[
@@ -50,7 +50,7 @@ pub(crate) fn start_logging(
     let level = &config.log.level;
     let filter = match level.as_str() {
         "off" | "error" => level.clone(),
-        "trace" => "debug,goblin=trace,telemetry=off".to_owned(),
+        "trace" => "debug,goblin=trace".to_owned(),
         // llama.cpp warns of what the engine does on purpose, such as one context for many sequences.
         level => format!("warn,llama-cpp-2=error,goblin={level}"),
     };
@@ -74,10 +74,6 @@ pub(crate) fn start_logging(
             .boxed()
     };
     let exports = Exports::new(&config.telemetry, mode);
-    let spans = exports.spans().map(|queue| {
-        let clock = Clock::System;
-        Spans { queue, clock }.with_filter(filter_fn(is_told))
-    });
     let troubles = exports.errors().map(|queue| {
         tell_panics(queue.clone(), Clock::System, Ids::Random);
         let (clock, ids) = (Clock::System, Ids::Random);
@@ -85,7 +81,6 @@ pub(crate) fn start_logging(
     });
     tracing_subscriber::registry()
         .with(lines.with_filter(EnvFilter::try_new(&filter).context("the log level")?))
-        .with(spans)
         .with(troubles)
         .try_init()
         .map_err(|e| anyhow::anyhow!("logging cannot start: {e}"))?;

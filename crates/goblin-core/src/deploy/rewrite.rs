@@ -118,9 +118,18 @@ impl Reading {
             expression = &rest[1..ends];
             rest = &rest[ends + 1..];
         }
-        let unnamed = self.groups.iter().filter(|group| group.parse::<usize>().is_ok()).count();
-        self.groups.push(name.map_or_else(|| unnamed.to_string(), str::to_owned));
-        let prefix = self.prefix.take().map(|c| regex::escape(&c.to_string())).unwrap_or_default();
+        let unnamed = self
+            .groups
+            .iter()
+            .filter(|group| group.parse::<usize>().is_ok())
+            .count();
+        self.groups
+            .push(name.map_or_else(|| unnamed.to_string(), str::to_owned));
+        let prefix = self
+            .prefix
+            .take()
+            .map(|c| regex::escape(&c.to_string()))
+            .unwrap_or_default();
         let again = format!("(?:{expression})(?:{prefix}(?:{expression}))*");
         let modifier = rest.chars().next().filter(|c| "*+?".contains(*c));
         self.regex.push_str(&match modifier {
@@ -168,7 +177,12 @@ mod tests {
             ("/api/:path+", "/api", "/api/:path+", None),
             ("/api/:path", "/api/a/b", "/x/:path", None),
             ("/api/:path?", "/api/a", "/x/:path", Some("/x/a")),
-            ("/:part(api|v1)/:rest*", "/v1/models", "/:part/:rest*", Some("/v1/models")),
+            (
+                "/:part(api|v1)/:rest*",
+                "/v1/models",
+                "/:part/:rest*",
+                Some("/v1/models"),
+            ),
             ("/:part(api|v1)/:rest*", "/auth/me", "/:part/:rest*", None),
             ("/(api|v1)/(.*)", "/v1/models", "/$1/$2", Some("/v1/models")),
             ("/api/(.*)", "/api/a/b", ":8443/api/$1", Some(":8443/api/a/b")),

@@ -78,7 +78,9 @@ pub(super) fn faults(text: &str, there: &Address, proves: bool) -> Vec<String> {
     for path in ASKED {
         let wanted = format!("{}{path}", there.origin());
         if file.redirects.iter().any(|one| one.leads(path).is_some()) {
-            found.push(format!("a redirect sends {path} away, so no request with it reaches the backend"));
+            found.push(format!(
+                "a redirect sends {path} away, so no request with it reaches the backend"
+            ));
         }
         let fault = match file.leads(path) {
             Some(leads) if leads == wanted => continue,
@@ -157,7 +159,9 @@ impl Route {
 }
 
 fn adds_proof(transforms: &[Transform]) -> bool {
-    transforms.iter().any(|one| one.target.key.eq_ignore_ascii_case(PROOF))
+    transforms
+        .iter()
+        .any(|one| one.target.key.eq_ignore_ascii_case(PROOF))
 }
 
 #[cfg(test)]

@@ -140,11 +140,7 @@ fn span(span: &Span) -> Item<'_> {
         Field(6, "kind", Item::Enum(span.kind.number())),
         Field(7, "startTimeUnixNano", Item::Fixed(span.start_ns)),
         Field(8, "endTimeUnixNano", Item::Fixed(span.end_ns)),
-        Field(
-            9,
-            "attributes",
-            Item::Many(attributes.collect()),
-        ),
+        Field(9, "attributes", Item::Many(attributes.collect())),
     ]);
     if let Some(code) = &span.failed {
         let status = vec![
@@ -158,10 +154,7 @@ fn span(span: &Span) -> Item<'_> {
 }
 
 fn key_value<'a>(name: &'a str, value: Item<'a>) -> Item<'a> {
-    Item::Message(vec![
-        Field(1, "key", Item::Text(name)),
-        Field(2, "value", value),
-    ])
+    Item::Message(vec![Field(1, "key", Item::Text(name)), Field(2, "value", value)])
 }
 
 fn key_text<'a>(name: &'a str, text: &'a str) -> Item<'a> {
@@ -238,7 +231,11 @@ fn metric(family: &Family, times: Times) -> Item<'_> {
         Points::Gauge(points) => Field(5, "gauge", Item::Message(vec![numbers(points, times)])),
         Points::Sum(points) => {
             let monotonic = Field(3, "isMonotonic", Item::Switch(true));
-            Field(7, "sum", Item::Message(vec![numbers(points, times), cumulative(), monotonic]))
+            Field(
+                7,
+                "sum",
+                Item::Message(vec![numbers(points, times), cumulative(), monotonic]),
+            )
         }
         Points::Histogram(points) => {
             let points = points.iter().map(|point| histogram(point, times)).collect();

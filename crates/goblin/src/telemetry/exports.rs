@@ -10,7 +10,7 @@ use goblin_core::telemetry::page::PageReport;
 use goblin_core::telemetry::posthog::{self, ProductEvent};
 use goblin_core::telemetry::prometheus;
 use goblin_core::telemetry::sentry::{self, ErrorReport, Side};
-use goblin_core::telemetry::span::Span;
+use goblin_core::telemetry::span::{Listener, Span};
 use goblin_net::{HttpClient, NetOptions, Url};
 use goblin_server::app::{PageReports, RenderMetrics};
 use goblin_store::rate_limits::RateLimiter;
@@ -75,9 +75,11 @@ impl Exports {
         }
     }
 
-    /// Where spans are put.
-    pub(super) fn spans(&self) -> Option<Queue<Span>> {
-        self.spans.as_ref().map(|(queue, _)| queue.clone())
+    /// Who hears of spans; `None` when nobody is told of them.
+    pub(crate) fn spans(&self) -> Option<Listener> {
+        let (queue, _) = self.spans.as_ref()?;
+        let queue = queue.clone();
+        Some(Listener::new(move |span| queue.offer(span)))
     }
 
     /// Where errors are put.

@@ -261,12 +261,21 @@ fn tiers_behind_an_authority_of_ones_own_are_believed_by_it() {
     let urls = "https://models.example.org,http://10.0.0.8:8002";
     let environment = home(&[("LOCAL_LLM_PROXY_URL", urls), ("OLLAMA_HOST", "https://10.0.0.9")]);
     let request = Request {
-        flags: vec![("upstream.proxy_ca_file".to_owned(), own.display().to_string(), "--set".to_owned())],
+        flags: vec![(
+            "upstream.proxy_ca_file".to_owned(),
+            own.display().to_string(),
+            "--set".to_owned(),
+        )],
         ..Request::default()
     };
     let mut written = Written::read(&environment, &request);
     let config = check(&mut written, &environment).unwrap();
-    let trusts: Vec<bool> = config.upstream.servers.iter().map(|s| s.way.roots_pem.is_some()).collect();
+    let trusts: Vec<bool> = config
+        .upstream
+        .servers
+        .iter()
+        .map(|s| s.way.roots_pem.is_some())
+        .collect();
     assert_eq!(trusts, [true, false, false], "tiers over https, and nobody else");
     for (file, urls, part) in [
         (dir.path().join("gone.pem"), urls, "cannot be read"),
@@ -275,7 +284,10 @@ fn tiers_behind_an_authority_of_ones_own_are_believed_by_it() {
     ] {
         let all = problems(&with(&file), &home(&[("LOCAL_LLM_PROXY_URL", urls)]));
         assert_eq!(all.len(), 1, "{all:#?}");
-        assert!(all[0].contains("upstream.proxy_ca_file") && all[0].contains(part), "{all:#?}");
+        assert!(
+            all[0].contains("upstream.proxy_ca_file") && all[0].contains(part),
+            "{all:#?}"
+        );
     }
 }
 
