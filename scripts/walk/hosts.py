@@ -6,6 +6,7 @@ import pathlib
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -210,10 +211,18 @@ class Render:
 def vercel_build(clone: pathlib.Path, target: pathlib.Path, **variables: str) -> pathlib.Path:
     """What Vercel makes of the page: its own program, in the clone. The folder it would serve."""
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target), **variables}
-    done = subprocess.run([clone / "scripts/vercel_build.sh"], env=environment, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise Failed(f"vercel build: {done.stderr[-2000:]}")
-    return pathlib.Path(done.stdout.strip().splitlines()[-1])
+    # In a group of its own, so that what it starts ends with it when the walk is interrupted.
+    build = subprocess.Popen(
+        [clone / "scripts/vercel_build.sh"], env=environment, text=True, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        said, complained = build.communicate()
+    except BaseException:
+        os.killpg(build.pid, signal.SIGKILL)
+        raise
+    if build.returncode != 0:
+        raise Failed(f"vercel build: {complained[-2000:]}")
+    return pathlib.Path(said.strip().splitlines()[-1])
 
 
 def stands_for(clone: pathlib.Path) -> str:
