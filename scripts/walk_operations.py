@@ -72,7 +72,7 @@ class Walk:
     def command_on(self, host: str, script: str) -> list[str]:
         bash = ["bash", "-euo", "pipefail", "-c", script]
         if host == "models":
-            return self.machine.enter(*bash[:-1], f"cd /root\n{script}")
+            return self.machine.enter(*bash[:-1], f"cd\n{script}")
         return self.net.enter(host, *bash)
 
     def on(self, host: str, script: str, stdin: str = "", fails: bool = False, **more: str) -> str:
@@ -361,7 +361,7 @@ class Walk:
         self.machine.release(str(self.program), self.machine.tree / "root/next.tar.gz", more=b"\n")
         self.walk("next-release", {"goblin-linux-x86-64.tar.gz": "next.tar.gz"})
         self.walk("back-release")
-        need("same" in self.on("models", "cmp /root/goblin/goblin /usr/local/bin/goblin && echo same"), "not the program before")
+        need("same" in self.on("models", "cmp ~/goblin/goblin /usr/local/bin/goblin && echo same"), "not the program before")
         self.on("models", "echo another >/etc/goblin/tier-key")
         self.walk("back-settings")
         need(self.on("models", "cat /etc/goblin/tier-key").strip() == self.key, "the key is not as it was")
