@@ -37,7 +37,7 @@ def all_blocks(folder: pathlib.Path = DOCS) -> dict[str, Block]:
     for page in sorted(folder.glob("*.md")):
         text = page.read_text(encoding="utf-8")
         blocks = blocks_of(text, page.name)
-        if len(blocks) != len(re.findall(r"<!-- walked:", text)):
+        if len(blocks) != len(re.findall(r"^ *<!-- walked:", text, re.MULTILINE)):
             raise ValueError(f"{page.name}: a mark has no bash block right after it")
         for block in blocks:
             if block.name in found or block.host not in HOSTS:
