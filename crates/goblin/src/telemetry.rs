@@ -63,7 +63,7 @@ pub(crate) fn start_logging(
         LogFormat::Auto => terminal,
     };
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(Masked(LogSink::new(!human)))
+        .with_writer(Masked(LogSink::new(!human, &std::io::stderr())))
         .with_ansi(human && terminal && !environment.no_color());
     let lines = if human {
         lines.with_target(false).boxed()

@@ -4,6 +4,7 @@
 //! that is logged. So a piece is written only when the system says that it is taken at once. What is not taken is lost, and
 //! counted; when somebody reads again, the log says how much.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
@@ -18,6 +19,8 @@ const PIECE: usize = 4096;
 pub(super) struct LogSink {
     /// Lines are JSON.
     json: bool,
+    /// It goes into a file, which takes everything at once and need not be asked.
+    is_file: bool,
     behind: Mutex<Behind>,
 }
 
@@ -29,9 +32,12 @@ struct Behind {
 }
 
 impl LogSink {
-    pub(super) fn new(json: bool) -> Self {
+    /// For lines that go to `out`.
+    pub(super) fn new(json: bool, out: &impl AsFd) -> Self {
+        let file = out.as_fd().try_clone_to_owned().map(File::from);
         Self {
             json,
+            is_file: file.and_then(|file| file.metadata()).is_ok_and(|it| it.is_file()),
             behind: Mutex::default(),
         }
     }
@@ -43,12 +49,12 @@ impl LogSink {
     pub(super) fn line(&self, out: &mut (impl Write + AsFd), line: &[u8]) -> io::Result<()> {
         // Nothing waits behind it.
         let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
-        if behind.lost > 0 && takes(out) {
+        if behind.lost > 0 && self.takes(out) {
             out.write_all(self.note(&behind).as_bytes())?;
             *behind = Behind::default();
         }
         for (at, piece) in line.chunks(PIECE).enumerate() {
-            if !takes(out) {
+            if !self.takes(out) {
                 behind.lost += 1;
                 behind.cut |= at > 0;
                 metrics::counter!("goblin_log_lines_lost_total").increment(1);
@@ -57,6 +63,10 @@ impl LogSink {
             out.write_all(piece)?;
         }
         Ok(())
+    }
+
+    fn takes(&self, out: &impl AsFd) -> bool {
+        self.is_file || takes(out)
     }
 
     fn note(&self, behind: &Behind) -> String {
@@ -91,7 +101,7 @@ mod tests {
     #[test]
     fn lines_that_nobody_reads_are_lost_and_the_log_says_how_many() {
         let (mut reader, mut writer) = io::pipe().unwrap();
-        let sink = LogSink::new(true);
+        let sink = LogSink::new(true, &writer);
         let long = format!("{{\"message\":\"{}\"}}\n", "x".repeat(10_000));
         let mut written = 0;
         while sink.behind.lock().unwrap().lost == 0 {
@@ -121,6 +131,7 @@ mod tests {
     fn a_log_whose_reader_has_gone_is_an_error_and_no_wait() {
         let (reader, mut writer) = io::pipe().unwrap();
         drop(reader);
-        assert!(LogSink::new(false).line(&mut writer, b"x\n").is_err());
+        let sink = LogSink::new(false, &writer);
+        assert!(sink.line(&mut writer, b"x\n").is_err());
     }
 }
