@@ -1,5 +1,5 @@
 # Two front doors: `make up` and `make test`. Every target is one line; the work is in scripts/.
-.PHONY: help up test build models web lint test-rust test-web e2e test-clients test-jevcompat test-peers test-deploy rehearse-rollback deny bench-engine bench-tier bench-trust bench-store bench-gateway bench-faults bench-telemetry clean
+.PHONY: help up test build models web lint test-rust test-web e2e test-clients test-jevcompat test-peers test-deploy walk-operations rehearse-rollback deny bench-engine bench-tier bench-trust bench-store bench-gateway bench-faults bench-telemetry clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -42,6 +42,9 @@ test-peers:     ## our adapters against a real llama-server (builds it once: ten
 
 test-deploy:    ## the files of deploy/ used for real: vercel build, a CDN, a Debian with install.sh, Prometheus (as root)
 	@scripts/test_deploy.sh $(ARGS)
+
+walk-operations: ## docs/operations from top to bottom, on three hosts that are network namespaces (as root)
+	@scripts/walk_operations.sh $(ARGS)
 
 rehearse-rollback: ## to this release and back on PostgreSQL, Redis and SQLite (ARGS=--before COMMIT; builds two programs)
 	@scripts/rehearse_rollback.sh $(ARGS)

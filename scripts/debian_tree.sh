@@ -6,7 +6,7 @@
 set -euo pipefail
 
 # What install.sh would fetch is in it already: where it is tried there is no network.
-packages=systemd-sysv,dbus,ca-certificates,curl,openssl,tar,zstd,nftables,ufw,caddy,unattended-upgrades,iproute2,procps,libgomp1
+packages=systemd-sysv,dbus,ca-certificates,curl,openssl,tar,zstd,nftables,ufw,caddy,unattended-upgrades,iproute2,procps,libgomp1,fail2ban,python3-systemd
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/goblin/tools"
 sum="$(printf '%s' "bookworm $packages" | sha256sum | cut -c1-12)"

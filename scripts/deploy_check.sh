@@ -30,7 +30,7 @@ step "render.yaml"
 
 step "install.sh and what is beside it"
 "$tools/shellcheck" -x deploy/vps/install.sh deploy/vps/goblin-* deploy/compose/make-secrets.sh
-"$tools/shellcheck" -x -S warning scripts/*deploy*.sh scripts/debian_tree.sh scripts/test_vps.sh scripts/vercel_build.sh
+"$tools/shellcheck" -x -S warning scripts/*deploy*.sh scripts/debian_*.sh scripts/test_vps.sh scripts/vercel_build.sh scripts/walk_operations.sh
 deploy/vps/cloud_init.py --check
 if have systemd-analyze systemd; then
   for unit in deploy/vps/units/*.service; do

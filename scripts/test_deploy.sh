@@ -6,6 +6,9 @@
 #   cdn      journeys in a real browser: page from that route table, backend elsewhere
 #   vps      install.sh in a Debian of its own (root)
 #   scrape   a real Prometheus scrapes a running goblin, and an alert fires
+#   walk     docs/operations from its first line to its last, on three hosts that are network namespaces (root)
+#
+# `--needs STAGE` only installs what a stage needs of the system.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -53,15 +56,24 @@ stage_vps() {
   [ "$(id -u)" -eq 0 ] || { say "a Debian is booted for this, which takes root: sudo make test-deploy" >&2; exit 1; }
   scripts/test_vps.sh
 }
+needs_walk() {
+  needs debootstrap:debootstrap systemd-nspawn:systemd-container ip:iproute2 zstd:zstd pebble:pebble openssl:openssl \
+    prometheus:prometheus curl:curl jq:jq script:bsdutils
+}
+stage_walk() { scripts/walk_operations.sh; }
 stage_scrape() {
   needs prometheus:prometheus
   scripts/test_scrape.py
 }
 
+if [ "${1:-}" = --needs ]; then
+  "needs_$2"
+  exit 0
+fi
 wanted=("$@")
-[ ${#wanted[@]} -gt 0 ] || wanted=(files vercel cdn vps scrape)
+[ ${#wanted[@]} -gt 0 ] || wanted=(files vercel cdn vps scrape walk)
 for name in "${wanted[@]}"; do
-  declare -F "stage_$name" >/dev/null || { say "There is no stage called $name. Stages: files vercel cdn vps scrape" >&2; exit 2; }
+  declare -F "stage_$name" >/dev/null || { say "There is no stage called $name. Stages: files vercel cdn vps scrape walk" >&2; exit 2; }
 done
 [ -x "$GOBLIN_BIN" ] || { say "$GOBLIN_BIN is missing: make build" >&2; exit 1; }
 [ -e "$GOBLIN_STARTER_GGUF" ] || scripts/fetch_model.py --cache-only

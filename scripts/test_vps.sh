@@ -17,7 +17,6 @@ archive="$(scripts/debian_tree.sh)"
 name="gob$$"
 work="$(mktemp -d "${TMPDIR:-/tmp}/goblin-vps.XXXXXX")"
 tree="$work/tree"
-nspawn=""
 leader=""
 authority=""
 here=10.77.0.2
@@ -39,15 +38,7 @@ shown() {
 
 clean_up() {
   trap - EXIT
-  if [ -n "$nspawn" ] && kill -0 "$nspawn" 2>/dev/null; then
-    # SIGTERM powers it off in order; what does not end then is ended.
-    kill -TERM "$nspawn" 2>/dev/null || true
-    for _ in $(seq 100); do
-      kill -0 "$nspawn" 2>/dev/null || break
-      sleep 0.1
-    done
-    kill -KILL "$nspawn" 2>/dev/null || true
-  fi
+  scripts/debian_boot.sh --stop "$tree"
   [ -z "$authority" ] || kill "$authority" 2>/dev/null || true
   rm -rf "/etc/netns/$name-out"
   ip netns del "$name-vps" 2>/dev/null || true
@@ -81,7 +72,7 @@ say "==> a Debian 12, booted"
 mkdir "$tree"
 tar -C "$tree" -xf "$archive"
 mkdir -p "$tree/opt/goblin-install" "$tree/opt/given"
-cp -a deploy/vps/. "$tree/opt/goblin-install/"
+cp -a deploy/vps/. deploy/fail2ban "$tree/opt/goblin-install/"
 cp "$program" "$tree/opt/given/goblin"
 cp "$model" "$tree/opt/given/starter.gguf"
 mkdir -p "$work/ollama/bin"
@@ -97,16 +88,7 @@ ip -n "$name-out" link set lo up
 ip -n "$name-vps" address add "$here/24" dev eth0
 ip -n "$name-vps" link set eth0 up
 ip -n "$name-vps" link set lo up
-systemd-nspawn -q -D "$tree" --boot --register=no --keep-unit -M "$name" --network-namespace-path="/run/netns/$name-vps" \
-  --capability=CAP_NET_ADMIN </dev/null >"$work/console" 2>&1 &
-nspawn=$!
-for _ in $(seq 200); do
-  leader="$(pgrep -P "$nspawn" | head -n 1 || true)"
-  [ -z "$leader" ] || break
-  sleep 0.1
-done
-[ -n "$leader" ] || { cat "$work/console" >&2; fail "it does not boot"; }
-until_true 60 "it boots" inside sh -c 'systemctl is-system-running | grep -Eq "running|degraded"'
+leader="$(scripts/debian_boot.sh "$tree" "$name" "$name-vps")" || fail "it does not boot"
 shown "it boots"
 
 arguments=(--goblin /opt/given/goblin --ollama /opt/given/ollama.tar.zst --listen "$here" --allow "$friend/32")
@@ -199,6 +181,27 @@ tried() {
 }
 until_true 20 "fail2ban's filter finds who came without a key" tried goblin-models goblin-tier
 shown "allowed address: answered; another: dropped; 11434: dropped, loopback only; without a key: 401"
+
+inside sh -c 'cd /opt/goblin-install && cp fail2ban/filter.d/* /etc/fail2ban/filter.d/ && cp fail2ban/jail.d/goblin.conf /etc/fail2ban/jail.d/'
+inside fail2ban-client -t >"$work/said" 2>&1 || fail "fail2ban does not take the jail: $(cat "$work/said")"
+inside systemctl restart fail2ban
+until_true 30 "fail2ban runs" inside fail2ban-client ping
+banned() { inside fail2ban-client get goblin-tier banip | grep -qw "$friend"; }
+# Fewer than the ten after which the tier itself shuts somebody out.
+for _ in 1 2 3 4 5; do
+  ! banned 2>/dev/null || break
+  reach "$friend" "http://$here:8002/v1/models" -H 'x-api-key: a-key-that-is-none' >/dev/null
+done
+until_true 30 "fail2ban bans who tried five keys: $(inside fail2ban-client status goblin-tier)" banned
+refused() { [ "$(reach "$friend" "http://$here:8002/health")" = 7 ]; }
+until_true 20 "nftables refuses them: $(inside nft list ruleset | grep -A4 f2b || true)" refused
+inside curl --silent --fail --output /dev/null http://"$here":8002/health || fail "the ban hits others too"
+inside fail2ban-client set goblin-tier unbanip "$friend" >/dev/null
+let_in() { [ "$(reach "$friend" "http://$here:8002/health")" = 0 ]; }
+until_true 20 "unbanned: let in again" let_in
+inside sh -c 'rm /etc/fail2ban/jail.d/goblin.conf && systemctl stop fail2ban'
+! inside nft list tables | grep -q f2b || fail "fail2ban's table is left"
+shown "a real fail2ban: five tried keys and nftables refuses the address; unbanned, it is let in"
 
 inside goblin-tier models status >"$work/said" 2>&1 || fail "goblin-tier models status: $(cat "$work/said")"
 grep -q starter "$work/said" || fail "the tier's own command does not see the model: $(cat "$work/said")"

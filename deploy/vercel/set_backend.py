@@ -24,11 +24,11 @@ def origin_of(text: str) -> str:
 
 
 def change(text: str, origin: str) -> str:
-    """The file with every route that leaves the page leading to `origin`."""
+    """The file with every route or rewrite that leaves the page leading to `origin`."""
+    file = json.loads(text)
+    leads = [route.get("dest") for route in file.get("routes", [])] + [one.get("destination") for one in file.get("rewrites", [])]
     found = {
-        f"https://{urllib.parse.urlsplit(route['dest']).netloc}"
-        for route in json.loads(text)["routes"]
-        if route.get("dest", "").startswith("https://")
+        f"https://{urllib.parse.urlsplit(lead).netloc}" for lead in leads if isinstance(lead, str) and lead.startswith("https://")
     }
     for old in found:
         text = text.replace(f'"{old}/', f'"{origin}/')

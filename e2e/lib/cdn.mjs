@@ -3,8 +3,8 @@
 // client's address in `X-Forwarded-For`, and nothing kept back of a stream.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { request as ask } from "node:http";
-import { createServer } from "node:https";
+import { request as askPlain } from "node:http";
+import { request as askTls, createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { resolve } from "./routes.mjs";
@@ -58,17 +58,17 @@ function certificate() {
 
 /**
  * Serves `output` (a `.vercel/output`). Requests for the origin `stands` go to `backend` instead, which may be set
- * later; `env` are the project's variables. `passed` notes what was passed on.
+ * later, and so may `output`; `env` are the project's variables. `passed` notes what was passed on. Without `tls` it has a
+ * certificate for this machine. `keepsWay`: it is a proxy behind others, and adds itself to the way a request came.
  */
-export async function startCdn({ output, stands, backend = null, env = {} }) {
-  const config = JSON.parse(readFileSync(join(output, "config.json"), "utf8"));
-  const root = join(output, "static");
-  const isFile = (path) =>
-    statSync(join(root, normalize(path)), { throwIfNoEntry: false })?.isFile() ?? false;
-  const cdn = { backend, passed: [], config };
+export async function startCdn(given) {
+  const { stands, env = {}, tls = certificate(), host = "127.0.0.1", port = 0, keepsWay } = given;
+  const cdn = { backend: given.backend ?? null, output: given.output, passed: [] };
+  const inOutput = (path) => join(cdn.output, "static", normalize(path));
+  const isFile = (path) => statSync(inOutput(path), { throwIfNoEntry: false })?.isFile() ?? false;
 
   function serveFile(found, request, response) {
-    const bytes = readFileSync(join(root, normalize(found.file)));
+    const bytes = readFileSync(inOutput(found.file));
     const type = TYPES[extname(found.file)] ?? "application/octet-stream";
     response.writeHead(found.status, { "content-type": type, ...found.response });
     response.end(request.method === "HEAD" ? undefined : bytes);
@@ -80,15 +80,18 @@ export async function startCdn({ output, stands, backend = null, env = {} }) {
       return void response.writeHead(502).end("no backend");
     const [path, search = ""] = request.url.split(/(?=\?)/);
     const to = new URL(url.pathname + (url.search || search), cdn.backend);
+    const from = request.socket.remoteAddress.replace(/^::ffff:/, "");
+    const way = keepsWay && request.headers["x-forwarded-for"];
     const headers = {
       ...without(request.headers, [...ONE_HOP, "host"]),
       ...found.request,
       host: new URL(stands).host,
-      "x-forwarded-for": request.socket.remoteAddress.replace(/^::ffff:/, ""),
+      "x-forwarded-for": way ? `${way}, ${from}` : from,
       "x-forwarded-host": request.headers.host,
       "x-forwarded-proto": "https",
     };
     cdn.passed.push({ method: request.method, path, headers });
+    const ask = to.protocol === "https:" ? askTls : askPlain;
     const onward = ask(to, { method: request.method, headers, timeout: SILENCE_MS }, (answer) => {
       // As Vercel does: the table's headers stand in the place of the backend's.
       response.writeHead(answer.statusCode, {
@@ -106,7 +109,8 @@ export async function startCdn({ output, stands, backend = null, env = {} }) {
     request.pipe(onward);
   }
 
-  const server = createServer(certificate(), (request, response) => {
+  const server = createServer(tls, (request, response) => {
+    const config = JSON.parse(readFileSync(join(cdn.output, "config.json"), "utf8"));
     const path = decodeURI(request.url.split("?")[0]);
     const found = resolve(config, path, { method: request.method, isFile, env });
     if (found.proxy) return passOn(found, request, response);
@@ -114,7 +118,7 @@ export async function startCdn({ output, stands, backend = null, env = {} }) {
     response.writeHead(found.status ?? 404, { "content-type": "text/plain", ...found.response });
     response.end("The page could not be found\n");
   });
-  await new Promise((ready, failed) => server.once("error", failed).listen(0, "127.0.0.1", ready));
+  await new Promise((ready, failed) => server.once("error", failed).listen(port, host, ready));
   return Object.assign(cdn, {
     url: `https://localhost:${server.address().port}`,
     stop: () =>

@@ -88,9 +88,10 @@ def answers(port: int, path: str = "/health") -> bool:
 
 
 class Postgres:
-    """A PostgreSQL of its own, with one database."""
+    """A PostgreSQL of its own, with one database; behind `enter`, a command that enters a namespace, when one is given."""
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, enter: tuple[str, ...] = (), listen: str = "127.0.0.1"):
+        self.enter = enter
         found = shutil.which("initdb")
         places = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]))
         if not places and not found:
@@ -114,7 +115,7 @@ class Postgres:
             "initdb", "--pgdata", self.folder / "data", "--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8",
             "--locale=C", "--no-sync", f"--pwfile={password}",
         )  # fmt: skip
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c fsync=off"
+        options = f"-p {self.port} -c listen_addresses={listen} -c unix_socket_directories={self.folder} -c fsync=off"
         self.run("pg_ctl", "--pgdata", self.folder / "data", "--wait", f"--log={self.folder}/log", f"--options={options}", "start")
         self.run("createdb", "--host=127.0.0.1", f"--port={self.port}", "--username=postgres", "goblin", password=password.read_text())
 
@@ -122,8 +123,14 @@ class Postgres:
         # Not into a pipe: the server that pg_ctl starts would hold it open.
         with open(self.folder.parent / "postgres.log", "ab") as log:
             command = [str(self.programs / program), *map(str, arguments)]
+            account = self.account
+            if self.enter and account:
+                # Only root may enter, so the account is changed behind the door.
+                command = ["setpriv", f"--reuid={account['user']}", f"--regid={account['group']}", "--clear-groups", *command]
+                account = {}
             environment = {"PATH": os.environ["PATH"], "PGPASSWORD": password, "LC_ALL": "C"}
-            done = subprocess.run(command, stdout=log, stderr=log, env=environment, cwd=self.folder, timeout=HANG_SECONDS, **self.account)
+            command = [*self.enter, *command]
+            done = subprocess.run(command, stdout=log, stderr=log, env=environment, cwd=self.folder, timeout=HANG_SECONDS, **account)
         if done.returncode != 0:
             raise Failed(f"{program}: {(self.folder.parent / 'postgres.log').read_text()[-2000:]}")
 

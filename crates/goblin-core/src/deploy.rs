@@ -7,6 +7,7 @@ mod address;
 mod compare;
 mod network;
 mod read;
+mod rewrite;
 mod vercel;
 
 pub use address::is_local_name;

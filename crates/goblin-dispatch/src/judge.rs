@@ -75,7 +75,7 @@ impl Dispatch {
             About::Window(_) => "window",
             About::Answer => "answer",
         };
-        let work = Work::judge(self, &judging.origin, about, judging.sets.len());
+        let mut work = Work::judge(self, &judging.origin, about, judging.sets.len());
         judging.origin = work.origin();
         let mut judged = Judged {
             cost_usd: Some(0.0),

@@ -34,7 +34,7 @@ mod manage;
 mod meter;
 mod prompt;
 mod runner;
-mod span;
+pub mod span;
 mod table;
 mod tier;
 
@@ -51,6 +51,7 @@ use goblin_core::resilience::retry::Retries;
 use goblin_core::roster::Roster;
 use goblin_core::route::alias::Aliases;
 use goblin_core::route::{AUTOMATIC, Offer};
+use goblin_core::telemetry::span::Listener;
 use goblin_store::store::Store;
 use goblin_store::turn_log::TurnLog;
 use tokio_util::sync::CancellationToken;
@@ -96,8 +97,8 @@ pub struct Options {
     pub ids: Ids,
     /// What holds for money.
     pub money: MoneyOptions,
-    /// Are spans exported? Without, a trace that comes in is passed on as it is.
-    pub spans: bool,
+    /// Who hears of spans. Without one, a trace that comes in is passed on as it is.
+    pub spans: Option<Listener>,
 }
 
 impl Default for Options {
@@ -120,7 +121,7 @@ impl Default for Options {
             trust: Arc::default(),
             ids: Ids::Random,
             money: MoneyOptions::default(),
-            spans: false,
+            spans: None,
         }
     }
 }

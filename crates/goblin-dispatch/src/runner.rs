@@ -92,7 +92,7 @@ pub(crate) async fn run(dispatch: Arc<Dispatch>, run: Run) {
         mut request,
         anew,
     } = run;
-    let work = Work::turn(&dispatch, &request.origin);
+    let mut work = Work::turn(&dispatch, &request.origin);
     request.origin = work.origin();
     let turn_id = turn.id.clone();
     let first = TurnEvent::Turn {

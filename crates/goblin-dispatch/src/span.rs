@@ -5,55 +5,101 @@
 
 use std::time::Duration;
 
+use goblin_core::clock::Clock;
 use goblin_core::event::{Parsed, Usage};
-use goblin_core::origin::Origin;
+use goblin_core::origin::{Origin, Trace};
 use goblin_core::route::Offer;
-use goblin_core::telemetry::names::{TARGET, provider};
+use goblin_core::telemetry::names::provider;
+use goblin_core::telemetry::span::{Kind, Listener, Span, Value};
 use tokio::time::Instant;
-use tracing::field::Empty;
 
 use crate::Dispatch;
 
+/// A span under way; whoever listens hears of it when it is dropped. One that nobody hears of is nothing, and costs nothing.
+#[derive(Debug)]
+pub struct OpenSpan(Option<Box<Under>>);
+
+#[derive(Debug)]
+struct Under {
+    span: Span,
+    begun: Instant,
+    listener: Listener,
+}
+
+impl OpenSpan {
+    /// One that begins now: `own` names it, and whoever is asked within it has it as the parent. `parent` is the span it is
+    /// part of.
+    pub fn begin(
+        listener: &Listener,
+        clock: &Clock,
+        own: &Trace,
+        parent: Option<&str>,
+        name: &str,
+        kind: Kind,
+    ) -> Self {
+        let now = u64::try_from(clock.now().0)
+            .unwrap_or(0)
+            .saturating_mul(1_000_000);
+        Self(Some(Box::new(Under {
+            span: Span::begun(own.trace_id(), own.span_id(), parent, name, kind, now),
+            begun: Instant::now(),
+            listener: listener.clone(),
+        })))
+    }
+
+    /// One that nobody hears of.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// Says something of it, as [`Span::set`].
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+        if let Some(under) = &mut self.0 {
+            under.span.set(name, value.into());
+        }
+    }
+}
+
+impl Drop for OpenSpan {
+    fn drop(&mut self) {
+        if let Some(under) = self.0.take() {
+            let Under {
+                mut span,
+                begun,
+                listener,
+            } = *under;
+            let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            span.end_ns = span.start_ns.saturating_add(took);
+            listener.hear(span);
+        }
+    }
+}
+
 /// Some work, and what others are told of where it comes from.
 pub(crate) struct Work {
-    span: tracing::Span,
+    span: OpenSpan,
     origin: Origin,
 }
 
 impl Work {
-    fn begin(dispatch: &Dispatch, origin: &Origin, kind: &str, name: &str) -> Self {
+    fn begin(dispatch: &Dispatch, origin: &Origin, kind: Kind, name: impl FnOnce() -> String) -> Self {
         let recorded = origin.trace.as_ref().filter(|trace| trace.is_sampled());
-        let Some(above) = recorded.filter(|_| dispatch.options.spans) else {
+        let Some((above, listener)) = recorded.zip(dispatch.options.spans.as_ref()) else {
             return Self {
-                span: tracing::Span::none(),
+                span: OpenSpan::none(),
                 origin: origin.clone(),
             };
         };
         let own = above.child(&dispatch.options.ids.next_span_id(), true);
-        let span = tracing::info_span!(
-            target: TARGET,
-            "span",
-            trace_id = own.trace_id(),
-            span_id = own.span_id(),
-            parent_span_id = above.span_id(),
-            name,
-            kind,
-            "gen_ai.operation.name" = Empty,
-            "gen_ai.provider.name" = Empty,
-            "gen_ai.request.model" = Empty,
-            "gen_ai.response.finish_reasons" = Empty,
-            "gen_ai.response.time_to_first_chunk" = Empty,
-            "gen_ai.usage.input_tokens" = Empty,
-            "gen_ai.usage.output_tokens" = Empty,
-            "gen_ai.usage.cache_read.input_tokens" = Empty,
-            "goblin.local" = Empty,
-            "goblin.judge.about" = Empty,
-            "goblin.judge.questions" = Empty,
-            "goblin.turn.status" = Empty,
-            "error.type" = Empty,
-        );
         Self {
-            span,
+            span: OpenSpan::begin(
+                listener,
+                &dispatch.clock,
+                &own,
+                Some(above.span_id()),
+                &name(),
+                kind,
+            ),
             origin: Origin {
                 trace: Some(own),
                 ..origin.clone()
@@ -63,14 +109,15 @@ impl Work {
 
     /// A chat's turn, from its beginning until it is saved.
     pub(crate) fn turn(dispatch: &Dispatch, origin: &Origin) -> Self {
-        Self::begin(dispatch, origin, "internal", "turn")
+        Self::begin(dispatch, origin, Kind::Internal, || "turn".to_owned())
     }
 
     /// Questions to a judge, all of one batch.
     pub(crate) fn judge(dispatch: &Dispatch, origin: &Origin, about: &str, questions: usize) -> Self {
-        let work = Self::begin(dispatch, origin, "internal", "judge");
-        work.span.record("goblin.judge.about", about);
-        work.span.record("goblin.judge.questions", questions);
+        let mut work = Self::begin(dispatch, origin, Kind::Internal, || "judge".to_owned());
+        work.span.set("goblin.judge.about", about);
+        let questions = i64::try_from(questions).unwrap_or(i64::MAX);
+        work.span.set("goblin.judge.questions", Value::Whole(questions));
         work
     }
 
@@ -80,13 +127,13 @@ impl Work {
     }
 
     /// How a turn ended.
-    pub(crate) fn status(&self, status: &'static str) {
-        self.span.record("goblin.turn.status", status);
+    pub(crate) fn status(&mut self, status: &'static str) {
+        self.span.set("goblin.turn.status", status);
     }
 
     /// It failed, with this error's code.
-    pub(crate) fn failed(&self, code: &str) {
-        self.span.record("error.type", code);
+    pub(crate) fn failed(&mut self, code: &str) {
+        self.span.set("error.type", code);
     }
 }
 
@@ -112,12 +159,13 @@ impl Asking {
         candidate: &Offer,
     ) -> Self {
         let model = candidate.model.name.clone();
-        let work = Work::begin(dispatch, origin, "client", &format!("{operation} {model}"));
+        let mut work = Work::begin(dispatch, origin, Kind::Client, || format!("{operation} {model}"));
         let named = provider(&candidate.provider).to_owned();
-        work.span.record("gen_ai.operation.name", operation);
-        work.span.record("gen_ai.provider.name", named.as_str());
-        work.span.record("gen_ai.request.model", model.as_str());
-        work.span.record("goblin.local", candidate.stays_local());
+        let span = &mut work.span;
+        span.set("gen_ai.operation.name", operation);
+        span.set("gen_ai.provider.name", named.as_str());
+        span.set("gen_ai.request.model", model.as_str());
+        span.set("goblin.local", Value::Switch(candidate.stays_local()));
         Self {
             work,
             operation,
@@ -142,14 +190,13 @@ impl Asking {
             Parsed::Finished { reason } => {
                 self.work
                     .span
-                    .record("gen_ai.response.finish_reasons", reason.as_str());
+                    .set("gen_ai.response.finish_reasons", reason.as_str());
             }
             said if said.is_content() && self.first.is_none() => {
                 let first = self.started.elapsed();
                 self.first = Some(first);
-                self.work
-                    .span
-                    .record("gen_ai.response.time_to_first_chunk", first.as_secs_f64());
+                let seconds = Value::Real(first.as_secs_f64());
+                self.work.span.set("gen_ai.response.time_to_first_chunk", seconds);
             }
             _ => {}
         }
@@ -181,13 +228,13 @@ impl Asking {
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        let span = &self.work.span;
         let [operation, provider, model] = self.labels();
+        let span = &mut self.work.span;
         if let Some(usage) = self.usage {
-            span.record("gen_ai.usage.input_tokens", usage.prompt_tokens);
-            span.record("gen_ai.usage.output_tokens", usage.completion_tokens);
+            span.set("gen_ai.usage.input_tokens", usage.prompt_tokens);
+            span.set("gen_ai.usage.output_tokens", usage.completion_tokens);
             if usage.cached_tokens > 0 {
-                span.record("gen_ai.usage.cache_read.input_tokens", usage.cached_tokens);
+                span.set("gen_ai.usage.cache_read.input_tokens", usage.cached_tokens);
             }
             for (kind, tokens) in [
                 ("input", usage.prompt_tokens),
@@ -207,7 +254,7 @@ impl Drop for Asking {
         metrics::histogram!("goblin_model_request_seconds", &labels)
             .record(self.started.elapsed().as_secs_f64());
         if let Some(code) = self.error {
-            span.record("error.type", code);
+            span.set("error.type", code);
         }
     }
 }

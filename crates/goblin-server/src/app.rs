@@ -19,6 +19,7 @@ use goblin_core::provider_settings::{CloudState, CloudTest};
 use goblin_core::status::SystemStatus;
 use goblin_core::telemetry::page::PageReport;
 use goblin_core::telemetry::sampler::Sampler;
+use goblin_core::telemetry::span::Listener;
 use goblin_dispatch::Dispatch;
 use goblin_store::rate_limits::RateLimiter;
 use goblin_store::responses::KeepResponses;
@@ -76,8 +77,17 @@ pub struct ServerOptions {
     pub keep_responses: Option<KeepResponses>,
     /// Bounds of files attached to questions.
     pub attachments: AttachmentLimits,
-    /// Which requests are told as spans; `None`: none, and the trace a request comes with is passed on unchanged.
-    pub sampler: Option<Sampler>,
+    /// Which requests are told as spans, and to whom; `None`: none, and the trace a request comes with is passed on unchanged.
+    pub spans: Option<TellSpans>,
+}
+
+/// Requests as spans.
+#[derive(Clone, Debug)]
+pub struct TellSpans {
+    /// Which of them.
+    pub sampler: Sampler,
+    /// To whom.
+    pub listener: Listener,
 }
 
 impl Default for ServerOptions {
@@ -97,7 +107,7 @@ impl Default for ServerOptions {
             checks_max_age: Duration::from_secs(2),
             keep_responses: Some(KeepResponses::default()),
             attachments: AttachmentLimits::default(),
-            sampler: None,
+            spans: None,
         }
     }
 }

@@ -19,10 +19,12 @@ use crate::up::Mode;
 
 pub(crate) mod exports;
 mod layer;
+mod log_sink;
 mod queue;
 
 use exports::Exports;
-use layer::{Spans, Troubles, is_told, is_trouble, tell_panics};
+use layer::{Troubles, is_trouble, tell_panics};
+use log_sink::LogSink;
 
 /// Upper bounds of every `…_seconds` histogram: from a cached answer to a long generation.
 const SECONDS: &[f64] = &[
@@ -50,7 +52,7 @@ pub(crate) fn start_logging(
     let level = &config.log.level;
     let filter = match level.as_str() {
         "off" | "error" => level.clone(),
-        "trace" => "debug,goblin=trace,telemetry=off".to_owned(),
+        "trace" => "debug,goblin=trace".to_owned(),
         // llama.cpp warns of what the engine does on purpose, such as one context for many sequences.
         level => format!("warn,llama-cpp-2=error,goblin={level}"),
     };
@@ -61,7 +63,7 @@ pub(crate) fn start_logging(
         LogFormat::Auto => terminal,
     };
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(Masked)
+        .with_writer(Masked(LogSink::new(!human, &std::io::stderr())))
         .with_ansi(human && terminal && !environment.no_color());
     let lines = if human {
         lines.with_target(false).boxed()
@@ -74,10 +76,6 @@ pub(crate) fn start_logging(
             .boxed()
     };
     let exports = Exports::new(&config.telemetry, mode);
-    let spans = exports.spans().map(|queue| {
-        let clock = Clock::System;
-        Spans { queue, clock }.with_filter(filter_fn(is_told))
-    });
     let troubles = exports.errors().map(|queue| {
         tell_panics(queue.clone(), Clock::System, Ids::Random);
         let (clock, ids) = (Clock::System, Ids::Random);
@@ -85,7 +83,6 @@ pub(crate) fn start_logging(
     });
     tracing_subscriber::registry()
         .with(lines.with_filter(EnvFilter::try_new(&filter).context("the log level")?))
-        .with(spans)
         .with(troubles)
         .try_init()
         .map_err(|e| anyhow::anyhow!("logging cannot start: {e}"))?;
@@ -124,26 +121,28 @@ pub(crate) fn start_metrics() -> anyhow::Result<Metrics> {
 }
 
 /// Standard error with secrets masked. The formatter writes each event in one piece.
-struct Masked;
+struct Masked(LogSink);
 
-struct MaskedWriter;
+struct MaskedWriter<'a>(&'a LogSink);
 
 impl<'a> MakeWriter<'a> for Masked {
-    type Writer = MaskedWriter;
+    type Writer = MaskedWriter<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        MaskedWriter
+        MaskedWriter(&self.0)
     }
 }
 
-impl Write for MaskedWriter {
+impl Write for MaskedWriter<'_> {
     fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
         let text = String::from_utf8_lossy(piece);
-        std::io::stderr().lock().write_all(mask(&text).as_bytes())?;
+        self.0
+            .line(&mut std::io::stderr().lock(), mask(&text).as_bytes())?;
         Ok(piece.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().lock().flush()
+        // Standard error keeps nothing back.
+        Ok(())
     }
 }

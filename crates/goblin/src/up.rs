@@ -66,7 +66,10 @@ pub(crate) fn run(
         .enable_all()
         .build()
         .context("the runtime")?;
-    let process = Process::new(config);
+    let process = Process {
+        spans: exports.spans(),
+        ..Process::new(config)
+    };
     for warning in checks::warnings(&process.config) {
         tracing::warn!("{warning}");
     }

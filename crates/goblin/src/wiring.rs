@@ -10,6 +10,7 @@ use goblin_core::id::Ids;
 use goblin_core::judge::authority::Record;
 use goblin_core::provider::{Health, IN_PROCESS, ProviderHandle};
 use goblin_core::resilience::retry::Retries;
+use goblin_core::telemetry::span::Listener;
 use goblin_core::trust::Settings;
 use goblin_dispatch::cache::Caching;
 use goblin_dispatch::cascade::Trust;
@@ -17,7 +18,7 @@ use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_net::{Guard, HttpClient, NetOptions, Url};
 use goblin_providers::openai_compat::{self, Kind, UpstreamSpec};
 use goblin_server::app::{
-    Access, App, AppState, ChecksCache, PageReports, RenderMetrics, ServerOptions, Surface, Uploads,
+    Access, App, AppState, ChecksCache, PageReports, RenderMetrics, ServerOptions, Surface, TellSpans, Uploads,
 };
 use goblin_store::answer_cache::AnswerCache;
 use goblin_store::store::Store;
@@ -80,6 +81,8 @@ pub(crate) struct Process {
     pub(crate) tracker: TaskTracker,
     /// Cancelled when the process begins to stop.
     pub(crate) draining: CancellationToken,
+    /// Who hears of spans.
+    pub(crate) spans: Option<Listener>,
 }
 
 impl Process {
@@ -91,6 +94,7 @@ impl Process {
             ids: Ids::Random,
             tracker: TaskTracker::new(),
             draining: CancellationToken::new(),
+            spans: None,
         }
     }
 }
@@ -237,7 +241,7 @@ pub(crate) fn dispatch(
             trust: Arc::new(trust(config, measured)),
             ids: process.ids.clone(),
             money: config.money.clone(),
-            spans: config.telemetry.traces.is_some(),
+            spans: process.spans.clone(),
             ..Options::default()
         },
     });
@@ -318,7 +322,7 @@ pub(crate) fn app(
         clock: process.clock.clone(),
         ids: process.ids.clone(),
         access,
-        options: server_options(&config),
+        options: server_options(&config, process.spans.clone()),
         render_metrics,
         checks: Arc::new(move || {
             let (config, store, dispatch) = for_checks.clone();
@@ -341,7 +345,7 @@ pub(crate) fn app(
     }))
 }
 
-fn server_options(config: &Config) -> ServerOptions {
+fn server_options(config: &Config, spans: Option<Listener>) -> ServerOptions {
     let server = &config.server;
     ServerOptions {
         max_body_bytes: server.max_body_bytes,
@@ -352,7 +356,10 @@ fn server_options(config: &Config) -> ServerOptions {
         max_requests: server.max_requests,
         keep_responses: config.keep_responses,
         attachments: config.attachments,
-        sampler: config.telemetry.traces.as_ref().map(|_| config.telemetry.sampler),
+        spans: spans.map(|listener| TellSpans {
+            sampler: config.telemetry.sampler,
+            listener,
+        }),
         ..ServerOptions::default()
     }
 }

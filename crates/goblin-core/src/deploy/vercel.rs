@@ -1,12 +1,14 @@
 //! `web/vercel.json`, as far as it is compared: where its routes lead what is the backend's.
 //!
-//! Source: <https://vercel.com/docs/project-configuration#routes>, as of 2026. The first route without `continue` that fits
-//! a path decides.
+//! Source: <https://vercel.com/docs/project-configuration>, and what Vercel's own program (60.1.3) makes of a file: `routes`
+//! come first, then `redirects`, then `rewrites`; a file may have any of them. The first without `continue` that fits a path
+//! decides. One with conditions (`has`, `missing`) decides for some requests only, so it is not counted on.
 
 use regex::Regex;
 use serde::Deserialize;
 
 use super::address::Address;
+use super::rewrite::Pattern;
 
 /// One path of each part that is the backend's.
 const ASKED: [&str; 3] = ["/api/status", "/auth/google/callback", "/v1/models"];
@@ -17,6 +19,10 @@ const PROOF: &str = "x-origin-verify";
 struct File {
     #[serde(default)]
     routes: Vec<Route>,
+    #[serde(default)]
+    redirects: Vec<Rewrite>,
+    #[serde(default)]
+    rewrites: Vec<Rewrite>,
 }
 
 #[derive(Deserialize)]
@@ -27,6 +33,26 @@ struct Route {
     dest: String,
     #[serde(default, rename = "continue")]
     goes_on: bool,
+    #[serde(default)]
+    has: Vec<serde_json::Value>,
+    #[serde(default)]
+    missing: Vec<serde_json::Value>,
+    #[serde(default)]
+    transforms: Vec<Transform>,
+}
+
+/// One of `rewrites`, or of `redirects`.
+#[derive(Deserialize)]
+struct Rewrite {
+    #[serde(default)]
+    source: String,
+    /// An address or a path; Vercel also knows objects, which lead to parts of the same project.
+    #[serde(default)]
+    destination: serde_json::Value,
+    #[serde(default)]
+    has: Vec<serde_json::Value>,
+    #[serde(default)]
+    missing: Vec<serde_json::Value>,
     #[serde(default)]
     transforms: Vec<Transform>,
 }
@@ -46,11 +72,16 @@ struct Target {
 /// What does not agree with a backend at `there`: problems, each a clause. `proves`: `ORIGIN_SECRET` is set on this side.
 pub(super) fn faults(text: &str, there: &Address, proves: bool) -> Vec<String> {
     let Ok(file) = serde_json::from_str::<File>(text) else {
-        return vec!["it is no vercel.json with `routes`".to_owned()];
+        return vec!["it is no vercel.json with `routes` or `rewrites`".to_owned()];
     };
     let mut found: Vec<String> = Vec::new();
     for path in ASKED {
         let wanted = format!("{}{path}", there.origin());
+        if file.redirects.iter().any(|one| one.leads(path).is_some()) {
+            found.push(format!(
+                "a redirect sends {path} away, so no request with it reaches the backend"
+            ));
+        }
         let fault = match file.leads(path) {
             Some(leads) if leads == wanted => continue,
             Some(leads) if leads.starts_with("http") => match Address::read(&leads) {
@@ -67,7 +98,9 @@ pub(super) fn faults(text: &str, there: &Address, proves: bool) -> Vec<String> {
             found.push(fault);
         }
     }
-    if proves && !file.routes.iter().any(Route::adds_proof) {
+    let transforms = file.routes.iter().map(|route| &route.transforms);
+    let mut transforms = transforms.chain(file.rewrites.iter().map(|rewrite| &rewrite.transforms));
+    if proves && !transforms.any(|all| adds_proof(all)) {
         found.push(format!(
             "no route adds `{PROOF}`, so ORIGIN_SECRET reaches nobody"
         ));
@@ -78,18 +111,17 @@ pub(super) fn faults(text: &str, there: &Address, proves: bool) -> Vec<String> {
 impl File {
     /// Where a path is led, with what its route puts in the place of `$1` and the like.
     fn leads(&self, path: &str) -> Option<String> {
-        self.routes.iter().find_map(|route| {
-            // Expressions with a look ahead are those of the page's own addresses, which none of ours is.
-            let fits = Regex::new(&format!("^(?:{})$", route.src)).ok()?;
-            let found = fits.captures(path)?;
-            if route.goes_on || route.dest.is_empty() {
-                return None;
-            }
-            let mut leads = String::new();
-            // `$1/` is the first group in both; `$1x` would be a group called 1x in ours.
-            found.expand(&braced(&route.dest), &mut leads);
-            Some(leads)
-        })
+        let by_routes = self.routes.iter().find_map(|route| route.leads(path));
+        by_routes.or_else(|| self.rewrites.iter().find_map(|rewrite| rewrite.leads(path)))
+    }
+}
+
+impl Rewrite {
+    fn leads(&self, path: &str) -> Option<String> {
+        if !self.has.is_empty() || !self.missing.is_empty() {
+            return None;
+        }
+        Pattern::read(&self.source)?.leads(path, self.destination.as_str().unwrap_or_default())
     }
 }
 
@@ -112,11 +144,24 @@ fn braced(dest: &str) -> String {
 }
 
 impl Route {
-    fn adds_proof(&self) -> bool {
-        self.transforms
-            .iter()
-            .any(|one| one.target.key.eq_ignore_ascii_case(PROOF))
+    fn leads(&self, path: &str) -> Option<String> {
+        // Expressions with a look ahead are those of the page's own addresses, which none of ours is.
+        let fits = Regex::new(&format!("^(?:{})$", self.src)).ok()?;
+        let found = fits.captures(path)?;
+        if self.goes_on || self.dest.is_empty() || !self.has.is_empty() || !self.missing.is_empty() {
+            return None;
+        }
+        let mut leads = String::new();
+        // `$1/` is the first group in both; `$1x` would be a group called 1x in ours.
+        found.expand(&braced(&self.dest), &mut leads);
+        Some(leads)
     }
+}
+
+fn adds_proof(transforms: &[Transform]) -> bool {
+    transforms
+        .iter()
+        .any(|one| one.target.key.eq_ignore_ascii_case(PROOF))
 }
 
 #[cfg(test)]
@@ -169,5 +214,46 @@ mod tests {
         }
         let quiet = SHIPPED.replace("x-origin-verify", "x-other");
         assert_eq!(faults(&quiet, &own, false), Vec::<String>::new());
+    }
+
+    /// The shipped routes as somebody writes them who knows `rewrites` only.
+    const REWRITES: &str = r#"{"rewrites": [
+        {"source": "/:part(api|auth)/:rest*", "destination": "https://goblin-backend.onrender.com/:part/:rest*",
+         "transforms": [{"type": "request.headers", "op": "set", "target": {"key": "x-origin-verify"},
+                         "args": "$ORIGIN_SECRET", "env": ["ORIGIN_SECRET"]}]},
+        {"source": "/v1/:path*", "destination": "https://goblin-backend.onrender.com/v1/:path*"},
+        {"source": "/((?!api/|auth/|v1/|assets/).*)", "destination": "/index.html"}
+    ]}"#;
+
+    #[test]
+    fn rewrites_are_followed_as_routes_are() {
+        let own = at("https://goblin-backend.onrender.com");
+        assert_eq!(faults(REWRITES, &own, true), Vec::<String>::new());
+        let only = r#"{"source": "/v1/:path*", "has": [{"type": "header", "key": "x"}],"#;
+        let cases = [
+            (REWRITES.replace("api|auth", "api"), "no route leads /auth/google/callback"),
+            (REWRITES.replace("onrender.com/v1/:path*", "onrender.com/:path*"), "to /models of the backend"),
+            (REWRITES.replace("x-origin-verify", "x-other"), "no route adds"),
+            (REWRITES.replace(r#"{"source": "/v1/:path*","#, only), "no route leads /v1/models"),
+            (
+                REWRITES.replace(
+                    r#"{"rewrites""#,
+                    r#"{"redirects": [{"source": "/api/(.*)", "destination": "/x"}], "rewrites""#,
+                ),
+                "a redirect sends /api/status away",
+            ),
+            // Routes come before rewrites.
+            (
+                REWRITES.replace(
+                    r#"{"rewrites""#,
+                    r#"{"routes": [{"src": "/v1/(.*)", "dest": "https://other.example.org/v1/$1"}], "rewrites""#,
+                ),
+                "it leads to https://other.example.org",
+            ),
+        ];
+        for (text, part) in cases {
+            let found = faults(&text, &own, true);
+            assert!(found.iter().any(|one| one.contains(part)), "{part}: {found:?}");
+        }
     }
 }

@@ -2,9 +2,6 @@
 //!
 //! Source: OpenTelemetry semantic conventions 1.42, and those for generative AI, which are still in development.
 
-/// The `target` of spans that are exported. Nothing else of what is traced ever is.
-pub const TARGET: &str = "telemetry";
-
 /// The attributes a span may have. What is not here is not exported, whoever records it.
 const ATTRIBUTES: &[&str] = &[
     "http.request.method",

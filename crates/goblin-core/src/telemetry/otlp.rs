@@ -2,7 +2,7 @@
 //!
 //! Source: OpenTelemetry protocol 1.10, `opentelemetry/proto/{trace,metrics,resource,common}/v1`.
 
-use super::prometheus::{Family, Points};
+use super::prometheus::{Family, Histogram, Points};
 use super::span::{Span, Value};
 use super::wire::{Field, Item, to_json, to_protobuf};
 
@@ -24,7 +24,7 @@ impl Protocol {
         }
     }
 
-    fn write(self, fields: Vec<Field>) -> Vec<u8> {
+    fn write(self, fields: Vec<Field<'_>>) -> Vec<u8> {
         match self {
             Self::Protobuf => to_protobuf(fields),
             Self::Json => to_json(fields).to_string().into_bytes(),
@@ -59,13 +59,8 @@ impl Resource {
         parts.enumerate().map(read).collect()
     }
 
-    fn item(&self) -> Item {
-        let pair = |(name, value): &(String, String)| key_value(name, Value::Text(value.clone()));
-        Item::Message(vec![Field(
-            1,
-            "attributes",
-            Item::Many(self.0.iter().map(pair).collect()),
-        )])
+    fn item(&self) -> Item<'_> {
+        Item::Message(vec![Field(1, "attributes", attributes(&self.0))])
     }
 }
 
@@ -109,10 +104,11 @@ pub fn metrics(
     since_ns: u64,
     now_ns: u64,
 ) -> Vec<u8> {
-    let of = |family: &Family| metric(family, since_ns, now_ns);
+    let times = Times { since_ns, now_ns };
+    let of = families.iter().map(|family| metric(family, times));
     let of_scope = Item::Message(vec![
         Field(1, "scope", scope()),
-        Field(2, "metrics", Item::Many(families.iter().map(of).collect())),
+        Field(2, "metrics", Item::Many(of.collect())),
     ]);
     let of_resource = Item::Message(vec![
         Field(1, "resource", resource.item()),
@@ -121,36 +117,34 @@ pub fn metrics(
     protocol.write(vec![Field(1, "resourceMetrics", Item::Many(vec![of_resource]))])
 }
 
-fn scope() -> Item {
+fn scope() -> Item<'static> {
     Item::Message(vec![
-        Field(1, "name", Item::Text("goblin".to_owned())),
-        Field(2, "version", Item::Text(env!("CARGO_PKG_VERSION").to_owned())),
+        Field(1, "name", Item::Text("goblin")),
+        Field(2, "version", Item::Text(env!("CARGO_PKG_VERSION"))),
     ])
 }
 
-fn span(span: &Span) -> Item {
-    let mut fields = vec![
-        Field(1, "traceId", Item::Hex(span.trace_id.clone())),
-        Field(2, "spanId", Item::Hex(span.span_id.clone())),
-    ];
-    if let Some(parent) = &span.parent {
-        fields.push(Field(4, "parentSpanId", Item::Hex(parent.clone())));
-    }
-    let attribute = |(name, value): &(&'static str, Value)| key_value(name, value.clone());
+fn span(span: &Span) -> Item<'_> {
+    let mut fields = Vec::with_capacity(9);
     fields.extend([
-        Field(5, "name", Item::Text(span.name.clone())),
+        Field(1, "traceId", Item::Hex(&span.trace_id)),
+        Field(2, "spanId", Item::Hex(&span.span_id)),
+    ]);
+    if let Some(parent) = &span.parent {
+        fields.push(Field(4, "parentSpanId", Item::Hex(parent)));
+    }
+    let attributes = span.attributes.iter();
+    let attributes = attributes.map(|(name, value)| key_value(name, any_value(value)));
+    fields.extend([
+        Field(5, "name", Item::Text(&span.name)),
         Field(6, "kind", Item::Enum(span.kind.number())),
         Field(7, "startTimeUnixNano", Item::Fixed(span.start_ns)),
         Field(8, "endTimeUnixNano", Item::Fixed(span.end_ns)),
-        Field(
-            9,
-            "attributes",
-            Item::Many(span.attributes.iter().map(attribute).collect()),
-        ),
+        Field(9, "attributes", Item::Many(attributes.collect())),
     ]);
     if let Some(code) = &span.failed {
         let status = vec![
-            Field(2, "message", Item::Text(code.clone())),
+            Field(2, "message", Item::Text(code)),
             // STATUS_CODE_ERROR.
             Field(3, "code", Item::Enum(2)),
         ];
@@ -159,21 +153,26 @@ fn span(span: &Span) -> Item {
     Item::Message(fields)
 }
 
-fn key_value(name: &str, value: Value) -> Item {
-    Item::Message(vec![
-        Field(1, "key", Item::Text(name.to_owned())),
-        Field(2, "value", any_value(value)),
-    ])
+fn key_value<'a>(name: &'a str, value: Item<'a>) -> Item<'a> {
+    Item::Message(vec![Field(1, "key", Item::Text(name)), Field(2, "value", value)])
 }
 
-fn any_value(value: Value) -> Item {
+fn key_text<'a>(name: &'a str, text: &'a str) -> Item<'a> {
+    key_value(name, any_text(text))
+}
+
+fn any_text(text: &str) -> Item<'_> {
+    Item::Message(vec![Field(1, "stringValue", Item::Text(text))])
+}
+
+fn any_value(value: &Value) -> Item<'_> {
     Item::Message(vec![match value {
-        Value::Text(text) => Field(1, "stringValue", Item::Text(text)),
-        Value::Switch(is) => Field(2, "boolValue", Item::Switch(is)),
-        Value::Whole(number) => Field(3, "intValue", Item::Whole(number)),
-        Value::Real(number) => Field(4, "doubleValue", Item::Real(number)),
+        Value::Text(text) => return any_text(text),
+        Value::Switch(is) => Field(2, "boolValue", Item::Switch(*is)),
+        Value::Whole(number) => Field(3, "intValue", Item::Whole(*number)),
+        Value::Real(number) => Field(4, "doubleValue", Item::Real(*number)),
         Value::Texts(texts) => {
-            let items = texts.into_iter().map(|text| any_value(Value::Text(text)));
+            let items = texts.iter().map(|text| any_text(text));
             let values = Field(1, "values", Item::Many(items.collect()));
             Field(5, "arrayValue", Item::Message(vec![values]))
         }
@@ -183,59 +182,72 @@ fn any_value(value: Value) -> Item {
 /// AGGREGATION_TEMPORALITY_CUMULATIVE.
 const CUMULATIVE: u64 = 2;
 
-fn metric(family: &Family, since_ns: u64, now_ns: u64) -> Item {
-    let times = || {
-        [
-            Field(2, "startTimeUnixNano", Item::Fixed(since_ns)),
-            Field(3, "timeUnixNano", Item::Fixed(now_ns)),
-        ]
-    };
-    let attributes = |labels: &[(String, String)]| {
-        let pair = |(name, value): &(String, String)| key_value(name, Value::Text(value.clone()));
-        Item::Many(labels.iter().map(pair).collect())
-    };
-    let number = |(labels, value): &(Vec<(String, String)>, f64)| {
-        let mut fields = Vec::from(times());
+/// When what is counted began to be, and when it was read.
+#[derive(Clone, Copy)]
+struct Times {
+    since_ns: u64,
+    now_ns: u64,
+}
+
+impl Times {
+    /// The beginning of a point, with room for `more` fields.
+    fn fields<'a>(self, more: usize) -> Vec<Field<'a>> {
+        let mut fields = Vec::with_capacity(2 + more);
+        fields.push(Field(2, "startTimeUnixNano", Item::Fixed(self.since_ns)));
+        fields.push(Field(3, "timeUnixNano", Item::Fixed(self.now_ns)));
+        fields
+    }
+}
+
+fn attributes(labels: &[(String, String)]) -> Item<'_> {
+    Item::Many(labels.iter().map(|(name, value)| key_text(name, value)).collect())
+}
+
+fn numbers(points: &[(Vec<(String, String)>, f64)], times: Times) -> Field<'_> {
+    let points = points.iter().map(|(labels, value)| {
+        let mut fields = times.fields(2);
         fields.push(Field(4, "asDouble", Item::Real(*value)));
         fields.push(Field(7, "attributes", attributes(labels)));
         Item::Message(fields)
-    };
-    let mut fields = vec![
-        Field(1, "name", Item::Text(family.name.clone())),
-        Field(3, "unit", Item::Text(family.unit.to_owned())),
-    ];
-    fields.push(match &family.points {
-        Points::Gauge(points) => {
-            let data = Field(1, "dataPoints", Item::Many(points.iter().map(number).collect()));
-            Field(5, "gauge", Item::Message(vec![data]))
-        }
+    });
+    Field(1, "dataPoints", Item::Many(points.collect()))
+}
+
+fn histogram(point: &Histogram, times: Times) -> Item<'_> {
+    let mut fields = times.fields(5);
+    fields.extend([
+        Field(4, "count", Item::Fixed(point.count)),
+        Field(5, "sum", Item::Real(point.sum)),
+        Field(6, "bucketCounts", Item::PackedFixed(&point.counts)),
+        Field(7, "explicitBounds", Item::PackedReal(&point.bounds)),
+        Field(9, "attributes", attributes(&point.labels)),
+    ]);
+    Item::Message(fields)
+}
+
+fn metric(family: &Family, times: Times) -> Item<'_> {
+    let cumulative = || Field(2, "aggregationTemporality", Item::Enum(CUMULATIVE));
+    let data = match &family.points {
+        Points::Gauge(points) => Field(5, "gauge", Item::Message(vec![numbers(points, times)])),
         Points::Sum(points) => {
-            let data = Field(1, "dataPoints", Item::Many(points.iter().map(number).collect()));
-            let sum = vec![
-                data,
-                Field(2, "aggregationTemporality", Item::Enum(CUMULATIVE)),
-                Field(3, "isMonotonic", Item::Switch(true)),
-            ];
-            Field(7, "sum", Item::Message(sum))
+            let monotonic = Field(3, "isMonotonic", Item::Switch(true));
+            Field(
+                7,
+                "sum",
+                Item::Message(vec![numbers(points, times), cumulative(), monotonic]),
+            )
         }
         Points::Histogram(points) => {
-            let point = |point: &super::prometheus::Histogram| {
-                let mut fields = Vec::from(times());
-                fields.extend([
-                    Field(4, "count", Item::Fixed(point.count)),
-                    Field(5, "sum", Item::Real(point.sum)),
-                    Field(6, "bucketCounts", Item::PackedFixed(point.counts.clone())),
-                    Field(7, "explicitBounds", Item::PackedReal(point.bounds.clone())),
-                    Field(9, "attributes", attributes(&point.labels)),
-                ]);
-                Item::Message(fields)
-            };
-            let data = Field(1, "dataPoints", Item::Many(points.iter().map(point).collect()));
-            let histogram = vec![data, Field(2, "aggregationTemporality", Item::Enum(CUMULATIVE))];
-            Field(9, "histogram", Item::Message(histogram))
+            let points = points.iter().map(|point| histogram(point, times)).collect();
+            let data = Field(1, "dataPoints", Item::Many(points));
+            Field(9, "histogram", Item::Message(vec![data, cumulative()]))
         }
-    });
-    Item::Message(fields)
+    };
+    Item::Message(vec![
+        Field(1, "name", Item::Text(&family.name)),
+        Field(3, "unit", Item::Text(family.unit)),
+        data,
+    ])
 }
 
 #[cfg(test)]

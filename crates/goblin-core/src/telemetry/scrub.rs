@@ -36,6 +36,11 @@ const BEGINNINGS: &[&str] = &["sk-", "gbl_", "Bearer ", "bearer ", "sb_secret_",
 /// Shorter rests are words, not secrets.
 const SHORTEST: usize = 8;
 
+/// Each beginning has one of these.
+fn is_marked(byte: u8) -> bool {
+    matches!(byte, b'-' | b'_' | b' ' | b'I')
+}
+
 fn of_a_secret(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_.~+/=".contains(c)
 }
@@ -44,7 +49,7 @@ fn of_a_secret(c: char) -> bool {
 pub fn mask(text: &str) -> Cow<'_, str> {
     // Most texts are too short for one, and this is asked of every attribute of every span.
     let too_short = text.len() < SHORTEST + 3;
-    if too_short || !BEGINNINGS.iter().any(|b| text.contains(b)) {
+    if too_short || !text.bytes().any(is_marked) || !BEGINNINGS.iter().any(|b| text.contains(b)) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
@@ -107,6 +112,14 @@ mod tests {
             assert_eq!(word(text, 11), None, "{text}");
         }
         assert_eq!(word("sk-abcdefgh1234", 40).as_deref(), Some("sk-***"));
+    }
+
+    #[test]
+    fn no_beginning_is_overlooked() {
+        for beginning in BEGINNINGS {
+            assert!(beginning.bytes().any(is_marked), "{beginning}");
+            assert_eq!(mask(&format!("{beginning}abcdefgh")), format!("{beginning}***"));
+        }
     }
 
     #[test]

@@ -6,13 +6,13 @@
 use serde_json::{Map, Value, json};
 
 /// What a field holds.
-pub(super) enum Item {
+pub(super) enum Item<'a> {
     /// A message.
-    Message(Vec<Field>),
+    Message(Vec<Field<'a>>),
     /// Text.
-    Text(String),
+    Text(&'a str),
     /// Bytes, as hexadecimal digits.
-    Hex(String),
+    Hex(&'a str),
     /// `fixed64`.
     Fixed(u64),
     /// `int64`.
@@ -24,28 +24,28 @@ pub(super) enum Item {
     /// `double`.
     Real(f64),
     /// Several of the same.
-    Many(Vec<Item>),
+    Many(Vec<Item<'a>>),
     /// Several `fixed64`, packed.
-    PackedFixed(Vec<u64>),
+    PackedFixed(&'a [u64]),
     /// Several `double`, packed.
-    PackedReal(Vec<f64>),
+    PackedReal(&'a [f64]),
 }
 
 /// A field: its number, its name in JSON, and what it holds.
-pub(super) struct Field(pub(super) u32, pub(super) &'static str, pub(super) Item);
+pub(super) struct Field<'a>(pub(super) u32, pub(super) &'static str, pub(super) Item<'a>);
 
 /// The message as JSON.
-pub(super) fn to_json(fields: Vec<Field>) -> Value {
+pub(super) fn to_json(fields: Vec<Field<'_>>) -> Value {
     let members = fields
         .into_iter()
         .map(|Field(_, name, item)| (name.to_owned(), json_of(item)));
     Value::Object(members.collect::<Map<_, _>>())
 }
 
-fn json_of(item: Item) -> Value {
+fn json_of(item: Item<'_>) -> Value {
     match item {
         Item::Message(fields) => to_json(fields),
-        Item::Text(text) | Item::Hex(text) => Value::String(text),
+        Item::Text(text) | Item::Hex(text) => Value::String(text.to_owned()),
         Item::Fixed(number) => Value::String(number.to_string()),
         Item::Whole(number) => Value::String(number.to_string()),
         Item::Switch(is) => Value::Bool(is),
@@ -58,19 +58,29 @@ fn json_of(item: Item) -> Value {
 }
 
 /// The message as protobuf.
-pub(super) fn to_protobuf(fields: Vec<Field>) -> Vec<u8> {
+pub(super) fn to_protobuf(fields: Vec<Field<'_>>) -> Vec<u8> {
     let mut out = Vec::new();
-    for Field(number, _, item) in fields {
-        put(&mut out, number, item);
-    }
+    put_all(&mut out, fields);
     out
 }
 
-fn put(out: &mut Vec<u8>, number: u32, item: Item) {
+fn put_all(out: &mut Vec<u8>, fields: Vec<Field<'_>>) {
+    for Field(number, _, item) in fields {
+        put(out, number, item);
+    }
+}
+
+fn put(out: &mut Vec<u8>, number: u32, item: Item<'_>) {
     match item {
-        Item::Message(fields) => put_bytes(out, number, &to_protobuf(fields)),
+        Item::Message(fields) => {
+            put_key(out, number, 2);
+            measured(out, |out| put_all(out, fields));
+        }
         Item::Text(text) => put_bytes(out, number, text.as_bytes()),
-        Item::Hex(digits) => put_bytes(out, number, &bytes_of(&digits)),
+        Item::Hex(digits) => {
+            put_key(out, number, 2);
+            measured(out, |out| out.extend(bytes_of(digits)));
+        }
         Item::Fixed(value) => {
             put_key(out, number, 1);
             out.extend(value.to_le_bytes());
@@ -93,14 +103,24 @@ fn put(out: &mut Vec<u8>, number: u32, item: Item) {
         }
         Item::Many(items) => items.into_iter().for_each(|item| put(out, number, item)),
         Item::PackedFixed(values) => {
-            let packed: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            put_bytes(out, number, &packed);
+            put_key(out, number, 2);
+            measured(out, |out| out.extend(values.iter().flat_map(|v| v.to_le_bytes())));
         }
         Item::PackedReal(values) => {
-            let packed: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            put_bytes(out, number, &packed);
+            put_key(out, number, 2);
+            measured(out, |out| out.extend(values.iter().flat_map(|v| v.to_le_bytes())));
         }
     }
+}
+
+/// Puts the length of what `write` writes before it: known only afterwards, so the two change places then.
+fn measured(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let begins = out.len();
+    write(out);
+    let ends = out.len();
+    put_varint(out, (ends - begins) as u64);
+    let length = out.len() - ends;
+    out[begins..].rotate_right(length);
 }
 
 fn put_key(out: &mut Vec<u8>, number: u32, wire_type: u32) {
@@ -121,19 +141,23 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-fn bytes_of(digits: &str) -> Vec<u8> {
-    let pair = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-    (0..digits.len()).step_by(2).map_while(pair).collect()
+fn bytes_of(digits: &str) -> impl Iterator<Item = u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let pair = move |two: &[u8]| match *two {
+        [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
+        _ => None,
+    };
+    digits.as_bytes().chunks(2).map_while(pair)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sample() -> Vec<Field> {
+    fn sample() -> Vec<Field<'static>> {
         vec![
-            Field(1, "id", Item::Hex("00ff10".into())),
-            Field(2, "name", Item::Text("testing".into())),
+            Field(1, "id", Item::Hex("00ff10")),
+            Field(2, "name", Item::Text("testing")),
             Field(3, "count", Item::Whole(150)),
             Field(4, "at", Item::Fixed(1)),
             Field(5, "share", Item::Real(0.5)),
@@ -143,7 +167,7 @@ mod tests {
                 "inner",
                 Item::Message(vec![Field(1, "is", Item::Switch(true))]),
             ),
-            Field(8, "buckets", Item::PackedFixed(vec![3])),
+            Field(8, "buckets", Item::PackedFixed(&[3])),
         ]
     }
 
@@ -169,6 +193,16 @@ mod tests {
             "inner": {"is": true}, "buckets": ["3"],
         });
         assert_eq!(to_json(sample()), json);
+    }
+
+    #[test]
+    fn a_long_message_has_a_long_length() {
+        let text = "x".repeat(200);
+        let inner = vec![Field(1, "text", Item::Text(&text))];
+        let bytes = to_protobuf(vec![Field(1, "inner", Item::Message(inner))]);
+        // 203 bytes: a key, a length of two bytes, the text.
+        assert_eq!(bytes[..6], [0x0a, 0xcb, 0x01, 0x0a, 0xc8, 0x01]);
+        assert_eq!(&bytes[6..], text.as_bytes());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use goblin_core::judge::{Judge, Judges};
 use goblin_core::model::{Capability, ModelInfo};
 use goblin_core::origin::{Origin, Trace};
 use goblin_core::provider::{BoxFuture, ProviderError, ProviderHandle};
+use goblin_core::telemetry::span::Listener;
 use goblin_core::trace::{About, Authority, Concern, Verdict};
 use goblin_dispatch::judge::{Judged, Judging};
 use goblin_dispatch::{Dispatch, Options};
@@ -148,8 +149,11 @@ async fn a_judge_is_told_the_trace_and_where_spans_are_told_its_question_is_one_
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     for (spans, flags) in [(false, "01"), (true, "01"), (true, "00")] {
         let (_up, handle, asked) = deciding(says(0.6, 0.8));
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hearing = Arc::clone(&heard);
+        let listener = Listener::new(move |span| hearing.lock().unwrap().push(span));
         let options = Options {
-            spans,
+            spans: spans.then_some(listener),
             ..Options::default()
         };
         let dispatch = tier(vec![handle], options);
@@ -171,7 +175,25 @@ async fn a_judge_is_told_the_trace_and_where_spans_are_told_its_question_is_one_
         let told = asked.lock().unwrap()[0].origin.trace.clone().unwrap();
         assert_eq!(told.trace_id(), came_with.trace_id());
         let passed_on = told == came_with;
-        assert_eq!(passed_on, !(spans && came_with.is_sampled()), "{spans} {flags}");
+        let is_told = spans && came_with.is_sampled();
+        assert_eq!(passed_on, !is_told, "{spans} {flags}");
+        let heard = heard.lock().unwrap();
+        let Some(question) = heard.iter().find(|span| span.name == "judge") else {
+            assert!(!is_told && heard.is_empty(), "{heard:?}");
+            continue;
+        };
+        assert_eq!(question.parent.as_deref(), Some(came_with.span_id()));
+        let about = ("goblin.judge.about", "prompt".into());
+        assert!(is_told && question.attributes.contains(&about), "{question:?}");
+        assert!(question.end_ns >= question.start_ns);
+        let within = heard
+            .iter()
+            .find(|span| span.parent.as_deref() == Some(&*question.span_id));
+        assert_eq!(
+            within.map(|span| span.span_id.as_str()),
+            Some(told.span_id()),
+            "the request it made"
+        );
     }
 }
 

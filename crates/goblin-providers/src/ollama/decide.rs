@@ -38,7 +38,7 @@ impl Server {
         self.written(&request).await
     }
 
-    fn systemone_seen(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+    pub(super) fn systemone_seen(&self) -> MutexGuard<'_, HashMap<String, bool>> {
         self.systemone_seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -202,6 +202,8 @@ impl Server {
             self.no_systemone
                 .store(false, std::sync::atomic::Ordering::Relaxed);
             self.logprobs_seen().clear();
+            self.systemone_seen().clear();
+            known.described.clear();
         }
         let running: HashMap<String, Process> = running
             .models

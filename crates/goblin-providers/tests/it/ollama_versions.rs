@@ -339,3 +339,47 @@ async fn a_decider_that_is_not_there_is_a_model_that_is_not_there() {
         }
     );
 }
+
+#[tokio::test]
+async fn an_ollama_upgraded_underneath_is_asked_anew_what_it_can_do() {
+    let version = |number: &str| json("200 OK", &format!(r#"{{"version":"{number}"}}"#));
+    let look = |number: &str| [json("200 OK", TAGS), json("200 OK", PS), version(number)];
+    let shows = || [json("200 OK", SHOW), json("200 OK", SHOW_DECISION)];
+    let router = response(
+        "404 Not Found",
+        "content-type: text/plain\r\n",
+        "404 page not found",
+    );
+    // The old one is looked at once more before it is asked for a token.
+    let old = look("0.30.2").into_iter().chain(shows()).chain([router]);
+    let old = old.chain(look("0.30.2")).chain([lines(GENERATE)]);
+    let new = look("0.35.0")
+        .into_iter()
+        .chain(shows())
+        .chain([json("200 OK", DECIDED)]);
+    let upstream = FakeUpstream::start(old.chain(new).collect()).await;
+    let handle = upstream.handle_with(UpstreamSpec {
+        status_ttl: Duration::ZERO,
+        ..UpstreamSpec::new("up", upstream.url.clone(), Kind::Ollama)
+    });
+    for (cost, doors) in [(false, 1), (true, 2)] {
+        soon((handle.status)()).await;
+        let decided = decide(&handle, DECIDER).await;
+        let decided = decided.unwrap_or_else(|e| panic!("{e}: {:?}", upstream.asked()));
+        assert!((of_b(&decided) - 0.8).abs() < 1e-3, "{decided:?}");
+        assert_eq!(
+            decided.cost.shared_evaluated == 123,
+            cost,
+            "its own door says what it cost"
+        );
+        let asked = upstream.asked();
+        let own = asked.iter().filter(|a| a.head.starts_with("post /v1/systemone "));
+        assert_eq!(own.count(), doors);
+    }
+    let shown = upstream
+        .asked()
+        .iter()
+        .filter(|a| a.path() == "/api/show")
+        .count();
+    assert_eq!(shown, 4, "what its models can do is read again");
+}

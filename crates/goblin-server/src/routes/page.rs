@@ -42,8 +42,9 @@ pub(super) async fn show_config(State(app): State<AppState>) -> Json<Value> {
     let (errors, events) = reports.map_or((false, false), |r| (r.errors, r.events));
     let traces = app
         .options
-        .sampler
-        .map_or(0.0, |sampler| sampler.share_for_callers());
+        .spans
+        .as_ref()
+        .map_or(0.0, |telling| telling.sampler.share_for_callers());
     if errors || events || traces > 0.0 {
         config["telemetry"] = json!({ "errors": errors, "events": events, "traces": traces });
     }

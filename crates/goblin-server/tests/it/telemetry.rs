@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use goblin_core::telemetry::page::PageReport;
 use goblin_core::telemetry::sampler::Sampler;
-use goblin_server::app::PageReports;
+use goblin_core::telemetry::span::Listener;
+use goblin_server::app::{PageReports, TellSpans};
 use goblin_store::rate_limits::RateLimiter;
 use http::Method;
 use serde_json::{Value, json};
@@ -27,7 +28,10 @@ async fn listening() -> (TestApp, Told) {
         public: true,
         ..Setup::default()
     };
-    setup.options.sampler = Sampler::parse("parentbased_traceidratio", 0.25);
+    setup.options.spans = Sampler::parse("parentbased_traceidratio", 0.25).map(|sampler| TellSpans {
+        sampler,
+        listener: Listener::new(|_| ()),
+    });
     setup.page_event = Some(PageReports {
         errors: false,
         events: true,

@@ -269,6 +269,7 @@ pub(crate) const KEYS: &[Key] = &[
         .backend_env("LOCAL_LLM_API_KEY")
         .secret(),
     key("upstream.proxy_require_tls", Kind::Switch),
+    key("upstream.proxy_ca_file", Kind::Text),
     key("upstream.ollama_url", Kind::Several).env("OLLAMA_HOST"),
     key("upstream.llamacpp_url", Kind::Several).env("LLAMACPP_URL"),
     key("upstream.openai_key", Kind::Text)

@@ -10,17 +10,16 @@ use goblin_core::telemetry::page::PageReport;
 use goblin_core::telemetry::posthog::{self, ProductEvent};
 use goblin_core::telemetry::prometheus;
 use goblin_core::telemetry::sentry::{self, ErrorReport, Side};
-use goblin_core::telemetry::span::Span;
+use goblin_core::telemetry::span::{Listener, Span};
 use goblin_net::{HttpClient, NetOptions, Url};
 use goblin_server::app::{PageReports, RenderMetrics};
 use goblin_store::rate_limits::RateLimiter;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
-use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::queue::{Pace, Queue, Sink, empty, queue};
+use super::queue::{Queue, Sink, Waiting, empty, queue};
 use crate::config::{Otlp, TelemetryConfig};
 use crate::up::Mode;
 
@@ -43,9 +42,9 @@ pub(crate) struct Exports {
     service: String,
     clock: Clock,
     ids: Ids,
-    spans: Option<(Queue<Span>, Receiver<Span>)>,
-    errors: Option<(Queue<ErrorReport>, Receiver<ErrorReport>)>,
-    events: Option<(Queue<ProductEvent>, Receiver<ProductEvent>)>,
+    spans: Option<(Queue<Span>, Waiting<Span>)>,
+    errors: Option<(Queue<ErrorReport>, Waiting<ErrorReport>)>,
+    events: Option<(Queue<ProductEvent>, Waiting<ProductEvent>)>,
 }
 
 impl Exports {
@@ -60,19 +59,27 @@ impl Exports {
             service: config.service.clone().unwrap_or_else(|| own.to_owned()),
             clock: Clock::System,
             ids: Ids::Random,
-            spans: config.traces.is_some().then(|| queue("otlp_traces", most)),
+            spans: config
+                .traces
+                .is_some()
+                .then(|| queue("otlp_traces", most, SPANS_AT_ONCE)),
             errors: config
                 .sentry
                 .is_some()
-                .then(|| queue("sentry", most.min(MOST_ERRORS))),
-            events: config.posthog.is_some().then(|| queue("posthog", most)),
+                .then(|| queue("sentry", most.min(MOST_ERRORS), 1)),
+            events: config
+                .posthog
+                .is_some()
+                .then(|| queue("posthog", most, EVENTS_AT_ONCE)),
             config: config.clone(),
         }
     }
 
-    /// Where spans are put.
-    pub(super) fn spans(&self) -> Option<Queue<Span>> {
-        self.spans.as_ref().map(|(queue, _)| queue.clone())
+    /// Who hears of spans; `None` when nobody is told of them.
+    pub(crate) fn spans(&self) -> Option<Listener> {
+        let (queue, _) = self.spans.as_ref()?;
+        let queue = queue.clone();
+        Some(Listener::new(move |span| queue.offer(span)))
     }
 
     /// Where errors are put.
@@ -167,25 +174,17 @@ impl Exports {
                 environment: config.environment.clone(),
                 service: service.clone(),
             };
-            let pace = Pace {
-                most: 1,
-                collect: NO_PAUSE,
-            };
             let write = move |items: &[ErrorReport]| {
                 let written = items.iter().map(|report| sentry::envelope(&origin, report));
                 written.flatten().collect()
             };
-            telling.tell(items, sink, pace, write);
+            telling.tell(items, sink, NO_PAUSE, write);
         }
         if let (Some((_, items)), Some(posthog)) = (events, config.posthog) {
             let sink = sink("posthog", posthog.url, "application/json");
-            let pace = Pace {
-                most: EVENTS_AT_ONCE,
-                collect: config.batch,
-            };
             let write =
                 move |items: &[ProductEvent]| posthog::batch(posthog.key.expose_secret(), &service, items);
-            telling.tell(items, sink, pace, write);
+            telling.tell(items, sink, config.batch, write);
         }
         Ok(telling)
     }
@@ -220,12 +219,8 @@ impl Exports {
         };
         let sink = self.otlp_sink("otlp_traces", &to)?;
         let resource = self.resource();
-        let pace = Pace {
-            most: SPANS_AT_ONCE,
-            collect: self.config.batch,
-        };
         let write = move |spans: &[Span]| otlp::traces(to.protocol, &resource, spans);
-        telling.tell(items, sink, pace, write);
+        telling.tell(items, sink, self.config.batch, write);
         Ok(())
     }
 
@@ -299,13 +294,13 @@ pub(crate) struct Telling {
 impl Telling {
     fn tell<T: Send + Sync + 'static>(
         &self,
-        items: Receiver<T>,
+        items: Waiting<T>,
         sink: Sink,
-        pace: Pace,
+        collect: Duration,
         write: impl Fn(&[T]) -> Vec<u8> + Send + Sync + 'static,
     ) {
         self.tasks
-            .spawn(empty(items, sink, pace, write, self.stop.clone()));
+            .spawn(empty(items, sink, collect, write, self.stop.clone()));
     }
 
     /// Sends what is left, as far as a few seconds allow.

@@ -1,19 +1,15 @@
-//! Listens to what is traced: spans that are to be told become [`Span`]s, error events and panics become
-//! [`ErrorReport`]s. Of both only what is on a list is taken.
+//! Listens to what is traced: error events and panics become [`ErrorReport`]s. Only what is on a list is taken.
 
 use std::fmt::Debug;
 
 use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
 use goblin_core::origin::Trace;
-use goblin_core::telemetry::names::{self, TARGET};
 use goblin_core::telemetry::page::Frame;
 use goblin_core::telemetry::scrub;
 use goblin_core::telemetry::sentry::{ErrorReport, Side};
-use goblin_core::telemetry::span::{Kind, Span, Value};
-use tokio::time::Instant;
 use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
@@ -24,127 +20,12 @@ use super::queue::Queue;
 /// Longest text of an attribute, in characters.
 const LONGEST: usize = 200;
 
-/// Is it a span that is told?
-pub(super) fn is_told(metadata: &Metadata<'_>) -> bool {
-    metadata.is_span() && metadata.target() == TARGET
-}
-
 /// Is it an error of ours, or the request it happened in?
 pub(super) fn is_trouble(metadata: &Metadata<'_>) -> bool {
     let ours = metadata.target().starts_with("goblin");
     ours && match metadata.is_span() {
         true => metadata.name() == "request",
         false => *metadata.level() == Level::ERROR,
-    }
-}
-
-/// Tells spans.
-pub(super) struct Spans {
-    pub(super) queue: Queue<Span>,
-    pub(super) clock: Clock,
-}
-
-/// A span under way.
-struct Open {
-    begun: Instant,
-    span: Span,
-}
-
-impl<S> Layer<S> for Spans
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let now = u64::try_from(self.clock.now().0).unwrap_or(0);
-        let mut span = Span {
-            trace_id: String::new(),
-            span_id: String::new(),
-            parent: None,
-            name: String::new(),
-            kind: Kind::Internal,
-            start_ns: now.saturating_mul(1_000_000),
-            end_ns: 0,
-            attributes: Vec::new(),
-            failed: None,
-        };
-        attributes.record(&mut Taking(&mut span));
-        let begun = Instant::now();
-        if let Some(kept) = context.span(id) {
-            kept.extensions_mut().insert(Open { begun, span });
-        }
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        if let Some(kept) = context.span(id)
-            && let Some(open) = kept.extensions_mut().get_mut::<Open>()
-        {
-            values.record(&mut Taking(&mut open.span));
-        }
-    }
-
-    fn on_close(&self, id: Id, context: Context<'_, S>) {
-        let Some(kept) = context.span(&id) else { return };
-        let Some(Open { begun, mut span }) = kept.extensions_mut().remove::<Open>() else {
-            return;
-        };
-        let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        span.end_ns = span.start_ns.saturating_add(took);
-        self.queue.offer(span);
-    }
-}
-
-/// Takes the fields of a span.
-struct Taking<'a>(&'a mut Span);
-
-impl Taking<'_> {
-    fn take(&mut self, field: &Field, value: impl FnOnce() -> Value) {
-        let Some(name) = names::attribute(field.name()) else {
-            return;
-        };
-        let value = match (name, value()) {
-            ("gen_ai.response.finish_reasons", Value::Text(reason)) => Value::Texts(vec![reason]),
-            (_, value) => value,
-        };
-        if let ("error.type", Value::Text(code)) = (name, &value) {
-            self.0.failed = Some(code.clone());
-        }
-        // What is said again replaces what was said.
-        self.0.attributes.retain(|(known, _)| *known != name);
-        self.0.attributes.push((name, value));
-    }
-}
-
-impl Visit for Taking<'_> {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        let span = &mut *self.0;
-        match field.name() {
-            "trace_id" => value.clone_into(&mut span.trace_id),
-            "span_id" => value.clone_into(&mut span.span_id),
-            "parent_span_id" => span.parent = Some(value.to_owned()),
-            "name" => span.name = scrub::clean(value, LONGEST),
-            "kind" => span.kind = Kind::parse(value),
-            _ => self.take(field, || Value::Text(scrub::clean(value, LONGEST))),
-        }
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.take(field, || Value::Whole(value));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.take(field, || Value::Whole(i64::try_from(value).unwrap_or(i64::MAX)));
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.take(field, || Value::Real(value));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.take(field, || Value::Switch(value));
-    }
-
-    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {
-        // What has no type may hold anything.
     }
 }
 
@@ -317,66 +198,25 @@ fn place(file: &str, line: u32, column: u32) -> Frame {
 mod tests {
     use super::*;
     use crate::telemetry::queue::queue;
-    use tokio::sync::mpsc::Receiver;
     use tracing_subscriber::filter::filter_fn;
     use tracing_subscriber::layer::SubscriberExt;
 
     /// What is heard of `work`.
-    fn heard(work: impl FnOnce()) -> (Receiver<Span>, Receiver<ErrorReport>) {
-        let (spans, told) = queue("spans", 8);
-        let (errors, troubles) = queue("errors", 8);
-        let (clock, ids) = (Clock::System, Ids::Random);
-        let spans = Spans {
-            queue: spans,
-            clock: clock.clone(),
-        };
+    fn heard(work: impl FnOnce()) -> Vec<ErrorReport> {
+        let (errors, troubles) = queue("errors", 8, 8);
         let errors = Troubles {
             queue: errors,
-            clock,
-            ids,
+            clock: Clock::System,
+            ids: Ids::Random,
         };
-        let subscriber = tracing_subscriber::registry()
-            .with(spans.with_filter(filter_fn(is_told)))
-            .with(errors.with_filter(filter_fn(is_trouble)));
+        let subscriber = tracing_subscriber::registry().with(errors.with_filter(filter_fn(is_trouble)));
         tracing::subscriber::with_default(subscriber, work);
-        (told, troubles)
-    }
-
-    #[test]
-    fn of_a_span_only_what_is_on_the_list_is_told() {
-        let (mut told, _) = heard(|| {
-            let span = tracing::info_span!(
-                target: TARGET,
-                "span",
-                trace_id = "4bf92f3577b34da6a3ce929d0e0e4736",
-                span_id = "00f067aa0ba902b7",
-                name = "chat m",
-                kind = "client",
-                prompt = "my secret",
-                "gen_ai.request.model" = "m",
-                "gen_ai.usage.input_tokens" = tracing::field::Empty,
-                "error.type" = tracing::field::Empty,
-            );
-            span.record("gen_ai.usage.input_tokens", 7_u32);
-            span.record("error.type", "cancelled");
-            let _other = tracing::info_span!("request", request_id = "r");
-        });
-        let span = told.try_recv().unwrap();
-        assert_eq!((span.name.as_str(), span.kind), ("chat m", Kind::Client));
-        assert_eq!(span.failed.as_deref(), Some("cancelled"));
-        assert!(span.end_ns >= span.start_ns && span.parent.is_none());
-        let tokens = ("gen_ai.usage.input_tokens", Value::Whole(7));
-        assert!(span.attributes.contains(&tokens), "{:?}", span.attributes);
-        assert!(!format!("{span:?}").contains("my secret"));
-        assert!(
-            told.try_recv().is_err(),
-            "what has another target is no such span"
-        );
+        troubles.take()
     }
 
     #[test]
     fn of_an_error_its_own_sentence_a_code_and_where_are_told() {
-        let (_, mut troubles) = heard(|| {
+        let troubles = heard(|| {
             let request = tracing::info_span!(
                 target: "goblin_server::layers",
                 "request",
@@ -390,22 +230,22 @@ mod tests {
             tracing::warn!(target: "goblin_store", "a warning");
             tracing::error!(target: "hyper", "of others");
         });
-        let first = troubles.try_recv().unwrap();
+        let [first, second] = troubles.as_slice() else {
+            panic!("{troubles:?}");
+        };
         assert_eq!(first.message, "it was not saved");
         assert_eq!(first.kind, "goblin_store");
         assert_eq!(first.frames[0].file, "crates/goblin/src/telemetry/layer.rs");
         assert!(first.tags.contains(&("request_id", "r-1".to_owned())));
         assert!(first.tags.contains(&("provider", "ollama".to_owned())));
         assert_eq!(first.trace.as_ref().unwrap().1, "00f067aa0ba902b7");
-        let second = troubles.try_recv().unwrap();
         assert_eq!(second.message, "answered with `unavailable`");
         assert!(!format!("{first:?}{second:?}").contains("my secret"));
-        assert!(troubles.try_recv().is_err());
     }
 
     #[test]
     fn of_a_panic_only_a_sentence_nothing_was_put_into_is_told() {
-        let (queue, mut troubles) = queue("panics", 8);
+        let (queue, troubles) = queue("panics", 8, 8);
         tell_panics(queue, Clock::System, Ids::Random);
         let secret = "my secret";
         let panics = [
@@ -414,7 +254,7 @@ mod tests {
         ];
         drop(std::panic::take_hook());
         assert!(panics.iter().all(Result::is_err));
-        let told: Vec<ErrorReport> = std::iter::from_fn(|| troubles.try_recv().ok()).collect();
+        let told: Vec<ErrorReport> = troubles.take();
         let of = |text: &str| told.iter().filter(|report| report.message.contains(text)).count();
         assert_eq!((of("a literal"), of("withheld"), of("my secret")), (1, 1, 0));
         assert!(

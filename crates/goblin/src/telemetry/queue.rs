@@ -1,11 +1,13 @@
 //! What waits to be told: a bounded queue for each of those who are told, and the task that empties it. Whoever puts
-//! something in never waits. What does not fit, and what could not be delivered, is lost and counted.
+//! something in never waits, and wakes the task only when a batch begins or is full. What does not fit, and what could not be delivered, is lost and counted.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use goblin_net::{HttpClient, Request, Url};
 use http::{HeaderMap, Method, StatusCode, header};
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -14,40 +16,99 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The end things are put in. Cloning shares the queue.
 #[derive(Debug)]
-pub(crate) struct Queue<T> {
-    sender: Sender<T>,
+pub(crate) struct Queue<T>(Arc<Shared<T>>);
+
+/// The end they are taken from.
+#[derive(Debug)]
+pub(crate) struct Waiting<T>(Arc<Shared<T>>);
+
+#[derive(Debug)]
+struct Shared<T> {
+    items: Mutex<VecDeque<T>>,
+    /// How many may wait.
+    most: usize,
+    /// How many are sent at once.
+    batch: usize,
+    /// The first of a batch has come, or its last. Whoever sends is not woken for those between.
+    came: Notify,
     sink: &'static str,
+    /// Once things are counted.
+    gauge: OnceLock<metrics::Gauge>,
 }
 
 impl<T> Clone for Queue<T> {
     fn clone(&self) -> Self {
-        Self {
-            sender: self.sender.clone(),
-            sink: self.sink,
-        }
+        Self(Arc::clone(&self.0))
     }
 }
 
-/// A queue for at most `most` items of what `sink` is told.
-pub(crate) fn queue<T>(sink: &'static str, most: usize) -> (Queue<T>, Receiver<T>) {
-    let (sender, receiver) = mpsc::channel(most);
-    (Queue { sender, sink }, receiver)
+/// A queue for at most `most` items of what `sink` is told, `batch` at once.
+pub(crate) fn queue<T>(sink: &'static str, most: usize, batch: usize) -> (Queue<T>, Waiting<T>) {
+    let shared = Arc::new(Shared {
+        items: Mutex::new(VecDeque::new()),
+        most,
+        batch: batch.clamp(1, most.max(1)),
+        came: Notify::new(),
+        sink,
+        gauge: OnceLock::new(),
+    });
+    (Queue(Arc::clone(&shared)), Waiting(shared))
 }
 
 impl<T> Queue<T> {
     /// Puts one in, or loses it.
     pub(crate) fn offer(&self, item: T) {
-        if self.sender.try_send(item).is_err() {
-            lost(self.sink, "queue_full", 1);
+        let shared = &*self.0;
+        let waiting = {
+            let mut items = shared.lock();
+            if items.len() >= shared.most {
+                drop(items);
+                return lost(shared.sink, "queue_full", 1);
+            }
+            items.push_back(item);
+            items.len()
+        };
+        if waiting == 1 || waiting == shared.batch {
+            shared.came.notify_one();
         }
-        let waiting = self.sender.max_capacity() - self.sender.capacity();
-        gauge(self.sink, waiting);
+        shared.show(waiting);
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "queues are short")]
-fn gauge(sink: &'static str, waiting: usize) {
-    metrics::gauge!("goblin_telemetry_queue_items", "sink" => sink).set(waiting as f64);
+impl<T> Waiting<T> {
+    /// How many are sent at once, at most.
+    fn batch(&self) -> usize {
+        self.0.batch
+    }
+
+    fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// Takes what fits into one request, in the order it came.
+    pub(crate) fn take(&self) -> Vec<T> {
+        let (taken, left) = {
+            let mut items = self.0.lock();
+            let most = items.len().min(self.0.batch);
+            (items.drain(..most).collect(), items.len())
+        };
+        self.0.show(left);
+        taken
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
+        // Nothing that can panic happens behind it.
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "queues are short")]
+    fn show(&self, waiting: usize) {
+        if let Some(gauge) = self.gauge.get() {
+            gauge.set(waiting as f64);
+        }
+    }
 }
 
 fn lost(sink: &'static str, reason: &'static str, items: usize) {
@@ -159,47 +220,68 @@ impl Sink {
     }
 }
 
-/// How a queue is emptied.
-#[derive(Clone, Copy)]
-pub(crate) struct Pace {
-    /// Most items in one request.
-    pub(crate) most: usize,
-    /// How long is collected for one, and the least pause after a failure.
-    pub(crate) collect: Duration,
-}
-
-/// Empties a queue until told to stop; then what is left is sent, as far as its caller's patience reaches.
+/// Empties a queue until told to stop; then what is left is sent, as far as its caller's patience reaches. `collect`: how long
+/// is collected for one request, and the least pause after a failure.
 pub(crate) async fn empty<T>(
-    mut items: Receiver<T>,
+    items: Waiting<T>,
     mut sink: Sink,
-    pace: Pace,
+    collect: Duration,
     write: impl Fn(&[T]) -> Vec<u8>,
     stop: CancellationToken,
 ) {
-    let mut batch = Vec::new();
-    while let Some(Some(first)) = stop.run_until_cancelled(items.recv()).await {
-        batch.push(first);
-        let until = Instant::now() + pace.collect;
-        while batch.len() < pace.most && !stop.is_cancelled() {
-            match timeout_at(until, stop.run_until_cancelled(items.recv())).await {
-                Ok(Some(Some(item))) => batch.push(item),
-                Ok(_) | Err(_) => break,
+    let gauge = metrics::gauge!("goblin_telemetry_queue_items", "sink" => sink.name);
+    let _known = items.0.gauge.set(gauge);
+    while !stop.is_cancelled() {
+        if items.len() == 0 {
+            let _came = stop.run_until_cancelled(items.0.came.notified()).await;
+            continue;
+        }
+        let until = Instant::now() + collect;
+        while items.len() < items.batch() && !stop.is_cancelled() {
+            let more = stop.run_until_cancelled(items.0.came.notified());
+            if timeout_at(until, more).await.is_err() {
+                break;
             }
         }
-        let paused = sink.deliver(write(&batch), batch.len()).await;
-        batch.clear();
-        if let Some(pause) = paused {
-            let _over = timeout(pause.max(pace.collect), stop.cancelled()).await;
+        let batch = items.take();
+        if let Some(pause) = sink.deliver(write(&batch), batch.len()).await {
+            let _over = timeout(pause.max(collect), stop.cancelled()).await;
         }
     }
-    while let Ok(item) = items.try_recv() {
-        batch.push(item);
-        if batch.len() == pace.most {
-            sink.deliver(write(&batch), batch.len()).await;
-            batch.clear();
+    loop {
+        let batch = items.take();
+        if batch.is_empty() {
+            return;
         }
-    }
-    if !batch.is_empty() {
         sink.deliver(write(&batch), batch.len()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_lost_and_what_fits_keeps_its_order() {
+        let (queue, waiting) = queue("spans", 3, 2);
+        for item in 1..=5 {
+            queue.offer(item);
+        }
+        assert_eq!(waiting.len(), 3);
+        assert_eq!(waiting.take(), [1, 2], "no more than are sent at once");
+        queue.offer(6);
+        assert_eq!((waiting.take(), waiting.take()), (vec![3, 6], vec![]));
+    }
+
+    #[tokio::test]
+    async fn whoever_sends_is_woken_for_the_first_and_the_last_of_a_batch_only() {
+        let (queue, waiting) = queue("spans", 9, 3);
+        let mut woken = Vec::new();
+        for item in 1..=4 {
+            queue.offer(item);
+            let came = timeout(Duration::ZERO, waiting.0.came.notified()).await;
+            woken.push(came.is_ok());
+        }
+        assert_eq!(woken, [true, false, true, false]);
     }
 }

@@ -62,12 +62,32 @@ impl Running {
     /// Starts it and waits for the line with its address.
     pub(crate) fn start(home: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let logs = home.join(format!("{}.log", arguments.join("-").replace(['/', '='], "_")));
+        let stderr = Stdio::from(std::fs::File::create(&logs).unwrap());
+        Self::start_with(home, arguments, environment, (logs, stderr))
+    }
+
+    /// With a log that goes into a pipe nobody reads.
+    pub(crate) fn start_unread(home: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_with(
+            home,
+            arguments,
+            environment,
+            (home.join("no.log"), Stdio::piped()),
+        )
+    }
+
+    fn start_with(
+        home: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        (logs, stderr): (PathBuf, Stdio),
+    ) -> Self {
         let mut child = goblin(home)
             .args(arguments)
             .args(["--set", "upstream.discover=false"])
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
-            .stderr(std::fs::File::create(&logs).unwrap())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let mut first = String::new();

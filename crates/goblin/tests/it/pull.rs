@@ -116,6 +116,33 @@ impl Machine {
     }
 }
 
+/// A limit on the size of a file stands for a disk that is full: a write fails in the middle of the download.
+#[test]
+fn a_disk_that_fills_up_during_a_pull_is_told_and_the_next_pull_goes_on() {
+    let machine = Machine::new();
+    let weights = gguf(7);
+    machine
+        .server
+        .put_ollama("library/gemma", "2b", &weights, LICENCE);
+    let pull = machine.command(&["models", "pull", "gemma:2b"]);
+    let mut full = Command::new("sh");
+    full.args(["-c", "trap '' XFSZ; ulimit -f 512; exec \"$0\" \"$@\""])
+        .arg(pull.get_program())
+        .args(pull.get_args())
+        .env_clear()
+        .envs(pull.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .current_dir(machine.home.path());
+    let output = full.output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot be written"), "{said}");
+    let part = machine.part().expect("what came stays");
+    assert!(part > 0 && part < weights.len() as u64, "{part}");
+    assert!(machine.list().is_empty(), "half a model is none");
+    machine.well(&["models", "pull", "gemma:2b"]);
+    assert_eq!(machine.list()[0]["name"], "gemma:2b");
+}
+
 #[test]
 fn a_pull_through_a_connection_that_breaks_again_and_again_ends_with_a_checked_listed_model() {
     let machine = Machine::new();

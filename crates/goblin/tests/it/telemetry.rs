@@ -353,3 +353,24 @@ fn a_collector_that_hangs_or_refuses_slows_nothing_and_what_is_lost_is_counted()
         );
     }
 }
+
+#[test]
+fn a_log_that_nobody_reads_holds_no_request_up_and_what_is_lost_is_counted() {
+    let home = tempfile::tempdir().unwrap();
+    let mut backend = Running::start_unread(home.path(), &["serve", "--port", "0"], &[]);
+    // A pipe holds 64 KiB, which are a few hundred lines.
+    let lost = until("lines are lost", || {
+        let (status, metrics) = backend.ask("GET", "/metrics", &[], "");
+        assert_eq!(status, 200, "{metrics}");
+        for _ in 0..50 {
+            assert_eq!(backend.ask("GET", "/v1/models", &[], "").0, 200);
+        }
+        let line = metrics
+            .lines()
+            .find(|line| line.starts_with("goblin_log_lines_lost_total"));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+    });
+    assert!(lost >= 1.0);
+    backend.signal("TERM");
+    assert_eq!(backend.wait(), Some(0), "and it ends as ever");
+}

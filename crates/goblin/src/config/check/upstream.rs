@@ -180,6 +180,7 @@ impl Reader<'_> {
             servers.extend(self.short_named(path, kind, id));
         }
         self.give_tier_keys(&mut servers);
+        self.give_tier_roots(&mut servers);
         for maker in Maker::ALL {
             servers.extend(self.cloud(maker));
         }
@@ -340,6 +341,31 @@ impl Reader<'_> {
                 keys.get(at)
             };
             server.key = key.cloned().map(SecretString::from);
+        }
+    }
+
+    /// Whose certificates all of them are believed by.
+    fn give_tier_roots(&mut self, servers: &mut [UpstreamServer]) {
+        const PATH: &str = "upstream.proxy_ca_file";
+        let Some(file) = self.text(PATH) else { return };
+        let pem = match read_text(Path::new(&file)) {
+            Ok(text) => text.into_bytes(),
+            Err(error) => return self.problem(PATH, unreadable(Path::new(&file), &error)),
+        };
+        if let Err(NetError::Setup { reason }) = HttpClient::build(only_roots(Some(&pem))) {
+            return self.problem(PATH, format!("{reason}. Name another file."));
+        }
+        let mut tiers = servers
+            .iter_mut()
+            .filter(|server| server.kind == Kind::Goblin && server.url.scheme() == "https")
+            .peekable();
+        if tiers.peek().is_none() {
+            let message = "no address of upstream.proxy_url (LOCAL_LLM_PROXY_URL) is https, and over plain http no \
+                           certificate is looked at. Use https.";
+            return self.problem(PATH, message.to_owned());
+        }
+        for tier in tiers {
+            tier.way.roots_pem = Some(pem.clone());
         }
     }
 
@@ -529,10 +555,7 @@ impl Reader<'_> {
 
     /// Reports files that can be read but hold nothing usable.
     fn try_certificates(&mut self, name: &str, written: &Server, way: &Way) {
-        let only_roots = NetOptions {
-            roots_pem: way.roots_pem.clone(),
-            ..NetOptions::default()
-        };
+        let only_roots = only_roots(way.roots_pem.as_deref());
         let only_identity = NetOptions {
             identity: way.identity.clone(),
             ..NetOptions::default()
@@ -625,6 +648,14 @@ fn text_of(entry: &Entry) -> String {
 fn place(written: &Server, field: &str) -> Source {
     let entry = written.entries.get(field);
     entry.map_or_else(|| written.source.clone(), |e: &Entry| e.source.clone())
+}
+
+/// Options that say nothing but who is trusted, to try whether they can be used.
+fn only_roots(pem: Option<&[u8]>) -> NetOptions {
+    NetOptions {
+        roots_pem: pem.map(<[u8]>::to_vec),
+        ..NetOptions::default()
+    }
 }
 
 /// Why a file cannot be used.

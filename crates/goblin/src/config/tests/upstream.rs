@@ -250,6 +250,48 @@ fn all_that_is_wrong_with_servers_is_said_at_once_with_key_and_place() {
 }
 
 #[test]
+fn tiers_behind_an_authority_of_ones_own_are_believed_by_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (own, empty) = (dir.path().join("own.pem"), dir.path().join("empty.pem"));
+    let key = rcgen::KeyPair::generate().unwrap();
+    let made = rcgen::CertificateParams::new(vec!["models.example.org".to_owned()]).unwrap();
+    std::fs::write(&own, made.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(&empty, "no certificate\n").unwrap();
+    let with = |file: &std::path::Path| format!("[upstream]\nproxy_ca_file = {file:?}\n");
+    let urls = "https://models.example.org,http://10.0.0.8:8002";
+    let environment = home(&[("LOCAL_LLM_PROXY_URL", urls), ("OLLAMA_HOST", "https://10.0.0.9")]);
+    let request = Request {
+        flags: vec![(
+            "upstream.proxy_ca_file".to_owned(),
+            own.display().to_string(),
+            "--set".to_owned(),
+        )],
+        ..Request::default()
+    };
+    let mut written = Written::read(&environment, &request);
+    let config = check(&mut written, &environment).unwrap();
+    let trusts: Vec<bool> = config
+        .upstream
+        .servers
+        .iter()
+        .map(|s| s.way.roots_pem.is_some())
+        .collect();
+    assert_eq!(trusts, [true, false, false], "tiers over https, and nobody else");
+    for (file, urls, part) in [
+        (dir.path().join("gone.pem"), urls, "cannot be read"),
+        (empty, urls, "holds no certificate"),
+        (own, "http://10.0.0.8:8002", "Use https"),
+    ] {
+        let all = problems(&with(&file), &home(&[("LOCAL_LLM_PROXY_URL", urls)]));
+        assert_eq!(all.len(), 1, "{all:#?}");
+        assert!(
+            all[0].contains("upstream.proxy_ca_file") && all[0].contains(part),
+            "{all:#?}"
+        );
+    }
+}
+
+#[test]
 fn how_a_server_is_reached_is_checked_before_anything_starts() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("empty.pem");
