@@ -10,6 +10,7 @@ use goblin_auth::identity::Identity;
 use goblin_auth::vault::Vault;
 use goblin_core::checks::{CheckResult, RunChecks};
 use goblin_core::clock::{Clock, Timestamp};
+use goblin_core::costs::CostPlan;
 use goblin_core::error::ApiError;
 use goblin_core::id::Ids;
 use goblin_core::limits::MAX_BODY_BYTES;
@@ -71,6 +72,8 @@ pub struct ServerOptions {
     pub checks_max_age: Duration,
     /// Which requests are told as spans; `None`: none, and the trace a request comes with is passed on unchanged.
     pub sampler: Option<Sampler>,
+    /// What the configuration says about costs.
+    pub costs: CostPlan,
 }
 
 impl Default for ServerOptions {
@@ -89,6 +92,7 @@ impl Default for ServerOptions {
             answer_timeout: Duration::from_secs(110),
             checks_max_age: Duration::from_secs(2),
             sampler: None,
+            costs: CostPlan::default(),
         }
     }
 }

@@ -350,6 +350,7 @@ fn server_options(config: &Config) -> ServerOptions {
         max_connections: server.max_connections,
         max_requests: server.max_requests,
         sampler: config.telemetry.traces.as_ref().map(|_| config.telemetry.sampler),
+        costs: config.cost_plan(),
         ..ServerOptions::default()
     }
 }

@@ -1,6 +1,7 @@
 //! What answers cost and what may be spent: reserved, written down, booked, added up.
 
 use goblin_core::budget::{Bound, BudgetKind, OnReached, Rule, Scope, Spender, bounds};
+use goblin_core::costs::month::Month;
 use goblin_core::event::Usage;
 use goblin_core::money::UsageBy;
 use goblin_core::owner::Owner;
@@ -18,6 +19,7 @@ on_both_kept! {
     what_was_spent_in_periods_long_over_is_forgotten,
     what_was_spent_before_there_was_a_budget_counts,
     usage_is_added_up_by_day_model_key_and_user,
+    what_a_month_costs_is_found_with_what_nobody_got,
     a_reservation_is_raised_and_let_go_of_at_the_end,
     of_two_hundred_at_once_only_as_many_are_let_through_as_fit,
     what_a_dead_process_had_written_down_is_spent_and_the_rest_is_free_again,
@@ -396,4 +398,39 @@ async fn usage_is_added_up_by_day_model_key_and_user(desk: &Desk) {
     assert_eq!(users[1].name.as_deref(), Some("Other"));
     let own = report(Some("other"), UsageBy::Model).await;
     assert_eq!((own.len(), own[0].requests), (1, 1));
+}
+
+async fn what_a_month_costs_is_found_with_what_nobody_got(desk: &Desk) {
+    let (store, owner) = (&desk.store, &desk.owner);
+    let month = Month::of(desk.clock.now());
+    let nothing = store.find_cost_facts(&owner.tenant, month).await.unwrap();
+    assert_eq!(
+        (nothing.first_use, nothing.days.len(), nothing.first_questions),
+        (None, 0, 0)
+    );
+    let first = desk.clock.now();
+    store.insert_usage(owner, cost(USD)).await.unwrap();
+    let lost = NewUsage {
+        outcome: "failed".into(),
+        ..cost(USD / 2)
+    };
+    store.insert_usage(owner, lost).await.unwrap();
+    let free = NewUsage {
+        outcome: "cancelled".into(),
+        ..cost(0)
+    };
+    store.insert_usage(owner, free).await.unwrap();
+    let seen = store.find_cost_facts(&owner.tenant, month).await.unwrap();
+    assert_eq!(seen.first_use, Some(first));
+    assert_eq!((seen.lost, seen.lost_cost), (1, USD / 2));
+    assert_eq!((seen.days[0].requests, seen.days[0].cost), (3, USD + USD / 2));
+    assert_eq!((seen.models.len(), seen.users.len()), (1, 1));
+    let later = store.find_cost_facts(&owner.tenant, month.plus(1)).await.unwrap();
+    assert_eq!(
+        (later.days.len(), later.models.len(), later.lost),
+        (1, 0, 0),
+        "its history has it"
+    );
+    let others = store.find_cost_facts("others", month).await.unwrap();
+    assert_eq!((others.first_use, others.days.len()), (None, 0));
 }
