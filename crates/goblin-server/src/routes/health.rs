@@ -80,7 +80,7 @@ pub(super) async fn get_all_health(State(app): State<AppState>, caller: Option<C
         (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn list_checks(State(app): State<AppState>) -> Json<CheckList> {
+pub(super) async fn list_checks(State(app): State<AppState>, _admin: Caller) -> Json<CheckList> {
     Json(CheckList {
         draining: app.draining.is_cancelled(),
         items: recent_checks(&app).await,

@@ -11,12 +11,23 @@ fn what_a_month_costs_is_told_without_a_running_backend() {
     let costs = |arguments: &[&str]| run(home.path(), &[&["costs"], arguments].concat(), &environment);
     let early = costs(&[]);
     assert_eq!(early.status.code(), Some(1));
-    assert!(stderr(&early).contains("There is no database"), "{}", stderr(&early));
+    assert!(
+        stderr(&early).contains("There is no database"),
+        "{}",
+        stderr(&early)
+    );
     printed_well(&run(home.path(), &["migrate", "up"], &[]), &["migrate", "up"]);
 
     let hosts = ["--set", "costs.hosts=backend 7.5 own,models ? rented"];
     let text = printed_well(&costs(&hosts), &hosts);
-    for part in ["so far (UTC), in USD", "7.50", "unknown", "at least 7.50", "No forecast yet", "costs.hosts"] {
+    for part in [
+        "so far (UTC), in USD",
+        "7.50",
+        "unknown",
+        "at least 7.50",
+        "No forecast yet",
+        "costs.hosts",
+    ] {
         assert!(text.contains(part), "{part} is missing: {text}");
     }
     assert!(!text.contains('\x1b'), "{text}");
