@@ -99,8 +99,6 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/api/status", Viewer),
     ("GET", "/health/all", Viewer),
     ("GET", "/api/usage", Viewer),
-    ("GET", "/api/costs", Viewer),
-    ("GET", "/api/dashboard/costs", Viewer),
     ("GET", "/chat/models", Viewer),
     ("GET", "/chat/routing-info", Viewer),
     ("GET", "/routing/providers", Viewer),
@@ -153,6 +151,9 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/api/audit/check", Admin),
     ("GET", "/metrics", Admin),
     // What may be spent.
+    ("GET", "/api/costs", Admin),
+    ("GET", "/api/dashboard/costs", Admin),
+    ("GET", "/api/admin/health", Admin),
     ("GET", "/api/budgets", Admin),
     ("PUT", "/api/budgets", Admin),
     ("DELETE", "/api/budgets/{id}", Admin),

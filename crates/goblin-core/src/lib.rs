@@ -17,6 +17,7 @@ pub mod clock;
 pub mod completion;
 pub mod context_rule;
 pub mod conversation;
+pub mod costs;
 pub mod cpu;
 pub mod decide;
 pub mod deploy;

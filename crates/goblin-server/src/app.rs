@@ -11,6 +11,7 @@ use goblin_auth::vault::Vault;
 use goblin_core::attachment::AttachmentLimits;
 use goblin_core::checks::{CheckResult, RunChecks};
 use goblin_core::clock::{Clock, Timestamp};
+use goblin_core::costs::CostPlan;
 use goblin_core::error::ApiError;
 use goblin_core::id::Ids;
 use goblin_core::limits::MAX_BODY_BYTES;
@@ -79,6 +80,8 @@ pub struct ServerOptions {
     pub attachments: AttachmentLimits,
     /// Which requests are told as spans, and to whom; `None`: none, and the trace a request comes with is passed on unchanged.
     pub spans: Option<TellSpans>,
+    /// What the configuration says about costs.
+    pub costs: CostPlan,
 }
 
 /// Requests as spans.
@@ -108,6 +111,7 @@ impl Default for ServerOptions {
             keep_responses: Some(KeepResponses::default()),
             attachments: AttachmentLimits::default(),
             spans: None,
+            costs: CostPlan::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The document at `/openapi.json`: its frame, the shapes only it names, and what the macros cannot say.
 
 use goblin_auth::permission::key_scope;
+use goblin_core::checks::CheckResult;
 use goblin_core::conversation::{Chat, Parameters, Turn};
 use goblin_core::error::ApiError;
 use goblin_core::feedback::Rating;
@@ -295,6 +296,15 @@ pub struct AllHealth {
     /// Each check by its name, and `providers` as a list. What was found and what to do is only told to
     /// admins.
     pub checks: Value,
+}
+
+/// Every check, with what is told to admins.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CheckList {
+    /// Is the server shutting down?
+    pub draining: bool,
+    /// Each check.
+    pub items: Vec<CheckResult>,
 }
 
 /// A question whose way is asked for. Every field of a chat completion is understood; these say where it goes.

@@ -20,6 +20,7 @@ mod anthropic;
 mod attachments;
 mod auth;
 mod chats;
+mod costs;
 mod docs;
 mod elsewhere;
 mod health;
@@ -152,6 +153,7 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(traces::get_trace))
         .routes(routes!(status::get_status))
         .routes(routes!(usage::get_usage))
+        .routes(routes!(costs::get_costs))
         .routes(routes!(usage::list_budgets, usage::set_budget))
         .routes(routes!(usage::delete_budget))
         .routes(routes!(routing::route_question))
@@ -159,6 +161,7 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_liveness))
         .routes(routes!(health::get_all_health))
+        .routes(routes!(health::list_checks))
         .routes(routes!(metrics::get_metrics))
         .routes(routes!(docs::get_openapi))
         .split_for_parts();
@@ -188,8 +191,7 @@ pub(crate) fn backend() -> (Router<AppState>, OpenApi) {
                 .post(provider_keys::set_legacy_key)
                 .delete(provider_keys::delete_legacy_key),
         )
-        .route("/api/costs", get(usage::get_usage))
-        .route("/api/dashboard/costs", get(usage::get_usage))
+        .route("/api/dashboard/costs", get(costs::get_costs))
         .route("/routing/route", axum::routing::post(routing::route_question))
         .route("/routing/providers", get(routing::list_routing_providers))
         .route(

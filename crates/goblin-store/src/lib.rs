@@ -24,6 +24,7 @@ pub mod book;
 pub mod branches;
 pub mod budgets;
 pub mod chats;
+pub mod cost_facts;
 pub mod data_dir;
 pub mod download;
 pub mod erasure;

@@ -143,7 +143,7 @@ impl Store {
     clippy::cast_possible_truncation,
     reason = "a cast of a float stops at the edge"
 )]
-fn nano_usd(usd: f64) -> i64 {
+pub(crate) fn nano_usd(usd: f64) -> i64 {
     (usd * 1e9).round() as i64
 }
 
@@ -151,7 +151,7 @@ fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Unreadable(format!("a trace: {e}")))
 }
 
-fn from_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, StoreError> {
+pub(crate) fn from_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, StoreError> {
     let json: String = row.get(column)?;
     serde_json::from_str(&json).map_err(|e| StoreError::Unreadable(format!("traces.{column}: {e}")))
 }

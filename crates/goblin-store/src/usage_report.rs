@@ -1,7 +1,7 @@
 //! What was used, added up: by day, model, key, user or provider, within a bounded range.
 
 use goblin_core::clock::Timestamp;
-use goblin_core::money::{NanoUsd, UsageBy};
+use goblin_core::money::{UsageBy, UsageGroup};
 
 use crate::error::StoreError;
 use crate::sql::{Query, Row};
@@ -53,35 +53,6 @@ pub struct UsageQuery<'a> {
     pub to: Timestamp,
     /// How it is added up.
     pub by: UsageBy,
-}
-
-/// What was used by one model, key or user, or on one day.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UsageGroup {
-    /// The day (`2026-11-27`), `provider/model`, or the id of the key or user; empty: none.
-    pub id: String,
-    /// The name of the key or user, while it is there.
-    pub name: Option<String>,
-    /// Requests.
-    pub requests: u64,
-    /// Tokens of prompts, cached ones included.
-    pub prompt_tokens: u64,
-    /// Tokens of answers, reasoning included.
-    pub completion_tokens: u64,
-    /// Of the prompts': taken from a cache.
-    pub cached_tokens: u64,
-    /// Of the answers': spent on reasoning.
-    pub reasoning_tokens: u64,
-    /// What those requests cost whose cost is known.
-    pub cost: NanoUsd,
-    /// Requests whose cost is not known.
-    pub unknown: u64,
-    /// Requests with a part that is an estimate.
-    pub estimated: u64,
-    /// Requests answered on the operator's machines.
-    pub local: u64,
-    /// What those would have cost at the baseline, as far as that has a price.
-    pub would_have_cost: NanoUsd,
 }
 
 impl Store {

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod backup;
+mod costs;
 mod deploy;
 mod eval;
 mod keys;
@@ -19,6 +20,7 @@ use crate::config::Request;
 
 pub(crate) use api_keys::{ApiKeys, CreateApiKey};
 pub(crate) use backup::{Backup, Restore};
+pub(crate) use costs::Costs;
 pub(crate) use deploy::DeployCommand;
 pub(crate) use eval::{Eval, EvalReport, EvalRun};
 pub(crate) use keys::{CreateKey, Expiry, Keys};
@@ -182,6 +184,7 @@ pub(crate) enum Command {
     /// What models of clouds cost
     #[command(subcommand)]
     Prices(PricesCommand),
+    Costs(Costs),
     /// The settings of three hosts against each other, before anything is pushed
     #[command(subcommand)]
     Deploy(DeployCommand),

@@ -4,6 +4,7 @@ pub(crate) mod api_keys;
 pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod config;
+pub(crate) mod costs;
 pub(crate) mod deploy;
 pub(crate) mod eval;
 pub(crate) mod keys;

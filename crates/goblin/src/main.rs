@@ -140,6 +140,7 @@ async fn look(command: &Command, config: &Config, output: Output) -> anyhow::Res
             command::route::run(config, url.as_deref(), asked, *json, output).await
         }
         Command::Prices(command) => command::prices::run(command, config, output).await,
+        Command::Costs(asked) => command::costs::run(asked, config, output).await,
         Command::Deploy(command) => command::deploy::run(command, output),
         Command::Trace(command) => command::trace::run(command, config, output).await,
         Command::Eval(command) => command::eval::run(command, config, output).await,

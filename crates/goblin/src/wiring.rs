@@ -360,6 +360,7 @@ fn server_options(config: &Config, spans: Option<Listener>) -> ServerOptions {
             sampler: config.telemetry.sampler,
             listener,
         }),
+        costs: config.cost_plan(),
         ..ServerOptions::default()
     }
 }

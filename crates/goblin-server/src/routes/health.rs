@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use goblin_core::checks::CheckResult;
+use goblin_core::conversation::Problem;
 use goblin_core::error::ApiError;
 use goblin_core::provider::{Health, IN_PROCESS, ProviderHandle, ProviderStatus};
 use goblin_core::status::PartState;
@@ -10,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::AppState;
 use crate::caller::Caller;
-use crate::openapi::{AllHealth, HealthBody, LegacyError};
+use crate::openapi::{AllHealth, CheckList, HealthBody, LegacyError};
 use crate::refusal::Refusal;
 
 /// Says whether the process is alive. Touches nothing.
@@ -67,6 +68,22 @@ pub(super) async fn get_all_health(State(app): State<AppState>, caller: Option<C
     Json(AllHealth {
         status: status.to_owned(),
         checks: rendered(&results, caller.is_some_and(|caller| caller.is_admin())),
+    })
+}
+
+/// Lists every check with what was found, why, and what to do. Results are at most 2 seconds old. What `goblin doctor`
+/// says of a server that runs, and what `/health/all` shows to admins; behind a CDN only paths like this one are reached.
+#[utoipa::path(
+    get, path = "/api/admin/health", tag = "Health", security(("local" = [])),
+    responses(
+        (status = 200, description = "Every check.", body = CheckList),
+        (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn list_checks(State(app): State<AppState>, _admin: Caller) -> Json<CheckList> {
+    Json(CheckList {
+        draining: app.draining.is_cancelled(),
+        items: recent_checks(&app).await,
     })
 }
 

@@ -7,9 +7,9 @@ use goblin_core::budget::{BudgetKind, EACH, MAX_SUBJECT, OnReached, Rule, Scope,
 use goblin_core::clock::Timestamp;
 use goblin_core::conversation::Problem;
 use goblin_core::error::ApiError;
-use goblin_core::money::{UsageBy, usd};
+use goblin_core::money::{UsageBy, UsageGroup, usd};
 use goblin_store::budgets::BudgetRow;
-use goblin_store::usage_report::{MAX_DAYS, UsageGroup, UsageQuery};
+use goblin_store::usage_report::{MAX_DAYS, UsageQuery};
 use http::StatusCode;
 
 use crate::app::{App, AppState};

@@ -150,10 +150,6 @@ async fn usage_is_ones_own_or_for_admins_everybodys() {
         assert_eq!(report["total"]["requests"], 1, "{report}");
         assert!(report["total"]["cost_usd"].as_f64().unwrap() > 0.0, "{report}");
     }
-    for old in ["/api/costs", "/api/dashboard/costs"] {
-        let report: Value = owner.get(&app, old).await.json().await;
-        assert_eq!(report["total"]["requests"], 1, "{old}: {report}");
-    }
     for (query, field) in [
         ("by=week", "by"),
         ("from=yesterday", "from"),
@@ -198,5 +194,45 @@ async fn the_budget_a_key_was_made_with_holds() {
         ask(&app, &owner, "/v1/chat/completions").await.0,
         200,
         "it is only the key's"
+    );
+}
+
+#[tokio::test]
+async fn what_a_month_costs_is_told_to_admins() {
+    let app = paid(&[]).await;
+    let owner = owner(&app).await;
+    assert_eq!(ask(&app, &owner, "/v1/chat/completions").await.0, 200);
+    for path in ["/api/costs", "/api/dashboard/costs"] {
+        let report: Value = owner.get(&app, path).await.json().await;
+        assert_eq!(report["providers"]["requests"], 1, "{path}: {report}");
+        assert!(
+            report["providers"]["cost_usd"].as_f64().unwrap() > 0.0,
+            "{report}"
+        );
+        assert_eq!(report["forecast"]["state"], "too_few_days", "{report}");
+        assert_eq!(report["findings"][0]["kind"], "no_budget", "{report}");
+    }
+    for query in ["month=2026-13", "month=9000-01", "of=me"] {
+        let mut refused = owner.get(&app, &format!("/api/costs?{query}")).await;
+        let said: Value = refused.json().await;
+        assert_eq!(refused.status, 422, "{query}: {said}");
+    }
+    let stranger = app.call(Method::GET, "/api/costs").send().await;
+    assert_eq!(stranger.status, 401);
+}
+
+#[tokio::test]
+async fn admins_reach_every_check_below_the_api() {
+    let app = public_app().await;
+    let owner = owner(&app).await;
+    let all: Value = owner.get(&app, "/api/admin/health").await.json().await;
+    assert_eq!(all["draining"], false, "{all}");
+    assert!(
+        all["items"].as_array().is_some_and(|items| !items.is_empty()),
+        "{all}"
+    );
+    assert_eq!(
+        app.call(Method::GET, "/api/admin/health").send().await.status,
+        401
     );
 }

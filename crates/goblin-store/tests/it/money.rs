@@ -1,7 +1,10 @@
 //! What answers cost and what may be spent: reserved, written down, booked, added up.
 
 use goblin_core::budget::{Bound, BudgetKind, OnReached, Rule, Scope, Spender, bounds};
+use goblin_core::costs::Chosen;
+use goblin_core::costs::month::Month;
 use goblin_core::event::Usage;
+use goblin_core::intent::Intent;
 use goblin_core::money::UsageBy;
 use goblin_core::owner::Owner;
 use goblin_store::book::{Booked, Entry};
@@ -9,6 +12,7 @@ use goblin_store::error::StoreError;
 use goblin_store::processes::SILENT_MS;
 use goblin_store::spending::{Booking, Hold, OpenUsage, Reserved, Spent};
 use goblin_store::traces::NewTrace;
+use goblin_store::turns::Parent;
 use goblin_store::usage::NewUsage;
 use goblin_store::usage_report::UsageQuery;
 use tokio::task::JoinSet;
@@ -21,6 +25,8 @@ on_both_kept! {
     what_was_spent_in_periods_long_over_is_forgotten,
     what_was_spent_before_there_was_a_budget_counts,
     usage_is_added_up_by_day_model_key_and_user,
+    what_a_month_costs_is_found_with_what_nobody_got,
+    questions_that_repeat_and_who_answered_first_are_counted,
     a_reservation_is_raised_and_let_go_of_at_the_end,
     many_that_ended_are_booked_together,
     of_two_hundred_at_once_only_as_many_are_let_through_as_fit,
@@ -440,4 +446,80 @@ async fn usage_is_added_up_by_day_model_key_and_user(desk: &Desk) {
     assert_eq!(users[1].name.as_deref(), Some("Other"));
     let own = report(Some("other"), UsageBy::Model).await;
     assert_eq!((own.len(), own[0].requests), (1, 1));
+}
+
+async fn what_a_month_costs_is_found_with_what_nobody_got(desk: &Desk) {
+    let (store, owner) = (&desk.store, &desk.owner);
+    let month = Month::of(desk.clock.now());
+    let nothing = store.find_cost_facts(&owner.tenant, month).await.unwrap();
+    assert_eq!(
+        (nothing.first_use, nothing.days.len(), nothing.first_questions),
+        (None, 0, 0)
+    );
+    let first = desk.clock.now();
+    store.insert_usage(owner, cost(USD)).await.unwrap();
+    let lost = NewUsage {
+        outcome: "failed".into(),
+        ..cost(USD / 2)
+    };
+    store.insert_usage(owner, lost).await.unwrap();
+    let free = NewUsage {
+        outcome: "cancelled".into(),
+        ..cost(0)
+    };
+    store.insert_usage(owner, free).await.unwrap();
+    let seen = store.find_cost_facts(&owner.tenant, month).await.unwrap();
+    assert_eq!(seen.first_use, Some(first));
+    assert_eq!((seen.lost, seen.lost_cost), (1, USD / 2));
+    assert_eq!((seen.days[0].requests, seen.days[0].cost), (3, USD + USD / 2));
+    assert_eq!((seen.models.len(), seen.users.len()), (1, 1));
+    let later = store.find_cost_facts(&owner.tenant, month.plus(1)).await.unwrap();
+    assert_eq!(
+        (later.days.len(), later.models.len(), later.lost),
+        (1, 0, 0),
+        "its history has it"
+    );
+    let others = store.find_cost_facts("others", month).await.unwrap();
+    assert_eq!((others.first_use, others.days.len()), (None, 0));
+}
+
+async fn questions_that_repeat_and_who_answered_first_are_counted(desk: &Desk) {
+    let (store, owner) = (&desk.store, &desk.owner);
+    for question in ["What is rain?", " what IS rain?", "Something else"] {
+        let chat = desk.chat().await;
+        let first = desk.ask(&chat, Parent::Head, question).await;
+        // Asked again in its own chat, it counts once; what follows in a chat does not begin one.
+        desk.ask(&chat, Parent::beside(&first), question).await;
+        desk.ask(&chat, Parent::Head, "What is rain?").await;
+    }
+    let local = trace(desk, "t-1");
+    let away = |id: &str, intent| {
+        let mut trace = trace(desk, id);
+        trace.route.intent = intent;
+        trace.steps[0].local = false;
+        trace.cost_usd = Some(0.25);
+        trace
+    };
+    let intent = Some(Intent::Code);
+    let mut traces = vec![local, away("t-2", intent), away("t-3", intent), away("t-4", None)];
+    traces[0].route.intent = intent;
+    for trace in traces {
+        let kept = NewTrace {
+            request_id: "r".into(),
+            turn: None,
+            trace,
+        };
+        store.insert_trace(owner, &kept).await.unwrap();
+    }
+    let month = Month::of(desk.clock.now());
+    let seen = store.find_cost_facts(&owner.tenant, month).await.unwrap();
+    assert_eq!((seen.first_questions, seen.repeated), (3, 1));
+    let code = Chosen {
+        intent: Intent::Code,
+        checked: 1,
+        accepted: 1,
+        away: 2,
+        away_cost: USD / 2,
+    };
+    assert_eq!((seen.traces, seen.chosen), (4, vec![code]));
 }

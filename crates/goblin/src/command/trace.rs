@@ -1,6 +1,6 @@
 //! `goblin trace`: asks the goblin that runs why an answer came from where it came from.
 
-mod bars;
+pub(crate) mod bars;
 mod picture;
 
 use anyhow::{Context, bail};

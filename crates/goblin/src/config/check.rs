@@ -1,6 +1,7 @@
 //! From what was written to what can be used: every rule is applied, and all that is broken is reported at once.
 
 mod auth;
+mod costs;
 mod database;
 mod federation;
 mod limits;
@@ -43,6 +44,7 @@ pub(crate) use upstream::{
 };
 
 pub(crate) use auth::AuthConfig;
+pub(crate) use costs::CostsConfig;
 pub(crate) use federation::{FederationConfig, GOOGLE_CALLBACK};
 pub(crate) use limits::LimitsConfig;
 pub(crate) use roster::{RegistryConfig, RoleModel};
@@ -92,6 +94,8 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     /// What is booked, and what may be spent.
     pub(crate) money: MoneyOptions,
+    /// What a month costs beside models.
+    pub(crate) costs: CostsConfig,
     /// How answers are checked.
     pub(crate) trust: TrustConfig,
     /// How long traces are kept; `None`: for ever.
@@ -268,6 +272,7 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
         registry: reader.registry(environment),
         policy: reader.policy(),
         money: reader.money(),
+        costs: reader.costs(environment),
         trust: reader.trust(),
         attachments: AttachmentLimits {
             bytes_each: reader.count("attachments.bytes_each"),

@@ -12,6 +12,7 @@ mod clouds;
 #[path = "../../../goblin-store/tests/it/cluster.rs"]
 mod cluster;
 mod command_line;
+mod costs;
 mod doctor;
 mod engine_doors;
 mod eval;

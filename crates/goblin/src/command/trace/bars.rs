@@ -5,8 +5,8 @@ const BAR: usize = 20;
 /// Cells of the time axis.
 pub(super) const AXIS: usize = 36;
 
-/// A probability as a bar, with a stroke where the threshold is: `███████████···│····`.
-pub(super) fn probability(value: f64, threshold: Option<f64>) -> String {
+/// A probability, or a share of the whole, as a bar, with a stroke where the threshold is: `███████████···│····`.
+pub(crate) fn probability(value: f64, threshold: Option<f64>) -> String {
     let (filled, mark) = (cells(value), threshold.map(cells));
     let mut bar = String::new();
     for at in 0..=BAR {

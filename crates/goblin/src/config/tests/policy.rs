@@ -141,6 +141,16 @@ fn what_cannot_be_a_policy_is_named_with_its_reason() {
             "for the same",
         ),
         (
+            "[costs]\nhosts = [\"models\"]\n",
+            "costs.hosts",
+            "is no cost of a month",
+        ),
+        (
+            "[costs]\ncurrency = \"EUR\"\n",
+            "costs.currency",
+            "what one is in this currency",
+        ),
+        (
             "[policy.intents.cod]\nrole = \"top\"\n",
             "policy.intents.cod",
             "no such setting",
@@ -203,4 +213,39 @@ fn a_threshold_out_of_range_is_named_by_the_variable_it_came_from() {
     }
     let crossed = problems("", &home(&[("CRITICAL_THRESHOLD", "0.9")]));
     assert!(crossed[0].contains("CRITICAL_THRESHOLD"), "{crossed:#?}");
+}
+
+#[test]
+fn hosts_count_where_the_configuration_has_them_and_as_the_operator_writes_them() {
+    let names = |text: &str| -> Vec<(String, Option<u64>, bool)> {
+        let lines = usable(text).cost_plan().fixed.into_iter();
+        lines
+            .map(|line| (line.name, line.monthly, line.assumed))
+            .collect()
+    };
+    assert!(names("").is_empty(), "one box rents nothing");
+    let three = "[server]\nfrontend_url = [\"https://chat.example.org\"]\n\
+                 [limits]\nredis_url = \"redis://cache.example.org\"\n\
+                 [upstream]\nproxy_url = \"https://models.example.org\"\nproxy_keys = [\"k\"]\n";
+    let seen: Vec<_> = names(three)
+        .into_iter()
+        .map(|(name, monthly, _)| (name, monthly))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("page".to_owned(), Some(20_000_000_000)),
+            ("cache".to_owned(), Some(10_000_000_000)),
+            ("models".to_owned(), None),
+        ]
+    );
+    let own = "[costs]\ncurrency = \"EUR\"\ncurrency_per_usd = 0.5\nhosts = [\"models 40 eight cores\"]\nmore = [\"domain 1\"]\n";
+    let own = names(own);
+    assert_eq!(
+        own,
+        [
+            ("models".to_owned(), Some(80_000_000_000), false),
+            ("domain".to_owned(), Some(2_000_000_000), false)
+        ]
+    );
 }
