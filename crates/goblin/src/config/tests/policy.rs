@@ -226,7 +226,7 @@ fn hosts_count_where_the_configuration_has_them_and_as_the_operator_writes_them(
     assert!(names("").is_empty(), "one box rents nothing");
     let three = "[server]\nfrontend_url = [\"https://chat.example.org\"]\n\
                  [limits]\nredis_url = \"redis://cache.example.org\"\n\
-                 [upstream]\nproxy_url = \"https://models.example.org\"\nproxy_keys = [\"k\"]\n";
+                 [upstream]\nproxy_url = \"https://models.example.org\"\nproxy_key = [\"k\"]\n";
     let seen: Vec<_> = names(three)
         .into_iter()
         .map(|(name, monthly, _)| (name, monthly))
