@@ -191,6 +191,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists every check with what was found, why, and what to do. Results are at most 2 seconds old. What `goblin doctor`
+         *     says of a server that runs, and what `/health/all` shows to admins; behind a CDN only paths like this one are reached.
+         */
+        get: operations["list_checks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/attachments": {
         parameters: {
             query?: never;
@@ -416,6 +436,26 @@ export interface paths {
          *     `GET /api/turns/{id}/events` goes on where a reader left.
          */
         post: operations["create_turn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Says what a month costs: hosts, providers, what answers of the operator's machines would have cost, where it is
+         *     going, and what could cost less. Everybody's, for owners and admins.
+         */
+        get: operations["get_costs"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2313,6 +2353,31 @@ export interface components {
             /** @description Give it back as `cursor` for the chats that follow; null at the end. */
             next_cursor: string | null;
         };
+        /** @description Every check, with what is told to admins. */
+        CheckList: {
+            /** @description Is the server shutting down? */
+            draining: boolean;
+            /** @description Each check. */
+            items: components["schemas"]["CheckResult"][];
+        };
+        /** @description The outcome of one check. */
+        CheckResult: {
+            /** @description What was looked at (`database`, `disk`, `port`, `engine` …). */
+            name: string;
+            /** @description How it is. */
+            state: components["schemas"]["PartState"];
+            /** @description What was found, for operators: may name addresses and paths. */
+            found: string;
+            /** @description Why, when something is wrong. */
+            cause?: string | null;
+            /** @description What to do, when something is wrong. */
+            fix?: string | null;
+            /**
+             * Format: int64
+             * @description How long the check took, in milliseconds.
+             */
+            latency_ms: number;
+        };
         /** @description A question to a judge that the reader waits for. */
         Checking: {
             /** @description What is checked. */
@@ -2519,6 +2584,100 @@ export interface components {
             /** @description Why it is not on the ladder. */
             passed_over?: string | null;
         };
+        /** @description What a day, a month, a model or a user cost. */
+        CostItem: {
+            /** @description The day, the month, `provider/model`, or the user's id; empty of the whole, or where no model answered. */
+            id: string;
+            /** @description The user's name, while they are there. */
+            name?: string | null;
+            /**
+             * Format: int64
+             * @description Requests.
+             */
+            requests: number;
+            /**
+             * Format: double
+             * @description What those cost whose cost is known, in US dollars.
+             */
+            cost_usd: number;
+            /**
+             * Format: int64
+             * @description Requests whose cost is not known.
+             */
+            unknown_cost: number;
+            /**
+             * Format: int64
+             * @description Requests with a part that is an estimate.
+             */
+            estimated: number;
+            /**
+             * Format: int64
+             * @description Requests answered on the operator's machines.
+             */
+            local: number;
+            /**
+             * Format: double
+             * @description What those would have cost at the baseline.
+             */
+            would_have_cost_usd: number;
+            /**
+             * Format: double
+             * @description What hosts cost meanwhile, as far as it is known; a day's is its share of the month. 0 for models and users.
+             */
+            fixed_usd: number;
+        };
+        /** @description A month's costs. */
+        CostReport: {
+            /** @description `2026-11` (UTC). */
+            month: string;
+            /**
+             * Format: date-time
+             * @description Up to when it was counted.
+             */
+            at: string;
+            /** @description What people read sums in. All numbers here are US dollars. */
+            currency: string;
+            /**
+             * Format: double
+             * @description What a US dollar is in it.
+             */
+            currency_per_usd: number;
+            /** @description The model at whose price answers of the operator's machines are held. */
+            baseline?: string | null;
+            /** @description What each host costs in a month. */
+            fixed: components["schemas"]["FixedCost"][];
+            /**
+             * Format: double
+             * @description Those together, as far as they are known.
+             */
+            fixed_usd: number;
+            /**
+             * Format: int32
+             * @description Hosts whose cost is not known.
+             */
+            fixed_unknown: number;
+            /** @description What providers cost, and what answers of the operator's machines would have. */
+            providers: components["schemas"]["CostItem"];
+            /**
+             * Format: double
+             * @description Hosts and providers so far, as far as it is known.
+             */
+            total_usd: number;
+            /** @description Is a part of it not known: a host, or requests to a model without a price? Then all sums are "at least". */
+            at_least: boolean;
+            /** @description Where it is going. */
+            forecast: components["schemas"]["Forecast"];
+            /** @description Every day of the month so far, in order. */
+            days: components["schemas"]["CostItem"][];
+            /** @description The months before and this one, in order, from the first use on; hosts by today's configuration. */
+            months: components["schemas"]["CostItem"][];
+            /** @description By model, what cost most first; at most 1000. */
+            models: components["schemas"]["CostItem"][];
+            /** @description By user, likewise. */
+            users: components["schemas"]["CostItem"][];
+            /** @description What could cost less, or is not known, with the numbers that show it. */
+            findings: components["schemas"]["Finding"][];
+        };
         /** @description A conversation whose tokens are to be counted: as a message, without `max_tokens`. */
         CountBody: {
             /** @description The model that would answer. */
@@ -2626,6 +2785,18 @@ export interface components {
          * @enum {string}
          */
         EventName: "page_opened" | "question_asked" | "question_edited" | "answer_regenerated" | "answer_stopped" | "feedback_given";
+        /** @description A number that shows it. */
+        Evidence: {
+            /** @description Of what. */
+            name: string;
+            /**
+             * Format: double
+             * @description How much.
+             */
+            value: number;
+            /** @description `requests`, `percent`, `usd`, `copies`, `days` or `hosts`. */
+            unit: string;
+        };
         /** @description One thing the choice was made by, and its value. */
         Feature: {
             /** @description For example `words:translate`, `code_block`, `context_tokens`. */
@@ -2663,6 +2834,83 @@ export interface components {
             /** @description In the reader's words, at most 4 KiB. */
             comment?: string | null;
         };
+        /** @description What could cost less, or is not known. */
+        Finding: {
+            /** @description Which. */
+            kind: components["schemas"]["FindingKind"];
+            /** @description A sentence. */
+            found: string;
+            /** @description The numbers it is read from. */
+            evidence: components["schemas"]["Evidence"][];
+            /** @description What to do. */
+            fix: string;
+            /**
+             * Format: double
+             * @description What that saves in a month at most, in US dollars; null: not known, or nothing.
+             */
+            saves_usd?: number | null;
+        };
+        /**
+         * @description What was found.
+         * @enum {string}
+         */
+        FindingKind: "unknown_prices" | "unknown_hosts" | "redis_for_one" | "local_would_do" | "repeats" | "machine_dearer" | "lost" | "no_budget" | "old_prices";
+        /** @description What a host costs. */
+        FixedCost: {
+            /** @description Which. */
+            name: string;
+            /**
+             * Format: double
+             * @description In a month; null: not known.
+             */
+            monthly_usd?: number | null;
+            /** @description Where that is from. */
+            note: string;
+            /** @description Is it a default that nobody confirmed? */
+            assumed: boolean;
+        };
+        /** @description What the month will have cost at its end, in US dollars. */
+        Forecast: {
+            /** @description Is there one? */
+            state: components["schemas"]["Foresight"];
+            /**
+             * Format: double
+             * @description Providers, the whole month.
+             */
+            providers_usd?: number | null;
+            /**
+             * Format: double
+             * @description In one of ten such months it will be less.
+             */
+            low_usd?: number | null;
+            /**
+             * Format: double
+             * @description In one of ten it will be more.
+             */
+            high_usd?: number | null;
+            /**
+             * Format: double
+             * @description With the hosts.
+             */
+            total_usd?: number | null;
+            /**
+             * Format: int32
+             * @description Finished days it is reckoned from.
+             */
+            days_seen: number;
+            /**
+             * Format: int32
+             * @description Finished days that are needed.
+             */
+            days_needed: number;
+            /** @description How it is reckoned, in a sentence. */
+            method: string;
+        };
+        /**
+         * @description Can the end of the month be foreseen?
+         * @enum {string}
+         */
+        Foresight: "ready" | "too_few_days" | "over";
         /** @description Whether the server can take requests. */
         HealthBody: {
             /** @description `healthy`. */
@@ -4803,6 +5051,35 @@ export interface operations {
             };
         };
     };
+    list_checks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every check. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckList"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     create_attachment: {
         parameters: {
             query?: {
@@ -5390,6 +5667,38 @@ export interface operations {
             };
             /** @description Nobody can answer. */
             "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_costs: {
+        parameters: {
+            query?: {
+                /** @description The month (`2026-11`, UTC); this one when absent. */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it costs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CostReport"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
