@@ -112,9 +112,9 @@ test("a response keeps to a schema", async () => {
 test("errors arrive as the package knows them", async () => {
   const missing = client.chat.completions.create({ model: "scripted/helpr", messages: ask("hi") });
   await assert.rejects(missing, (error) => error instanceof OpenAI.NotFoundError);
-  const kept = client.responses.create({ model, input: "hi", store: true });
+  const gone = client.responses.create({ model, input: "hi", previous_response_id: "resp_gone" });
   await assert.rejects(
-    kept,
-    (error) => error instanceof OpenAI.BadRequestError && error.param === "store",
+    gone,
+    (error) => error instanceof OpenAI.BadRequestError && error.param === "previous_response_id",
   );
 });

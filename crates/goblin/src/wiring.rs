@@ -18,7 +18,8 @@ use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_net::{Guard, HttpClient, NetOptions, Url};
 use goblin_providers::openai_compat::{self, Kind, UpstreamSpec};
 use goblin_server::app::{
-    Access, App, AppState, ChecksCache, PageReports, RenderMetrics, ServerOptions, Surface, TellSpans, Uploads,
+    Access, App, AppState, ChecksCache, PageReports, RenderMetrics, ServerOptions, Surface, TellSpans,
+    Uploads,
 };
 use goblin_store::answer_cache::AnswerCache;
 use goblin_store::store::Store;
