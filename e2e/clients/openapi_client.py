@@ -55,8 +55,10 @@ def prepared():
     team = call("POST", "/api/teams", {"name": "Judged"}, token)["id"]
     asked = {"model": "scripted/helper", "messages": [{"role": "user", "content": "hi there"}]}
     trace = opened("POST", "/v1/chat/completions", asked, key["key"])[0]["x-goblin-trace-id"]
+    kept = call("POST", "/v1/responses", {"model": "scripted/helper", "input": "hi there", "store": True}, key["key"])["id"]
     known = {"chats": {"id": chat}, "turns": {"id": turn}, "users": {"id": bea}, "teams": {"id": team, "user": bea}}
-    return token, key["key"], {"/v1/traces": {"id": trace}} | {f"/api/{name}": ids for name, ids in known.items()}
+    doors = {"/v1/traces": {"id": trace}, "/v1/responses": {"id": kept}}
+    return token, key["key"], doors | {f"/api/{name}": ids for name, ids in known.items()}
 
 
 def answered(folder):
@@ -100,6 +102,7 @@ def main():
     token, key, ids = prepared()
     judged("nobody", None, ids, 1)
     _, good = judged("a key", key, ids, EXAMPLES)
+    _, taken = judged("a key, delete_response", key, ids, EXAMPLES, only=["delete_response"])
     document = json.loads(DOCUMENT.read_text())
     reached = {
         f"{method.upper()} {path}"
@@ -107,7 +110,7 @@ def main():
         for method, operation in item.items()
         if {"api_key": []} in operation.get("security", [])
     }
-    if missing := reached - set(good):
+    if missing := reached - {*good, *taken}:
         sys.exit(f"never answered a key: {', '.join(sorted(missing))}")
     judged("the owner", token, ids, EXAMPLES, never=ENDING)
     # Nothing of it ended what the later requests needed.

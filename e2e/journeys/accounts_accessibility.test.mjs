@@ -62,6 +62,8 @@ async function checkScreens(options) {
     ["/admin/invitations", page.getByRole("form", { name: "Invite somebody" })],
     ["/admin/teams", rows(page, "Teams").first()],
     ["/admin/providers", rows(page, "Providers").first()],
+    ["/admin/costs", page.getByTestId("costs-forecast")],
+    ["/admin/status", rows(page, "Checks").first()],
     ["/admin/audit", page.locator(".audit tbody tr").first()],
   ]) {
     await page.goto(goblin.url + path);

@@ -79,7 +79,9 @@ pub(super) async fn create_attachment(
     get, path = "/api/attachments/{id}", tag = "Attachments", security(("local" = [])),
     params(("id" = String, Path, description = "The file.")),
     responses(
-        (status = 200, description = "The file.", body = [u8], content_type = "application/octet-stream"),
+        (status = 200, description = "The file.", content(
+            (String = "text/plain"), ([u8] = "image/png"), ([u8] = "image/jpeg"), ([u8] = "image/gif"), ([u8] = "image/webp"),
+        )),
         (status = "4XX", description = "Refused.", body = Problem, content_type = "application/problem+json"),
     ),
 )]

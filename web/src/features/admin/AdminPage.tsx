@@ -36,6 +36,20 @@ const sections: readonly AdminSection[] = [
     local: true,
     Body: lazy(() => import("./BudgetsSection")),
   },
+  {
+    id: "costs",
+    label: "Costs",
+    least: "admin",
+    local: true,
+    Body: lazy(() => import("./CostsSection")),
+  },
+  {
+    id: "status",
+    label: "Status",
+    least: "admin",
+    local: true,
+    Body: lazy(() => import("./StatusSection")),
+  },
   { id: "teams", label: "Teams", least: "admin", Body: lazy(() => import("./Teams")) },
   { id: "audit", label: "Audit log", least: "admin", Body: lazy(() => import("./AuditSection")) },
 ];

@@ -1,0 +1,178 @@
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { checksQuery } from "@/api/costs";
+import { statusQuery } from "@/api/queries";
+import type { Check, Status } from "@/api/types";
+import { duration, modelName } from "@/lib/format";
+import { expectation, stateWord } from "@/lib/health";
+import { remedyOf } from "@/lib/problems";
+import { keptMoments, type Moment, momentOf, withMoment } from "@/lib/statusHistory";
+import { count } from "@/lib/usage";
+import { Sentence } from "@/ui/Sentence";
+import { StateDot } from "@/ui/StateDot";
+import { Sparkline } from "./Sparkline";
+
+/** How everything is now, and was while this was open: what `goblin status --watch` and `goblin doctor` say. */
+export default function StatusSection() {
+  const checks = useQuery(checksQuery);
+  const { data: status } = useQuery({ ...statusQuery, refetchInterval: 5000 });
+  const [moments, setMoments] = useState<Moment[]>([]);
+  const { data: list, dataUpdatedAt: at } = checks;
+  useEffect(() => {
+    if (list) setMoments((before) => withMoment(before, momentOf(at, list.items, status)));
+  }, [list, at, status]);
+  return (
+    <>
+      <p className="text-muted">
+        Looked at every five seconds while this is open. The lines show the last ten minutes of
+        that.
+      </p>
+      {checks.isError && (
+        <div role="alert" className="form-failure">
+          <Sentence text={remedyOf(checks.error).detail} />
+        </div>
+      )}
+      {checks.isPending && <p className="text-muted">Looking…</p>}
+      {list?.draining && <p role="alert">The server is shutting down.</p>}
+      <Lately moments={moments} />
+      {status && <Servers status={status} />}
+      {list && <Checks items={list.items} />}
+    </>
+  );
+}
+
+function Lately({ moments }: { moments: Moment[] }) {
+  const now = moments.at(-1);
+  if (!now) return null;
+  const lines = [
+    { name: "Not well", words: count(now.unwell), values: moments.map((it) => it.unwell) },
+    { name: "Waiting", words: count(now.waiting), values: moments.map((it) => it.waiting) },
+    {
+      name: "Longest predicted wait",
+      words: duration(now.waitMs),
+      values: moments.map((it) => it.waitMs),
+    },
+  ];
+  return (
+    <dl className="status-lines">
+      {lines.map(({ name, words, values }) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>
+            <strong>{words}</strong>
+            <Sparkline values={values} most={keptMoments} label={`${name}: ${words} now`} />
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Servers({ status }: { status: Status }) {
+  const upstream = new Map(status.upstreams.map((one) => [one.id, one]));
+  return (
+    <>
+      <h3>Tiers and model servers</h3>
+      <ul className="rows" aria-label="Tiers and model servers">
+        {status.tiers.map(({ name, state, detail, fix }) => (
+          <Line
+            key={`tier ${name}`}
+            name={name}
+            state={state}
+            word={state}
+            found={detail}
+            fix={fix}
+          />
+        ))}
+        {status.upstreams.map(({ id, name, state, detail, fix, admin_detail: said }) => (
+          <Line
+            key={id}
+            name={name}
+            state={state}
+            word={stateWord[state]}
+            found={detail}
+            cause={said}
+            fix={fix}
+          />
+        ))}
+      </ul>
+      <h3>Queue</h3>
+      <ul className="rows" aria-label="Queue">
+        {status.models
+          .filter((model) => model.state !== "down" && model.local)
+          .map((model) => (
+            <li key={model.id}>
+              <div className="row-text">
+                <p>
+                  <strong>{modelName(model.id)}</strong>: {count(model.queued)} waiting
+                </p>
+                <p className="row-more">
+                  <span>
+                    {expectation(model, upstream.get(model.provider)) ?? "not measured yet"}
+                  </span>
+                </p>
+              </div>
+            </li>
+          ))}
+      </ul>
+    </>
+  );
+}
+
+function Checks({ items }: { items: Check[] }) {
+  // What is wrong stands first.
+  const ordered = [...items].sort((a, b) => Number(a.state === "ok") - Number(b.state === "ok"));
+  return (
+    <>
+      <h3>Checks</h3>
+      <ul className="rows" aria-label="Checks">
+        {ordered.map(({ name, state, found, cause, fix }) => (
+          <Line
+            key={name}
+            name={name}
+            state={state}
+            word={state}
+            found={found}
+            cause={cause}
+            fix={fix}
+          />
+        ))}
+      </ul>
+    </>
+  );
+}
+
+interface LineProps {
+  name: string;
+  /** Picks shape and colour. */
+  state: string;
+  word: string;
+  found: string;
+  cause?: string | null | undefined;
+  fix: string | null | undefined;
+}
+
+function Line({ name, state, word, found, cause, fix }: LineProps) {
+  return (
+    <li>
+      <div className="row-text">
+        <p>
+          <StateDot state={state} /> <strong>{name}</strong>: {word}
+        </p>
+        <p>
+          <Sentence text={found} />
+        </p>
+        {cause && (
+          <p className="text-muted">
+            <Sentence text={cause} />
+          </p>
+        )}
+        {fix && (
+          <p>
+            <Sentence text={fix} />
+          </p>
+        )}
+      </div>
+    </li>
+  );
+}

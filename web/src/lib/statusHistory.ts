@@ -1,0 +1,33 @@
+import type { Check, Status } from "@/api/types";
+
+/** How everything was at one look. */
+export interface Moment {
+  /** Milliseconds since 1970. */
+  at: number;
+  /** Checks and model servers that are not well. */
+  unwell: number;
+  /** Requests that wait for a model. */
+  waiting: number;
+  /** The longest wait that is predicted for whoever asks now, in milliseconds. */
+  waitMs: number;
+}
+
+/** Looks that are kept: ten minutes, at one in five seconds. */
+export const keptMoments = 120;
+
+export function momentOf(at: number, checks: Check[], status: Status | undefined): Moment {
+  const models = status?.models ?? [];
+  const ill = (status?.upstreams ?? []).filter(({ state }) => state !== "up" && state !== "slow");
+  return {
+    at,
+    unwell: checks.filter(({ state }) => state !== "ok").length + ill.length,
+    waiting: models.reduce((sum, model) => sum + model.queued, 0),
+    waitMs: Math.max(0, ...models.map((model) => model.predicted_wait_ms ?? 0)),
+  };
+}
+
+/** The looks so far and one more; the oldest go. One at the same time takes the place of the last. */
+export function withMoment(moments: Moment[], moment: Moment): Moment[] {
+  const before = moments.at(-1)?.at === moment.at ? moments.slice(0, -1) : moments;
+  return [...before, moment].slice(-keptMoments);
+}
