@@ -20,11 +20,11 @@ export function providersWords(item: CostItem, currency: Currency): string {
   return atLeast(money(item.cost_usd, currency), unknown > 0);
 }
 
-/** Hosts; what is not known is never zero. */
-export function hostsWords(report: CostReport): string {
+/** What hosts cost, the whole month or a part of it (`usd`); what is not known is never zero. */
+export function hostsWords(usd: number, report: CostReport): string {
   const { fixed, fixed_unknown: unknown } = report;
   if (fixed.length > 0 && unknown === fixed.length) return "unknown";
-  return atLeast(money(report.fixed_usd, report), unknown > 0);
+  return atLeast(money(usd, report), unknown > 0);
 }
 
 export const totalWords = (report: CostReport): string =>
@@ -37,7 +37,8 @@ export function forecastWords(report: CostReport): string {
   if (forecast.state === "too_few_days" || forecast.total_usd == null) {
     return `Not said yet: ${forecast.days_seen} of the ${forecast.days_needed} finished days that it takes.`;
   }
-  const whole = `About ${money(forecast.total_usd, report)} at the end of the month`;
+  const total = atLeast(money(forecast.total_usd, report), report.at_least);
+  const whole = `About ${total} at the end of the month`;
   const { low_usd: low, high_usd: high } = forecast;
   if (low == null || high == null) return `${whole}.`;
   return `${whole}; for providers ${money(low, report)} to ${money(high, report)} in eight of ten such months.`;
@@ -60,10 +61,13 @@ export function bars(items: CostItem[], report: CostReport): Bar[] {
   return items.map((item) => {
     const more = item.id === month && forecast.state === "ready" ? (forecast.total_usd ?? 0) : 0;
     const foreseen = Math.max(more - total, 0);
-    const words = `${item.id}: hosts ${money(item.fixed_usd, report)}, providers ${providersWords(item, report)}`;
+    const words = `${item.id}: hosts ${hostsWords(item.fixed_usd, report)}, providers ${providersWords(item, report)}`;
     return {
       id: item.id,
-      words: foreseen > 0 ? `${words}, about ${money(more, report)} at its end` : words,
+      words:
+        foreseen > 0
+          ? `${words}, about ${atLeast(money(more, report), report.at_least)} at its end`
+          : words,
       parts: [item.fixed_usd, item.cost_usd],
       foreseen,
       part: item.unknown_cost > 0,
@@ -78,7 +82,8 @@ export function evidenceWords(
 ): string {
   if (unit === "usd") return `${name}: ${money(value, currency)}`;
   if (unit === "percent") return `${name}: ${value.toFixed(0)} %`;
-  return `${name}: ${count(value)} ${unit}`;
+  const named = name.toLowerCase() === unit;
+  return named ? `${name}: ${count(value)}` : `${name}: ${count(value)} ${unit}`;
 }
 
 /** The newest `many` months, this one first: `2026-11`. */

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { CostReport } from "@/api/types";
-import { bars, money, monthsBack } from "@/lib/costs";
+import { bars, forecastWords, money, monthsBack } from "@/lib/costs";
 import { render, settled } from "@/testing/render";
 import { json, serve } from "@/testing/server";
 import { aCostItem, aCostReport } from "@/testing/usage";
@@ -39,6 +39,7 @@ describe("costs", () => {
         providers: aCostItem({ requests: 4, cost_usd: 2, unknown_cost: 1 }),
         total_usd: 9,
         at_least: true,
+        months: [aCostItem({ id: "2026-11", requests: 4, cost_usd: 2, fixed_usd: 7 })],
       }),
     );
     const total = page.host.querySelector("[data-testid=costs-total]")?.textContent;
@@ -47,6 +48,8 @@ describe("costs", () => {
     expect(total).toContain("providers at least $2.00 for 4 requests");
     const hosts = page.host.querySelector("ul[aria-label=Hosts]")?.textContent;
     expect(hosts).toContain("models: unknown");
+    const months = page.host.querySelector("section[aria-label='By month'] tbody")?.textContent;
+    expect(months).toContain("at least $7.00");
     expect(page.host.querySelector("[data-testid=costs-forecast]")?.textContent).toContain(
       "Not said yet: 1 of the 3 finished days",
     );
@@ -85,7 +88,7 @@ describe("costs", () => {
     const found = page.host.querySelector("ul[aria-label=Findings]")?.textContent;
     expect(found).toContain("Redis is configured but one copy runs.");
     expect(found).toContain("Saves $10.00 a month at most.");
-    expect(found).toContain("copies: 1 copies");
+    expect(found).toContain("copies: 1");
     page.leave();
   });
 
@@ -108,6 +111,21 @@ describe("a month's costs", () => {
     const items = [aCostItem({ id: "2026-10" }), aCostItem({ id: "2026-11" })];
     const report = aCostReport({ total_usd: 30, forecast: ready });
     expect(bars(items, report).map((bar) => bar.foreseen)).toEqual([0, 9]);
+  });
+
+  it("are not foretold more surely than they are known, and hosts nobody knows are not free", () => {
+    const unknown = { name: "models", monthly_usd: null, note: "not known", assumed: false };
+    const report = aCostReport({
+      fixed: [unknown],
+      fixed_unknown: 1,
+      at_least: true,
+      total_usd: 30,
+      forecast: ready,
+    });
+    expect(forecastWords(report)).toContain("About at least $39.00 at the end");
+    const [bar] = bars([aCostItem({ id: "2026-11" })], report);
+    expect(bar?.words).toContain("hosts unknown");
+    expect(bar?.words).toContain("about at least $39.00 at its end");
   });
 
   it("go back over the turn of the year", () => {

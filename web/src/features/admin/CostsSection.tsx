@@ -48,8 +48,9 @@ function Report({ report }: { report: CostReport }) {
   return (
     <>
       <p data-testid="costs-total">
-        <strong>{totalWords(report)}</strong> so far: hosts {hostsWords(report)}, providers{" "}
-        {providersWords(providers, report)} for {count(providers.requests)} requests.
+        <strong>{totalWords(report)}</strong>
+        {forecast.state === "over" ? "" : " so far"}: hosts {hostsWords(report.fixed_usd, report)},
+        providers {providersWords(providers, report)} for {count(providers.requests)} requests.
       </p>
       {baseline && providers.local > 0 && (
         <p className="text-muted">
@@ -126,7 +127,7 @@ function CostTable({ caption, first, items, report, hosts = false }: CostTablePr
             <tr key={item.id}>
               <th scope="row">{nameOf(item, first)}</th>
               <td>{count(item.requests)}</td>
-              {hosts && <td>{money(item.fixed_usd, report)}</td>}
+              {hosts && <td>{hostsWords(item.fixed_usd, report)}</td>}
               <td>{providersWords(item, report)}</td>
               <td>{item.local > 0 ? money(item.would_have_cost_usd, report) : "–"}</td>
             </tr>

@@ -15,8 +15,10 @@ interface SparklineProps {
 /** How a number went lately. */
 export function Sparkline({ values, most, label }: SparklineProps) {
   const step = width / Math.max(most - 1, 1);
-  const left = width - (values.length - 1) * step;
-  const points = heights(values).map(
+  // One value alone is a short line.
+  const drawn = values.length === 1 ? [...values, ...values] : values;
+  const left = width - (drawn.length - 1) * step;
+  const points = heights(drawn).map(
     (tall, index) => `${left + index * step},${height - 1 - tall * (height - 2)}`,
   );
   return (

@@ -47,9 +47,19 @@ describe("the status of everything", () => {
     expect(lines[0]?.textContent).toContain("goblin models remove NAME");
     const servers = page.host.querySelector("ul[aria-label='Tiers and model servers']");
     expect(servers?.textContent).toContain("Model tier: down");
-    expect(page.host.querySelector("ul[aria-label=Queue]")?.textContent).toContain("3 waiting");
+    expect(page.host.querySelector("ul[aria-label=Models]")?.textContent).toContain("3 waiting");
     const lately = [...page.host.querySelectorAll(".status-lines svg")];
-    expect(lately.map((line) => line.getAttribute("aria-label"))[0]).toBe("Not well: 2 now");
+    expect(lately[0]?.getAttribute("aria-label")).toMatch(/^Not well: 2 now/);
+    expect(lately[0]?.querySelector("polyline")?.getAttribute("points")).toContain(" ");
+    page.leave();
+  });
+
+  it("says when the servers cannot be asked about", async () => {
+    serve({ "GET /api/admin/health": () => json(checks) });
+    const page = render(<StatusSection />);
+    await settled();
+    expect(page.host.querySelectorAll("[role=alert]")).toHaveLength(1);
+    expect(page.host.querySelectorAll("ul[aria-label=Checks] li")).toHaveLength(2);
     page.leave();
   });
 

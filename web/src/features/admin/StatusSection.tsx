@@ -15,7 +15,8 @@ import { Sparkline } from "./Sparkline";
 /** How everything is now, and was while this was open: what `goblin status --watch` and `goblin doctor` say. */
 export default function StatusSection() {
   const checks = useQuery(checksQuery);
-  const { data: status } = useQuery({ ...statusQuery, refetchInterval: 5000 });
+  const state = useQuery({ ...statusQuery, refetchInterval: 5000 });
+  const status = state.data;
   const [moments, setMoments] = useState<Moment[]>([]);
   const { data: list, dataUpdatedAt: at } = checks;
   useEffect(() => {
@@ -27,10 +28,14 @@ export default function StatusSection() {
         Looked at every five seconds while this is open. The lines show the last ten minutes of
         that.
       </p>
-      {checks.isError && (
-        <div role="alert" className="form-failure">
-          <Sentence text={remedyOf(checks.error).detail} />
-        </div>
+      {[checks, state].map(
+        ({ isError, error }, index) =>
+          isError && (
+            // biome-ignore lint/suspicious/noArrayIndexKey: two questions, always in this order
+            <div key={index} role="alert" className="form-failure">
+              <Sentence text={remedyOf(error).detail} />
+            </div>
+          ),
       )}
       {checks.isPending && <p className="text-muted">Looking…</p>}
       {list?.draining && <p role="alert">The server is shutting down.</p>}
@@ -42,25 +47,33 @@ export default function StatusSection() {
 }
 
 function Lately({ moments }: { moments: Moment[] }) {
-  const now = moments.at(-1);
-  if (!now) return null;
+  if (moments.length === 0) return null;
   const lines = [
-    { name: "Not well", words: count(now.unwell), values: moments.map((it) => it.unwell) },
-    { name: "Waiting", words: count(now.waiting), values: moments.map((it) => it.waiting) },
-    {
-      name: "Longest predicted wait",
-      words: duration(now.waitMs),
-      values: moments.map((it) => it.waitMs),
-    },
-  ];
+    { name: "Not well", say: count, values: moments.map((it) => it.unwell) },
+    { name: "Waiting", say: count, values: moments.map((it) => it.waiting) },
+    { name: "Longest predicted wait", say: duration, values: moments.map((it) => it.waitMs) },
+  ].map((line) => ({
+    ...line,
+    words: line.say(line.values.at(-1) ?? 0),
+    least: Math.min(...line.values),
+    most: Math.max(...line.values),
+  }));
   return (
     <dl className="status-lines">
-      {lines.map(({ name, words, values }) => (
+      {lines.map(({ name, say, words, values, least, most }) => (
         <div key={name}>
           <dt>{name}</dt>
           <dd>
             <strong>{words}</strong>
-            <Sparkline values={values} most={keptMoments} label={`${name}: ${words} now`} />
+            <Sparkline
+              values={values}
+              most={keptMoments}
+              label={
+                least === most
+                  ? `${name}: ${words} now`
+                  : `${name}: ${words} now, ${say(least)} to ${say(most)} lately`
+              }
+            />
           </dd>
         </div>
       ))}
@@ -72,6 +85,14 @@ function Servers({ status }: { status: Status }) {
   const upstream = new Map(status.upstreams.map((one) => [one.id, one]));
   return (
     <>
+      <p>
+        goblin {status.version}, {status.mode}.{" "}
+        {status.default_model ? (
+          <>Answers come from {modelName(status.default_model)} first.</>
+        ) : (
+          <Sentence text={status.no_model_help ?? "There is no model yet."} />
+        )}
+      </p>
       <h3>Tiers and model servers</h3>
       <ul className="rows" aria-label="Tiers and model servers">
         {status.tiers.map(({ name, state, detail, fix }) => (
@@ -96,24 +117,25 @@ function Servers({ status }: { status: Status }) {
           />
         ))}
       </ul>
-      <h3>Queue</h3>
-      <ul className="rows" aria-label="Queue">
-        {status.models
-          .filter((model) => model.state !== "down" && model.local)
-          .map((model) => (
-            <li key={model.id}>
-              <div className="row-text">
-                <p>
-                  <strong>{modelName(model.id)}</strong>: {count(model.queued)} waiting
-                </p>
-                <p className="row-more">
-                  <span>
-                    {expectation(model, upstream.get(model.provider)) ?? "not measured yet"}
-                  </span>
-                </p>
-              </div>
-            </li>
-          ))}
+      <h3>Models and who waits</h3>
+      <ul className="rows" aria-label="Models">
+        {status.models.map((model) => (
+          <li key={model.id}>
+            <div className="row-text">
+              <p>
+                <strong>{modelName(model.id)}</strong>: {model.state}, {count(model.queued)} waiting
+              </p>
+              <p className="row-more">
+                {model.decode_tokens_per_second != null && (
+                  <span>{model.decode_tokens_per_second.toFixed(0)} tok/s</span>
+                )}
+                <span>
+                  {expectation(model, upstream.get(model.provider)) ?? "not measured yet"}
+                </span>
+              </p>
+            </div>
+          </li>
+        ))}
       </ul>
     </>
   );
