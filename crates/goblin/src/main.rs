@@ -10,6 +10,7 @@ mod config;
 mod embedded;
 mod judge_records;
 mod machine;
+mod memory;
 mod model_choice;
 mod notify;
 mod output;
@@ -32,17 +33,13 @@ use crate::notify::ServiceManager;
 use crate::output::{Output, complain};
 use crate::up::Mode;
 
-/// Each request makes many small allocations, on several threads: this takes less time for them than the C library, and
-/// leaves less behind. Version 2 of it, for 3 keeps some twenty megabytes more of a process that does nothing.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Exit code: the command line or the configuration is wrong. clap uses the same.
 const USAGE: u8 = 2;
 /// Exit code: stopped by Ctrl-C (128 + SIGINT).
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    memory::set_up();
     if let Some(problem) = machine::cpu_problem() {
         complain(format_args!("error: {problem}."));
         return ExitCode::FAILURE;
