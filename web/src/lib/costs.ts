@@ -44,7 +44,7 @@ export function forecastWords(report: CostReport): string {
   return `${whole}; for providers ${money(low, report)} to ${money(high, report)} in eight of ten such months.`;
 }
 
-export interface Bar {
+export interface CostBar {
   id: string;
   words: string;
   /** Hosts, then providers: US dollars, one upon the other. */
@@ -56,7 +56,7 @@ export interface Bar {
 }
 
 /** A bar for each day or month; the month that is shown has its forecast upon it. */
-export function bars(items: CostItem[], report: CostReport): Bar[] {
+export function bars(items: CostItem[], report: CostReport): CostBar[] {
   const { forecast, month, total_usd: total } = report;
   return items.map((item) => {
     const more = item.id === month && forecast.state === "ready" ? (forecast.total_usd ?? 0) : 0;
