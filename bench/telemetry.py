@@ -1,5 +1,6 @@
-"""What telling others costs: CPU time of the model tier for each answer, with traces and metrics off, on, and on for one
-trace in ten, against a fake model server that costs nearly nothing. Only ratios mean anything elsewhere."""
+"""What telling others costs: CPU time of the model tier for each answer, with traces and metrics off, on as they are set,
+and on for every trace, however many there are, against a fake model server that costs nearly nothing. Only ratios mean
+anything elsewhere."""
 
 import argparse
 import http.server
@@ -14,8 +15,9 @@ import overhead
 import servers
 import stats
 
-# What the house allows itself.
+# What the house allows itself, with what is set by default.
 AIM = 1.05
+JUDGED = "on"
 
 
 class Collector(http.server.BaseHTTPRequestHandler):
@@ -55,7 +57,7 @@ def main():
     collector = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
     threading.Thread(target=collector.serve_forever, daemon=True).start()
     told = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}"}
-    share = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
+    every = {"GOBLIN_TELEMETRY__TRACES_PER_SECOND": "0"}
     started = []
 
     def stop():
@@ -69,7 +71,7 @@ def main():
             fake = fronts.start_fake(args.fake, work, 1024)
             started.append(fake)
             paths = []
-            for name, more in (("off", {}), ("on", told), ("a tenth", told | share)):
+            for name, more in (("off", {}), (JUDGED, told), ("every trace", told | every)):
                 tier = start_tier(args.ours, work, fake, f"tier {name}".replace(" ", "-"), more)
                 started.append(tier)
                 paths.append(overhead.Path(name, tier, "llamacpp/"))
@@ -84,13 +86,13 @@ def main():
                 results = overhead.rounds(paths, args.rounds, measure, lambda text: print(text, file=sys.stderr))
                 what = "streamed" if stream else "in one piece"
                 print(f"{what}: {median(r['off'] for r in results):.0f} µs of CPU for an answer while nobody is told")
-                for name in ("on", "a tenth"):
+                for name in (JUDGED, "every trace"):
                     spread = stats.Spread.of([r[name] / r["off"] for r in results])
                     print(f"{what}, telemetry {name}: {spread}")
-                    missed |= spread.median > AIM
+                    missed |= name == JUDGED and spread.median > AIM
         finally:
             stop()
-    print(f"The collector took {Collector.taken} bytes. The aim is at most {AIM}.")
+    print(f"The collector took {Collector.taken} bytes. The aim is at most {AIM} for telemetry {JUDGED}.")
     return 1 if missed else 0
 
 

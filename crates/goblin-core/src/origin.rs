@@ -109,15 +109,14 @@ fn parent_of(trace_id: &str, span: &str, sampled: bool) -> Arc<str> {
 
 /// Version 00, lower-case hexadecimal digits, and neither id all zeros.
 fn is_parent(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
+    let mut parts = text.split('-');
+    let mut next = || parts.next().unwrap_or_default();
+    let (version, trace, span, flags) = (next(), next(), next(), next());
     let is_hex = |part: &str, length| {
         part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     };
     let is_id = |part: &str, length| is_hex(part, length) && part.bytes().any(|b| b != b'0');
-    match parts.as_slice() {
-        ["00", trace, span, flags] => is_id(trace, 32) && is_id(span, 16) && is_hex(flags, 2),
-        _ => false,
-    }
+    version == "00" && is_id(trace, 32) && is_id(span, 16) && is_hex(flags, 2) && parts.next().is_none()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use goblin_store::book::{Booked, Entry};
 use goblin_store::store::Store;
 use goblin_store::traces::NewTrace;
 use goblin_store::usage::NewUsage;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +24,11 @@ const MOST_UNBOOKED: usize = 1024;
 pub(crate) const MOST_WAITING: usize = 2 * MOST_UNBOOKED;
 /// Most entries of one transaction.
 const AT_ONCE: usize = 512;
+/// Where a transaction had this many, requests end fast: the next one waits for company. A transaction costs about as much as
+/// fifty entries in it.
+const BUSY: usize = 8;
+/// For how long at most. What a process that is killed had not written down is lost, so this is far below a second.
+const GATHER: Duration = Duration::from_millis(20);
 /// Longest anybody waits for room.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -38,6 +43,8 @@ struct Inner {
     tracker: TaskTracker,
     unbooked: Arc<Semaphore>,
     waiting: Mutex<Waiting>,
+    /// As many wait as one transaction takes.
+    full: Notify,
 }
 
 #[derive(Default)]
@@ -61,6 +68,7 @@ impl Books {
             tracker,
             unbooked: Arc::new(Semaphore::new(MOST_UNBOOKED)),
             waiting: Mutex::default(),
+            full: Notify::new(),
         }))
     }
 
@@ -107,6 +115,9 @@ impl Books {
         let at = self.0.clock.now();
         let booked = Booked { owner, at, entry };
         waiting.entries.push(Waited { booked, room });
+        if waiting.entries.len() == AT_ONCE {
+            self.0.full.notify_one();
+        }
         if !std::mem::replace(&mut waiting.writing, true) {
             self.0.tracker.spawn(write(self.clone(), store.clone()));
         }
@@ -130,12 +141,16 @@ impl Books {
 
 async fn write(books: Books, store: Store) {
     while let Some(next) = books.next() {
+        let busy = next.len() >= BUSY;
         let (entries, rooms): (Vec<Booked>, Vec<_>) = next.into_iter().map(|it| (it.booked, it.room)).unzip();
         if let Err(error) = store.book(&entries).await {
             tracing::warn!(%error, entries = entries.len(), "what requests left behind could not be written together; trying each alone");
             write_each(&store, entries).await;
         }
         drop(rooms);
+        if busy {
+            let _gathered = timeout(GATHER, books.0.full.notified()).await;
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use goblin_core::provider::BoxFuture;
 use goblin_core::provider_settings::{CloudState, CloudTest};
 use goblin_core::status::SystemStatus;
 use goblin_core::telemetry::page::PageReport;
-use goblin_core::telemetry::sampler::Sampler;
+use goblin_core::telemetry::sampler::{Pace, Sampler};
 use goblin_core::telemetry::span::Listener;
 use goblin_dispatch::Dispatch;
 use goblin_store::rate_limits::RateLimiter;
@@ -89,6 +89,8 @@ pub struct ServerOptions {
 pub struct TellSpans {
     /// Which of them.
     pub sampler: Sampler,
+    /// How many of them.
+    pub pace: Arc<Pace>,
     /// To whom.
     pub listener: Listener,
 }

@@ -1,8 +1,7 @@
 //! The page on another origin (`FRONTEND_URL`) may read our answers; no other page may (the Fetch Standard's CORS
 //! protocol). Previews of the page may send with a cookie, and read nothing.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -23,13 +22,17 @@ const EXPOSED: &str = "ratelimit-limit, ratelimit-remaining, ratelimit-reset, re
 const MAX_AGE: &str = "7200";
 
 /// Layer: answers a browser that asks whether a page may send, and tells it which page may read.
-pub(crate) async fn allow(State(app): State<AppState>, request: Request, next: Next) -> Response {
+pub(crate) async fn allow(
+    app: &AppState,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let Access::People(people) = &app.access else {
-        return next.run(request).await;
+        return next(request).await;
     };
     let origins = &people.identity.premises().origins;
     if origins.is_empty() {
-        return next.run(request).await;
+        return next(request).await;
     }
     let origin = trusted(request.headers(), origins);
     let asks_first =
@@ -37,7 +40,7 @@ pub(crate) async fn allow(State(app): State<AppState>, request: Request, next: N
     let mut response = if asks_first {
         StatusCode::NO_CONTENT.into_response()
     } else {
-        next.run(request).await
+        next(request).await
     };
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("origin"));

@@ -54,12 +54,16 @@ pub(crate) fn request_id(headers: &HeaderMap) -> &str {
         .unwrap_or("")
 }
 
+/// Names the trace a request belongs to, and what it is a part of (W3C Trace Context).
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
 /// The trace a request belongs to, when the client named one. What is malformed is no trace, and never reaches the log.
 pub(crate) fn trace(headers: &HeaderMap) -> Option<Trace> {
-    let parent = headers.get("traceparent")?.to_str().ok()?;
+    let parent = headers.get(TRACEPARENT)?.to_str().ok()?;
     // A state in several headers is one list, in their order.
     let states: Vec<&str> = headers
-        .get_all("tracestate")
+        .get_all(TRACESTATE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .collect();

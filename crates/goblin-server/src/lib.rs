@@ -4,6 +4,9 @@
 //! which extracts, makes one call and maps the result. Errors are [`goblin_core::error::ApiError`]s, rendered
 //! once, in the shape of the door the request came in by ([`door`]).
 
+// What is true of every request is one future of many functions (`layers`).
+#![recursion_limit = "256"]
+
 mod answer;
 pub mod app;
 mod asking;

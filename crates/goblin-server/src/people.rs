@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
 use goblin_auth::cookie;
 use goblin_auth::identity::Identity;
@@ -161,9 +160,13 @@ fn visit_facts<'a>(uri: &'a Uri, headers: &'a HeaderMap, peer: Option<IpAddr>) -
 /// Layer: what a browser does on the strength of a cookie, and signing in, only our own page may make it do. A request
 /// that says who it is by `Authorization` or `x-api-key` says so itself: no other page can make a browser do that, and
 /// its cookie is not looked at.
-pub(crate) async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(
+    app: &AppState,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let Access::People(people) = &app.access else {
-        return next.run(request).await;
+        return next(request).await;
     };
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let (parts, body) = request.into_parts();
@@ -179,7 +182,7 @@ pub(crate) async fn guard(State(app): State<AppState>, request: Request, next: N
     let request = Request::from_parts(parts, body);
     let headers = request.headers();
     if is_safe || headers.contains_key(AUTHORIZATION) || headers.contains_key(API_KEY) {
-        return next.run(request).await;
+        return next(request).await;
     }
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     let facts = visit_facts(request.uri(), headers, peer);
@@ -190,5 +193,5 @@ pub(crate) async fn guard(State(app): State<AppState>, request: Request, next: N
     {
         return Refusal(error).into_response();
     }
-    next.run(request).await
+    next(request).await
 }

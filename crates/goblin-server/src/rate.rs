@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use goblin_auth::permission::asks_a_model;
 use goblin_auth::principal::{Principal, PrincipalKind};
@@ -283,12 +282,12 @@ const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 /// Layer: tells how whoever asked stands, and keeps their place until the answer was sent.
-pub(crate) async fn tell(mut request: Request, next: Next) -> Response {
+pub(crate) async fn tell(mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let told = Told::default();
     if *request.method() != Method::OPTIONS {
         request.extensions_mut().insert(told.clone());
     }
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     let standing = *told.0.standing.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(standing) = standing {
         // Up, so that who waits so long need not wait again.

@@ -11,7 +11,7 @@ use http::HeaderValue;
 
 use crate::app::AppState;
 use crate::body::HeldBody;
-use crate::extract::trace;
+use crate::extract::{TRACEPARENT, trace};
 use crate::layers::{is_about_health, method_label};
 
 /// The span of a request.
@@ -19,22 +19,25 @@ pub(crate) struct RequestSpan(Option<OpenSpan>);
 
 impl RequestSpan {
     /// From here on the request belongs to its own span: whoever reads its trace finds that as the parent. The page and
-    /// what asks after our health are told of by nobody.
-    pub(crate) fn begin(app: &AppState, request: &mut Request) -> Self {
+    /// what asks after our health are told of by nobody. The trace is what the log names: one that came from elsewhere, or
+    /// that is recorded.
+    pub(crate) fn begin(app: &AppState, request: &mut Request) -> (Self, Option<Trace>) {
+        let came_with = trace(request.headers());
         let Some(telling) = &app.options.spans else {
-            return Self(None);
+            return (Self(None), came_with);
         };
         let route = request.extensions().get::<MatchedPath>().cloned();
         let Some(route) = route.filter(|route| !is_about_health(route.as_str())) else {
-            return Self(None);
+            return (Self(None), came_with);
         };
-        let came_with = trace(request.headers());
-        let own = telling.sampler.begin(came_with.as_ref(), &app.ids);
+        let own = telling.sampler.begin(came_with.as_ref(), &app.ids, || {
+            telling.pace.takes(app.clock.now())
+        });
         if let Ok(parent) = HeaderValue::from_str(own.parent()) {
-            request.headers_mut().insert("traceparent", parent);
+            request.headers_mut().insert(TRACEPARENT, parent);
         }
         if !own.is_sampled() {
-            return Self(None);
+            return (Self(None), came_with.map(|_| own));
         }
         let method = method_label(request.method());
         let name = format!("{method} {}", route.as_str());
@@ -42,7 +45,7 @@ impl RequestSpan {
         let mut span = OpenSpan::begin(&telling.listener, &app.clock, &own, parent, &name, Kind::Server);
         span.set("http.request.method", method);
         span.set("http.route", route.as_str());
-        Self(Some(span))
+        (Self(Some(span)), Some(own))
     }
 
     /// The span ends with the answer's body.

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use goblin_auth::bans::{AddressBans, BanPolicy};
 use goblin_auth::keys::{KeyHolder, TierKeys};
@@ -355,12 +354,16 @@ impl Kept {
 /// under way until its answer has been sent. What a good key sent and no model was asked for, because it could not be
 /// read or was refused before that, has its line in the access log from here. Health answers everybody: it says
 /// nothing, and a balancer asks it.
-pub(crate) async fn guard(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn guard(
+    app: &AppState,
+    mut request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let Access::Tier(guard) = &app.access else {
-        return next.run(request).await;
+        return next(request).await;
     };
     if matches!(request.uri().path(), "/health" | "/health/live") {
-        return next.run(request).await;
+        return next(request).await;
     }
     if let Err(error) = guard.check(&request) {
         let turned = TurnedAway::from(error.clone());
@@ -371,7 +374,7 @@ pub(crate) async fn guard(State(app): State<AppState>, mut request: Request, nex
     request.extensions_mut().insert(kept.clone());
     let id = request_id(request.headers()).to_owned();
     let peer = request.extensions().get::<Peer>().copied();
-    let response = next.run(request).await;
+    let response = next(request).await;
     let Some(Held { permit, name, logged }) = kept.take() else {
         return response;
     };

@@ -10,6 +10,7 @@ use goblin_core::id::Ids;
 use goblin_core::judge::authority::Record;
 use goblin_core::provider::{Health, IN_PROCESS, ProviderHandle};
 use goblin_core::resilience::retry::Retries;
+use goblin_core::telemetry::sampler::Pace;
 use goblin_core::telemetry::span::Listener;
 use goblin_core::trust::Settings;
 use goblin_dispatch::cache::Caching;
@@ -359,6 +360,7 @@ fn server_options(config: &Config, spans: Option<Listener>) -> ServerOptions {
         attachments: config.attachments,
         spans: spans.map(|listener| TellSpans {
             sampler: config.telemetry.sampler,
+            pace: Arc::new(Pace::new(config.telemetry.traces_per_second)),
             listener,
         }),
         costs: config.cost_plan(),

@@ -1,8 +1,12 @@
 //! Which traces are recorded.
 //!
-//! Source: OpenTelemetry SDK configuration (`OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`) and, for the share, W3C
-//! Trace Context level 2: the last 56 bits of a trace's id are random, so that all processes decide alike.
+//! Source: OpenTelemetry SDK configuration (`OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`); for the share, W3C
+//! Trace Context level 2: the last 56 bits of a trace's id are random, so that all processes decide alike; for the pace,
+//! Jaeger's `ratelimiting` sampler.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::clock::Timestamp;
 use crate::id::Ids;
 use crate::origin::Trace;
 
@@ -41,15 +45,16 @@ impl Sampler {
         })
     }
 
-    /// Takes a request in: its own span within the trace it came with, or within a new one.
-    pub fn begin(&self, came_with: Option<&Trace>, ids: &Ids) -> Trace {
+    /// Takes a request in: its own span within the trace it came with, or within a new one. `room` is asked where a trace would
+    /// be recorded that nobody decided to record before.
+    pub fn begin(&self, came_with: Option<&Trace>, ids: &Ids, room: impl FnOnce() -> bool) -> Trace {
         let span = ids.next_span_id();
         match came_with {
             Some(trace) if self.parent_based => trace.child(&span, trace.is_sampled()),
-            Some(trace) => trace.child(&span, self.takes(trace.trace_id())),
+            Some(trace) => trace.child(&span, self.takes(trace.trace_id()) && room()),
             None => {
                 let trace_id = ids.next_trace_id();
-                let taken = self.takes(&trace_id);
+                let taken = self.takes(&trace_id) && room();
                 Trace::begun(&trace_id, &span, taken)
             }
         }
@@ -80,6 +85,42 @@ impl Sampler {
     }
 }
 
+/// How many traces are recorded in a second at most, so that what telling others costs is bounded however many ask.
+#[derive(Debug)]
+pub struct Pace {
+    most: u32,
+    /// The second, and how many were taken in it: 32 bits each.
+    taken: AtomicU64,
+}
+
+impl Pace {
+    /// At most so many a second; 0: as many as there are.
+    pub fn new(most: u32) -> Self {
+        Self {
+            most,
+            taken: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes one, where there is room for it in this second.
+    pub fn takes(&self, now: Timestamp) -> bool {
+        if self.most == 0 {
+            return true;
+        }
+        const COUNT: u64 = u32::MAX as u64;
+        let second = u64::try_from(now.0 / 1_000).unwrap_or(0) << 32;
+        let next = |taken: u64| {
+            if taken & !COUNT != second {
+                return Some(second | 1);
+            }
+            (taken & COUNT < u64::from(self.most)).then(|| taken + 1)
+        };
+        self.taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+            .is_ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,9 +137,9 @@ mod tests {
         let unsampled = SAMPLED.replace("-01", "-00");
         let all = Sampler::parse("always_on", 0.1).unwrap();
         let none = Sampler::parse("parentbased_always_off", 0.1).unwrap();
-        assert!(all.begin(Some(&trace(&unsampled)), &ids).is_sampled());
-        assert!(none.begin(Some(&trace(SAMPLED)), &ids).is_sampled());
-        assert!(!none.begin(None, &ids).is_sampled());
+        assert!(all.begin(Some(&trace(&unsampled)), &ids, || true).is_sampled());
+        assert!(none.begin(Some(&trace(SAMPLED)), &ids, || true).is_sampled());
+        assert!(!none.begin(None, &ids, || true).is_sampled());
         assert!(Sampler::parse("jaeger_remote", 1.0).is_none());
         assert!(WORDS.iter().all(|word| Sampler::parse(word, 0.5).is_some()));
     }
@@ -106,7 +147,7 @@ mod tests {
     #[test]
     fn a_request_is_a_new_span_of_the_trace_it_came_with() {
         let begun = Sampler::parse("parentbased_always_on", 1.0).unwrap();
-        let inside = begun.begin(Some(&trace(SAMPLED)), &Ids::Random);
+        let inside = begun.begin(Some(&trace(SAMPLED)), &Ids::Random, || true);
         assert_eq!(inside.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_ne!(inside.span_id(), "00f067aa0ba902b7");
         assert_eq!(inside.state(), Some("a=b"));
@@ -116,12 +157,36 @@ mod tests {
     #[test]
     fn a_share_is_a_share_and_every_process_takes_the_same() {
         let tenth = Sampler::parse("traceidratio", 0.1).unwrap();
-        let made: Vec<Trace> = (0..4_000).map(|_| tenth.begin(None, &Ids::Random)).collect();
+        let made: Vec<Trace> = (0..4_000)
+            .map(|_| tenth.begin(None, &Ids::Random, || true))
+            .collect();
         let taken = made.iter().filter(|trace| trace.is_sampled()).count();
         assert!((250..=550).contains(&taken), "{taken}");
         for trace in made {
-            let again = tenth.begin(Some(&trace), &Ids::Random);
+            let again = tenth.begin(Some(&trace), &Ids::Random, || true);
             assert_eq!(again.is_sampled(), trace.is_sampled());
         }
+    }
+
+    #[test]
+    fn of_what_is_begun_here_so_many_a_second_are_recorded_and_callers_are_believed_all_the_same() {
+        let all = Sampler::parse("parentbased_always_on", 1.0).unwrap();
+        let pace = Pace::new(2);
+        let begun = |ms: i64, came: Option<&Trace>| {
+            all.begin(came, &Ids::Random, || pace.takes(Timestamp(ms)))
+                .is_sampled()
+        };
+        let caller = trace(SAMPLED);
+        assert_eq!(
+            [7_000, 7_001, 7_999].map(|at| begun(at, None)),
+            [true, true, false]
+        );
+        assert!(begun(7_999, Some(&caller)), "a trace has no holes");
+        assert_eq!(
+            [8_000, 8_001, 8_002].map(|at| begun(at, None)),
+            [true, true, false]
+        );
+        let endless = Pace::new(0);
+        assert!((0..1_000).all(|_| endless.takes(Timestamp(7_000))));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use goblin_core::telemetry::page::PageReport;
-use goblin_core::telemetry::sampler::Sampler;
+use goblin_core::telemetry::sampler::{Pace, Sampler};
 use goblin_core::telemetry::span::Listener;
 use goblin_server::app::{PageReports, TellSpans};
 use goblin_store::rate_limits::RateLimiter;
@@ -30,6 +30,7 @@ async fn listening() -> (TestApp, Told) {
     };
     setup.options.spans = Sampler::parse("parentbased_traceidratio", 0.25).map(|sampler| TellSpans {
         sampler,
+        pace: Arc::new(Pace::new(100)),
         listener: Listener::new(|_| ()),
     });
     setup.page_event = Some(PageReports {

@@ -228,6 +228,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("telemetry.resource_attributes", Kind::Text).env("OTEL_RESOURCE_ATTRIBUTES"),
     key("telemetry.traces_sampler", Kind::Word(SAMPLERS)).env("OTEL_TRACES_SAMPLER"),
     key("telemetry.traces_share", SHARE).env("OTEL_TRACES_SAMPLER_ARG"),
+    key("telemetry.traces_per_second", Kind::Number(0, 1_000_000)),
     key(
         "telemetry.metrics_every_milliseconds",
         Kind::Number(100, 3_600_000),

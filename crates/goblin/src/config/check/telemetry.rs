@@ -28,6 +28,8 @@ pub(crate) struct TelemetryConfig {
     pub(crate) attributes: Vec<(String, String)>,
     /// Which traces are recorded.
     pub(crate) sampler: Sampler,
+    /// How many of those begun here in a second; 0: all.
+    pub(crate) traces_per_second: u32,
     /// How often metrics are sent.
     pub(crate) metrics_every: Duration,
     /// How long is collected.
@@ -81,6 +83,7 @@ impl Reader<'_> {
                 parent_based: true,
                 share: 1.0,
             }),
+            traces_per_second: self.small("telemetry.traces_per_second"),
             metrics_every: self.milliseconds("telemetry.metrics_every_milliseconds"),
             batch: self.milliseconds("telemetry.batch_milliseconds"),
             queue: self.count("telemetry.queue"),
