@@ -12,7 +12,7 @@ use goblin_store::book::{Booked, Entry};
 use goblin_store::store::Store;
 use goblin_store::traces::NewTrace;
 use goblin_store::usage::NewUsage;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -32,6 +32,9 @@ const GATHER: Duration = Duration::from_millis(20);
 /// Longest anybody waits for room.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The same for who only reads.
+const PATIENCE_OF_READERS: Duration = Duration::from_secs(3);
+
 /// What is on its way into the database. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Books(Arc<Inner>);
@@ -43,13 +46,17 @@ struct Inner {
     tracker: TaskTracker,
     unbooked: Arc<Semaphore>,
     waiting: Mutex<Waiting>,
-    /// As many wait as one transaction takes.
-    full: Notify,
+    /// As many wait as one transaction takes, or somebody wants to read what waits.
+    hurry: Notify,
+    /// How many entries have been dealt with.
+    done: watch::Sender<u64>,
 }
 
 #[derive(Default)]
 struct Waiting {
     entries: Vec<Waited>,
+    /// How many entries there have been.
+    put: u64,
     /// Is there a task that takes them?
     writing: bool,
 }
@@ -68,7 +75,8 @@ impl Books {
             tracker,
             unbooked: Arc::new(Semaphore::new(MOST_UNBOOKED)),
             waiting: Mutex::default(),
-            full: Notify::new(),
+            hurry: Notify::new(),
+            done: watch::Sender::new(0),
         }))
     }
 
@@ -83,6 +91,19 @@ impl Books {
             Err(_) => Err(ApiError::unavailable(
                 "More answers have ended than the database has written down. Ask again in a moment.",
             )),
+        }
+    }
+
+    /// Waits until what was put in before is written down, or lost, so that who was answered can read of it; a few seconds at
+    /// most.
+    pub(crate) async fn written_down(&self) {
+        let put = self.lock().put;
+        let mut done = self.0.done.subscribe();
+        if *done.borrow_and_update() < put {
+            self.0.hurry.notify_one();
+            let _in_time = timeout(PATIENCE_OF_READERS, done.wait_for(|done| *done >= put))
+                .await
+                .is_ok();
         }
     }
 
@@ -115,8 +136,9 @@ impl Books {
         let at = self.0.clock.now();
         let booked = Booked { owner, at, entry };
         waiting.entries.push(Waited { booked, room });
+        waiting.put += 1;
         if waiting.entries.len() == AT_ONCE {
-            self.0.full.notify_one();
+            self.0.hurry.notify_one();
         }
         if !std::mem::replace(&mut waiting.writing, true) {
             self.0.tracker.spawn(write(self.clone(), store.clone()));
@@ -127,7 +149,8 @@ impl Books {
     fn next(&self) -> Option<Vec<Waited>> {
         let mut waiting = self.lock();
         if waiting.entries.is_empty() {
-            *waiting = Waiting::default();
+            waiting.entries = Vec::new();
+            waiting.writing = false;
             return None;
         }
         let count = waiting.entries.len().min(AT_ONCE);
@@ -141,15 +164,17 @@ impl Books {
 
 async fn write(books: Books, store: Store) {
     while let Some(next) = books.next() {
-        let busy = next.len() >= BUSY;
+        let count = next.len();
         let (entries, rooms): (Vec<Booked>, Vec<_>) = next.into_iter().map(|it| (it.booked, it.room)).unzip();
         if let Err(error) = store.book(&entries).await {
             tracing::warn!(%error, entries = entries.len(), "what requests left behind could not be written together; trying each alone");
             write_each(&store, entries).await;
         }
         drop(rooms);
-        if busy {
-            let _gathered = timeout(GATHER, books.0.full.notified()).await;
+        let dealt_with = u64::try_from(count).unwrap_or(0);
+        books.0.done.send_modify(|done| *done += dealt_with);
+        if count >= BUSY {
+            let _gathered = timeout(GATHER, books.0.hurry.notified()).await;
         }
     }
 }

@@ -26,6 +26,11 @@ impl Dispatch {
         self.traces.keep(owner, new);
     }
 
+    /// Waits until the traces and the usage of what ended before can be read, a few seconds at most.
+    pub async fn written_down(&self) {
+        self.books.written_down().await;
+    }
+
     /// What keeps the trace of a request of an API door, once it is whole or its caller has left.
     pub(crate) fn keeper(self: &Arc<Self>, owner: &Owner, request_id: &str) -> KeepTrace {
         let (dispatch, owner, request_id) = (Arc::clone(self), owner.clone(), request_id.to_owned());
@@ -160,6 +165,24 @@ mod tests {
         tracker.close();
         tracker.wait().await;
         assert!(store.find_trace(&Owner::local(), "t-1").await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_asks_right_after_an_answer_finds_its_trace_also_where_many_end() {
+        let (store, tracker) = (store().await, TaskTracker::new());
+        let traces = traces_of(&store, &tracker);
+        // After as many as these the next transaction waits for company.
+        for n in 0..20 {
+            traces.keep(&Owner::local(), named(&format!("t-{n}")));
+        }
+        for id in ["t-20", "t-21"] {
+            traces.keep(&Owner::local(), named(id));
+            traces.books.written_down().await;
+            assert!(
+                store.find_trace(&Owner::local(), id).await.unwrap().is_some(),
+                "{id}"
+            );
+        }
     }
 
     #[tokio::test]

@@ -201,6 +201,12 @@ impl App {
         self.store.as_ref().ok_or_else(|| ApiError::not_found("path"))
     }
 
+    /// The same, once what was answered before is written down: who was answered can read of it.
+    pub(crate) async fn written_store(&self) -> Result<&Store, ApiError> {
+        self.dispatch.written_down().await;
+        self.store()
+    }
+
     /// The accounts, on surfaces that have them.
     pub(crate) fn identity(&self) -> Result<&Identity, ApiError> {
         match &self.access {

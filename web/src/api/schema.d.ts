@@ -1834,7 +1834,7 @@ export interface paths {
         };
         /**
          * Shows why an answer came from where it came from: every decision, attempt, verdict and cost. No text of the
-         *     conversation is in it. It is there a moment after the answer's end.
+         *     conversation is in it. It is there from the answer's end.
          */
         get: operations["get_trace"];
         put?: never;

@@ -36,7 +36,8 @@ pub(super) async fn list_traces(
     let limit = query.number("limit", 1, u64::from(MAX_PAGE))?.unwrap_or(30);
     let limit = u32::try_from(limit).unwrap_or(MAX_PAGE);
     let page = app
-        .store()?
+        .written_store()
+        .await?
         .list_traces(&caller.owner(), query.text("cursor"), limit)
         .await
         .map_err(ApiError::from)?;
@@ -47,7 +48,7 @@ pub(super) async fn list_traces(
 }
 
 /// Shows why an answer came from where it came from: every decision, attempt, verdict and cost. No text of the
-/// conversation is in it. It is there a moment after the answer's end.
+/// conversation is in it. It is there from the answer's end.
 #[utoipa::path(
     get, path = "/v1/traces/{id}", tag = "Traces", security(("local" = [])),
     params(("id" = String, Path, description = "The trace, as `goblin.trace_id` and `x-goblin-trace-id` name it.")),
@@ -62,7 +63,8 @@ pub(super) async fn get_trace(
     PathId(id): PathId,
 ) -> Result<Json<Trace>, Refusal> {
     let found = app
-        .store()?
+        .written_store()
+        .await?
         .find_trace(&caller.owner(), &id)
         .await
         .map_err(ApiError::from)?;
@@ -83,7 +85,7 @@ pub(super) async fn get_turn_trace(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<Json<Trace>, Refusal> {
-    let (store, owner) = (app.store()?, caller.owner());
+    let (store, owner) = (app.written_store().await?, caller.owner());
     let turn = store.find_turn(&owner, &id).await.map_err(ApiError::from)?;
     let turn = turn.ok_or_else(|| ApiError::not_found("turn"))?;
     let found = store

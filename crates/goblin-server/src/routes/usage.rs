@@ -59,7 +59,8 @@ pub(super) async fn get_usage(
         by,
     };
     let groups = app
-        .store()?
+        .written_store()
+        .await?
         .report_usage(&owner.tenant, asked)
         .await
         .map_err(ApiError::from)?;
