@@ -92,6 +92,23 @@ pub struct Suggestion {
     pub command: String,
 }
 
+/// What came of requests since this process began. Each number only grows: whoever looks twice has the rate between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Outcomes {
+    /// Requests, but for those about health.
+    pub requests: u64,
+    /// Of these: refused for what the caller sent, or may not do (status 400 to 499).
+    pub refused: u64,
+    /// Of these: failed for what was wrong here or behind (status 500 and above, before the first byte).
+    pub failed: u64,
+    /// Answers of models.
+    pub answers: u64,
+    /// Of these: failed, also after they had begun.
+    pub answers_failed: u64,
+    /// Times a model server failed, whether another one answered in its place or not.
+    pub attempts_failed: u64,
+}
+
 /// The state of everything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SystemStatus {
@@ -111,6 +128,9 @@ pub struct SystemStatus {
     pub suggestion: Option<Suggestion>,
     /// What to do when no model is there: the exact sentence and command.
     pub no_model_help: Option<String>,
+    /// What came of requests; only admins are told.
+    #[serde(default)]
+    pub outcomes: Option<Outcomes>,
 }
 
 impl SystemStatus {
@@ -120,6 +140,7 @@ impl SystemStatus {
         for upstream in &mut self.upstreams {
             upstream.admin_detail = None;
         }
+        self.outcomes = None;
         // It names a folder of this machine, and only who runs it can add a model.
         self.suggestion = None;
         self

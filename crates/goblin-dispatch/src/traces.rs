@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use goblin_core::owner::Owner;
+use goblin_core::status::Outcomes;
 use goblin_core::trace::Trace;
 use goblin_store::store::Store;
 use goblin_store::traces::NewTrace;
@@ -24,6 +25,11 @@ impl Dispatch {
     /// Counts a trace and keeps it in the background. Returns at once; the process does not end before it is kept.
     pub fn keep_trace(&self, owner: &Owner, new: NewTrace) {
         self.traces.keep(owner, new);
+    }
+
+    /// What came of answers since this process began; of requests nothing is known here.
+    pub fn outcomes(&self) -> Outcomes {
+        self.traces.tally.outcomes()
     }
 
     /// Waits until the traces and the usage of what ended before can be read, a few seconds at most.
@@ -78,6 +84,7 @@ pub(crate) struct Traces {
     store: Option<Store>,
     tracker: TaskTracker,
     books: Books,
+    tally: counted::Tally,
 }
 
 impl Traces {
@@ -86,16 +93,17 @@ impl Traces {
             store,
             tracker,
             books,
+            tally: counted::Tally::default(),
         }
     }
 
     fn keep(&self, owner: &Owner, new: NewTrace) {
-        counted::count(&new.trace);
+        self.tally.count(&new.trace);
         self.books.trace(owner, new);
     }
 
     async fn keep_with_turn(&self, owner: &Owner, new: NewTrace) {
-        counted::count(&new.trace);
+        self.tally.count(&new.trace);
         let Some(store) = self.store.clone() else {
             return;
         };

@@ -1,6 +1,7 @@
 //! What every handler shares.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::page_assets::Asset;
@@ -17,7 +18,7 @@ use goblin_core::id::Ids;
 use goblin_core::limits::MAX_BODY_BYTES;
 use goblin_core::provider::BoxFuture;
 use goblin_core::provider_settings::{CloudState, CloudTest};
-use goblin_core::status::SystemStatus;
+use goblin_core::status::{Outcomes, SystemStatus};
 use goblin_core::telemetry::page::PageReport;
 use goblin_core::telemetry::sampler::{Pace, Sampler};
 use goblin_core::telemetry::span::Listener;
@@ -25,6 +26,7 @@ use goblin_dispatch::Dispatch;
 use goblin_store::rate_limits::RateLimiter;
 use goblin_store::responses::KeepResponses;
 use goblin_store::store::Store;
+use http::StatusCode;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -193,6 +195,28 @@ pub struct App {
     pub checks_cache: ChecksCache,
     /// Files being taken in.
     pub uploads: Uploads,
+    /// What came of requests.
+    pub answered: Answered,
+}
+
+/// Counts of requests since this process began.
+#[derive(Debug, Default)]
+pub struct Answered {
+    requests: AtomicU64,
+    refused: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Answered {
+    /// A request was answered with this status.
+    pub(crate) fn with(&self, status: StatusCode) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        if status.is_client_error() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        } else if status.is_server_error() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl App {
@@ -205,6 +229,16 @@ impl App {
     pub(crate) async fn written_store(&self) -> Result<&Store, ApiError> {
         self.dispatch.written_down().await;
         self.store()
+    }
+
+    /// What came of everything that was asked.
+    pub(crate) fn outcomes(&self) -> Outcomes {
+        Outcomes {
+            requests: self.answered.requests.load(Ordering::Relaxed),
+            refused: self.answered.refused.load(Ordering::Relaxed),
+            failed: self.answered.failed.load(Ordering::Relaxed),
+            ..self.dispatch.outcomes()
+        }
     }
 
     /// The accounts, on surfaces that have them.

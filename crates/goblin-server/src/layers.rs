@@ -57,7 +57,7 @@ async fn through(
     // First, so that whatever happens below can be found in the log.
     correlate(app, request, async move |request| {
         // Sees the final status, and the refusal before it becomes bytes: one log line, one measurement.
-        observe(request, async move |request| {
+        observe(app, request, async move |request| {
             // Outside everything that answers, so that errors carry these headers too.
             harden(app, request, async move |request| {
                 // Outside everything that answers: the page on its own origin reads errors too.
@@ -147,7 +147,7 @@ fn is_fit(id: &HeaderValue) -> bool {
     (1..=MAX_CORRELATION_ID).contains(&id.len()) && id.as_bytes().iter().all(|b| (0x20..0x7f).contains(b))
 }
 
-async fn observe(request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+async fn observe(app: &AppState, request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let started = Instant::now();
     let method = method_label(request.method());
     let route = request
@@ -155,6 +155,9 @@ async fn observe(request: Request, next: impl AsyncFnOnce(Request) -> Response) 
         .get::<MatchedPath>()
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
     let response = next(request).await;
+    if !is_about_health(&route) {
+        app.answered.with(response.status());
+    }
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
     let labels = [
         ("method", method.to_owned()),

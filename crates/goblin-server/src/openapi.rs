@@ -480,6 +480,7 @@ const ALWAYS_WHOLE: &[&str] = &[
     "MembersAnswer",
     "ModelStatus",
     "OpenAiErrorBody",
+    "Outcomes",
     "PartStatus",
     "Passkey",
     "PasskeyCeremony",

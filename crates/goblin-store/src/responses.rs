@@ -10,7 +10,7 @@ use crate::store::Store;
 
 const DAY_MS: i64 = 86_400_000;
 /// Most responses removed by one statement: a long sweep must not hold up those who write.
-const SWEEP_BATCH: u64 = 200;
+const SWEEP_BATCH: i64 = 200;
 /// Most statements of one sweep; the next one goes on.
 const SWEEP_BATCHES: u32 = 40;
 /// Most responses of one conversation.
@@ -192,23 +192,14 @@ impl Store {
     /// # Errors
     /// When it cannot be saved; what was removed before stays removed.
     pub async fn delete_old_responses(&self) -> Result<u64, StoreError> {
-        let mut removed = 0;
-        for _ in 0..SWEEP_BATCHES {
-            let mut link = self.write().await?;
-            let done = query(
+        let (removed, _more) = self
+            .sweep(
                 "DELETE FROM responses WHERE id IN
-                     (SELECT id FROM responses WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                 (SELECT id FROM responses WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                self.now(),
+                (SWEEP_BATCH, SWEEP_BATCHES),
             )
-            .bind(self.now().0)
-            .bind(whole(SWEEP_BATCH))
-            .execute(&mut link)
             .await?;
-            link.commit().await?;
-            removed += done;
-            if done < SWEEP_BATCH {
-                break;
-            }
-        }
         Ok(removed)
     }
 }

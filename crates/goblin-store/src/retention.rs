@@ -134,23 +134,41 @@ impl Store {
     }
 
     async fn remove_old_usage(&self, before: Timestamp, swept: &mut Swept) -> Result<(), StoreError> {
-        for _ in 0..PIECES {
-            let mut link = self.write().await?;
-            let done = query(
+        let (removed, more) = self
+            .sweep(
                 "DELETE FROM usage WHERE id IN (SELECT id FROM usage WHERE at < $1 ORDER BY at LIMIT $2)",
+                before,
+                (PIECE, PIECES),
             )
-            .bind(before.0)
-            .bind(PIECE)
-            .execute(&mut link)
             .await?;
+        swept.usage += removed;
+        swept.more |= more;
+        Ok(())
+    }
+
+    /// Runs a statement that removes what is older than `$1`, at most `$2` rows, again and again: `rows` each time, `times`
+    /// at most. How many were removed, and whether there may be more.
+    pub(crate) async fn sweep(
+        &self,
+        statement: &'static str,
+        before: Timestamp,
+        (rows, times): (i64, u32),
+    ) -> Result<(u64, bool), StoreError> {
+        let mut removed = 0;
+        for _ in 0..times {
+            let mut link = self.write().await?;
+            let done = query(statement)
+                .bind(before.0)
+                .bind(rows)
+                .execute(&mut link)
+                .await?;
             link.commit().await?;
-            swept.usage += done;
-            if done < PIECE.unsigned_abs() {
-                return Ok(());
+            removed += done;
+            if done < rows.unsigned_abs() {
+                return Ok((removed, false));
             }
         }
-        swept.more = true;
-        Ok(())
+        Ok((removed, true))
     }
 
     async fn remove_old_audit(&self, before: Timestamp, swept: &mut Swept) -> Result<(), StoreError> {

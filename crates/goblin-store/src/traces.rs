@@ -18,7 +18,7 @@ use crate::sql::{Link, Query, Row, query};
 use crate::store::Store;
 
 /// Most traces removed by one statement: a long sweep must not hold up those who write.
-const SWEEP_BATCH: u64 = 500;
+const SWEEP_BATCH: i64 = 500;
 /// Most statements of one sweep; the next one goes on.
 const SWEEP_BATCHES: u32 = 40;
 const DAY_MS: i64 = 86_400_000;
@@ -117,23 +117,14 @@ impl Store {
     /// When it cannot be saved; what was removed before stays removed.
     pub async fn delete_old_traces(&self, keep_days: u32) -> Result<u64, StoreError> {
         let before = self.now().plus_ms(-i64::from(keep_days) * DAY_MS);
-        let mut removed = 0;
-        for _ in 0..SWEEP_BATCHES {
-            let mut link = self.write().await?;
-            let done = query(
+        let (removed, _more) = self
+            .sweep(
                 "DELETE FROM traces WHERE id IN
-                     (SELECT id FROM traces WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
+                 (SELECT id FROM traces WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
+                before,
+                (SWEEP_BATCH, SWEEP_BATCHES),
             )
-            .bind(before.0)
-            .bind(i64::try_from(SWEEP_BATCH).unwrap_or(i64::MAX))
-            .execute(&mut link)
             .await?;
-            link.commit().await?;
-            removed += done;
-            if done < SWEEP_BATCH {
-                break;
-            }
-        }
         Ok(removed)
     }
 }

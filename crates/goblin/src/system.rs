@@ -73,6 +73,7 @@ impl Describer {
             tiers,
             upstreams,
             models,
+            outcomes: None,
         }
     }
 

@@ -19,8 +19,8 @@ use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_net::{Guard, HttpClient, NetOptions, Url};
 use goblin_providers::openai_compat::{self, Kind, UpstreamSpec};
 use goblin_server::app::{
-    Access, App, AppState, ChecksCache, PageReports, RenderMetrics, ServerOptions, Surface, TellSpans,
-    Uploads,
+    Access, Answered, App, AppState, ChecksCache, PageReports, RenderMetrics, ServerOptions, Surface,
+    TellSpans, Uploads,
 };
 use goblin_store::answer_cache::AnswerCache;
 use goblin_store::store::Store;
@@ -343,6 +343,7 @@ pub(crate) fn app(
             Surface::Tier => &[],
         },
         checks_cache: ChecksCache::default(),
+        answered: Answered::default(),
         uploads: Uploads::default(),
     }))
 }

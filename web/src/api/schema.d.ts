@@ -728,7 +728,7 @@ export interface paths {
         };
         /**
          * Says how every part and every model server is, which models there are, and what to do when something is missing.
-         *     Only admins are told addresses and what those servers said.
+         *     Only admins are told addresses, what those servers said, and what came of requests so far.
          */
         get: operations["get_status"];
         put?: never;
@@ -3388,6 +3388,39 @@ export interface components {
             /** @description One of a closed set a client may branch on. */
             code: string;
         };
+        /** @description What came of requests since this process began. Each number only grows: whoever looks twice has the rate between. */
+        Outcomes: {
+            /**
+             * Format: int64
+             * @description Requests, but for those about health.
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description Of these: refused for what the caller sent, or may not do (status 400 to 499).
+             */
+            refused: number;
+            /**
+             * Format: int64
+             * @description Of these: failed for what was wrong here or behind (status 500 and above, before the first byte).
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Answers of models.
+             */
+            answers: number;
+            /**
+             * Format: int64
+             * @description Of these: failed, also after they had begun.
+             */
+            answers_failed: number;
+            /**
+             * Format: int64
+             * @description Times a model server failed, whether another one answered in its place or not.
+             */
+            attempts_failed: number;
+        };
         /** @description An error of the page. */
         PageError: {
             /** @description The error's name; at most 64 characters. Names that are not known count as `Error`. */
@@ -4054,6 +4087,7 @@ export interface components {
             suggestion: components["schemas"]["Suggestion"] | null;
             /** @description What to do when no model is there: the exact sentence and command. */
             no_model_help: string | null;
+            outcomes: components["schemas"]["Outcomes"] | null;
         };
         /** @description People who belong together. A team owns nothing: chats, traces and usage are one person's each. */
         Team: {

@@ -10,6 +10,7 @@ export type Turn = Schemas["Turn"];
 export type Parameters = Schemas["Parameters"];
 export type Problem = Schemas["Problem"];
 export type Status = Schemas["SystemStatus"];
+export type Outcomes = Schemas["Outcomes"];
 export type Upstream = Status["upstreams"][number];
 export type Model = Status["models"][number];
 export type ChatPage = Schemas["ChatPage"];

@@ -51,6 +51,7 @@ export function aStatus(given: Partial<Status> = {}): Status {
     models: [aModel()],
     suggestion: null,
     no_model_help: null,
+    outcomes: null,
     ...given,
   };
 }

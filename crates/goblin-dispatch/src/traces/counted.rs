@@ -1,13 +1,48 @@
 //! The metrics of a trace. Every label has few values: words of ours, or providers the operator named.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use goblin_core::decide::DecideMethod;
-use goblin_core::trace::{Authority, Concern, StepOutcome, Thresholds, Trace, Verdict};
+use goblin_core::status::Outcomes;
+use goblin_core::trace::{Authority, Concern, Step, StepOutcome, Thresholds, Trace, Verdict};
 
 /// Longest label taken from what the operator configured.
 const MOST_LABEL_BYTES: usize = 40;
 
-/// Counts what a trace says.
-pub(super) fn count(trace: &Trace) {
+/// What came of answers, as [`Outcomes`] tells it.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    answers: AtomicU64,
+    failed: AtomicU64,
+    attempts_failed: AtomicU64,
+}
+
+impl Tally {
+    /// Counts what a trace says, here and in the metrics.
+    pub(super) fn count(&self, trace: &Trace) {
+        let failed = |step: &&Step| step.outcome == StepOutcome::Failed;
+        let attempts = trace.steps.iter().filter(failed).count();
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        if trace.steps.last().as_ref().is_some_and(failed) {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        self.attempts_failed
+            .fetch_add(u64::try_from(attempts).unwrap_or(0), Ordering::Relaxed);
+        count(trace);
+    }
+
+    /// So far; of requests nothing is known here.
+    pub(super) fn outcomes(&self) -> Outcomes {
+        Outcomes {
+            answers: self.answers.load(Ordering::Relaxed),
+            answers_failed: self.failed.load(Ordering::Relaxed),
+            attempts_failed: self.attempts_failed.load(Ordering::Relaxed),
+            ..Outcomes::default()
+        }
+    }
+}
+
+fn count(trace: &Trace) {
     for verdict in trace.verdicts() {
         count_verdict(verdict, &trace.thresholds);
     }

@@ -9,7 +9,7 @@ use crate::app::AppState;
 use crate::caller::Caller;
 
 /// Says how every part and every model server is, which models there are, and what to do when something is missing.
-/// Only admins are told addresses and what those servers said.
+/// Only admins are told addresses, what those servers said, and what came of requests so far.
 #[utoipa::path(
     get, path = "/api/status", tag = "Status", security(("local" = [])),
     responses(
@@ -20,7 +20,10 @@ use crate::caller::Caller;
 pub(super) async fn get_status(State(app): State<AppState>, caller: Caller) -> Json<SystemStatus> {
     let status = (app.system_status)().await;
     Json(if caller.is_admin() {
-        status
+        SystemStatus {
+            outcomes: Some(app.outcomes()),
+            ..status
+        }
     } else {
         status.for_everybody()
     })

@@ -35,7 +35,7 @@ use goblin_dispatch::cascade::Trust;
 use goblin_dispatch::money::MoneyOptions;
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_server::app::{
-    Access, App, AppState, ChecksCache, CloudPorts, PageReports, ServerOptions, Surface, Uploads,
+    Access, Answered, App, AppState, ChecksCache, CloudPorts, PageReports, ServerOptions, Surface, Uploads,
 };
 use goblin_server::page_assets::Asset;
 use goblin_server::people::People;
@@ -296,6 +296,7 @@ impl TestApp {
             tracker,
             page: setup.page,
             checks_cache: ChecksCache::default(),
+            answered: Answered::default(),
             uploads: Uploads::default(),
         }));
         let shutdown = CancellationToken::new();
@@ -522,5 +523,6 @@ fn system_status() -> SystemStatus {
             command: "goblin models add /var/lib/goblin/models/m.gguf".into(),
         }),
         no_model_help: None,
+        outcomes: None,
     }
 }

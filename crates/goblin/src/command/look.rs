@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use goblin_core::model::ModelState;
-use goblin_core::status::{ModelStatus, PartState, SystemStatus};
+use goblin_core::status::{ModelStatus, Outcomes, PartState, SystemStatus};
 use goblin_core::upstream_status::{UpstreamState, UpstreamStatus};
 use serde_json::json;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::config::Config;
 use crate::output::{Output, bytes, complain};
@@ -29,7 +29,7 @@ pub(crate) async fn status(
     if as_json {
         output.json(&status);
     } else {
-        show(&status, &base, output);
+        show(&status, &base, None, output);
     }
     let whole = status.tiers.iter().all(|t| t.state != PartState::Down);
     let lost = |u: &UpstreamStatus| !u.state.answers() && u.state != UpstreamState::Loading;
@@ -52,6 +52,7 @@ pub(crate) async fn watch(
     let base = client::base(config, url);
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut before: Option<(Outcomes, Instant)> = None;
     let stopped = tokio::signal::ctrl_c();
     let mut stopped = std::pin::pin!(stopped);
     loop {
@@ -68,7 +69,11 @@ pub(crate) async fn watch(
         }
         match seen {
             Ok(status) if as_json => output.line(serde_json::to_string(&status)?),
-            Ok(status) => show(&status, &base, output),
+            Ok(status) => {
+                let last = before.take().map(|(outcomes, at)| (outcomes, at.elapsed()));
+                show(&status, &base, last, output);
+                before = status.outcomes.map(|outcomes| (outcomes, Instant::now()));
+            }
             Err(error) if error.is::<client::SignInNeeded>() => return Err(error),
             Err(error) => complain(format_args!("{error:#}")),
         }
@@ -98,7 +103,8 @@ pub(crate) async fn healthcheck(config: &Config, tier: bool, url: Option<&str>) 
     client::health(&base).await.map(|()| true)
 }
 
-fn show(status: &SystemStatus, base: &str, output: Output) {
+/// `before`: what was so at the last look, and how long ago that was.
+fn show(status: &SystemStatus, base: &str, before: Option<(Outcomes, Duration)>, output: Output) {
     output.line(format_args!(
         "goblin {} at {base}, {} mode\n",
         status.version, status.mode
@@ -131,6 +137,12 @@ fn show(status: &SystemStatus, base: &str, output: Output) {
         let headings = ["MODEL", "STATE", "CONTEXT", "SIZE", "FIRST WORD", "TOK/S", ""];
         output.table(&headings, models.collect());
     }
+    if let Some(outcomes) = &status.outcomes {
+        output.line(format_args!("\n{}", so_far(outcomes)));
+        if let Some((before, since)) = before {
+            output.line(lately(outcomes, &before, since));
+        }
+    }
     if let Some(help) = &status.no_model_help {
         output.line(format_args!("\n{help}"));
     }
@@ -140,6 +152,38 @@ fn show(status: &SystemStatus, base: &str, output: Output) {
             better.model, better.reason, better.command
         ));
     }
+}
+
+/// What came of requests since the process began.
+fn so_far(all: &Outcomes) -> String {
+    format!(
+        "{} requests ({} refused, {} failed), {} answers ({} failed); a model server failed {} times",
+        all.requests, all.refused, all.failed, all.answers, all.answers_failed, all.attempts_failed
+    )
+}
+
+/// How fast that went since the look before. A process that began anew in between has counted less than before, and is
+/// taken from its beginning.
+fn lately(now: &Outcomes, before: &Outcomes, since: Duration) -> String {
+    let before = if now.requests < before.requests {
+        &Outcomes::default()
+    } else {
+        before
+    };
+    #[allow(clippy::cast_precision_loss, reason = "a rate with one decimal")]
+    let rate = |now: u64, before: u64| {
+        let more = now.saturating_sub(before) as f64;
+        format!("{:.1}", more * 60.0 / since.as_secs_f64().max(0.001))
+    };
+    format!(
+        "a minute: {} requests ({} refused, {} failed), {} answers ({} failed), {} failures of model servers",
+        rate(now.requests, before.requests),
+        rate(now.refused, before.refused),
+        rate(now.failed, before.failed),
+        rate(now.answers, before.answers),
+        rate(now.answers_failed, before.answers_failed),
+        rate(now.attempts_failed, before.attempts_failed),
+    )
 }
 
 /// A model as the table shows it.
@@ -229,5 +273,36 @@ pub(crate) fn version(as_json: bool, output: Output) {
     });
     if !cards.is_empty() {
         output.line(format_args!("graphics cards: {}", cards.join(", ")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_what_came_between_two_looks_also_over_a_new_beginning() {
+        let before = Outcomes {
+            requests: 100,
+            refused: 10,
+            attempts_failed: 4,
+            ..Outcomes::default()
+        };
+        let now = Outcomes {
+            requests: 130,
+            refused: 11,
+            attempts_failed: 4,
+            ..before
+        };
+        let told = lately(&now, &before, Duration::from_secs(20));
+        assert!(told.contains("90.0 requests (3.0 refused, 0.0 failed)"), "{told}");
+        assert!(told.contains("0.0 failures of model servers"), "{told}");
+        let anew = Outcomes {
+            requests: 2,
+            failed: 1,
+            ..Outcomes::default()
+        };
+        let told = lately(&anew, &now, Duration::from_secs(60));
+        assert!(told.contains("2.0 requests (0.0 refused, 1.0 failed)"), "{told}");
     }
 }

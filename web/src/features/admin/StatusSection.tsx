@@ -2,11 +2,11 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { checksQuery } from "@/api/costs";
 import { statusQuery } from "@/api/queries";
-import type { Check, Status } from "@/api/types";
+import type { Check, Outcomes, Status } from "@/api/types";
 import { duration, modelName } from "@/lib/format";
 import { expectation, stateWord } from "@/lib/health";
 import { remedyOf } from "@/lib/problems";
-import { keptMoments, type Moment, momentOf, withMoment } from "@/lib/statusHistory";
+import { keptMoments, type Moment, momentOf, perMinute, withMoment } from "@/lib/statusHistory";
 import { count } from "@/lib/usage";
 import { Sentence } from "@/ui/Sentence";
 import { StateDot } from "@/ui/StateDot";
@@ -40,10 +40,25 @@ export default function StatusSection() {
       {checks.isPending && <p className="text-muted">Looking…</p>}
       {list?.draining && <p role="alert">The server is shutting down.</p>}
       <Lately moments={moments} />
+      {status?.outcomes && <SoFar all={status.outcomes} />}
       {status && <Servers status={status} />}
       {list && <Checks items={list.items} />}
     </>
   );
+}
+
+/** What is drawn of requests, each in a minute. */
+const often: [string, keyof Outcomes][] = [
+  ["Requests a minute", "requests"],
+  ["Answers a minute", "answers"],
+  ["Refused a minute", "refused"],
+  ["Failed here a minute", "failed"],
+  ["Failed answers a minute", "answers_failed"],
+  ["Failures of model servers a minute", "attempts_failed"],
+];
+
+function rate(value: number): string {
+  return value === 0 || value >= 10 ? count(Math.round(value)) : value.toFixed(1);
 }
 
 function Lately({ moments }: { moments: Moment[] }) {
@@ -52,6 +67,7 @@ function Lately({ moments }: { moments: Moment[] }) {
     { name: "Not well", say: count, values: moments.map((it) => it.unwell) },
     { name: "Waiting", say: count, values: moments.map((it) => it.waiting) },
     { name: "Longest predicted wait", say: duration, values: moments.map((it) => it.waitMs) },
+    ...often.map(([name, which]) => ({ name, say: rate, values: perMinute(moments, which) })),
   ].map((line) => ({
     ...line,
     words: line.say(line.values.at(-1) ?? 0),
@@ -78,6 +94,16 @@ function Lately({ moments }: { moments: Moment[] }) {
         </div>
       ))}
     </dl>
+  );
+}
+
+function SoFar({ all }: { all: Outcomes }) {
+  return (
+    <p>
+      Since it started: {count(all.requests)} requests, {count(all.refused)} refused and{" "}
+      {count(all.failed)} failed here; {count(all.answers)} answers, {count(all.answers_failed)}{" "}
+      failed. Model servers failed {count(all.attempts_failed)} times.
+    </p>
   );
 }
 
