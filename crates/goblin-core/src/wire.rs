@@ -7,6 +7,7 @@ pub mod anthropic;
 mod base64;
 pub mod cloud_errors;
 mod fields;
+mod files;
 pub mod gemini;
 pub(crate) mod images;
 pub mod json;

@@ -71,11 +71,12 @@ const DOORS: [Door; 7] = [
 ];
 
 /// The conversations, and what is answered to each.
-const CONVERSATIONS: [(&str, &str); 4] = [
+const CONVERSATIONS: [(&str, &str); 5] = [
     ("chat", "text"),
     ("tool_call", "calls"),
     ("tool_result", "text"),
     ("image", "text"),
+    ("file", "text"),
 ];
 
 /// A kind of provider: its name here, its model, and what it is.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::upstream::{put, request_object, written};
 use crate::catalogue::{Catalogue, Entry};
-use crate::chat::{ChatRequest, ResponseFormat, Role, Think};
+use crate::chat::{ChatRequest, Message, ResponseFormat, Role, Think};
 use crate::maker::Maker;
 use crate::provider::ProviderError;
 
@@ -53,6 +53,14 @@ pub fn encode_for(maker: Maker, request: &ChatRequest) -> Result<Bytes, Provider
         return Err(unsupported(
             "grammar",
             "only models of one's own machines take grammars. Send a JSON schema.",
+        ));
+    }
+    if maker != Maker::OpenAi
+        && let Some(i) = request.messages.iter().position(Message::has_file)
+    {
+        return Err(unsupported(
+            &format!("messages[{i}].content"),
+            "this provider reads no files. Send the text instead.",
         ));
     }
     match maker {
@@ -357,7 +365,7 @@ pub(in crate::wire) fn unsupported(param: &str, message: &str) -> ProviderError 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Message, Sampling, ToolCall};
+    use crate::chat::{Sampling, ToolCall};
 
     fn request(model: &str) -> ChatRequest {
         ChatRequest {

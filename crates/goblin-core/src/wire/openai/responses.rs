@@ -24,8 +24,8 @@ use crate::wire::fields::{
     Object, array, boolean, get, integer, number, object, one_of, optional, required, short_string, string,
     top,
 };
-use crate::wire::images;
 use crate::wire::json::kind;
+use crate::wire::{files, images};
 
 /// A request of `POST /v1/responses` as a client sent it.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +81,7 @@ pub fn parse_responses(body: &Bytes, earlier: &[Value]) -> Result<OpenAiResponse
         messages.insert(0, Message::text(Role::System, instructions));
     }
     images::not_too_many(&messages)?;
+    files::not_too_many(&messages)?;
     let tools = read_distinct_tools(&fields, "name", read_tool)?;
     let stream = optional(&fields, "", "stream", boolean)?.unwrap_or(false);
     let (format, mut untranslated) = read_text(&fields)?;

@@ -15,6 +15,7 @@ use crate::maker::Maker;
 use crate::provider::ProviderError;
 use crate::wire::Dialect;
 use crate::wire::cloud_errors::cloud_error_in_band;
+use crate::wire::files;
 use crate::wire::json::depth_within;
 use crate::wire::leaks::Leaks;
 use crate::wire::llama_cpp::read_timings;
@@ -199,6 +200,10 @@ fn part_json(part: &Part) -> Value {
     match part {
         Part::Text { text } => json!({"type": "text", "text": text}),
         Part::Image { url } => json!({"type": "image_url", "image_url": {"url": url}}),
+        Part::File { name, url } => {
+            let name = files::name_of(name.as_deref());
+            json!({"type": "file", "file": {"filename": name, "file_data": url}})
+        }
     }
 }
 
