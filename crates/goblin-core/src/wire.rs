@@ -18,6 +18,7 @@ mod logprobs;
 pub mod ollama;
 pub mod openai;
 pub mod problem;
+mod reading;
 pub mod sse;
 pub mod systemone;
 mod text_calls;

@@ -30,10 +30,19 @@ pub(crate) fn handle(maker: Maker, upstream: &FakeUpstream) -> ProviderHandle {
 
 /// The same, of a cloud that may be silent for so long.
 pub(crate) fn patient_handle(maker: Maker, upstream: &FakeUpstream, patience: Duration) -> ProviderHandle {
-    let spec = UpstreamSpec {
+    patient(spec(maker, upstream), patience)
+}
+
+/// A cloud played by `upstream`, whose state is believed for long.
+pub(crate) fn spec(maker: Maker, upstream: &FakeUpstream) -> UpstreamSpec {
+    UpstreamSpec {
         status_ttl: Duration::from_secs(3600),
         ..UpstreamSpec::cloud(maker, upstream.url.join("cloud/v1"), Some("k".to_owned().into()))
-    };
+    }
+}
+
+/// A server that may be silent for so long.
+pub(crate) fn patient(spec: UpstreamSpec, patience: Duration) -> ProviderHandle {
     let options = NetOptions {
         first_byte_timeout: patience,
         idle_timeout: patience,

@@ -19,6 +19,14 @@ use crate::provider::ProviderError;
 /// [`ProviderError::Unsupported`] naming the first field that the model, or the maker, does not take. Where goblin chose
 /// the model ([`ChatRequest::automatic`]), what says how tokens are chosen is left out instead.
 pub fn encode_for(maker: Maker, request: &ChatRequest) -> Result<Bytes, ProviderError> {
+    body_for(maker, request).map(written)
+}
+
+/// As [`encode_for`], not yet written.
+///
+/// # Errors
+/// As [`encode_for`].
+pub(super) fn body_for(maker: Maker, request: &ChatRequest) -> Result<Map<String, Value>, ProviderError> {
     if let Some(field) = request.untranslated.first() {
         return Err(unsupported(
             field,
@@ -29,10 +37,7 @@ pub fn encode_for(maker: Maker, request: &ChatRequest) -> Result<Bytes, Provider
     let mut asked = Asked {
         body: request_object(request),
         request,
-        reasons: entry.map_or_else(
-            || looks_like_reasoning(maker, &request.model),
-            |e| e.can("reasoning"),
-        ),
+        reasons: reasons(maker, &request.model),
         entry,
     };
     if asked
@@ -71,7 +76,7 @@ pub fn encode_for(maker: Maker, request: &ChatRequest) -> Result<Bytes, Provider
             return Err(unsupported("model", "its provider speaks another dialect."));
         }
     }
-    Ok(written(asked.body))
+    Ok(asked.body)
 }
 
 /// A request on its way to a maker.
@@ -331,6 +336,12 @@ fn grok(asked: &mut Asked<'_>) -> Result<(), ProviderError> {
     };
     put(&mut asked.body, "reasoning_effort", effort);
     Ok(())
+}
+
+/// Does the model reason?
+pub(super) fn reasons(maker: Maker, model: &str) -> bool {
+    let entry = Catalogue::embedded().find(maker.id(), model);
+    entry.map_or_else(|| looks_like_reasoning(maker, model), |e| e.can("reasoning"))
 }
 
 /// A model the list does not know yet, by its name.

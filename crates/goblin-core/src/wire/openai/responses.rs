@@ -1,4 +1,5 @@
-//! `POST /v1/responses`: a request read, and its answer written as a response or as events.
+//! `POST /v1/responses`: a request read, and its answer written as a response or as events; and the other way about, a
+//! request written to whoever is asked by it (`encode`), and its answer read (`decode`).
 //!
 //! Source: the public API reference of OpenAI's Responses, and the types of the published Python client (`openai` 3.54.0
 //! on PyPI, `openai/types/responses`), which say which fields are always there.
@@ -7,6 +8,8 @@
 //! responses hands in what was said before.
 
 mod answer;
+mod decode;
+mod encode;
 mod input;
 
 use bytes::Bytes;
@@ -14,6 +17,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 pub use self::answer::ResponseEncoder;
+pub use self::decode::ResponseDecoder;
+pub use self::encode::encode_responses;
 pub use self::input::named_items;
 use super::request::{EFFORTS, read_model};
 use super::tools::{read_distinct_tools, read_name, schema};
@@ -370,3 +375,5 @@ fn read_tool_choice(fields: &Object<'_>, tools: &[Tool]) -> Result<ToolChoice, A
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upstream_tests;

@@ -20,6 +20,7 @@ use crate::wire::json::depth_within;
 use crate::wire::leaks::Leaks;
 use crate::wire::llama_cpp::read_timings;
 use crate::wire::logprobs::read_logprobs;
+use crate::wire::reading::interrupted;
 
 /// The body to ask an upstream with: always a stream, always with usage. Settings that are not set are left out, and
 /// so is what servers of other makers do not know: whether to think at all, the context, how long the model stays,
@@ -232,12 +233,6 @@ struct Call {
     wire_index: Option<u64>,
     id: Option<String>,
     named: bool,
-}
-
-fn interrupted(reason: impl Into<String>) -> ProviderError {
-    ProviderError::Interrupted {
-        reason: reason.into(),
-    }
 }
 
 impl StreamDecoder {
