@@ -522,7 +522,7 @@ fn openai_is_asked_by_chats_unless_it_is_said_to_be_asked_by_responses() {
         let config = load(&home(&said), &Request::default()).unwrap().config;
         assert_eq!(config.upstream.openai_responses, responses, "{word:?}");
     }
-    let all = problems(&home(&[("GOBLIN_UPSTREAM__OPENAI_API", "assistants")]));
+    let all = problems("", &home(&[("GOBLIN_UPSTREAM__OPENAI_API", "assistants")]));
     assert!(
         all[0].contains("upstream.openai_api") && all[0].contains("responses"),
         "{all:#?}"

@@ -123,19 +123,14 @@ impl ResponseDecoder {
             }
             "response.refusal.delta" => self.say(at, delta(), Vec::new(), out),
             "response.reasoning_text.delta" => {
-                self.items.entry(at).or_default().in_full = true;
+                self.item(at).in_full = true;
                 self.think(at, delta(), out);
             }
-            "response.reasoning_summary_text.delta" => {
-                if !self.items.entry(at).or_default().in_full {
-                    self.think(at, delta(), out);
-                }
+            "response.reasoning_summary_text.delta" if !self.item(at).in_full => {
+                self.think(at, delta(), out);
             }
-            "response.reasoning_summary_part.added" => {
-                let item = self.items.entry(at).or_default();
-                if item.said && !item.in_full {
-                    self.think(at, "\n\n", out);
-                }
+            "response.reasoning_summary_part.added" if self.item(at).said && !self.item(at).in_full => {
+                self.think(at, "\n\n", out);
             }
             "response.output_item.added" if event["item"]["type"] == "function_call" => {
                 self.call(at, &event["item"], out);
@@ -149,6 +144,10 @@ impl ResponseDecoder {
         }
     }
 
+    fn item(&mut self, at: u64) -> &mut Item {
+        self.items.entry(at).or_default()
+    }
+
     fn begin(&mut self, out: &mut Vec<Parsed>) {
         if !std::mem::replace(&mut self.started, true) {
             out.push(Parsed::Started);
@@ -160,7 +159,7 @@ impl ResponseDecoder {
             return;
         }
         self.begin(out);
-        self.items.entry(at).or_default().said = true;
+        self.item(at).said = true;
         let text = text.to_owned();
         out.push(Parsed::Text { text, logprobs });
     }
@@ -170,7 +169,7 @@ impl ResponseDecoder {
             return;
         }
         self.begin(out);
-        self.items.entry(at).or_default().said = true;
+        self.item(at).said = true;
         out.push(Parsed::Reasoning {
             text: text.to_owned(),
         });
@@ -185,7 +184,7 @@ impl ResponseDecoder {
         let index = self.calls;
         self.calls = self.calls.saturating_add(1);
         let arguments = item["arguments"].as_str().unwrap_or_default().to_owned();
-        let known = self.items.entry(at).or_default();
+        let known = self.item(at);
         known.call = Some(index);
         known.said = !arguments.is_empty();
         let id = item["call_id"]
@@ -209,7 +208,7 @@ impl ResponseDecoder {
         if more.is_empty() {
             return;
         }
-        self.items.entry(at).or_default().said = true;
+        self.item(at).said = true;
         out.push(Parsed::ToolCall {
             index,
             id: None,
@@ -220,7 +219,7 @@ impl ResponseDecoder {
 
     /// An item as a whole: what was not said of it piece by piece is said now.
     fn whole_item(&mut self, at: u64, item: &Value, out: &mut Vec<Parsed>) {
-        let known = self.items.entry(at).or_default();
+        let known = self.item(at);
         if std::mem::replace(&mut known.done, true) {
             return;
         }
