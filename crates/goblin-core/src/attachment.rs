@@ -87,7 +87,8 @@ pub fn recognise(bytes: &[u8]) -> Result<(AttachmentKind, &'static str), ApiErro
     }
     if bytes.starts_with(b"%PDF-") {
         return Err(refused(
-            "PDF files are not taken, for no model here reads them. Save its text as a file, or its page as a picture.",
+            "PDF files are not attached to chats. Save its text as a file, or its page as a picture; programs may send the PDF itself \
+             (`/v1/chat/completions`, `/v1/responses`, `/v1/messages`).",
         ));
     }
     if !is_text(bytes) {
@@ -296,7 +297,7 @@ mod tests {
             content.as_bytes(),
         ) {
             Part::Text { text } => text,
-            Part::Image { .. } => String::new(),
+            Part::Image { .. } | Part::File { .. } => String::new(),
         };
         assert_eq!(text("hi"), "\n\nFile `a'b.md`:\n```\nhi\n```");
         assert_eq!(text("\u{feff}hi\n"), "\n\nFile `a'b.md`:\n```\nhi\n```");

@@ -68,7 +68,7 @@ pub struct Above {
 }
 
 impl Entry {
-    /// Is `word` among what it can do? `chat`, `embed`, `vision`, `tools`, `schema`, `reasoning`; the words of
+    /// Is `word` among what it can do? `chat`, `embed`, `vision`, `files` (reads PDFs), `tools`, `schema`, `reasoning`; the words of
     /// `reasoning_effort` it knows beside low, medium and high (`none`, `minimal`, `xhigh`, `max`); `adaptive` (thinks as
     /// much as it finds right), `always_thinks`; `fixed_sampling` (takes no temperature and the like).
     pub fn can(&self, word: &str) -> bool {
@@ -99,6 +99,7 @@ impl Entry {
             ("chat", Capability::Chat),
             ("tools", Capability::Tools),
             ("vision", Capability::Vision),
+            ("files", Capability::Files),
             ("reasoning", Capability::Thinking),
             ("schema", Capability::Grammar),
             ("embed", Capability::Embed),
@@ -230,6 +231,7 @@ mod tests {
             "chat",
             "embed",
             "vision",
+            "files",
             "tools",
             "schema",
             "reasoning",

@@ -36,6 +36,14 @@ pub enum Part {
         /// Where the bytes are.
         url: String,
     },
+    /// A PDF, as a `data:` URL in base64.
+    File {
+        /// Its name, where it was said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// The bytes: `data:application/pdf;base64,…`.
+        url: String,
+    },
 }
 
 /// A tool call the model made.
@@ -101,6 +109,11 @@ impl Message {
     /// Does the message carry an image?
     pub fn has_image(&self) -> bool {
         self.parts.iter().any(|p| matches!(p, Part::Image { .. }))
+    }
+
+    /// Does the message carry a file?
+    pub fn has_file(&self) -> bool {
+        self.parts.iter().any(|p| matches!(p, Part::File { .. }))
     }
 }
 

@@ -35,12 +35,12 @@ impl CountMethod {
     }
 }
 
-/// Bytes of everything in the request that becomes prompt text. Images are not counted.
+/// Bytes of everything in the request that becomes prompt text. Images and files are not counted.
 pub fn prompt_bytes(request: &ChatRequest) -> usize {
     let messages = request.messages.iter().map(|m| {
         let parts = m.parts.iter().map(|p| match p {
             Part::Text { text } => text.len(),
-            Part::Image { .. } => 0,
+            Part::Image { .. } | Part::File { .. } => 0,
         });
         let calls = m.tool_calls.iter().map(|c| c.name.len() + c.arguments.len());
         parts.sum::<usize>() + calls.sum::<usize>() + m.reasoning.as_ref().map_or(0, String::len)
@@ -69,9 +69,9 @@ fn json_bytes(value: &serde_json::Value) -> usize {
 }
 
 /// More tokens than the prompt can have: no tokenizer makes more tokens than there are bytes. `None` when an image
-/// is in it, whose tokens depend on the model.
+/// or a file is in it, whose tokens depend on the model.
 pub fn most_tokens(request: &ChatRequest) -> Option<u32> {
-    if request.messages.iter().any(crate::chat::Message::has_image) {
+    if request.messages.iter().any(|m| m.has_image() || m.has_file()) {
         return None;
     }
     let around = (request.messages.len() + request.tools.len() + 1) * TEMPLATE_TOKENS;

@@ -16,6 +16,8 @@ pub const MAX_STOP_BYTES: usize = 1024;
 pub const MAX_LOGIT_BIAS: usize = 1024;
 /// Most images in one request.
 pub const MAX_IMAGES: usize = 64;
+/// Most files (PDFs) in one request.
+pub const MAX_FILES: usize = 16;
 /// Most tokens of context a caller may ask for.
 pub const MAX_CONTEXT_TOKENS: u32 = 10_000_000;
 /// Longest time a caller may ask for a model to stay in memory, in seconds (100 years); longer is for ever.

@@ -15,6 +15,8 @@ pub enum Capability {
     Tools,
     /// Looks at images.
     Vision,
+    /// Reads PDF files as they are.
+    Files,
     /// Thinks before it answers, when asked to.
     Thinking,
     /// Continues a text without a template.

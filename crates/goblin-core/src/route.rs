@@ -5,7 +5,7 @@ pub mod plan;
 
 use std::sync::Arc;
 
-use crate::chat::{ChatRequest, Part};
+use crate::chat::{ChatRequest, Message, Part};
 use crate::error::ApiError;
 use crate::model::{Capability, ModelInfo, nearest};
 use crate::provider::{Health, IN_PROCESS};
@@ -83,6 +83,8 @@ pub struct Needs {
     pub local_only: bool,
     /// An image is in the conversation; the field that holds it.
     pub vision: Option<String>,
+    /// A file is in the conversation; the field that holds it.
+    pub files: Option<String>,
     /// An image is given by an address to fetch it from; the field that holds it. Only a server that is not the
     /// operator's may be asked to fetch: local ones sit where private addresses can be reached.
     pub fetches: Option<String>,
@@ -91,10 +93,14 @@ pub struct Needs {
 impl Needs {
     /// Reads them off a request.
     pub fn of(request: &ChatRequest, local_only: bool) -> Self {
-        let vision = request.messages.iter().position(crate::chat::Message::has_image);
+        let first = |holds: fn(&Message) -> bool| {
+            let at = request.messages.iter().position(holds);
+            at.map(|i| format!("messages[{i}].content"))
+        };
         Self {
             local_only,
-            vision: vision.map(|i| format!("messages[{i}].content")),
+            vision: first(Message::has_image),
+            files: first(Message::has_file),
             fetches: linked_image(request).map(|(i, j)| format!("messages[{i}].content[{j}]")),
         }
     }
@@ -106,7 +112,7 @@ fn linked_image(request: &ChatRequest) -> Option<(usize, usize)> {
         Part::Image { url } => !url
             .get(..5)
             .is_some_and(|start| start.eq_ignore_ascii_case("data:")),
-        Part::Text { .. } => false,
+        Part::Text { .. } | Part::File { .. } => false,
     };
     let messages = request.messages.iter().enumerate();
     messages
@@ -227,6 +233,17 @@ fn lacks(offer: &Offer, needs: &Needs) -> Option<ApiError> {
             ),
         ));
     }
+    if let Some(field) = &needs.files
+        && !offer.model.can(Capability::Files)
+    {
+        return Some(ApiError::invalid(
+            field.clone(),
+            format!(
+                "`{}` reads no PDF files. Send the text instead, or choose a model whose abilities name `files`.",
+                offer.id()
+            ),
+        ));
+    }
     if let Some(field) = needs.fetches.as_ref().filter(|_| offer.provider_local) {
         return Some(ApiError::invalid(
             field.clone(),
@@ -304,7 +321,7 @@ fn because(absent: &Absent, then: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Message, Part, Role};
+    use crate::chat::Role;
     use crate::context_rule::CountMethod;
     use crate::error::ErrorCode;
     use crate::intent;

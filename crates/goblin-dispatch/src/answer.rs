@@ -194,7 +194,13 @@ impl Dispatch {
     /// `model_not_found`, `no_provider`, or `invalid_request` for a field the model cannot serve. In the stream:
     /// `rate_limited` when the queue is full, `unavailable` with the forecast when the deadline cannot be kept,
     /// `context_length_exceeded`, `deadline_exceeded`, and the provider's own failures.
-    pub async fn answer(self: &Arc<Self>, ask: Ask) -> Result<AnswerStream, ApiError> {
+    pub async fn answer(self: &Arc<Self>, mut ask: Ask) -> Result<AnswerStream, ApiError> {
+        // Untouched bytes are for callers who named the model on a door that speaks the same dialect, and whose
+        // body holds nothing meant for us.
+        let same_dialect = ask.door == "openai" || ask.door == "tier";
+        if ask.incoming.goblin_given || !same_dialect {
+            ask.incoming.request.raw = None;
+        }
         let (wanted, local_only) = (&ask.incoming.model, ask.incoming.goblin.local_only);
         let view = self.table.view_for(wanted, local_only).await;
         let Chosen {
@@ -215,10 +221,7 @@ impl Dispatch {
         let own_temperature = request.sampling.temperature;
         request.sampling.temperature = request.sampling.temperature.or(temperature);
         request.automatic = !ladder.explicit;
-        // Untouched bytes are for callers who named the model on a door that speaks the same dialect, and whose
-        // body holds nothing meant for us.
-        let same_dialect = ask.door == "openai" || ask.door == "tier";
-        if !ladder.explicit || ask.incoming.goblin_given || !same_dialect || checks {
+        if !ladder.explicit || checks {
             request.raw = None;
         }
         if let Some(error) = ask.incoming.unreadable {

@@ -15,6 +15,9 @@ use crate::gate::Visit;
 
 /// Most tokens an image takes.
 const MOST_OF_AN_IMAGE: u32 = 5_000;
+/// Characters of a PDF's base64 to a token it takes at most: its pages are read as text and as pictures, but a page is
+/// packed. Beside it counts what one picture does, for a file of one page.
+const FILE_CHARS_PER_TOKEN: usize = 8;
 /// Most tokens a template puts around one message or tool.
 const MOST_AROUND_A_MESSAGE: u32 = 32;
 
@@ -76,7 +79,7 @@ impl Job {
                         for part in &message.parts {
                             match part {
                                 Part::Text { text } => text.hash(&mut hasher),
-                                Part::Image { url } => url.hash(&mut hasher),
+                                Part::Image { url } | Part::File { url, .. } => url.hash(&mut hasher),
                             }
                         }
                         if message.role == Role::User {
@@ -182,13 +185,21 @@ fn unread(request: &ChatRequest) -> Option<(usize, Asked)> {
     Some((body.len(), asked))
 }
 
-/// Most tokens of what templates put around messages and tools, and of images.
+/// Most tokens of what templates put around messages and tools, of images and of files.
 fn beside_the_text(request: &ChatRequest) -> u32 {
     let parts = request.messages.iter().flat_map(|message| &message.parts);
-    let images = parts.filter(|part| matches!(part, Part::Image { .. })).count();
+    let of_part = |part: &Part| match part {
+        Part::Text { .. } => 0,
+        Part::Image { .. } => MOST_OF_AN_IMAGE,
+        Part::File { url, .. } => {
+            let read = u32::try_from(url.len() / FILE_CHARS_PER_TOKEN).unwrap_or(u32::MAX);
+            read.saturating_add(MOST_OF_AN_IMAGE)
+        }
+    };
+    let seen = parts.fold(0_u32, |sum, part| sum.saturating_add(of_part(part)));
     let pieces = request.messages.len() + request.tools.len() + 1;
     let of = |many: usize, each: u32| u32::try_from(many).unwrap_or(u32::MAX).saturating_mul(each);
-    of(images, MOST_OF_AN_IMAGE).saturating_add(of(pieces, MOST_AROUND_A_MESSAGE))
+    seen.saturating_add(of(pieces, MOST_AROUND_A_MESSAGE))
 }
 
 #[cfg(test)]
@@ -224,6 +235,15 @@ mod tests {
         };
         assert!(unread(&read).is_none());
         assert_eq!(beside_the_text(&read), 2 * MOST_AROUND_A_MESSAGE);
+        let mut with_a_file = read;
+        with_a_file.messages[0].parts.push(Part::File {
+            name: None,
+            url: format!("data:application/pdf;base64,{}", "A".repeat(8_000)),
+        });
+        assert_eq!(
+            beside_the_text(&with_a_file),
+            1_003 + MOST_OF_AN_IMAGE + 2 * MOST_AROUND_A_MESSAGE
+        );
     }
 
     #[test]

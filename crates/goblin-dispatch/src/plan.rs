@@ -92,7 +92,10 @@ impl Dispatch {
                 temperature: Some(temperature),
             });
         }
-        let needs = Needs::of(question.request, question.local_only);
+        let mut needs = Needs::of(question.request, question.local_only);
+        if is_left_to_its_provider(view, question) {
+            needs.files = None;
+        }
         let ladder = self.resolve_chat(view, question.wanted, &needs)?;
         Ok(Chosen {
             ladder,
@@ -203,6 +206,16 @@ impl Dispatch {
             .then(|| not_installed(wanted, &self.planning(view, &|_| None)))
             .flatten()
     }
+}
+
+/// Is the question forwarded as it came in? Then whether its files can be read is for its provider to judge.
+fn is_left_to_its_provider(view: &View, question: &Question<'_>) -> bool {
+    let Some((dialect, _)) = &question.request.raw else {
+        return false;
+    };
+    let named = question.wanted.split_once('/');
+    let provider = named.and_then(|(provider, _)| view.provider(provider));
+    provider.is_some_and(|provider| provider.forwards == Some(*dialect))
 }
 
 fn dry_run(wanted: &str, ladder: &Ladder, record: RouteRecord, nobody: Option<ApiError>) -> DryRun {

@@ -106,6 +106,12 @@ fn prompt(loaded: &Loaded, request: &ChatRequest) -> Result<(Prompt, Vec<Token>)
             "This model reads text only; it cannot look at images.",
         ));
     }
+    if let Some(i) = request.messages.iter().position(|m| m.has_file()) {
+        return Err(rejected(
+            &format!("messages[{i}].content"),
+            "This model reads text only; it cannot read PDF files.",
+        ));
+    }
     let written = loaded
         .template
         .render(request, |text| loaded.controls.neutral(text))

@@ -1,4 +1,5 @@
-//! Clouds known by name: OpenAI, DeepSeek and Grok by Chat Completions, Anthropic by Messages, Gemini by its own API.
+//! Clouds known by name: OpenAI, DeepSeek and Grok by Chat Completions, OpenAI by Responses where the operator says so,
+//! Anthropic by Messages, Gemini by its own API.
 //! Each a transport around `goblin_core::wire`.
 //!
 //! Which models there are is asked for and believed for a while; a cloud that will not say it to this key has those that
@@ -16,7 +17,8 @@ use goblin_core::model::{Capability, ModelInfo};
 use goblin_core::provider::{ChatStream, Health, ProviderError, ProviderHandle, ProviderStatus};
 use goblin_core::wire::cloud_errors::{Refusal, cloud_error};
 use goblin_core::wire::openai::{
-    decode_embeddings, encode_embeddings, parse_model_list, rewrite_for_upstream,
+    ResponseDecoder, decode_embeddings, encode_embeddings, encode_responses, parse_model_list,
+    rewrite_for_upstream,
 };
 use goblin_core::wire::{Dialect, anthropic, gemini};
 use goblin_net::{HttpClient, Url};
@@ -25,7 +27,7 @@ use http::{HeaderValue, Method, StatusCode};
 use tokio::sync::Mutex;
 
 use crate::openai_compat::answer::{Answer, Words};
-use crate::openai_compat::{Upstream, UpstreamSpec, before_answer};
+use crate::openai_compat::{Api, Upstream, UpstreamSpec, before_answer};
 use crate::transport::{BuildError, Refused};
 
 /// How long it is believed that a cloud is away, or refuses the key, before it is asked again.
@@ -35,6 +37,7 @@ const MAX_NAME: usize = 128;
 
 struct Cloud {
     maker: Maker,
+    api: Api,
     upstream: Upstream,
     status_ttl: Duration,
     // Held while asking: whoever comes meanwhile waits and takes the same answer.
@@ -52,6 +55,7 @@ pub(crate) fn build(
 ) -> Result<ProviderHandle, BuildError> {
     let cloud = Arc::new(Cloud {
         maker,
+        api: spec.api,
         upstream: Upstream::new(spec, net)?,
         status_ttl: spec.status_ttl,
         known: Mutex::default(),
@@ -82,7 +86,7 @@ pub(crate) fn build(
             ..handle
         },
         Maker::OpenAi => ProviderHandle {
-            forwards: Some(Dialect::OpenAi),
+            forwards: (spec.api == Api::Chat).then_some(Dialect::OpenAi),
             embed: Some(Arc::new(move |request| {
                 let cloud = Arc::clone(&embed);
                 Box::pin(async move { cloud.embed(request).await })
@@ -97,6 +101,11 @@ impl Cloud {
         // Only a request that is passed through may ask for an answer in one piece.
         let (mut streams, mut pass_through) = (true, false);
         let (url, body, words) = match self.maker {
+            Maker::OpenAi if self.api == Api::Responses => (
+                self.upstream.base.join("responses"),
+                encode_responses(&request)?,
+                Words::Responses(ResponseDecoder::new(&request.model)),
+            ),
             Maker::OpenAi | Maker::DeepSeek | Maker::Grok => return self.upstream.chat(request).await,
             Maker::Anthropic => {
                 let mut decoder = anthropic::EventDecoder::new(&request.model);

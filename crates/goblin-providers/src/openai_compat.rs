@@ -56,6 +56,16 @@ pub enum Kind {
     Cloud(Maker),
 }
 
+/// By which of its APIs OpenAI is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Api {
+    /// Chat Completions.
+    #[default]
+    Chat,
+    /// Responses. Chats are translated then, and none is forwarded untouched.
+    Responses,
+}
+
 /// A server to reach.
 #[derive(Clone, Debug)]
 pub struct UpstreamSpec {
@@ -72,6 +82,8 @@ pub struct UpstreamSpec {
     pub allow_cloud: bool,
     /// What it is.
     pub kind: Kind,
+    /// Of OpenAI: by which of its APIs it is asked.
+    pub api: Api,
     /// How long its state is believed before it is asked again.
     pub status_ttl: Duration,
     /// Most time for each question about its state.
@@ -88,6 +100,7 @@ impl UpstreamSpec {
             local: true,
             allow_cloud: false,
             kind,
+            api: Api::Chat,
             status_ttl: Duration::from_secs(2),
             status_timeout: Duration::from_secs(2),
         }

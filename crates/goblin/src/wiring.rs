@@ -17,7 +17,7 @@ use goblin_dispatch::cache::Caching;
 use goblin_dispatch::cascade::Trust;
 use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_net::{Guard, HttpClient, NetOptions, Url};
-use goblin_providers::openai_compat::{self, Kind, UpstreamSpec};
+use goblin_providers::openai_compat::{self, Api, Kind, UpstreamSpec};
 use goblin_server::app::{
     Access, Answered, App, AppState, ChecksCache, PageReports, RenderMetrics, ServerOptions, Surface,
     TellSpans, Uploads,
@@ -152,6 +152,10 @@ pub(crate) fn spec(config: &Config, server: &UpstreamServer) -> anyhow::Result<U
             return Ok(UpstreamSpec {
                 id: server.id.clone(),
                 local: server.local,
+                api: match config.upstream.openai_responses {
+                    true => Api::Responses,
+                    false => Api::Chat,
+                },
                 ..UpstreamSpec::cloud(maker, url, server.key.clone())
             });
         }

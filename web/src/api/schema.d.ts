@@ -2207,7 +2207,7 @@ export interface components {
          * @description Something a model can do now.
          * @enum {string}
          */
-        Capability: "chat" | "tools" | "vision" | "thinking" | "complete" | "logprobs" | "decide" | "embed" | "grammar";
+        Capability: "chat" | "tools" | "vision" | "files" | "thinking" | "complete" | "logprobs" | "decide" | "embed" | "grammar";
         /** @description A conversation. */
         Chat: {
             /** @description UUIDv7. */

@@ -134,6 +134,11 @@ fn abilities(provider: &str, mode: &str, about: &Value) -> String {
     let words = [
         ("chat", mode == "chat" && (converses || provider != "openai")),
         ("vision", says("vision")),
+        // DeepSeek's and Grok's chats have no words for a file.
+        (
+            "files",
+            says("pdf_input") && matches!(provider, "openai" | "anthropic" | "gemini"),
+        ),
         ("tools", says("function_calling")),
         ("schema", schema),
         ("reasoning", says("reasoning")),

@@ -305,6 +305,7 @@ fn words(message: &Message) -> String {
         .map(|part| match part {
             Part::Text { text } => text.clone(),
             Part::Image { .. } => "(an image)".to_owned(),
+            Part::File { .. } => "(a file)".to_owned(),
         })
         .collect();
     let calls = message.tool_calls.iter();

@@ -368,13 +368,15 @@ fn nobody_able(planning: &Planning<'_>, needs: &Needs) -> ApiError {
         .offers
         .iter()
         .filter(|o| o.model.can(Capability::Chat));
-    let sees =
-        |offer: &Offer| offer.model.can(Capability::Vision) && (offer.stays_local() || !needs.local_only);
-    if let Some(field) = &needs.vision
-        && chat.clone().next().is_some()
-        && !chat.clone().any(sees)
-    {
+    let lacking = |ability: Capability| {
+        let able = |offer: &Offer| offer.model.can(ability) && (offer.stays_local() || !needs.local_only);
+        chat.clone().next().is_some() && !chat.clone().any(able)
+    };
+    if let Some(field) = needs.vision.as_ref().filter(|_| lacking(Capability::Vision)) {
         return nobody_sees(field, needs.local_only);
+    }
+    if let Some(field) = needs.files.as_ref().filter(|_| lacking(Capability::Files)) {
+        return nobody_reads_files(field, needs.local_only);
     }
     let why = chat.clone().find_map(|offer| lacks(offer, needs));
     match (why, chat.count()) {
@@ -409,6 +411,18 @@ fn nobody_sees(field: &str, local_only: bool) -> ApiError {
     )
 }
 
+/// No model takes the question's PDF; what would change that.
+fn nobody_reads_files(field: &str, local_only: bool) -> ApiError {
+    let way_out = if local_only {
+        "Models on this operator's machines read no PDF files. Send the text instead, or its pages as images to a model \
+         that sees."
+    } else {
+        "No model that is there reads PDF files. Send the text instead, or add the key of a cloud whose models read them \
+         (`upstream.openai_key`, `upstream.anthropic_key`, `upstream.gemini_key`, or Providers on the page)."
+    };
+    ApiError::invalid(field, way_out)
+}
+
 fn features(wanted: &str, matter: &Matter, local_only: bool) -> Vec<Feature> {
     let mut features = matter.reading.features.clone();
     let mut put = |name: &str, value: f64| {
@@ -432,6 +446,7 @@ fn features(wanted: &str, matter: &Matter, local_only: bool) -> Vec<Feature> {
         ("hint:latency", matter.hints.latency.is_some()),
         ("needs:local", local_only),
         ("needs:vision", matter.needs.vision.is_some()),
+        ("needs:files", matter.needs.files.is_some()),
         ("needs:tools", matter.tools),
     ] {
         if holds {

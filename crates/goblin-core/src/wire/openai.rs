@@ -33,7 +33,10 @@ pub use pass_through::{PassThrough, parse_pass_through, rewrite_for_upstream};
 pub use request::{
     CacheUse, GoblinOptions, IncomingChat, parse_chat_request, parse_dry_run, parse_forwardable,
 };
-pub use responses::{OpenAiResponses, ResponseEncoder, named_items, parse_responses, previous_response};
+pub use responses::{
+    OpenAiResponses, ResponseDecoder, ResponseEncoder, encode_responses, named_items, parse_responses,
+    previous_response,
+};
 pub use stream::{ChunkEncoder, DONE};
 pub(in crate::wire) use upstream::put_choosing;
 pub use upstream::{

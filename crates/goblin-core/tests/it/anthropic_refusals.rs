@@ -106,8 +106,28 @@ fn every_wrong_field_of_an_anthropic_message_is_named_with_its_limit() {
             block(
                 r#"{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"eA=="}}"#,
             ),
-            &format!("{source}.type"),
+            &format!("{source}.data"),
             "PDF",
+        ),
+        (
+            MESSAGES,
+            block(
+                r#"{"type":"document","source":{"type":"base64","media_type":"text/plain","data":"eA=="}}"#,
+            ),
+            &format!("{source}.media_type"),
+            "application/pdf",
+        ),
+        (
+            MESSAGES,
+            block(r#"{"type":"document","source":{"type":"url","url":"https://files.example/a.pdf"}}"#),
+            &format!("{source}.type"),
+            "fetches none",
+        ),
+        (
+            MESSAGES,
+            block(r#"{"type":"document","source":{"type":"file","file_id":"f"}}"#),
+            &format!("{source}.type"),
+            "keeps no files",
         ),
         (
             MESSAGES,

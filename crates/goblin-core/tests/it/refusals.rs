@@ -118,7 +118,26 @@ fn every_wrong_field_is_named_with_its_limit() {
         (
             with_message(r#"{"role":"user","content":[{"type":"input_audio","input_audio":{}}]}"#),
             "messages[1].content[0].type",
-            "text and images only",
+            "text, images and PDF files only",
+        ),
+        (
+            with_message(r#"{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}}]}"#),
+            "messages[1].content[0].file.file_id",
+            "keeps none",
+        ),
+        (
+            with_message(
+                r#"{"role":"user","content":[{"type":"file","file":{"file_data":"data:text/csv;base64,YSxi"}}]}"#,
+            ),
+            "messages[1].content[0].file.file_data",
+            "PDF in base64",
+        ),
+        (
+            with_message(
+                r#"{"role":"assistant","content":[{"type":"file","file":{"file_data":"JVBERi0xLjQK"}}]}"#,
+            ),
+            "messages[1].content[0].type",
+            "`user` role",
         ),
         (
             with_message(

@@ -72,7 +72,7 @@ fn images(request: &ChatRequest) -> Vec<String> {
     parts
         .filter_map(|part| match part {
             Part::Image { url } => Some(url.clone()),
-            Part::Text { .. } => None,
+            Part::Text { .. } | Part::File { .. } => None,
         })
         .collect()
 }

@@ -1,7 +1,6 @@
 //! How many tokens a prompt has: counted by the server itself.
 
 use goblin_core::chat::ChatRequest;
-use goblin_core::chat::Message;
 use goblin_core::context_rule::CountMethod;
 use goblin_core::provider::{ProviderError, TokenCount};
 use goblin_core::wire::llama_cpp::{
@@ -65,9 +64,12 @@ impl Server {
 
     /// Written with the template, then cut into tokens: what older versions can.
     async fn templated_tokens(&self, request: &ChatRequest) -> Result<u32, ProviderError> {
-        if request.messages.iter().any(Message::has_image) {
+        if request.messages.iter().any(|m| m.has_image() || m.has_file()) {
             return Err(ProviderError::Broken {
-                reason: format!("{} cannot count the tokens of images", self.root.address()),
+                reason: format!(
+                    "{} cannot count the tokens of images and files",
+                    self.root.address()
+                ),
             });
         }
         let model = &request.model;

@@ -11,7 +11,7 @@ use goblin_core::wire::Dialect;
 use goblin_core::wire::anthropic::EventDecoder;
 use goblin_core::wire::gemini::ContentDecoder;
 use goblin_core::wire::llama_cpp::CompletionDecoder;
-use goblin_core::wire::openai::{StreamDecoder, decode_completion};
+use goblin_core::wire::openai::{ResponseDecoder, StreamDecoder, decode_completion};
 use goblin_core::wire::sse::SseSplitter;
 use goblin_net::Body;
 
@@ -41,6 +41,8 @@ pub(crate) enum Words {
     Chat(StreamDecoder),
     /// A continued text's.
     Text(CompletionDecoder),
+    /// OpenAI's responses.
+    Responses(ResponseDecoder),
     /// Anthropic's.
     Anthropic(EventDecoder),
     /// Gemini's.
@@ -53,6 +55,7 @@ impl Words {
         match self {
             Self::Chat(decoder) => decoder.clone().decode_whole(body),
             Self::Text(_) => decode_completion(body),
+            Self::Responses(decoder) => decoder.clone().decode_whole(body),
             Self::Anthropic(decoder) => decoder.clone().decode_whole(body),
             Self::Gemini(decoder) => decoder.clone().decode_whole(body),
         }
@@ -62,6 +65,7 @@ impl Words {
         match self {
             Self::Chat(decoder) => decoder.decode(data),
             Self::Text(decoder) => decoder.decode(data),
+            Self::Responses(decoder) => decoder.decode(data),
             Self::Anthropic(decoder) => decoder.decode(data),
             Self::Gemini(decoder) => decoder.decode(data),
         }
@@ -71,7 +75,7 @@ impl Words {
     fn dialect(&self) -> Dialect {
         match self {
             Self::Anthropic(_) => Dialect::Anthropic,
-            Self::Chat(_) | Self::Text(_) | Self::Gemini(_) => Dialect::OpenAi,
+            Self::Chat(_) | Self::Text(_) | Self::Responses(_) | Self::Gemini(_) => Dialect::OpenAi,
         }
     }
 
@@ -79,6 +83,7 @@ impl Words {
         match self {
             Self::Chat(decoder) => decoder.is_done(),
             Self::Text(decoder) => decoder.spent().is_some(),
+            Self::Responses(decoder) => decoder.is_done(),
             Self::Anthropic(decoder) => decoder.is_done(),
             Self::Gemini(_) => false,
         }
@@ -88,6 +93,7 @@ impl Words {
         match self {
             Self::Chat(decoder) => decoder.finish(),
             Self::Text(decoder) => decoder.finish(),
+            Self::Responses(decoder) => decoder.finish(),
             Self::Anthropic(decoder) => decoder.finish(),
             Self::Gemini(decoder) => decoder.finish(),
         }
@@ -96,7 +102,7 @@ impl Words {
     fn leftover(&mut self) -> Vec<ChatEvent> {
         match self {
             Self::Chat(decoder) => decoder.leftover(),
-            Self::Text(_) => Vec::new(),
+            Self::Text(_) | Self::Responses(_) => Vec::new(),
             Self::Anthropic(decoder) => decoder.leftover(),
             Self::Gemini(decoder) => decoder.leftover(),
         }
@@ -106,7 +112,7 @@ impl Words {
         match self {
             Self::Chat(decoder) => decoder.spent(),
             Self::Text(decoder) => decoder.spent(),
-            Self::Anthropic(_) | Self::Gemini(_) => None,
+            Self::Responses(_) | Self::Anthropic(_) | Self::Gemini(_) => None,
         }
     }
 }

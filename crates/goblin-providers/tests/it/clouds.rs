@@ -8,7 +8,7 @@ use goblin_core::maker::Maker;
 use goblin_core::model::Capability;
 use goblin_core::provider::{Health, ProviderError, ProviderHandle};
 use goblin_core::wire::Dialect;
-use goblin_providers::openai_compat::UpstreamSpec;
+use goblin_providers::openai_compat::{Api, UpstreamSpec};
 use serde_json::Value;
 
 use crate::fake_upstream::{
@@ -382,5 +382,47 @@ async fn a_stream_that_breaks_in_the_middle_keeps_what_came_before() {
                 "{maker:?} {last:?} {outcome:?}"
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn openai_is_asked_by_its_responses_where_the_operator_says_so() {
+    let events = [
+        r#"{"type":"response.created","response":{"status":"in_progress"}}"#,
+        r#"{"type":"response.output_text.delta","output_index":0,"delta":"Hi there","logprobs":[]}"#,
+        r#"{"type":"response.completed","response":{"status":"completed","output":[],"usage":{"input_tokens":4,"output_tokens":2}}}"#,
+    ];
+    let frames = events.iter().map(|e| frame(e));
+    let good = [sse_head()].into_iter().chain(frames).chain([end()]).collect();
+    let limited = json(
+        "429 Too Many Requests",
+        r#"{"error":{"message":"quota","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+    );
+    let cut = vec![sse_head(), frame(events[0]), frame(events[1]), end()];
+    let upstream = FakeUpstream::start(vec![good, limited, cut]).await;
+    let key = Some(KEY.to_owned().into());
+    let handle = upstream.handle_with(UpstreamSpec {
+        api: Api::Responses,
+        ..UpstreamSpec::cloud(Maker::OpenAi, upstream.url.clone(), key)
+    });
+    assert_eq!(handle.forwards, None, "chats are translated");
+    let (events, outcome) = answer(&handle, asking(Maker::OpenAi)).await;
+    assert_eq!((said(&events).as_str(), outcome), ("Hi there", Ok(())));
+    let used = Usage {
+        prompt_tokens: 4,
+        completion_tokens: 2,
+        ..Usage::default()
+    };
+    assert!(events.iter().any(|event| event.parsed == Parsed::Usage(used)));
+    let (_, outcome) = answer(&handle, asking(Maker::OpenAi)).await;
+    assert_eq!(outcome, Err(ProviderError::QuotaUsedUp));
+    let (events, outcome) = answer(&handle, asking(Maker::OpenAi)).await;
+    assert_eq!(said(&events), "Hi there");
+    assert!(
+        matches!(outcome, Err(ProviderError::Interrupted { .. })),
+        "{outcome:?}"
+    );
+    for asked in upstream.asked() {
+        assert!(asked.head.starts_with("post /v1/responses "), "{}", asked.head);
     }
 }

@@ -70,8 +70,8 @@ pub(super) async fn list_able_providers(
         goblin_core::error::ApiError::invalid(
             "capability",
             format!(
-                "There is no ability `{shown}`. There are `chat`, `tools`, `vision`, `thinking`, `complete`, `logprobs`, \
-                 `decide`, `embed` and `grammar`."
+                "There is no ability `{shown}`. There are `chat`, `tools`, `vision`, `files`, `thinking`, `complete`, \
+                 `logprobs`, `decide`, `embed` and `grammar`."
             ),
         )
     })?;
@@ -104,6 +104,7 @@ fn provider(provider: &ProviderHandle, status: &ProviderStatus) -> Value {
         (Capability::Chat, "chat"),
         (Capability::Tools, "tools"),
         (Capability::Vision, "vision"),
+        (Capability::Files, "files"),
         (Capability::Embed, "embed"),
         (Capability::Decide, "decide"),
     ];

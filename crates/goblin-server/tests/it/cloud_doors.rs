@@ -7,7 +7,7 @@ use std::time::Duration;
 use goblin_core::maker::Maker;
 use goblin_core::provider::ProviderHandle;
 use goblin_net::{HttpClient, NetOptions};
-use goblin_providers::openai_compat::{UpstreamSpec, build};
+use goblin_providers::openai_compat::{Api, UpstreamSpec, build};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
@@ -30,10 +30,19 @@ pub(crate) fn handle(maker: Maker, upstream: &FakeUpstream) -> ProviderHandle {
 
 /// The same, of a cloud that may be silent for so long.
 pub(crate) fn patient_handle(maker: Maker, upstream: &FakeUpstream, patience: Duration) -> ProviderHandle {
-    let spec = UpstreamSpec {
+    patient(spec(maker, upstream), patience)
+}
+
+/// A cloud played by `upstream`, whose state is believed for long.
+pub(crate) fn spec(maker: Maker, upstream: &FakeUpstream) -> UpstreamSpec {
+    UpstreamSpec {
         status_ttl: Duration::from_secs(3600),
         ..UpstreamSpec::cloud(maker, upstream.url.join("cloud/v1"), Some("k".to_owned().into()))
-    };
+    }
+}
+
+/// A server that may be silent for so long.
+pub(crate) fn patient(spec: UpstreamSpec, patience: Duration) -> ProviderHandle {
     let options = NetOptions {
         first_byte_timeout: patience,
         idle_timeout: patience,
@@ -238,19 +247,85 @@ fn faults() -> Vec<Fault> {
     ]
 }
 
+/// What only a stream of responses can do instead of answering; to a chat it is noise.
+fn faults_of_responses() -> Vec<Fault> {
+    let events = |what: &'static str, events: &'static [&'static str]| -> Fault {
+        let play = move || Reply::Bytes(cut("text/event-stream", sse(events)));
+        (what, Arc::new(play))
+    };
+    vec![
+        events(
+            "response.failed",
+            &[
+                r#"{"type":"response.created","response":{"status":"in_progress"}}"#,
+                r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"server_error","message":"boom"}}}"#,
+            ],
+        ),
+        events(
+            "event `error`",
+            &[r#"{"type":"error","code":"rate_limit_exceeded","message":"slow","param":null}"#],
+        ),
+        events(
+            "begun and cut",
+            &[
+                r#"{"type":"response.created","response":{"status":"in_progress"}}"#,
+                r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"message","content":[]}}"#,
+            ],
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn openai_by_responses_that_dies_in_the_middle_is_an_error_and_no_silence() {
+    let begun = [
+        r#"{"type":"response.created","response":{"status":"in_progress"}}"#,
+        r#"{"type":"response.output_text.delta","output_index":0,"delta":"Hel","logprobs":[]}"#,
+    ];
+    let failed = r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"server_error","message":"boom"}}}"#;
+    for last in [None, Some(failed)] {
+        let played: Vec<&str> = begun.into_iter().chain(last).collect();
+        let body = sse(&played);
+        let upstream = faulty(move || Reply::Bytes(cut("text/event-stream", body.clone()))).await;
+        let openai = UpstreamSpec {
+            api: Api::Responses,
+            ..spec(Maker::OpenAi, &upstream)
+        };
+        let app = backend(vec![patient(openai, PATIENCE)]).await;
+        let mut reply = app.post(OPENAI, &question("openai/gpt-5-nano", true)).await;
+        assert_eq!(reply.status, 200);
+        let events = reply.events().await;
+        let said: Vec<Value> = events
+            .iter()
+            .filter(|e| e.data.starts_with(b"{"))
+            .map(data)
+            .collect();
+        assert!(
+            said.iter().any(|c| c["choices"][0]["delta"]["content"] == "Hel"),
+            "{said:?}"
+        );
+        assert!(said.iter().any(|c| c["error"]["message"].is_string()), "{said:?}");
+        assert!(!said.iter().any(|c| c.to_string().contains("boom")), "{said:?}");
+        assert_eq!(posted(&upstream).len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn where_one_cloud_fails_before_its_first_content_another_answers_whatever_the_fault() {
-    for (what, fault) in faults() {
+    let both = faults()
+        .into_iter()
+        .chain(faults_of_responses())
+        .flat_map(|(what, fault)| [Api::Chat, Api::Responses].map(|api| (what, Arc::clone(&fault), api)));
+    for (what, fault, api) in both {
         let first = faulty(move || fault()).await;
         let second = healthy(Maker::Anthropic).await;
-        let app = backend(vec![
-            handle(Maker::OpenAi, &first),
-            handle(Maker::Anthropic, &second),
-        ])
-        .await;
+        let openai = UpstreamSpec {
+            api,
+            ..spec(Maker::OpenAi, &first)
+        };
+        let app = backend(vec![patient(openai, PATIENCE), handle(Maker::Anthropic, &second)]).await;
         for stream in [false, true] {
             let text = text_of(&app, &question("goblin/best", stream)).await;
-            assert_eq!(text, "Hello", "{what}, stream: {stream}");
+            assert_eq!(text, "Hello", "{what}, stream: {stream}, by {api:?}");
         }
         assert_eq!((posted(&first).len(), posted(&second).len()), (2, 2), "{what}");
     }

@@ -16,11 +16,11 @@ use std::time::Duration;
 use goblin_core::maker::Maker;
 use goblin_core::provider::ProviderHandle;
 use goblin_core::wire::Dialect;
-use goblin_providers::openai_compat::{Kind, UpstreamSpec};
+use goblin_providers::openai_compat::{Api, Kind, UpstreamSpec};
 use serde_json::{Value, json};
 
 use self::heard::{Heard, Words};
-use crate::cloud_doors::patient_handle;
+use crate::cloud_doors::{patient, patient_handle, spec};
 use crate::fake_upstream::{Asked, FakeUpstream, MODEL, Reply, answer, cut, handle_on};
 use crate::test_app::{Setup, TestApp};
 
@@ -71,15 +71,16 @@ const DOORS: [Door; 7] = [
 ];
 
 /// The conversations, and what is answered to each.
-const CONVERSATIONS: [(&str, &str); 4] = [
+const CONVERSATIONS: [(&str, &str); 5] = [
     ("chat", "text"),
     ("tool_call", "calls"),
     ("tool_result", "text"),
     ("image", "text"),
+    ("file", "text"),
 ];
 
 /// A kind of provider: its name here, its model, and what it is.
-const PROVIDERS: [(&str, &str, Kind); 8] = [
+const PROVIDERS: [(&str, &str, Kind); 9] = [
     ("openai", "gpt-4o", Kind::Cloud(Maker::OpenAi)),
     ("anthropic", "claude-sonnet-4-5", Kind::Cloud(Maker::Anthropic)),
     ("gemini", "gemini-2.5-flash", Kind::Cloud(Maker::Gemini)),
@@ -88,7 +89,11 @@ const PROVIDERS: [(&str, &str, Kind); 8] = [
     ("compatible", MODEL, Kind::Plain),
     ("tier", MODEL, Kind::GoblinTier),
     ("ollama", MODEL, Kind::Ollama),
+    (BY_RESPONSES, "gpt-4o", Kind::Cloud(Maker::OpenAi)),
 ];
+
+/// OpenAI, asked by its Responses.
+const BY_RESPONSES: &str = "responses";
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -152,6 +157,14 @@ async fn upstream(provider: &'static str, model: &'static str, said: &'static st
 
 fn handle(provider: &str, kind: Kind, upstream: &FakeUpstream) -> ProviderHandle {
     match kind {
+        Kind::Cloud(maker) if provider == BY_RESPONSES => {
+            let spec = UpstreamSpec {
+                id: provider.to_owned(),
+                api: Api::Responses,
+                ..spec(maker, upstream)
+            };
+            patient(spec, Duration::from_secs(60))
+        }
         Kind::Cloud(maker) => patient_handle(maker, upstream, Duration::from_secs(60)),
         kind => handle_on(UpstreamSpec::new(provider, upstream.url.clone(), kind)),
     }
@@ -313,7 +326,8 @@ async fn cell(
         }
         got["(asked at)"] = asked.path().into();
         // The name of a tool on its result, which only Ollama's clients say; its call has said it.
-        for message in got["messages"].as_array_mut().into_iter().flatten() {
+        let messages = got.get_mut("messages").and_then(Value::as_array_mut);
+        for message in messages.into_iter().flatten() {
             if let Value::Object(message) = message
                 && message.get("role").is_some_and(|role| role == "tool")
             {

@@ -30,6 +30,7 @@ mod doors;
 mod elsewhere;
 mod fake_upstream;
 mod faults;
+mod files;
 mod goldens;
 mod google;
 mod headers;

@@ -118,6 +118,8 @@ const SERVER_KINDS: &[&str] = &[
 ];
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 const FORMATS: &[&str] = &["auto", "human", "json"];
+/// By which of its APIs OpenAI is asked.
+const APIS: &[&str] = &["chat", "responses"];
 const ROLES: &[&str] = &["quick", "chat", "reasoning", "top", "code", "cloud"];
 const VERIFY: &[&str] = &["off", "final", "hold", "optimistic"];
 const HANDLING: &[&str] = &["off", "note", "redact", "redact_away", "refuse"];
@@ -277,6 +279,7 @@ pub(crate) const KEYS: &[Key] = &[
         .backend_env("OPENAI_API_KEY")
         .secret(),
     key("upstream.openai_url", Kind::Text).backend_env("OPENAI_BASE_URL"),
+    key("upstream.openai_api", Kind::Word(APIS)),
     key("upstream.anthropic_key", Kind::Text)
         .backend_env("ANTHROPIC_API_KEY")
         .secret(),

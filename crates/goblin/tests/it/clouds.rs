@@ -57,6 +57,18 @@ fn answer(mut stream: &TcpStream) -> std::io::Result<()> {
             ]})
             .to_string(),
         ),
+        "/v1/responses" => {
+            let said = format!("responses, called with {}", &key[key.len() - 4..]);
+            let part = json!({"type": "output_text", "text": said, "annotations": []});
+            let item = json!({"type": "message", "role": "assistant", "status": "completed", "content": [part]});
+            let delta = json!({"type": "response.output_text.delta", "output_index": 0, "delta": said});
+            let response = json!({"status": "completed", "output": [item]});
+            let end = json!({"type": "response.completed", "response": response});
+            let events = format!(
+                "event: response.output_text.delta\ndata: {delta}\n\nevent: response.completed\ndata: {end}\n\n"
+            );
+            ("200 OK", "text/event-stream", events)
+        }
         _ => {
             let chunk = |delta: Value, finish: Value| {
                 let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
@@ -153,6 +165,32 @@ fn a_key_is_used_replaced_and_forgotten_without_a_restart_and_no_log_has_it() {
     assert_eq!(ask(&goblin).0, 503);
     let logs = goblin.logs();
     assert!(!logs.contains("sk-canary"), "{logs}");
+}
+
+#[test]
+fn by_its_responses_a_cloud_is_set_up_tried_and_asked_as_by_chats() {
+    let home = tempfile::tempdir().unwrap();
+    let address = format!("http://{}/v1", cloud());
+    let environment = [
+        ("OPENAI_BASE_URL", address.as_str()),
+        ("GOBLIN_UPSTREAM__OPENAI_API", "responses"),
+    ];
+    let goblin = Running::start(home.path(), &["serve", "--port", "0"], &environment);
+    assert_eq!(put(&goblin, &json!({"key": FIRST}))["health"], "ok");
+    let (status, said) = ask(&goblin);
+    assert!(
+        status == 200 && said.contains("responses, called with 0001"),
+        "{said}"
+    );
+    let test = || {
+        let (status, tested) = goblin.ask("POST", "/api/providers/openai/test", &[], "{}");
+        assert_eq!(status, 200, "{tested}");
+        serde_json::from_str::<Value>(&tested).unwrap()
+    };
+    let tested = test();
+    assert_eq!((&tested["health"], &tested["models"]), (&json!("ok"), &json!(2)));
+    put(&goblin, &json!({"key": "sk-canary-wrong-0003"}));
+    assert_eq!(test()["health"], "key_refused");
 }
 
 #[test]

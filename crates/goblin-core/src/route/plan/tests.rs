@@ -365,3 +365,22 @@ fn an_image_goes_to_models_that_see_and_where_there_is_none_it_is_said_what_woul
     assert_eq!(plan.ladder.candidates.len(), 1);
     assert!(plan.record.features.iter().any(|f| f.name == "needs:vision"));
 }
+
+#[test]
+fn a_pdf_goes_to_models_that_read_files_and_where_there_is_none_it_is_said_what_would_change_that() {
+    let mut question = matter("What does the contract say?");
+    question.needs.files = Some("messages[0].content".to_owned());
+    let policy = Policy::default();
+    let mut offers = roster();
+    for (wanted, way_out) in [("goblin", "upstream.openai_key"), (LOCAL, "its pages as images")] {
+        let error = made(wanted, &question, &offers, &policy).climbable().unwrap_err();
+        assert_eq!(error.param.as_deref(), Some("messages[0].content"));
+        assert!(error.message.contains(way_out), "{}", error.message);
+    }
+    let mut reader = offer("openai", "reader", false);
+    reader.model.capabilities.push(Capability::Files);
+    offers.push(reader);
+    let plan = made("goblin", &question, &offers, &policy);
+    assert_eq!(rungs(&plan), ["reader"], "others are skipped");
+    assert!(plan.record.features.iter().any(|f| f.name == "needs:files"));
+}

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::event::{ChatEvent, FinishReason, Parsed, Usage};
-use crate::limits::{MAX_ANSWER_BYTES, MAX_JSON_DEPTH};
+use crate::limits::MAX_ANSWER_BYTES;
 use crate::maker::Maker;
 use crate::provider::ProviderError;
 use crate::wire::Dialect;
 use crate::wire::cloud_errors::cloud_error_in_band;
-use crate::wire::json::depth_within;
+use crate::wire::reading::{interrupted, read_json};
 
 /// Reads one answer, a `data:` payload at a time.
 #[derive(Clone, Debug, Default)]
@@ -40,12 +40,6 @@ enum Open {
     Call(u32),
     /// Something this server does not know; nothing of it is said.
     Other,
-}
-
-fn interrupted(reason: impl Into<String>) -> ProviderError {
-    ProviderError::Interrupted {
-        reason: reason.into(),
-    }
 }
 
 impl EventDecoder {
@@ -331,14 +325,4 @@ fn say(text: String, out: &mut Vec<Parsed>) {
         let logprobs = Vec::new();
         out.push(Parsed::Text { text, logprobs });
     }
-}
-
-fn read_json(bytes: &[u8], what: &str) -> Result<Value, ProviderError> {
-    if bytes.trim_ascii().is_empty() {
-        return Err(interrupted(format!("{what} is empty")));
-    }
-    if !depth_within(bytes, MAX_JSON_DEPTH) {
-        return Err(interrupted(format!("{what} is nested too deep")));
-    }
-    serde_json::from_slice(bytes).map_err(|e| interrupted(format!("{what} is not JSON: {e}")))
 }

@@ -10,6 +10,7 @@ use crate::wire::base64::is_base64;
 use crate::wire::fields::{
     Object, array, boolean, expect_kind, get, object, one_of, optional, required, string,
 };
+use crate::wire::files;
 use crate::wire::json::kind;
 
 /// Most blocks of one message.
@@ -125,7 +126,7 @@ impl Said {
                 self.message.parts.push(text_part(text));
             }
             Block::Image => self.message.parts.push(read_image(&fields, path)?),
-            Block::Document => self.message.parts.push(read_document(&fields, path)?),
+            Block::Document => self.message.parts.extend(read_document(&fields, path)?),
             Block::ToolUse => self.message.tool_calls.push(ToolCall {
                 id: required(&fields, path, "id", non_empty)?,
                 name: required(&fields, path, "name", non_empty)?,
@@ -175,8 +176,11 @@ impl Said {
                     match required(&fields, &path, "type", |r, p| one_of(r, p, &kinds))? {
                         Block::Image => self.message.parts.push(read_image(&fields, &path)?),
                         Block::Document => {
-                            if let Part::Text { text: document } = read_document(&fields, &path)? {
-                                text.push_str(&document);
+                            for part in read_document(&fields, &path)? {
+                                match part {
+                                    Part::Text { text: document } => text.push_str(&document),
+                                    file => self.message.parts.push(file),
+                                }
                             }
                         }
                         _ => text.push_str(&required(&fields, &path, "text", string)?),
@@ -270,11 +274,13 @@ fn read_image(fields: &Object<'_>, path: &str) -> Result<Part, ApiError> {
     })
 }
 
-/// A document of text, as text the model can tell from the question.
-fn read_document(fields: &Object<'_>, path: &str) -> Result<Part, ApiError> {
+/// A document of text, as text the model can tell from the question; a PDF as it is, behind what is said about it.
+fn read_document(fields: &Object<'_>, path: &str) -> Result<Vec<Part>, ApiError> {
     let source_path = format!("{path}.source");
     let source = required(fields, path, "source", object)?;
     let kind_path = format!("{source_path}.type");
+    let title = optional(fields, path, "title", string)?.unwrap_or_default();
+    let context = optional(fields, path, "context", string)?.unwrap_or_default();
     let text = match required(&source, &source_path, "type", string)?.as_ref() {
         "text" => required(&source, &source_path, "data", string)?.into_owned(),
         "content" => {
@@ -283,17 +289,26 @@ fn read_document(fields: &Object<'_>, path: &str) -> Result<Part, ApiError> {
             message.parts = parts;
             message.joined_text()
         }
+        "base64" => {
+            required(&source, &source_path, "media_type", |r, p| {
+                one_of(r, p, &[(files::PDF, ())])
+            })?;
+            let data = required(&source, &source_path, "data", string)?;
+            let name = Some(title.into_owned()).filter(|title| !title.is_empty());
+            let pdf = files::pdf_of_bytes(&data, name, &format!("{source_path}.data"))?;
+            let about = (!context.is_empty()).then(|| text_part(context));
+            return Ok(about.into_iter().chain([pdf]).collect());
+        }
         _ => {
             return Err(ApiError::invalid(
                 kind_path.clone(),
                 format!(
-                    "`{kind_path}` must be `text` or `content`: this model reads no PDFs or files. Send the text."
+                    "`{kind_path}` must be `base64` (a PDF), `text` or `content`: this server keeps no files and fetches \
+                     none. Send the bytes."
                 ),
             ));
         }
     };
-    let title = optional(fields, path, "title", string)?.unwrap_or_default();
-    let context = optional(fields, path, "context", string)?.unwrap_or_default();
     let mut document = String::from("<document>\n");
     for about in [title, context] {
         if !about.is_empty() {
@@ -303,5 +318,5 @@ fn read_document(fields: &Object<'_>, path: &str) -> Result<Part, ApiError> {
     }
     document.push_str(&text);
     document.push_str("\n</document>");
-    Ok(Part::Text { text: document })
+    Ok(vec![Part::Text { text: document }])
 }

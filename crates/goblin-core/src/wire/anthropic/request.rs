@@ -13,8 +13,8 @@ use crate::wire::fields::{
     Object, array, boolean, expect_kind, get, integer, model_name, number, object, one_of, optional,
     required, short_string, stop_texts, string, top,
 };
-use crate::wire::images;
 use crate::wire::openai::tools::{MAX_SCHEMA_BYTES, read_distinct_tools, read_name, schema, within};
+use crate::wire::{files, images};
 
 /// Least tokens of a thinking budget.
 const MIN_BUDGET: i64 = 1024;
@@ -93,6 +93,7 @@ fn read_request(fields: &Object<'_>, max_tokens: Option<i64>) -> Result<ChatRequ
         messages.insert(0, system);
     }
     images::not_too_many(&messages)?;
+    files::not_too_many(&messages)?;
     let tools = read_distinct_tools(fields, "name", read_tool)?;
     let (tool_choice, parallel_tool_calls) = read_tool_choice(fields, &tools)?;
     let (format, effort) = read_output_config(fields)?;

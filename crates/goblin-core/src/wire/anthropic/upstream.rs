@@ -10,6 +10,7 @@ use crate::chat::{ChatRequest, Message, Part, ResponseFormat, Role, Think, ToolC
 use crate::limits::MAX_JSON_DEPTH;
 use crate::maker::Maker;
 use crate::provider::ProviderError;
+use crate::wire::files;
 use crate::wire::json::depth_within;
 use crate::wire::openai::unsupported;
 
@@ -109,6 +110,15 @@ fn parts_blocks(parts: &[Part], message: usize) -> Result<Vec<Value>, ProviderEr
             Part::Image { url } => {
                 let path = format!("messages[{message}].content[{j}].image_url.url");
                 blocks.push(json!({"type": "image", "source": image_source(url, &path)?}));
+            }
+            Part::File { name, url } => {
+                let source =
+                    json!({"type": "base64", "media_type": files::PDF, "data": files::bytes_of(url)});
+                let mut block = json!({"type": "document", "source": source});
+                if let Some(name) = name {
+                    block["title"] = name.as_str().into();
+                }
+                blocks.push(block);
             }
         }
     }

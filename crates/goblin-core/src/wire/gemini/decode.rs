@@ -4,11 +4,10 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::event::{ChatEvent, FinishReason, Parsed, TokenLogprob, TopLogprob, Usage};
-use crate::limits::MAX_JSON_DEPTH;
 use crate::maker::Maker;
 use crate::provider::ProviderError;
 use crate::wire::cloud_errors::cloud_error_in_band;
-use crate::wire::json::depth_within;
+use crate::wire::reading::{interrupted, read_json};
 
 /// Reads one answer, a `data:` payload at a time.
 #[derive(Clone, Debug, Default)]
@@ -19,12 +18,6 @@ pub struct ContentDecoder {
     finished: bool,
     calls: u32,
     usage: Option<Usage>,
-}
-
-fn interrupted(reason: impl Into<String>) -> ProviderError {
-    ProviderError::Interrupted {
-        reason: reason.into(),
-    }
 }
 
 impl ContentDecoder {
@@ -230,14 +223,4 @@ fn read_logprobs(result: &Value) -> Vec<TokenLogprob> {
         }
     };
     chosen.map(read).collect()
-}
-
-fn read_json(bytes: &[u8], what: &str) -> Result<Value, ProviderError> {
-    if bytes.trim_ascii().is_empty() {
-        return Err(interrupted(format!("{what} is empty")));
-    }
-    if !depth_within(bytes, MAX_JSON_DEPTH) {
-        return Err(interrupted(format!("{what} is nested too deep")));
-    }
-    serde_json::from_slice(bytes).map_err(|e| interrupted(format!("{what} is not JSON: {e}")))
 }

@@ -32,6 +32,7 @@ pub fn parse_models(bytes: &[u8]) -> Result<Vec<ModelInfo>, String> {
                     Capability::Chat,
                     Capability::Tools,
                     Capability::Vision,
+                    Capability::Files,
                     Capability::Grammar,
                 ],
                 ..ModelInfo::named(name)

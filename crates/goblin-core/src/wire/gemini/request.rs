@@ -9,6 +9,7 @@ use crate::limits::MAX_JSON_DEPTH;
 use crate::maker::Maker;
 use crate::provider::ProviderError;
 use crate::wire::anthropic::{call_input, inline_image};
+use crate::wire::files;
 use crate::wire::json::depth_within;
 use crate::wire::openai::unsupported;
 
@@ -114,6 +115,11 @@ fn said_parts(parts: &[Part], message: usize) -> Result<Vec<Value>, ProviderErro
                     ));
                 };
                 out.push(json!({"inlineData": {"mimeType": kind, "data": data}}));
+            }
+            // A name has no place here, and the bytes say what the file is.
+            Part::File { url, .. } => {
+                let data = json!({"mimeType": files::PDF, "data": files::bytes_of(url)});
+                out.push(json!({"inlineData": data}));
             }
         }
     }

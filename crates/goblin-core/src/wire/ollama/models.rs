@@ -92,7 +92,7 @@ fn word(capability: Capability) -> Option<&'static str> {
         Capability::Thinking => Some("thinking"),
         Capability::Embed => Some("embedding"),
         Capability::Decide => Some("decision"),
-        Capability::Complete | Capability::Logprobs | Capability::Grammar => None,
+        Capability::Complete | Capability::Logprobs | Capability::Grammar | Capability::Files => None,
     }
 }
 

@@ -280,6 +280,10 @@ fn message_json(messages: &[Message], place: usize) -> Result<Value, ProviderErr
     put(&mut value, "thinking", message.reasoning.as_deref());
     let mut images = Vec::new();
     for (i, part) in message.parts.iter().enumerate() {
+        if let Part::File { .. } = part {
+            let path = format!("messages[{place}].content[{i}]");
+            return Err(refused(path, "Ollama reads no PDF files. Send the text instead."));
+        }
         if let Part::Image { url } = part {
             let bytes = base64_of(url).ok_or_else(|| {
                 let path = format!("messages[{place}].content[{i}]");

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::upstream::{put, request_object, written};
 use crate::catalogue::{Catalogue, Entry};
-use crate::chat::{ChatRequest, ResponseFormat, Role, Think};
+use crate::chat::{ChatRequest, Message, ResponseFormat, Role, Think};
 use crate::maker::Maker;
 use crate::provider::ProviderError;
 
@@ -19,6 +19,14 @@ use crate::provider::ProviderError;
 /// [`ProviderError::Unsupported`] naming the first field that the model, or the maker, does not take. Where goblin chose
 /// the model ([`ChatRequest::automatic`]), what says how tokens are chosen is left out instead.
 pub fn encode_for(maker: Maker, request: &ChatRequest) -> Result<Bytes, ProviderError> {
+    body_for(maker, request).map(written)
+}
+
+/// As [`encode_for`], not yet written.
+///
+/// # Errors
+/// As [`encode_for`].
+pub(super) fn body_for(maker: Maker, request: &ChatRequest) -> Result<Map<String, Value>, ProviderError> {
     if let Some(field) = request.untranslated.first() {
         return Err(unsupported(
             field,
@@ -29,10 +37,7 @@ pub fn encode_for(maker: Maker, request: &ChatRequest) -> Result<Bytes, Provider
     let mut asked = Asked {
         body: request_object(request),
         request,
-        reasons: entry.map_or_else(
-            || looks_like_reasoning(maker, &request.model),
-            |e| e.can("reasoning"),
-        ),
+        reasons: reasons(maker, &request.model),
         entry,
     };
     if asked
@@ -55,6 +60,14 @@ pub fn encode_for(maker: Maker, request: &ChatRequest) -> Result<Bytes, Provider
             "only models of one's own machines take grammars. Send a JSON schema.",
         ));
     }
+    if maker != Maker::OpenAi
+        && let Some(i) = request.messages.iter().position(Message::has_file)
+    {
+        return Err(unsupported(
+            &format!("messages[{i}].content"),
+            "this provider reads no files. Send the text instead.",
+        ));
+    }
     match maker {
         Maker::OpenAi => openai(&mut asked)?,
         Maker::DeepSeek => deepseek(&mut asked)?,
@@ -63,7 +76,7 @@ pub fn encode_for(maker: Maker, request: &ChatRequest) -> Result<Bytes, Provider
             return Err(unsupported("model", "its provider speaks another dialect."));
         }
     }
-    Ok(written(asked.body))
+    Ok(asked.body)
 }
 
 /// A request on its way to a maker.
@@ -325,6 +338,12 @@ fn grok(asked: &mut Asked<'_>) -> Result<(), ProviderError> {
     Ok(())
 }
 
+/// Does the model reason?
+pub(super) fn reasons(maker: Maker, model: &str) -> bool {
+    let entry = Catalogue::embedded().find(maker.id(), model);
+    entry.map_or_else(|| looks_like_reasoning(maker, model), |e| e.can("reasoning"))
+}
+
 /// A model the list does not know yet, by its name.
 fn looks_like_reasoning(maker: Maker, model: &str) -> bool {
     match maker {
@@ -357,7 +376,7 @@ pub(in crate::wire) fn unsupported(param: &str, message: &str) -> ProviderError 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Message, Sampling, ToolCall};
+    use crate::chat::{Sampling, ToolCall};
 
     fn request(model: &str) -> ChatRequest {
         ChatRequest {

@@ -5,7 +5,10 @@ use serde_json::value::RawValue;
 use crate::chat::{Message, Part, Role, ToolCall};
 use crate::error::ApiError;
 use crate::limits::{MAX_MESSAGES, MAX_TOOLS};
-use crate::wire::fields::{Object, array, expect_kind, get, object, one_of, optional, short_string, string};
+use crate::wire::fields::{
+    Object, array, expect_kind, get, object, one_of, optional, required, short_string, string,
+};
+use crate::wire::files;
 
 /// Most parts of one message.
 const MAX_PARTS: usize = 1000;
@@ -143,6 +146,7 @@ enum PartKind {
     Text,
     Refusal,
     Image,
+    File,
     Unreadable,
 }
 
@@ -151,7 +155,7 @@ const PART_KINDS: [(&str, PartKind); 5] = [
     ("image_url", PartKind::Image),
     ("refusal", PartKind::Refusal),
     ("input_audio", PartKind::Unreadable),
-    ("file", PartKind::Unreadable),
+    ("file", PartKind::File),
 ];
 
 fn read_part(raw: &RawValue, path: &str, role: Role) -> Result<Part, ApiError> {
@@ -185,9 +189,16 @@ fn read_part(raw: &RawValue, path: &str, role: Role) -> Result<Part, ApiError> {
             kind_path,
             "Only messages of the `user` role may hold images.",
         )),
+        PartKind::File if role == Role::User => {
+            files::of_openai(&required(&fields, path, "file", object)?, &format!("{path}.file"))
+        }
+        PartKind::File => Err(ApiError::invalid(
+            kind_path,
+            "Only messages of the `user` role may hold files.",
+        )),
         PartKind::Unreadable => Err(ApiError::invalid(
             kind_path,
-            "This model reads text and images only. Put the content in as `text`.",
+            "This server reads text, images and PDF files only. Put the content in as `text`.",
         )),
     }
 }

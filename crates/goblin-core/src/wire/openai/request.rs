@@ -20,8 +20,8 @@ use crate::wire::fields::{
     self, Object, array, boolean, expect_kind, get, integer, model_name, number, object, one_of,
     short_string, stop_texts, string, top,
 };
-use crate::wire::images;
 use crate::wire::json::Fields;
+use crate::wire::{files, images};
 
 /// Small jobs of a program, not of a person: routed as a question for a status is.
 const MICRO_OPERATIONS: &str = "micro-operations";
@@ -198,6 +198,7 @@ fn read_request(body: &Bytes, fields: &Object<'_>, model: String) -> Result<Inco
     }
     let tools = read_tools(fields)?;
     images::not_too_many(&messages)?;
+    files::not_too_many(&messages)?;
     let stream = flag(fields, "stream")?.unwrap_or(false);
     refuse_what_core_cannot_say(fields)?;
     let mut request = ChatRequest {

@@ -1,4 +1,5 @@
-//! `POST /v1/responses`: a request read, and its answer written as a response or as events.
+//! `POST /v1/responses`: a request read, and its answer written as a response or as events; and the other way about, a
+//! request written to whoever is asked by it (`encode`), and its answer read (`decode`).
 //!
 //! Source: the public API reference of OpenAI's Responses, and the types of the published Python client (`openai` 3.54.0
 //! on PyPI, `openai/types/responses`), which say which fields are always there.
@@ -7,6 +8,8 @@
 //! responses hands in what was said before.
 
 mod answer;
+mod decode;
+mod encode;
 mod input;
 
 use bytes::Bytes;
@@ -14,6 +17,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 pub use self::answer::ResponseEncoder;
+pub use self::decode::ResponseDecoder;
+pub use self::encode::encode_responses;
 pub use self::input::named_items;
 use super::request::{EFFORTS, read_model};
 use super::tools::{read_distinct_tools, read_name, schema};
@@ -24,8 +29,8 @@ use crate::wire::fields::{
     Object, array, boolean, get, integer, number, object, one_of, optional, required, short_string, string,
     top,
 };
-use crate::wire::images;
 use crate::wire::json::kind;
+use crate::wire::{files, images};
 
 /// A request of `POST /v1/responses` as a client sent it.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +86,7 @@ pub fn parse_responses(body: &Bytes, earlier: &[Value]) -> Result<OpenAiResponse
         messages.insert(0, Message::text(Role::System, instructions));
     }
     images::not_too_many(&messages)?;
+    files::not_too_many(&messages)?;
     let tools = read_distinct_tools(&fields, "name", read_tool)?;
     let stream = optional(&fields, "", "stream", boolean)?.unwrap_or(false);
     let (format, mut untranslated) = read_text(&fields)?;
@@ -369,3 +375,5 @@ fn read_tool_choice(fields: &Object<'_>, tools: &[Tool]) -> Result<ToolChoice, A
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upstream_tests;

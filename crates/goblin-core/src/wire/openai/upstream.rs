@@ -15,10 +15,12 @@ use crate::maker::Maker;
 use crate::provider::ProviderError;
 use crate::wire::Dialect;
 use crate::wire::cloud_errors::cloud_error_in_band;
+use crate::wire::files;
 use crate::wire::json::depth_within;
 use crate::wire::leaks::Leaks;
 use crate::wire::llama_cpp::read_timings;
 use crate::wire::logprobs::read_logprobs;
+use crate::wire::reading::interrupted;
 
 /// The body to ask an upstream with: always a stream, always with usage. Settings that are not set are left out, and
 /// so is what servers of other makers do not know: whether to think at all, the context, how long the model stays,
@@ -199,6 +201,10 @@ fn part_json(part: &Part) -> Value {
     match part {
         Part::Text { text } => json!({"type": "text", "text": text}),
         Part::Image { url } => json!({"type": "image_url", "image_url": {"url": url}}),
+        Part::File { name, url } => {
+            let name = files::name_of(name.as_deref());
+            json!({"type": "file", "file": {"filename": name, "file_data": url}})
+        }
     }
 }
 
@@ -227,12 +233,6 @@ struct Call {
     wire_index: Option<u64>,
     id: Option<String>,
     named: bool,
-}
-
-fn interrupted(reason: impl Into<String>) -> ProviderError {
-    ProviderError::Interrupted {
-        reason: reason.into(),
-    }
 }
 
 impl StreamDecoder {

@@ -146,7 +146,7 @@ fn of_openai() -> Vec<Wish> {
         ),
         say(
             "file",
-            json!({"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,AA=="}}),
+            json!({"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0xLjQK"}}),
         ),
         say(
             "audio said",
@@ -214,7 +214,7 @@ fn of_responses() -> Vec<Wish> {
         ),
         say(
             "file",
-            json!({"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AA=="}),
+            json!({"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0xLjQK"}),
         ),
     ]
 }
@@ -271,7 +271,7 @@ fn of_messages() -> Vec<Wish> {
         ),
         say(
             "document",
-            json!({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "AA=="}}),
+            json!({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQK"}}),
         ),
     ]
 }

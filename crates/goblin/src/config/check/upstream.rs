@@ -27,6 +27,8 @@ pub(crate) struct UpstreamConfig {
     lone_key: Option<SecretString>,
     /// Look for an Ollama on this machine.
     pub(crate) discover: bool,
+    /// Is OpenAI asked by its Responses, and not by chat completions?
+    pub(crate) openai_responses: bool,
     /// May models be used that an Ollama passes on to Ollama's cloud? Each server may have a word of its own.
     pub(crate) allow_cloud_models: bool,
     /// Longest wait for a connection.
@@ -218,6 +220,7 @@ impl Reader<'_> {
                 .next()
                 .map(SecretString::from),
             discover: self.switch("upstream.discover"),
+            openai_responses: self.text("upstream.openai_api").as_deref() == Some("responses"),
             allow_cloud_models: self.switch("upstream.allow_cloud_models"),
             connect_timeout: self.seconds("upstream.connect_timeout_seconds"),
             first_event_timeout: self.seconds("upstream.first_event_timeout_seconds"),

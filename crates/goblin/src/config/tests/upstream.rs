@@ -511,3 +511,20 @@ fn a_cloud_over_plain_http_at_a_public_address_is_refused_where_that_is_forbidde
     );
     assert!(all[0].contains("upstream.openai_url"), "{all:#?}");
 }
+
+#[test]
+fn openai_is_asked_by_chats_unless_it_is_said_to_be_asked_by_responses() {
+    for (word, responses) in [(None, false), (Some("chat"), false), (Some("responses"), true)] {
+        let said: Vec<(&str, &str)> = word
+            .map(|word| ("GOBLIN_UPSTREAM__OPENAI_API", word))
+            .into_iter()
+            .collect();
+        let config = load(&home(&said), &Request::default()).unwrap().config;
+        assert_eq!(config.upstream.openai_responses, responses, "{word:?}");
+    }
+    let all = problems("", &home(&[("GOBLIN_UPSTREAM__OPENAI_API", "assistants")]));
+    assert!(
+        all[0].contains("upstream.openai_api") && all[0].contains("responses"),
+        "{all:#?}"
+    );
+}

@@ -7,6 +7,7 @@ use crate::chat::{Message, Part, Role, ToolCall};
 use crate::error::ApiError;
 use crate::limits::MAX_MESSAGES;
 use crate::wire::fields::{Object, array, get, object, one_of, optional, required, short_string, string};
+use crate::wire::files;
 use crate::wire::json::kind;
 use crate::wire::openai::messages::read_seal;
 
@@ -315,9 +316,10 @@ fn read_part(raw: &RawValue, path: &str, role: Role) -> Result<Part, ApiError> {
             type_path,
             "Only messages of the `user` role may hold images.",
         )),
+        PartKind::File if role == Role::User => files::of_openai(&part, path),
         PartKind::File => Err(ApiError::invalid(
             type_path,
-            "This server reads text and images only. Put the content in as `input_text`.",
+            "Only messages of the `user` role may hold files.",
         )),
     }
 }

@@ -44,6 +44,14 @@ fn each_field_at_fault_is_named() {
         ),
         (
             input(r#"[{"role":"user","content":[{"type":"input_file","file_id":"f"}]}]"#),
+            "input[0].content[0].file_id",
+        ),
+        (
+            input(r#"[{"role":"user","content":[{"type":"input_file","file_url":"https://h/a.pdf"}]}]"#),
+            "input[0].content[0].file_url",
+        ),
+        (
+            input(r#"[{"role":"developer","content":[{"type":"input_file","file_data":"JVBERi0xLjQK"}]}]"#),
             "input[0].content[0].type",
         ),
         (
