@@ -41,6 +41,7 @@ impl Job {
             bytes,
             tokens: None,
             limit,
+            asked: None,
         }
     }
 
