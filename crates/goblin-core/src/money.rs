@@ -197,6 +197,17 @@ impl Ledger {
         }
     }
 
+    /// What one request used so far, and what it cost; `None`: its model has no price.
+    pub fn came_to(&self, call: usize, policy: &Policy) -> (Usage, Option<NanoUsd>) {
+        let Some(Call { asking, used, stand }) = self.calls.get(call) else {
+            return (Usage::default(), Some(0));
+        };
+        match stand {
+            Stand::Void => (Usage::default(), Some(0)),
+            _ => (*used, policy.nano_cost(&asking.model, asking.local, used)),
+        }
+    }
+
     /// Was anything asked that costs money?
     pub fn is_paid(&self) -> bool {
         self.billed().any(|call| !call.asking.local)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goblin_core::admission::desk::Refusal;
-use goblin_core::error::ApiError;
+use goblin_core::error::{ApiError, ErrorCode};
 use goblin_core::provider::ProviderError;
 use goblin_core::resilience::breaker::Resting;
 use goblin_core::resilience::retry::{Again, Retries};
@@ -12,6 +12,7 @@ use goblin_core::route::Offer;
 use tokio::time::Instant;
 
 use crate::Dispatch;
+use crate::meter::Meter;
 
 /// How long a provider that has just freed a place may take to notice.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -155,6 +156,13 @@ impl Attempt {
             }
         };
         Self::unasked(error)
+    }
+
+    /// Puts it into the trace. What a budget says is told with the answer of whoever may be paid.
+    pub(crate) fn tell(&self, candidate: &Offer, meter: &mut Meter) {
+        if self.error.code != ErrorCode::InsufficientQuota {
+            meter.passed_over(candidate, &self.error.message);
+        }
     }
 
     /// Is it worth asking the next candidate? `one_model`: see [`Ladder::is_one_model`](goblin_core::route::Ladder::is_one_model).

@@ -9,9 +9,10 @@ use std::time::Duration;
 use async_stream::try_stream;
 use futures_util::StreamExt;
 use goblin_core::chat::ChatRequest;
-use goblin_core::error::{ApiError, ErrorCode};
+use goblin_core::error::ApiError;
 use goblin_core::event::{ChatEvent, FinishReason, Parsed};
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
+use goblin_core::resilience::hedge::{Hedging, Standing};
 use goblin_core::resilience::retry::Again;
 use goblin_core::resilience::share::share;
 use goblin_core::route::{Ladder, Offer};
@@ -24,6 +25,7 @@ use crate::attempt::{Attempt, Failures, pause, settled, wait_out};
 use crate::context::check_context;
 use crate::continuation::{self, Continuation};
 use crate::gate::{Place, Visit};
+use crate::hedge::{Pair, Tried};
 use crate::job::Job;
 use crate::meter::{Meter, turn_of};
 use crate::money::Tab;
@@ -107,11 +109,11 @@ fn answered(climb: Climb) -> Items {
         let Climb { dispatch, view, ladder, job, mut meter, deadline, continues } = climb;
         let limit = Limit::from_now(deadline);
         // The way to the first content needs much memory for its steps; the rest of the answer, which takes longer, does not.
-        let (mut candidate, opened) = match Box::pin(ascend(&dispatch, &view, &ladder, &job, &mut meter, limit)).await {
+        let (mut candidate, opened) = match Box::pin(ascend(&dispatch, &view, &ladder, &job, &mut meter, limit, dispatch.options.hedging)).await {
             Ok(opened) => opened,
             Err(error) => {
                 let local = Box::pin(dispatch.local_instead(&view, &job, meter.tab())).await.ok_or(error)?;
-                Box::pin(ascend(&dispatch, &view, &local, &job, &mut meter, limit)).await?
+                Box::pin(ascend(&dispatch, &view, &local, &job, &mut meter, limit, Hedging::default())).await?
             }
         };
         let pass_through = opened.pass_through;
@@ -300,6 +302,8 @@ struct Ascent<'a> {
     away: Vec<Arc<str>>,
     /// Rounds after the first.
     made: u32,
+    /// Taken when the first is asked.
+    hedging: Hedging,
 }
 
 /// How a round ended without an answer.
@@ -319,6 +323,7 @@ async fn ascend(
     job: &Job,
     meter: &mut Meter,
     limit: Limit,
+    hedging: Hedging,
 ) -> Result<(Offer, Opened), ApiError> {
     let mut ascent = Ascent {
         dispatch,
@@ -331,6 +336,7 @@ async fn ascend(
         failures: Failures::default(),
         away: Vec::new(),
         made: 0,
+        hedging,
     };
     let mut candidates = dispatch.balanced(view, ladder, &ascent.visit, ascent.session);
     loop {
@@ -352,74 +358,110 @@ async fn ascend(
 
 impl Ascent<'_> {
     async fn round(&mut self, candidates: &[Offer], meter: &mut Meter) -> Result<(Offer, Opened), Round> {
-        let (mut again, mut soonest) = (Vec::new(), None::<Option<Duration>>);
+        let mut again = Later::default();
+        let mut beside = None;
         for (at, candidate) in candidates.iter().enumerate() {
-            if self.away.contains(&candidate.provider) {
+            if self.away.contains(&candidate.provider) || beside.as_ref() == Some(candidate) {
                 continue;
             }
-            let others = &candidates[at + 1..];
-            let others = others.iter().filter(|o| !self.away.contains(&o.provider)).count();
-            let attempt = match self.attempt(candidate, others, meter).await {
-                Ok(opened) => return Ok((candidate.clone(), opened)),
-                Err(attempt) => attempt,
-            };
-            self.dispatch.note(candidate, &attempt);
-            // What a budget says is told with the answer of whoever may be paid.
-            if attempt.error.code != ErrorCode::InsufficientQuota {
-                meter.passed_over(candidate, &attempt.error.message);
+            let others = candidates[at + 1..].iter();
+            let others: Vec<&Offer> = others.filter(|o| !self.away.contains(&o.provider)).collect();
+            let Tried { begun, failed, told } = self.attempt(candidate, &others, meter).await;
+            beside = failed.get(1).map(|(offer, _)| offer.clone());
+            for (offer, attempt) in failed {
+                if !told {
+                    attempt.tell(&offer, meter);
+                }
+                let goes_on = self.failed(&offer, attempt, &mut again);
+                if !goes_on && begun.is_none() {
+                    return Err(Round::Over);
+                }
             }
-            if let Again::Soon(wanted) = attempt.again {
-                soonest = Some(match soonest {
-                    None => wanted,
-                    Some(before) => before.min(wanted),
-                });
-                again.push(candidate.clone());
-            } else if attempt.whole_provider {
-                self.away.push(Arc::clone(&candidate.provider));
-            }
-            let next = attempt.helps_next(self.one_model);
-            // A round that is made again says nothing new, unless nobody can help any more.
-            if self.made == 0 || !attempt.next_may_help {
-                self.failures.add(candidate, attempt);
-            }
-            if !next {
-                return Err(Round::Over);
+            if let Some((offer, opened)) = begun {
+                let name = &offer.model.name;
+                self.dispatch.sessions.settle(self.session, name, &offer.provider);
+                return Ok((offer, opened));
             }
         }
-        match soonest {
-            Some(wanted) => Err(Round::Again(again, wanted)),
+        match again.soonest {
+            Some(wanted) => Err(Round::Again(again.who, wanted)),
             None => Err(Round::Over),
         }
     }
 
-    async fn attempt(
-        &mut self,
-        candidate: &Offer,
-        others: usize,
-        meter: &mut Meter,
-    ) -> Result<Opened, Attempt> {
+    /// A candidate failed. May another help?
+    fn failed(&mut self, candidate: &Offer, attempt: Attempt, again: &mut Later) -> bool {
+        self.dispatch.note(candidate, &attempt);
+        if let Again::Soon(wanted) = attempt.again {
+            again.add(candidate, wanted);
+        } else if attempt.whole_provider {
+            self.away.push(Arc::clone(&candidate.provider));
+        }
+        let next = attempt.helps_next(self.one_model);
+        // A round that is made again says nothing new, unless nobody can help any more.
+        if self.made == 0 || !attempt.next_may_help {
+            self.failures.add(candidate, attempt);
+        }
+        next
+    }
+
+    async fn attempt(&mut self, candidate: &Offer, others: &[&Offer], meter: &mut Meter) -> Tried {
+        let standing = Standing {
+            first: true,
+            stays_here: self.view.is_from_here(),
+            others: others.len(),
+            share: self.limit.left().map(|left| share(left, others.len())),
+        };
+        // Only the first is hedged.
+        let wait = std::mem::take(&mut self.hedging).wait(standing);
         self.visit.tokens = None;
-        let Self {
-            dispatch,
-            view,
-            job,
-            limit,
-            ..
-        } = *self;
+        self.visit.asked = None;
+        if let Some((after, other)) = wait.zip(others.first()) {
+            let pair = Pair {
+                one_model: self.one_model,
+                dispatch: self.dispatch,
+                view: self.view,
+                job: self.job,
+                limit: self.limit,
+                first: candidate,
+                other,
+                others: others.len(),
+            };
+            return Box::pin(pair.race(after, &mut self.visit, meter)).await;
+        }
         let tab = meter.tab().clone();
+        let (visit, booked) = (&mut self.visit, (&tab, Some(meter)));
         let opening = open(
-            dispatch,
-            view,
+            self.dispatch,
+            self.view,
             candidate,
-            job,
-            &mut self.visit,
-            (&tab, Some(meter)),
-            limit,
+            self.job,
+            visit,
+            booked,
+            self.limit,
         );
-        let opened = limit.begin(candidate, others, opening).await?;
-        let name = &candidate.model.name;
-        dispatch.sessions.settle(self.session, name, &candidate.provider);
-        Ok(opened)
+        Tried::of(
+            candidate,
+            self.limit.begin(candidate, others.len(), opening).await,
+        )
+    }
+}
+
+/// Who may answer a moment later.
+#[derive(Default)]
+struct Later {
+    who: Vec<Offer>,
+    /// The soonest, where one may.
+    soonest: Option<Option<Duration>>,
+}
+
+impl Later {
+    fn add(&mut self, candidate: &Offer, wanted: Option<Duration>) {
+        self.soonest = Some(match self.soonest {
+            None => wanted,
+            Some(before) => before.min(wanted),
+        });
+        self.who.push(candidate.clone());
     }
 }
 
@@ -461,6 +503,7 @@ pub(crate) async fn open(
     let mut place = enter(dispatch, view, candidate, visit, limit).await?;
     let asked = tab.ask(job.asking(candidate, visit)).await;
     let call = asked.map_err(|denied| Attempt::denied(candidate, &denied, tab))?;
+    visit.asked = Some(call);
     let failed = |e: ProviderError| {
         tab.failed(call);
         failed(e)

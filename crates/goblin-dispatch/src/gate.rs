@@ -104,6 +104,8 @@ pub(crate) struct Visit {
     pub(crate) tokens: Option<u32>,
     /// Most tokens to generate.
     pub(crate) limit: Option<u32>,
+    /// What the request to a model that was made with it is booked as, once there is one.
+    pub(crate) asked: Option<usize>,
 }
 
 impl Gate {
@@ -412,6 +414,7 @@ mod tests {
             bytes: 10,
             tokens: None,
             limit: None,
+            asked: None,
         }
     }
 

@@ -44,6 +44,7 @@ impl Job {
             bytes,
             tokens: None,
             limit,
+            asked: None,
         }
     }
 

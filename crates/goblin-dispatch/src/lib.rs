@@ -28,6 +28,7 @@ mod choose;
 mod climb;
 mod continuation;
 mod gate;
+mod hedge;
 mod job;
 mod last_known;
 mod manage;
@@ -47,6 +48,7 @@ use goblin_core::error::ApiError;
 use goblin_core::id::Ids;
 use goblin_core::policy::Policy;
 use goblin_core::provider::{ProviderHandle, ProviderStatus};
+use goblin_core::resilience::hedge::Hedging;
 use goblin_core::resilience::retry::Retries;
 use goblin_core::roster::Roster;
 use goblin_core::route::alias::Aliases;
@@ -72,6 +74,8 @@ pub struct Options {
     /// How often a request that failed before its first content is made again, when nobody else can answer it. The model
     /// tier makes none again: who asks it does.
     pub retries: Retries,
+    /// After how long without content the next model is asked beside the first. The model tier asks none: who asks it does.
+    pub hedging: Hedging,
     /// Are models that keep failing left alone for a while?
     pub breaks: bool,
     /// The preferred model, `provider/model` or a bare name.
@@ -107,6 +111,7 @@ impl Default for Options {
             max_waiting: 64,
             turn_deadline: Duration::from_secs(600),
             retries: Retries::NONE,
+            hedging: Hedging::default(),
             breaks: false,
             default_model: None,
             aliases: Aliases::default(),

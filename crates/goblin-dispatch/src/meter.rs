@@ -16,7 +16,7 @@ use crate::answer::Who;
 use crate::books::Books;
 use crate::gate::Begun;
 use crate::money::Tab;
-use crate::traces::unchecked::{Ended, Unchecked};
+use crate::traces::unchecked::{Beside, Ended, Unchecked};
 
 /// Follows one answer; what it saw is recorded when it is dropped.
 pub(crate) struct Meter {
@@ -108,6 +108,31 @@ impl Meter {
         let at = ms(self.started.elapsed());
         if let Some(trace) = &mut self.trace {
             trace.asks(candidate, at, bytes as u64);
+        }
+    }
+
+    /// A model that was asked beside another since `asked` does not answer: `why`, and whether it failed or was stopped. `call`
+    /// is what it is booked as; its cost so far is in its step.
+    pub(crate) fn beside(
+        &mut self,
+        candidate: &Offer,
+        (call, bytes, asked): (usize, usize, Instant),
+        outcome: StepOutcome,
+        why: String,
+    ) {
+        let (used, cost_usd) = self.tab.came_to(call);
+        let at = ms(self.started.elapsed());
+        let lost = Beside {
+            offer: candidate,
+            asked_ms: ms(asked.saturating_duration_since(self.started)),
+            bytes: bytes as u64,
+            outcome,
+            why,
+            used,
+            cost_usd,
+        };
+        if let Some(trace) = &mut self.trace {
+            trace.beside(lost, at);
         }
     }
 

@@ -12,7 +12,7 @@ use goblin_core::budget::{Bound, BudgetKind, OnReached, Reached, Rule, Spender, 
 use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::error::ApiError;
 use goblin_core::event::{Parsed, Usage};
-use goblin_core::money::{Asking, Bill, Ledger, NanoUsd};
+use goblin_core::money::{Asking, Bill, Ledger, NanoUsd, usd};
 use goblin_core::owner::Owner;
 use goblin_core::policy::Policy;
 use goblin_core::route::{LOCAL, Ladder, Offer};
@@ -373,6 +373,12 @@ impl Tab {
     /// A model's server failed.
     pub(crate) fn failed(&self, call: usize) {
         self.state().ledger.failed(call);
+    }
+
+    /// What a request to a model used so far, and what that cost in US dollars; `None`: it has no price.
+    pub(crate) fn came_to(&self, call: usize) -> (Usage, Option<f64>) {
+        let (used, cost) = self.state().ledger.came_to(call, &self.0.purse.policy);
+        (used, cost.map(usd))
     }
 
     /// What it comes to; `delivered`: the model whose answer it is.

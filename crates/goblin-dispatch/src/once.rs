@@ -90,6 +90,7 @@ impl Dispatch {
             bytes: request.inputs.iter().map(String::len).sum(),
             tokens: None,
             limit: Some(0),
+            asked: None,
         };
         let errand = Errand {
             ability: Ability::Embed,
@@ -173,6 +174,7 @@ impl Dispatch {
             bytes: request.shared.len() + questions.sum::<usize>(),
             tokens: None,
             limit: Some(0),
+            asked: None,
         };
         let errand = Errand {
             ability: Ability::Decide,

@@ -186,6 +186,7 @@ impl Dispatch {
             bytes,
             tokens: Some(tokens),
             limit: None,
+            asked: None,
         };
         Some(self.begins(view, offer, &visit)).filter(|time| !time.is_zero())
     }

@@ -97,6 +97,11 @@ impl View {
         &self.providers
     }
 
+    /// Is the question one that certainly stays on the operator's machines?
+    pub(crate) fn is_from_here(&self) -> bool {
+        self.from_here
+    }
+
     /// The providers that were asked how they are.
     pub(crate) fn asked(&self) -> impl Iterator<Item = &ProviderHandle> {
         self.providers.iter().filter(|p| p.local || !self.from_here)

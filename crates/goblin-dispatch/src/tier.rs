@@ -50,6 +50,7 @@ impl Dispatch {
             bytes: 0,
             tokens: Some(load.rates.usual_prompt()),
             limit: None,
+            asked: None,
         };
         let in_roster = self.options.roster.find(&model.name);
         let forecast = gate.forecast(&name, &visit, says_cold(model), &terms);

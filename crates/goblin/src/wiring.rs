@@ -9,6 +9,7 @@ use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
 use goblin_core::judge::authority::Record;
 use goblin_core::provider::{Health, IN_PROCESS, ProviderHandle};
+use goblin_core::resilience::hedge::Hedging;
 use goblin_core::resilience::retry::Retries;
 use goblin_core::telemetry::sampler::Pace;
 use goblin_core::telemetry::span::Listener;
@@ -235,6 +236,11 @@ pub(crate) fn dispatch(
                 config.queue.retries
             } else {
                 Retries::NONE
+            },
+            hedging: if is_backend {
+                config.queue.hedging
+            } else {
+                Hedging::default()
             },
             breaks: is_backend,
             cloud_at_once: config.queue.cloud_at_once,

@@ -16,6 +16,19 @@ pub(crate) struct Unchecked {
     keep: KeepTrace,
 }
 
+/// A model that was asked beside another, and does not answer.
+pub(crate) struct Beside<'a> {
+    pub(crate) offer: &'a Offer,
+    /// Milliseconds after the question.
+    pub(crate) asked_ms: u64,
+    pub(crate) bytes: u64,
+    pub(crate) outcome: StepOutcome,
+    pub(crate) why: String,
+    pub(crate) used: Usage,
+    /// `None`: it has no price.
+    pub(crate) cost_usd: Option<f64>,
+}
+
 /// How an answer ended. Times are milliseconds after the question.
 pub(crate) struct Ended {
     pub(crate) at_ms: u64,
@@ -63,6 +76,12 @@ impl Unchecked {
             before.outcome = StepOutcome::Failed;
             before.ended_ms = Some(at_ms);
         }
+        let step = self.sends(offer, at_ms, bytes);
+        self.trace.steps.push(step);
+    }
+
+    /// The step of a model that is asked; what leaves for it is noted.
+    fn sends(&mut self, offer: &Offer, at_ms: u64, bytes: u64) -> Step {
         let local = offer.stays_local();
         self.trace.left_machine |= !local;
         match self
@@ -78,10 +97,10 @@ impl Unchecked {
                 bytes,
             }),
         }
-        self.trace.steps.push(Step {
+        Step {
             cost_usd: local.then_some(0.0),
             ..Step::begun(offer.id(), offer.provider.to_string(), local, at_ms)
-        });
+        }
     }
 
     /// A model could not begin: in the middle of its step, or before it was asked at all.
@@ -95,6 +114,29 @@ impl Unchecked {
             }
             _ => self.note(why.to_owned()),
         }
+    }
+
+    /// A model was asked beside another, and the other one answers or it failed: what came of it. Its step stands before that
+    /// of the model that is being asked still.
+    pub(crate) fn beside(&mut self, lost: Beside<'_>, at_ms: u64) {
+        let id = lost.offer.id();
+        let steps = &self.trace.steps;
+        let last = steps.last().filter(|step| step.outcome == StepOutcome::Running);
+        let mine = last.is_some_and(|step| step.model == id);
+        let among = steps.len() - usize::from(last.is_some());
+        if !mine {
+            let step = self.sends(lost.offer, lost.asked_ms, lost.bytes);
+            self.trace.steps.insert(among, step);
+        }
+        let Some(step) = self.trace.steps.get_mut(among) else {
+            return;
+        };
+        step.outcome = lost.outcome;
+        step.ended_ms = Some(at_ms);
+        step.prompt_tokens = lost.used.prompt_tokens;
+        step.tokens = lost.used.completion_tokens;
+        step.cost_usd = lost.cost_usd;
+        step.why = Some(lost.why);
     }
 
     /// The answer is one that was kept.
@@ -112,7 +154,19 @@ impl Unchecked {
 
     /// The answer is over: the trace is kept.
     pub(crate) fn over(mut self, ended: Ended) {
-        let Ended { used, .. } = ended;
+        // What a model used that was asked beside the one that answers stands in its own step.
+        let apart = |of: fn(&Step) -> u32| {
+            let before = self.trace.steps.iter().rev().skip(1);
+            before.map(of).fold(0, u32::saturating_add)
+        };
+        let used = Usage {
+            prompt_tokens: ended
+                .used
+                .prompt_tokens
+                .saturating_sub(apart(|s| s.prompt_tokens)),
+            completion_tokens: ended.used.completion_tokens.saturating_sub(apart(|s| s.tokens)),
+            ..ended.used
+        };
         if let Some(last) = self.trace.steps.last_mut() {
             last.first_token_ms = ended.first_token_ms;
             last.ended_ms.get_or_insert(ended.at_ms);

@@ -15,6 +15,7 @@ mod checked_records;
 mod checked_texts;
 mod endings;
 mod evaluate;
+mod hedging;
 mod honesty;
 mod house;
 mod judging;

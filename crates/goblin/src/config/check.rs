@@ -22,6 +22,7 @@ use goblin_auth::visit::OriginPattern;
 use goblin_core::attachment::AttachmentLimits;
 use goblin_core::deploy::is_local_name;
 use goblin_core::policy::Policy;
+use goblin_core::resilience::hedge::Hedging;
 use goblin_core::resilience::retry::Retries;
 use goblin_core::route::alias::Aliases;
 use goblin_dispatch::money::MoneyOptions;
@@ -195,6 +196,8 @@ pub(crate) struct QueueConfig {
     pub(crate) cloud_at_once: Option<u32>,
     /// How often a request that failed is made again.
     pub(crate) retries: Retries,
+    /// After how long without content another model is asked beside the first.
+    pub(crate) hedging: Hedging,
 }
 
 /// Answers that are given again.
@@ -265,6 +268,11 @@ pub(crate) fn check(written: &mut Written, environment: &Environment) -> Result<
                 most: reader.small("queue.retries"),
                 longest: reader.seconds("queue.retry_longest_seconds"),
             },
+            hedging: Hedging(
+                Some(reader.number("queue.hedge_after_ms"))
+                    .filter(|ms| *ms > 0)
+                    .map(Duration::from_millis),
+            ),
         },
         server,
         tier,

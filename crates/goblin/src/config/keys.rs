@@ -309,6 +309,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("queue.cloud_requests_at_once", Kind::Number(0, 100_000)),
     key("queue.retries", Kind::Number(0, 10)),
     key("queue.retry_longest_seconds", Kind::Number(1, 300)),
+    key("queue.hedge_after_ms", Kind::Number(0, 600_000)),
     key("queue.turn_deadline_seconds", Kind::Number(1, 86_400)),
     key("tier.host", Kind::Text).tier_env("HOST"),
     key("tier.port", PORT).tier_env("PORT"),
