@@ -103,9 +103,9 @@ pub struct Outcomes {
     pub failed: u64,
     /// Answers of models.
     pub answers: u64,
-    /// Of these: failed, also after they had begun.
+    /// Of these: failed, also after they had begun, and also where the model server refused the question.
     pub answers_failed: u64,
-    /// Times a model server failed, whether another one answered in its place or not.
+    /// Times a model server failed or refused, whether another one answered in its place or not.
     pub attempts_failed: u64,
 }
 

@@ -3412,12 +3412,12 @@ export interface components {
             answers: number;
             /**
              * Format: int64
-             * @description Of these: failed, also after they had begun.
+             * @description Of these: failed, also after they had begun, and also where the model server refused the question.
              */
             answers_failed: number;
             /**
              * Format: int64
-             * @description Times a model server failed, whether another one answered in its place or not.
+             * @description Times a model server failed or refused, whether another one answered in its place or not.
              */
             attempts_failed: number;
         };

@@ -39,8 +39,12 @@ export function perMinute(moments: Moment[], which: keyof Outcomes): number[] {
   });
 }
 
-/** The looks so far and one more; the oldest go. One at the same time takes the place of the last. */
+/**
+ * The looks so far and one more; the oldest go. One at the same time takes the place of the last, but for what came of
+ * requests: that belongs to the time it was first told at, or the next look would see nothing come.
+ */
 export function withMoment(moments: Moment[], moment: Moment): Moment[] {
-  const before = moments.at(-1)?.at === moment.at ? moments.slice(0, -1) : moments;
-  return [...before, moment].slice(-keptMoments);
+  const last = moments.at(-1);
+  if (last?.at !== moment.at) return [...moments, moment].slice(-keptMoments);
+  return [...moments.slice(0, -1), { ...moment, outcomes: last.outcomes ?? moment.outcomes }];
 }

@@ -93,6 +93,12 @@ describe("what was seen lately", () => {
     const moments = [look(0, 100, 4), look(5000, 110, 5), look(10_000, 3, 1)];
     expect(perMinute(moments, "requests")).toEqual([0, 120, 36]);
     expect(perMinute(moments, "failed")).toEqual([0, 12, 12]);
+    // What is heard between two looks belongs to the second of them.
+    const heard = [look(0, 100, 4), look(0, 109, 4), look(5000, 110, 4)].reduce<Moment[]>(
+      withMoment,
+      [],
+    );
+    expect(perMinute(heard, "requests")).toEqual([0, 120]);
     expect(perMinute([momentOf(0, [], undefined)], "failed")).toEqual([0]);
   });
 
