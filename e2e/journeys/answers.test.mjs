@@ -39,10 +39,12 @@ test("a typed question is answered word by word", async () => {
   assert.equal(await lastTurn(page).locator(".question p").textContent(), "Why does bread rise?");
   await finished(page);
 
-  const { lengths, announced } = await page.evaluate(() => ({
+  const { lengths, said } = await page.evaluate(() => ({
     lengths: window.__lengths,
-    announced: window.__announced,
+    said: window.__announced,
   }));
+  // That the machine is slow may be said as well.
+  const announced = said.filter((text) => !text.startsWith("This machine: "));
   const growing = lengths.filter((length) => length > 0);
   assert.ok(growing.length >= 4, `the answer grew in ${growing.length} steps: ${growing}`);
   assert.equal(announced.length, 1, `announced once, not per token: ${announced}`);
