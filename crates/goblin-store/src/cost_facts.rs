@@ -142,7 +142,7 @@ impl Store {
         let mut seen = 0;
         // One at a time: a thousand of them whole would be much to hold.
         while let Some(row) = rows.next().await {
-            let trace: Trace = from_json(&row?, "trace_json")?;
+            let trace: Trace = from_json(&row?, "traces", "trace_json")?;
             seen += 1;
             look_at(&mut chosen, &trace);
         }
