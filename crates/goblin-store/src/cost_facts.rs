@@ -42,9 +42,9 @@ const CHOICES_MADE: &str =
 
 impl Store {
     /// Everything known of a tenant's month. It costs what is used: the rows of `usage` of [`MONTHS`] months are read once
-    /// and those of the month three times more, each found by its time; a million of them take about a second on SQLite.
-    /// The rest is bounded: the newest 10,000 first questions and 1,000 traces of the month. Whoever shows it often keeps
-    /// it for a while, as `GET /api/costs` does.
+    /// and those of the month three times more, each found by its time. On SQLite a million of them take about a second,
+    /// two when all are of one month (`bench/store.sh`). The rest is bounded: the newest 10,000 first questions and 1,000
+    /// traces of the month. Whoever shows it often keeps it for a while, as `GET /api/costs` does.
     ///
     /// # Errors
     /// When the database cannot be read.
