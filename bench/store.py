@@ -15,11 +15,15 @@ import stats
 AIM = 1.5
 # Most that the check of a key that was checked within the last second may take, in microseconds.
 REMEMBERED_KEY_US = 5
+# Most that the facts of a month's costs may take with many rows, in seconds: they are kept for half a minute.
+COSTS_SECONDS = 3
+COSTS = "facts of a month's costs"
 # Filling two databases with millions of rows takes minutes; a run that hangs ends here.
 LIMIT_SECONDS = 3600
 QUIET_LOAD = 0.5
 HEAD = ["what", "few rows", "many rows", "many ÷ few (min–max)", "aim"]
 KEY_HEAD = ["check of a key that is remembered", "time", "aim"]
+COSTS_HEAD = [COSTS, "few rows", "many rows", "aim with many"]
 TOGETHER_HEAD = ["turns at once", "time", "failed", "aim"]
 
 
@@ -29,6 +33,8 @@ def arguments():
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of each table in the large databases")
     parser.add_argument("--rounds", type=int, default=7, help="rounds, each of which gives one ratio")
     parser.add_argument("--calls", type=int, default=200, help="calls in each round, of which the median is taken")
+    parser.add_argument("--engine", choices=["sqlite", "postgresql"], help="only this database")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only calls with this in their name; goes with no --results")
     parser.add_argument("--smoke", action="store_true", help="a little of everything; the numbers mean nothing")
     parser.add_argument("--results", type=Path, help="also write the tables between the markers of this file")
     args = parser.parse_args()
@@ -36,12 +42,16 @@ def arguments():
         args.rows, args.rounds, args.calls = 10_000, 1, 20
     if min(args.rows, args.rounds, args.calls) < 1:
         parser.error("--rows, --rounds and --calls must be at least 1")
+    if args.results and (args.engine or args.only):
+        parser.error("--results wants everything: leave out --engine and --only")
     return args
 
 
 def measure(args):
     """Runs the benchmark's program, which was built before."""
     sizes = ["--rows", str(args.rows), "--rounds", str(args.rounds), "--calls", str(args.calls)]
+    sizes += ["--only", args.only] if args.only else []
+    sizes += ["--engine", args.engine] if args.engine else []
     command = ["cargo", "bench", "--quiet", "--locked", "-p", "goblin-auth", "--bench", "store", "--", *sizes]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=LIMIT_SECONDS, check=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -56,6 +66,8 @@ def cost_rows(measured):
     """The lines of the first table."""
     rows = []
     for call in measured:
+        if call["what"] == COSTS:
+            continue
         spread = stats.Spread.of([many / few for few, many in zip(call["few_us"], call["many_us"], strict=True)])
         kept = round(spread.median, 2) <= AIM
         rows.append(
@@ -81,6 +93,18 @@ def key_rows(measured):
     return rows
 
 
+def month_rows(measured):
+    """The lines of the table of a month's costs. All rows are of that month, so it grows with them: it has no ratio."""
+    rows = []
+    for call in measured:
+        if call["what"] != COSTS:
+            continue
+        few, many = median(call["few_us"]), median(call["many_us"])
+        kept = "met" if many <= COSTS_SECONDS * 1e6 else "MISS"
+        rows.append([call["engine"], f"{few / 1e3:.1f} ms", f"{many / 1e3:.0f} ms", f"{kept} (aim ≤ {COSTS_SECONDS} s)"])
+    return rows
+
+
 def together_rows(together):
     """The lines of the second table."""
     return [
@@ -103,26 +127,32 @@ def main():
     facts = [
         ("run", f"{began:%Y-%m-%d %H:%M} UTC, {found['rounds']} rounds of {found['calls']} calls, {seconds:.0f} s"),
         ("machine", f"{report.machine()}; load {load:.2f} before the start"),
-        ("rows", f"{found['few']:,} and {found['many']:,} in each of chats, turns, usage, sign-ins and keys, all of one user"),
+        ("rows", f"{found['few']:,} and {found['many']:,} in each of chats, turns, usage, sign-ins and keys, a tenth as many traces, all of one user"),
         ("databases", "SQLite in a file, with its write-ahead log; PostgreSQL of the tests, which does not wait for the disk"),
     ]
-    costs, keys, together = cost_rows(found["measured"]), key_rows(found["measured"]), together_rows(found["together"])
+    measured = found["measured"]
+    tables = [
+        (HEAD, cost_rows(measured)),
+        (KEY_HEAD, key_rows(measured)),
+        (COSTS_HEAD, month_rows(measured)),
+        (TOGETHER_HEAD, together_rows(found["together"])),
+    ]
+    tables = [(head, rows) for head, rows in tables if rows]
     notes = [] if load <= QUIET_LOAD else [f"The machine was not quiet: load {load:.2f} before the start."]
     if args.smoke:
         notes.append("A smoke run: the numbers mean nothing.")
     for name, text in facts:
         print(f"{name}: {text}")
-    print(f"\n{report.plain_table(HEAD, costs)}\n\n{report.plain_table(KEY_HEAD, keys)}\n\n{report.plain_table(TOGETHER_HEAD, together)}")
+    for head, rows in tables:
+        print(f"\n{report.plain_table(head, rows)}")
     print("".join(f"\n{note}" for note in notes))
     if args.results:
-        section = "\n".join(
-            [f"- {name}: {text}" for name, text in facts]
-            + ["", report.markdown_table(HEAD, costs), "", report.markdown_table(KEY_HEAD, keys)]
-            + ["", report.markdown_table(TOGETHER_HEAD, together)]
-            + ([""] + [f"- {note}" for note in notes] if notes else [])
-        )
+        lines = [f"- {name}: {text}" for name, text in facts]
+        for head, rows in tables:
+            lines += ["", report.markdown_table(head, rows)]
+        lines += ["", *(f"- {note}" for note in notes)] if notes else []
         document = args.results.read_text(encoding="utf-8")
-        args.results.write_text(report.put_between_markers(document, section, "store"), encoding="utf-8")
+        args.results.write_text(report.put_between_markers(document, "\n".join(lines), "store"), encoding="utf-8")
     return 0
 
 

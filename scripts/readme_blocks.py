@@ -5,15 +5,20 @@ A fenced `bash` block right after a line `<!-- tested -->` is run with `bash -eu
 root. Prints each block's name and time; the first that fails ends the run with its output and exit code 1.
 """
 
+import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^<!-- tested -->[ \t]*\n+^```bash[ \t]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 LIMIT_SECONDS = 300
+# How long what a block started has to end by itself.
+GRACE_SECONDS = 5
 
 
 def blocks(text: str) -> list[tuple[int, str]]:
@@ -21,14 +26,39 @@ def blocks(text: str) -> list[tuple[int, str]]:
     return [(text.count("\n", 0, match.start(1)) + 1, match.group(1)) for match in BLOCK.finditer(text)]
 
 
-def run(script: str, folder: pathlib.Path) -> tuple[int, str]:
-    """Runs the commands; returns exit code and output. A hanging block counts as failed."""
+def run(script: str, folder: pathlib.Path, limit: float = LIMIT_SECONDS) -> tuple[int, str]:
+    """Runs the commands for at most `limit` seconds; returns exit code and output. A hanging block counts as failed.
+
+    Whatever it started ends with it, also a server in the background."""
     command = ["bash", "-euo", "pipefail", "-c", script]
+    # A file and no pipe: the end of a pipe would be waited for as long as a server in the background holds it.
+    with tempfile.TemporaryFile() as output:
+        shell = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            code, note = shell.wait(limit), ""
+        except subprocess.TimeoutExpired:
+            code, note = 124, f"no end after {limit} seconds\n"
+        finally:
+            end_group(shell)
+        output.seek(0)
+        return code, output.read().decode(errors="replace") + note
+
+
+def end_group(leader: subprocess.Popen[bytes]) -> None:
+    """Ends a process and all of its group: asks first, and those that are there after `GRACE_SECONDS` are not asked again."""
+    end = time.monotonic() + GRACE_SECONDS
     try:
-        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        return 124, f"no end after {LIMIT_SECONDS} seconds\n"
-    return done.returncode, done.stdout + done.stderr
+        os.killpg(leader.pid, signal.SIGTERM)
+        while time.monotonic() < end:
+            leader.poll()
+            os.killpg(leader.pid, 0)
+            time.sleep(0.05)
+        os.killpg(leader.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # nobody is left
+    leader.wait()
 
 
 def main(names: list[str]) -> int:

@@ -2,11 +2,12 @@
 //! hundred turns at once. `bench/store.sh` runs it, `bench/store.py` makes the table. Usage:
 //!
 //! ```text
-//! store [--rows MANY] [--rounds N] [--calls N]
+//! store [--rows MANY] [--rounds N] [--calls N] [--engine sqlite|postgresql] [--only TEXT]
 //! ```
 //!
 //! Each database has as many chats as rows, all of one user, for each a turn and what it used, and as many sign-ins and
-//! keys of the API. They are made by SQL, past the store. In every round each database is asked in its turn. Prints one JSON object:
+//! keys of the API, and a tenth as many traces. They are made by SQL, past the store, all within one month. In every round
+//! each database is asked in its turn. With `--only` nothing but calls with that in their name. Prints one JSON object:
 //!
 //! * `measured`: for each database and call the microseconds of a call, one median for each round, with few rows and many
 //! * `together`: for each database 500 turns at once: seconds, and what went wrong
@@ -30,8 +31,11 @@ use goblin_auth::visit::{Premises, VisitFacts};
 use goblin_core::account::SessionKind;
 use goblin_core::clock::Clock;
 use goblin_core::conversation::TurnStatus;
+use goblin_core::costs::month::Month;
 use goblin_core::id::Ids;
+use goblin_core::intent::Intent;
 use goblin_core::owner::Owner;
+use goblin_core::trace::Trace;
 use goblin_store::accounts::NewAccount;
 use goblin_store::audit::NewAudit;
 use goblin_store::sessions::NewSession;
@@ -48,14 +52,19 @@ use crate::cluster::Cluster;
 const FEW: u64 = 1_000;
 /// Turns that are asked at once.
 const TOGETHER: usize = 500;
-const CALLS: [&str; 6] = [
+const CALLS: [&str; 7] = [
     "insert turn + usage",
     "list chats",
     "find chat",
     "sign-in check",
     "key check, looked for",
     "key check, remembered",
+    COSTS,
 ];
+/// Everything the report of a month's costs is made from.
+const COSTS: &str = "facts of a month's costs";
+/// They take so long that few of them are enough.
+const COSTS_CALLS: usize = 3;
 /// A remembered key takes so little that many checks are timed together.
 const KEY_CHECKS: u32 = 1_000;
 
@@ -70,6 +79,13 @@ const USAGE: &str =
     "INSERT INTO usage (id, tenant_id, user_id, request_id, door, turn_id, prompt_tokens, completion_tokens,
                                         cached_tokens, reasoning_tokens, outcome, at)
     {with} SELECT {id}, 'local', 'local-owner', {id}, 'chats', {id}, 20, 30, 0, 0, 'complete', {number}";
+/// `{trace}` is a trace as JSON.
+const TRACES: &str =
+    "INSERT INTO traces (id, tenant_id, user_id, request_id, model, outcome, left_machine, summary_json,
+                                          trace_json, created_at)
+    {with} SELECT {id}, 'local', 'local-owner', {id}, 'goblin', 'answered', FALSE, '{}', '{trace}', {number}";
+/// Of how many rows one has a trace.
+const TRACED: u64 = 10;
 
 const SESSIONS: &str = "INSERT INTO sessions (id, tenant_id, user_id, kind, secret_hash, signed_in_by, created_at, seen_at,
                                               idle_until, expires_at)
@@ -83,6 +99,10 @@ struct Asked {
     rows: u64,
     rounds: usize,
     calls: usize,
+    /// Empty: both.
+    engine: String,
+    /// Empty: all.
+    only: String,
 }
 
 impl Asked {
@@ -92,14 +112,18 @@ impl Asked {
             rows: 1_000_000,
             rounds: 7,
             calls: 200,
+            engine: String::new(),
+            only: String::new(),
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
-            let mut number = || words.next().and_then(|n| n.parse::<u64>().ok()).unwrap();
+            let mut value = || words.next().unwrap();
             match word.as_str() {
-                "--rows" => asked.rows = number(),
-                "--rounds" => asked.rounds = number() as usize,
-                "--calls" => asked.calls = number() as usize,
+                "--rows" => asked.rows = value().parse().unwrap(),
+                "--rounds" => asked.rounds = value().parse().unwrap(),
+                "--calls" => asked.calls = value().parse().unwrap(),
+                "--engine" => asked.engine = value().to_lowercase(),
+                "--only" => asked.only = value(),
                 _ => {}
             }
         }
@@ -125,18 +149,28 @@ struct Subject {
 async fn main() {
     let asked = Asked::read();
     let folder = tempfile::tempdir().unwrap();
-    let cluster = Cluster::start(None);
+    let wants = |engine: &str| asked.engine.is_empty() || asked.engine == engine;
+    let cluster = wants("postgresql").then(|| Cluster::start(None));
     let mut subjects = Vec::new();
     for rows in [FEW, asked.rows] {
-        subjects.push(of_file(&folder.path().join(format!("{rows}.db")), rows).await);
-        subjects.push(of_server(&cluster, rows).await);
+        if wants("sqlite") {
+            subjects.push(of_file(&folder.path().join(format!("{rows}.db")), rows).await);
+        }
+        if let Some(cluster) = &cluster {
+            subjects.push(of_server(cluster, rows).await);
+        }
     }
+    let engines = subjects.len() / 2;
+    let chosen = |name: &str| name.contains(&asked.only);
     let mut medians: Vec<Vec<Vec<f64>>> = vec![vec![Vec::new(); CALLS.len()]; subjects.len()];
     // The first round warms up.
     for round in 0..=asked.rounds {
         for at in 0..subjects.len() {
             let at = (at + round) % subjects.len();
             for (call, medians) in medians[at].iter_mut().enumerate() {
+                if !chosen(CALLS[call]) {
+                    continue;
+                }
                 let median = median_of(&mut subjects[at], call, asked.calls).await;
                 if round > 0 {
                     medians.push(median);
@@ -145,16 +179,16 @@ async fn main() {
         }
     }
     let mut measured: Vec<Value> = Vec::new();
-    for few in 0..2 {
-        for (call, name) in CALLS.iter().enumerate() {
+    for few in 0..engines {
+        for (call, name) in CALLS.iter().enumerate().filter(|(_, name)| chosen(name)) {
             measured.push(json!({
                 "engine": subjects[few].engine, "what": name, "few_us": medians[few][call],
-                "many_us": medians[few + 2][call],
+                "many_us": medians[few + engines][call],
             }));
         }
     }
     let mut together = Vec::new();
-    for subject in &subjects[..2] {
+    for subject in subjects[..engines].iter().filter(|_| asked.only.is_empty()) {
         together.push(all_at_once(subject).await);
     }
     println!(
@@ -177,26 +211,39 @@ async fn open(database: Database) -> Store {
     .unwrap()
 }
 
+/// What fills a database, and for which numbers.
+fn statements() -> Vec<(String, String)> {
+    let all =
+        [CHATS, TURNS, USAGE, SESSIONS, KEYS].map(|statement| (statement.to_owned(), "i > 0".to_owned()));
+    let mut trace = Trace::default();
+    trace.route.intent = Some(Intent::Code);
+    let traces = TRACES.replace("{trace}", &serde_json::to_string(&trace).unwrap());
+    let mut all = Vec::from(all);
+    all.push((traces, format!("i % {TRACED} = 0")));
+    all
+}
+
 async fn of_file(path: &Path, rows: u64) -> Subject {
     let began = Instant::now();
     let store = open(Database::File(path.to_owned())).await;
     let file = sqlx::SqlitePool::connect(&format!("sqlite:{}", path.display()))
         .await
         .unwrap();
-    for statement in [CHATS, TURNS, USAGE, SESSIONS, KEYS] {
+    for (statement, which) in statements() {
         let numbers =
             format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})");
         let sql = statement
             .replace("{with}", &numbers)
             .replace("{number}", "i")
             .replace("{id}", "printf('%012x-bench', i)");
-        let sql = format!("{sql} FROM n");
+        let sql = format!("{sql} FROM n WHERE {which}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
             .execute(&file)
             .await
             .unwrap();
     }
-    sqlx::raw_sql("ANALYZE; PRAGMA wal_checkpoint(TRUNCATE);")
+    // No `ANALYZE`: goblin never runs it, and SQLite chooses other indexes when it knows how many rows there are.
+    sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE);")
         .execute(&file)
         .await
         .unwrap();
@@ -208,12 +255,15 @@ async fn of_server(cluster: &Cluster, rows: u64) -> Subject {
     let began = Instant::now();
     let name = cluster.new_database();
     let store = open(Database::parse(&cluster.address(&name)).unwrap()).await;
-    for statement in [CHATS, TURNS, USAGE, SESSIONS, KEYS] {
+    for (statement, which) in statements() {
         let text = statement
             .replace("{with}", "")
             .replace("{number}", "i")
             .replace("{id}", "lpad(to_hex(i), 12, '0') || '-bench'");
-        cluster.sql(&name, &format!("{text} FROM generate_series(1, {rows}) AS n (i)"));
+        cluster.sql(
+            &name,
+            &format!("{text} FROM generate_series(1, {rows}) AS n (i) WHERE {which}"),
+        );
     }
     cluster.sql(&name, "ANALYZE");
     cluster.sql(&name, "CHECKPOINT");
@@ -317,6 +367,11 @@ async fn recognise(identity: &Identity, headers: &HeaderMap) {
 /// The median of so many calls, in microseconds.
 async fn median_of(subject: &mut Subject, call: usize, calls: usize) -> f64 {
     let owner = Owner::local();
+    let calls = if CALLS[call] == COSTS {
+        calls.min(COSTS_CALLS)
+    } else {
+        calls
+    };
     let mut times = Vec::with_capacity(calls);
     for _ in 0..calls {
         // All over the table, and never twice in a row.
@@ -334,6 +389,12 @@ async fn median_of(subject: &mut Subject, call: usize, calls: usize) -> f64 {
             2 => assert!(subject.store.find_chat(&owner, &chat).await.unwrap().is_some()),
             3 => recognise(&subject.identity, &subject.cookie).await,
             4 => recognise(&fresh, &subject.key).await,
+            6 => {
+                // Rows are numbered by the milliseconds since 1970.
+                let month = Month::parse("1970-01").unwrap();
+                let facts = subject.store.find_cost_facts(&owner.tenant, month).await.unwrap();
+                assert!(facts.traces > 0 && facts.first_questions > 0);
+            }
             _ => {
                 together = KEY_CHECKS;
                 for _ in 0..together {

@@ -32,6 +32,14 @@ class TableTest(unittest.TestCase):
         self.assertEqual(good, ["SQLite: 500", "0.50 s", "0", "met (aim 0 failed)"])
         self.assertEqual(bad[2:], ["2: busy", "MISS (aim 0 failed)"])
 
+    def test_a_months_costs_are_a_table_of_their_own(self):
+        slow = {"engine": "SQLite", "what": store.COSTS, "few_us": [1000, 3000, 2000], "many_us": [2e6, 4e6, 2.5e6]}
+        other = {"engine": "SQLite", "what": "find chat", "few_us": [10], "many_us": [10]}
+        self.assertEqual(store.month_rows([other, slow]), [["SQLite", "2.0 ms", "2500 ms", "met (aim ≤ 3 s)"]])
+        self.assertEqual(len(store.cost_rows([other, slow])), 1)
+        slow["many_us"] = [4e6]
+        self.assertTrue(store.month_rows([slow])[0][3].startswith("MISS"))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -101,7 +101,7 @@ pub struct CostFacts {
     pub lost: u64,
     /// What those cost.
     pub lost_cost: NanoUsd,
-    /// Short first questions of chats in the month.
+    /// Short first questions of chats in the month; of its newest 10,000 chats.
     pub first_questions: u64,
     /// Of those: as one before it in the month, letter case aside.
     pub repeated: u64,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::cost_reports::CostReports;
 use crate::page_assets::Asset;
 use crate::people::People;
 use crate::tier_guard::TierGuard;
@@ -193,6 +194,8 @@ pub struct App {
     pub page: &'static [Asset],
     /// The last result of the checks.
     pub checks_cache: ChecksCache,
+    /// The last reports of what months cost.
+    pub cost_reports: CostReports,
     /// Files being taken in.
     pub uploads: Uploads,
     /// What came of requests.

@@ -13,6 +13,7 @@ mod asking;
 mod body;
 mod caller;
 mod cors;
+pub mod cost_reports;
 pub mod door;
 mod extract;
 mod fields;

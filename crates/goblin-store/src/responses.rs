@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::error::StoreError;
 use crate::sql::{Row, query};
 use crate::store::Store;
+use crate::traces::{from_json, to_json};
 
 const DAY_MS: i64 = 86_400_000;
 /// Most responses removed by one statement: a long sweep must not hold up those who write.
@@ -208,20 +209,11 @@ fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|e| StoreError::Unreadable(format!("a response: {e}")))
-}
-
 fn response_from(row: &Row) -> Result<StoredResponse, StoreError> {
     Ok(StoredResponse {
         id: row.get("id")?,
         previous: row.get("previous")?,
-        input: from_json(row, "input_json")?,
-        response: from_json(row, "response_json")?,
+        input: from_json(row, "responses", "input_json")?,
+        response: from_json(row, "responses", "response_json")?,
     })
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Result<T, StoreError> {
-    let json: String = row.get(column)?;
-    serde_json::from_str(&json).map_err(|e| StoreError::Unreadable(format!("responses.{column}: {e}")))
 }

@@ -22,6 +22,8 @@ const SWEEP_BATCH: i64 = 500;
 /// Most statements of one sweep; the next one goes on.
 const SWEEP_BATCHES: u32 = 40;
 const DAY_MS: i64 = 86_400_000;
+/// Where they are.
+const TABLE: &str = "traces";
 
 /// A trace to be kept.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,7 +58,7 @@ impl Store {
             .bind(&owner.user)
             .fetch_optional(&mut self.read().await?)
             .await?;
-        row.map(|row| from_json(&row, "trace_json")).transpose()
+        row.map(|row| from_json(&row, TABLE, "trace_json")).transpose()
     }
 
     /// The trace of a turn's answer, unless it is another owner's. Of several, the newest.
@@ -73,7 +75,7 @@ impl Store {
         .bind(&owner.user)
         .fetch_optional(&mut self.read().await?)
         .await?;
-        row.map(|row| from_json(&row, "trace_json")).transpose()
+        row.map(|row| from_json(&row, TABLE, "trace_json")).transpose()
     }
 
     /// The owner's traces in one line each, newest first; at most `limit` (1 to [`MAX_PAGE`]).
@@ -102,7 +104,7 @@ impl Store {
         .await?;
         let items: Vec<TraceSummary> = rows
             .iter()
-            .map(|row| from_json(row, "summary_json"))
+            .map(|row| from_json(row, TABLE, "summary_json"))
             .collect::<Result<_, _>>()?;
         Ok(Page::cut(items, limit, |line| Cursor {
             at: Timestamp(line.created_at_ms),
@@ -138,13 +140,14 @@ pub(crate) fn nano_usd(usd: f64) -> i64 {
     (usd * 1e9).round() as i64
 }
 
-fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|e| StoreError::Unreadable(format!("a trace: {e}")))
+pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::Unreadable(format!("a value as JSON: {e}")))
 }
 
-pub(crate) fn from_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, StoreError> {
+/// What a column holds as JSON; an error names the table too.
+pub(crate) fn from_json<T: DeserializeOwned>(row: &Row, table: &str, column: &str) -> Result<T, StoreError> {
     let json: String = row.get(column)?;
-    serde_json::from_str(&json).map_err(|e| StoreError::Unreadable(format!("traces.{column}: {e}")))
+    serde_json::from_str(&json).map_err(|e| StoreError::Unreadable(format!("{table}.{column}: {e}")))
 }
 
 /// Writes traces, but for those that are there already. Any number but none.
@@ -192,7 +195,7 @@ pub(crate) async fn fill_traces(link: &mut Link, turns: &mut [Turn]) -> Result<(
     }
     let mut lines: HashMap<String, TraceSummary> = HashMap::new();
     for row in query.fetch_all(link).await? {
-        match from_json(&row, "summary_json") {
+        match from_json(&row, TABLE, "summary_json") {
             Ok(line) => _ = lines.insert(row.get("turn_id")?, line),
             // A line under an answer is not worth an unreadable chat.
             Err(error) => tracing::warn!(%error, "a trace is not shown"),

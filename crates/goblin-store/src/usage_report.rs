@@ -65,28 +65,7 @@ impl Store {
         tenant: &str,
         asked: UsageQuery<'_>,
     ) -> Result<Vec<UsageGroup>, StoreError> {
-        let (group, name, apart) = columns(asked.by);
-        let order = match asked.by {
-            UsageBy::Day => "id",
-            UsageBy::Model | UsageBy::Key | UsageBy::User => "cost DESC, requests DESC, id",
-        };
-        let mine = match asked.user {
-            Some(_) => "AND usage.user_id = $4",
-            None => "AND $4 = ''",
-        };
-        let statement = format!(
-            "SELECT {group} AS id, {name} AS name, COUNT(*) AS requests,
-                    CAST(SUM(prompt_tokens) AS BIGINT) AS prompt, CAST(SUM(completion_tokens) AS BIGINT) AS completion,
-                    CAST(SUM(cached_tokens) AS BIGINT) AS cached, CAST(SUM(reasoning_tokens) AS BIGINT) AS reasoning,
-                    CAST(COALESCE(SUM(cost_nano_usd), 0) AS BIGINT) AS cost,
-                    CAST(SUM(CASE WHEN cost_nano_usd IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS no_price,
-                    CAST(SUM(CASE WHEN estimated THEN 1 ELSE 0 END) AS BIGINT) AS estimated_requests,
-                    CAST(SUM(CASE WHEN local THEN 1 ELSE 0 END) AS BIGINT) AS local_requests,
-                    CAST(COALESCE(SUM(would_have_cost_nano_usd), 0) AS BIGINT) AS would_have
-             FROM usage WHERE usage.tenant_id = $1 AND usage.at >= $2 AND usage.at < $3 {mine}
-             GROUP BY {apart} ORDER BY {order} LIMIT {MAX_GROUPS}"
-        );
-        let rows = Query::made(statement)
+        let rows = Query::made(statement(asked.by, asked.user))
             .bind(tenant)
             .bind(asked.from.0)
             .bind(asked.to.0)
@@ -95,6 +74,31 @@ impl Store {
             .await?;
         rows.iter().map(|row| group_from(row, asked.by)).collect()
     }
+}
+
+/// `$1`: the tenant; `$2`, `$3`: from when, up to when; `$4`: the user, or nothing.
+pub(crate) fn statement(by: UsageBy, user: Option<&str>) -> String {
+    let (group, name, apart) = columns(by);
+    let order = match by {
+        UsageBy::Day => "id",
+        UsageBy::Model | UsageBy::Key | UsageBy::User => "cost DESC, requests DESC, id",
+    };
+    let mine = match user {
+        Some(_) => "AND usage.user_id = $4",
+        None => "AND $4 = ''",
+    };
+    format!(
+        "SELECT {group} AS id, {name} AS name, COUNT(*) AS requests,
+                CAST(SUM(prompt_tokens) AS BIGINT) AS prompt, CAST(SUM(completion_tokens) AS BIGINT) AS completion,
+                CAST(SUM(cached_tokens) AS BIGINT) AS cached, CAST(SUM(reasoning_tokens) AS BIGINT) AS reasoning,
+                CAST(COALESCE(SUM(cost_nano_usd), 0) AS BIGINT) AS cost,
+                CAST(SUM(CASE WHEN cost_nano_usd IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS no_price,
+                CAST(SUM(CASE WHEN estimated THEN 1 ELSE 0 END) AS BIGINT) AS estimated_requests,
+                CAST(SUM(CASE WHEN local THEN 1 ELSE 0 END) AS BIGINT) AS local_requests,
+                CAST(COALESCE(SUM(would_have_cost_nano_usd), 0) AS BIGINT) AS would_have
+         FROM usage WHERE usage.tenant_id = $1 AND usage.at >= $2 AND usage.at < $3 {mine}
+         GROUP BY {apart} ORDER BY {order} LIMIT {MAX_GROUPS}"
+    )
 }
 
 fn group_from(row: &Row, by: UsageBy) -> Result<UsageGroup, StoreError> {

@@ -23,6 +23,7 @@ use goblin_server::app::{
     Access, Answered, App, AppState, ChecksCache, PageReports, RenderMetrics, ServerOptions, Surface,
     TellSpans, Uploads,
 };
+use goblin_server::cost_reports::CostReports;
 use goblin_store::answer_cache::AnswerCache;
 use goblin_store::store::Store;
 use goblin_store::turn_log::{Limits, TurnLog};
@@ -353,6 +354,7 @@ pub(crate) fn app(
             Surface::Tier => &[],
         },
         checks_cache: ChecksCache::default(),
+        cost_reports: CostReports::default(),
         answered: Answered::default(),
         uploads: Uploads::default(),
     }))

@@ -6,6 +6,7 @@ use goblin_core::conversation::Problem;
 use goblin_core::costs::month::Month;
 use goblin_core::costs::{CostReport, report};
 use goblin_core::error::ApiError;
+use goblin_store::error::StoreError;
 
 use crate::app::AppState;
 use crate::caller::Caller;
@@ -35,11 +36,12 @@ pub(super) async fn get_costs(
             .filter(|month| month.begins() <= now)
             .ok_or_else(|| ApiError::invalid("month", "`month` must be one that has begun, like 2026-11."))?,
     };
-    let facts = app.store()?.find_cost_facts(&caller.owner().tenant, month).await;
-    Ok(Json(report(
-        &app.options.costs,
-        &facts.map_err(ApiError::from)?,
-        month,
-        now,
-    )))
+    let (store, tenant) = (app.store()?, &caller.owner().tenant);
+    // It is read from all that was used in months, so it is given again for a moment.
+    let made = async {
+        let facts = store.find_cost_facts(tenant, month).await?;
+        Ok::<_, StoreError>(report(&app.options.costs, &facts, month, now))
+    };
+    let report = app.cost_reports.get((tenant, month), now, made).await;
+    Ok(Json(report.map_err(ApiError::from)?))
 }

@@ -212,6 +212,15 @@ async fn what_a_month_costs_is_told_to_admins() {
         assert_eq!(report["forecast"]["state"], "too_few_days", "{report}");
         assert_eq!(report["findings"][0]["kind"], "no_budget", "{report}");
     }
+    assert_eq!(ask(&app, &owner, "/v1/chat/completions").await.0, 200);
+    let again: Value = owner.get(&app, "/api/costs").await.json().await;
+    assert_eq!(
+        again["providers"]["requests"], 1,
+        "not read again at once: {again}"
+    );
+    app.clock.advance_ms(30_000);
+    let later: Value = owner.get(&app, "/api/costs").await.json().await;
+    assert_eq!(later["providers"]["requests"], 2, "{later}");
     for query in ["month=2026-13", "month=9000-01", "of=me"] {
         let mut refused = owner.get(&app, &format!("/api/costs?{query}")).await;
         let said: Value = refused.json().await;

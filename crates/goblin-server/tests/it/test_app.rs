@@ -37,6 +37,7 @@ use goblin_dispatch::{Dispatch, Options, Parts};
 use goblin_server::app::{
     Access, Answered, App, AppState, ChecksCache, CloudPorts, PageReports, ServerOptions, Surface, Uploads,
 };
+use goblin_server::cost_reports::CostReports;
 use goblin_server::page_assets::Asset;
 use goblin_server::people::People;
 use goblin_server::rate::{self, RateSettings};
@@ -296,6 +297,7 @@ impl TestApp {
             tracker,
             page: setup.page,
             checks_cache: ChecksCache::default(),
+            cost_reports: CostReports::default(),
             answered: Answered::default(),
             uploads: Uploads::default(),
         }));

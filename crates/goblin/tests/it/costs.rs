@@ -39,6 +39,16 @@ fn what_a_month_costs_is_told_without_a_running_backend() {
         (&json!("2026-10"), &json!("over"), &json!([])),
         "one box rents nothing: {report}"
     );
+    // What is reckoned with a default price says where that is from.
+    let arguments = [
+        &arguments[..],
+        &["--set", "server.frontend_url=https://chat.example.org"],
+    ]
+    .concat();
+    let report: Value = serde_json::from_str(&printed_well(&costs(&arguments), &arguments)).unwrap();
+    let page = json!([{"name": "page", "monthly_usd": 20.0, "assumed": true,
+                       "note": "Vercel Pro, one seat; vercel.com/pricing, 2026-11-28"}]);
+    assert_eq!(report["fixed"], page, "{report}");
     for (month, code) in [("2026-13", 2), ("9000-01", 1)] {
         assert_eq!(costs(&["--month", month]).status.code(), Some(code), "{month}");
     }

@@ -239,6 +239,13 @@ fn hosts_count_where_the_configuration_has_them_and_as_the_operator_writes_them(
             ("models".to_owned(), None),
         ]
     );
+    let sources: Vec<_> = usable(three).cost_plan().fixed;
+    for line in sources.iter().filter(|line| line.monthly.is_some()) {
+        assert!(
+            line.note.contains("; ") && line.note.ends_with(", 2026-11-28"),
+            "{line:?}"
+        );
+    }
     let own = "[costs]\ncurrency = \"EUR\"\ncurrency_per_usd = 0.5\nhosts = [\"models 40 eight cores\"]\nmore = [\"domain 1\"]\n";
     let own = names(own);
     assert_eq!(
