@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::origin::Origin;
 use crate::wire::Dialect;
 
+mod wishes;
+
+pub use wishes::Untranslated;
+
 /// Who says a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

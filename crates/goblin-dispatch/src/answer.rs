@@ -111,6 +111,8 @@ pub enum AnswerItem {
         local: bool,
         /// Do the events carry the upstream's own bytes, to be forwarded untouched?
         pass_through: bool,
+        /// Fields that were left out because this model cannot take them, as errors call them.
+        dropped: Vec<String>,
     },
     /// An event of the model's stream.
     Event(ChatEvent),

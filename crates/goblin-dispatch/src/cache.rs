@@ -238,6 +238,7 @@ fn given_again(
         model_id: kept.model_id.clone(),
         local: kept.local,
         pass_through: false,
+        dropped: Vec::new(),
     }];
     items.extend(
         kept.events
@@ -280,6 +281,8 @@ impl Keeping {
     /// One more item. Returns whether the answer may still be kept.
     fn take(&mut self, item: &AnswerItem) -> bool {
         match item {
+            // It is not told of an answer that is given again.
+            AnswerItem::Chosen { dropped, .. } if !dropped.is_empty() => return false,
             AnswerItem::Chosen { model_id, local, .. } => {
                 self.model = Some((model_id.clone(), *local));
                 self.events.clear();

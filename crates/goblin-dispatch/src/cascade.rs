@@ -177,6 +177,8 @@ struct Driver {
     usage: HashMap<usize, Usage>,
     /// Why steps ended, by rung.
     whys: HashMap<usize, String>,
+    /// The wishes that each goes without.
+    dropped: HashMap<usize, Vec<String>>,
     /// What was found in the question, and refuses it.
     screened: Screened,
     events: bool,
@@ -231,6 +233,7 @@ impl Driver {
             chosen: None,
             usage: HashMap::new(),
             whys: HashMap::new(),
+            dropped: HashMap::new(),
             screened,
             wants_logprobs,
             actions: Vec::new(),
@@ -275,7 +278,10 @@ impl Driver {
 
     fn heard_from(&mut self, rung: usize, said: FromRung) {
         match said {
-            FromRung::Began(began) => self.meter.placed(&began),
+            FromRung::Began(began, dropped) => {
+                self.meter.placed(&began);
+                self.dropped.insert(rung, dropped);
+            }
             FromRung::Said(event) => {
                 let ChatEvent { parsed, .. } = *event;
                 if let Parsed::Usage(usage) = parsed {
@@ -422,6 +428,7 @@ impl Driver {
             model_id: offer.id(),
             local,
             pass_through: false,
+            dropped: self.dropped.get(&rung).cloned().unwrap_or_default(),
         });
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_stream::try_stream;
 use futures_util::StreamExt;
-use goblin_core::chat::ChatRequest;
+use goblin_core::chat::{ChatRequest, Untranslated};
 use goblin_core::error::ApiError;
 use goblin_core::event::{ChatEvent, FinishReason, Parsed};
 use goblin_core::provider::{ChatStream, ProviderError, ProviderHandle};
@@ -117,9 +117,10 @@ fn answered(climb: Climb) -> Items {
             }
         };
         let pass_through = opened.pass_through;
+        let dropped = opened.dropped.clone();
         let mut answer = Running::of(opened, watch_of(&job), Continuation::of(&job, continues));
         meter.chosen(&candidate.provider, &candidate.model.name, candidate.stays_local());
-        yield AnswerItem::Chosen { model_id: candidate.id(), local: candidate.stays_local(), pass_through };
+        yield AnswerItem::Chosen { model_id: candidate.id(), local: candidate.stays_local(), pass_through, dropped };
         loop {
             let next = limit.within(answer.next()).await.map_err(|late| answer.fail(&mut meter, *late.error))?;
             let event = match next {
@@ -473,6 +474,8 @@ pub(crate) struct Opened {
     /// What it is booked as.
     pub(crate) call: usize,
     pub(crate) asking: Asking,
+    /// Wishes it goes without.
+    pub(crate) dropped: Vec<String>,
     pass_through: bool,
 }
 
@@ -491,8 +494,11 @@ pub(crate) async fn open(
     let gate = dispatch.table.gate(&candidate.provider);
     gate.admit(&candidate.model.name)
         .map_err(|resting| Attempt::resting(candidate, resting))?;
+    let mut given = Given::whole(job, dispatch.options.untranslated);
     if let Job::Chat(request) = job {
-        is_translated(request).map_err(failed)?;
+        while let Err(error) = is_translated(given.chat().unwrap_or(request)) {
+            given = given.without(error).map_err(failed)?;
+        }
         let counted = check_context(provider, candidate, request).await;
         visit.tokens = counted.map_err(|e| Attempt {
             // Another server may run the same model with a longer context.
@@ -519,15 +525,20 @@ pub(crate) async fn open(
     let roster = &dispatch.options.roster;
     let mut asking = Asking::begin(dispatch, job.origin(), job.operation(), candidate);
     let origin = asking.origin();
-    let start = || job.start(provider, &candidate.model.name, roster, origin.with(limit.left()));
     let broken = |error, asking: &mut Asking| {
         let attempt = failed(error);
         asking.failed(attempt.error.code.as_str());
         attempt
     };
-    let mut stream = match settled(view.is_gated(candidate), start).await {
-        Ok(stream) => stream,
-        Err(error) => return Err(broken(error, &mut asking)),
+    let mut stream = loop {
+        let start = || {
+            let origin = origin.with(limit.left());
+            given.job().start(provider, &candidate.model.name, roster, origin)
+        };
+        match settled(view.is_gated(candidate), start).await {
+            Ok(stream) => break stream,
+            Err(error) => given = given.without(error).map_err(|error| broken(error, &mut asking))?,
+        }
     };
     let mut held = Vec::new();
     loop {
@@ -543,6 +554,7 @@ pub(crate) async fn open(
                         place,
                         call,
                         asking,
+                        dropped: given.dropped,
                         pass_through,
                     });
                 }
@@ -553,6 +565,52 @@ pub(crate) async fn open(
                 return Err(broken(ProviderError::Interrupted { reason }, &mut asking));
             }
         }
+    }
+}
+
+/// What a candidate is asked: the whole, or without wishes that it cannot take.
+struct Given<'a> {
+    whole: &'a Job,
+    left: Option<Job>,
+    dropped: Vec<String>,
+    rule: Untranslated,
+}
+
+impl<'a> Given<'a> {
+    fn whole(whole: &'a Job, rule: Untranslated) -> Self {
+        Self {
+            whole,
+            left: None,
+            dropped: Vec::new(),
+            rule,
+        }
+    }
+
+    fn job(&self) -> &Job {
+        self.left.as_ref().unwrap_or(self.whole)
+    }
+
+    fn chat(&self) -> Option<&ChatRequest> {
+        match self.job() {
+            Job::Chat(request) => Some(request),
+            Job::Complete(_) => None,
+        }
+    }
+
+    /// Without the field that `error` says cannot be taken; the error again, where that is no wish or must be told.
+    fn without(mut self, error: ProviderError) -> Result<Self, ProviderError> {
+        let ProviderError::Unsupported { param, .. } = &error else {
+            return Err(error);
+        };
+        let Some(mut less) = self.chat().filter(|_| self.rule == Untranslated::Header).cloned() else {
+            return Err(error);
+        };
+        if !less.leave_out(param) {
+            return Err(error);
+        }
+        self.dropped.push(param.clone());
+        self.left = Some(Job::Chat(Box::new(less)));
+        Ok(self)
     }
 }
 

@@ -42,7 +42,7 @@ mod tier;
 use std::sync::Arc;
 use std::time::Duration;
 
-use goblin_core::chat::ChatRequest;
+use goblin_core::chat::{ChatRequest, Untranslated};
 use goblin_core::clock::Clock;
 use goblin_core::error::ApiError;
 use goblin_core::id::Ids;
@@ -78,6 +78,8 @@ pub struct Options {
     pub hedging: Hedging,
     /// Are models that keep failing left alone for a while?
     pub breaks: bool,
+    /// What becomes of a wish that a model cannot take. The model tier refuses it: who asks it leaves it out and tells.
+    pub untranslated: Untranslated,
     /// The preferred model, `provider/model` or a bare name.
     pub default_model: Option<String>,
     /// Names the operator gave to models.
@@ -113,6 +115,7 @@ impl Default for Options {
             retries: Retries::NONE,
             hedging: Hedging::default(),
             breaks: false,
+            untranslated: Untranslated::default(),
             default_model: None,
             aliases: Aliases::default(),
             caching: None,

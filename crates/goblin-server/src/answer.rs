@@ -37,6 +37,9 @@ const MESSAGES: &str = "messages";
 /// Names the trace of an answer, also of one that failed.
 const TRACE_ID: HeaderName = HeaderName::from_static("x-goblin-trace-id");
 
+/// Names the fields of a request that were left out because the model cannot take them.
+const DROPPED: HeaderName = HeaderName::from_static("x-goblin-dropped");
+
 /// One answer in the words of one kind of client: in pieces, or as a whole.
 pub(crate) trait Encoding: Send + 'static {
     /// The answer is committed to this model. `pass_through`: its events carry bytes to be forwarded untouched.
@@ -149,19 +152,34 @@ fn naming(trace_id: Option<String>, mut response: Response) -> Response {
     response
 }
 
+/// The response, with the fields that were left out in a header. Their names are our own words.
+fn listing(dropped: &[String], mut response: Response) -> Response {
+    if !dropped.is_empty()
+        && let Ok(names) = HeaderValue::try_from(dropped.join(", "))
+    {
+        response.headers_mut().insert(DROPPED, names);
+    }
+    response
+}
+
 async fn collect(
     limit: Duration,
     mut encoding: impl Encoding,
     mut answer: impl Stream<Item = Result<AnswerItem, ApiError>> + Unpin,
 ) -> Result<Response, ApiError> {
+    let mut left_out = Vec::new();
     let whole = async {
         while let Some(item) = answer.next().await {
             match item? {
                 AnswerItem::Chosen {
                     model_id,
                     pass_through,
+                    dropped,
                     ..
-                } => encoding.chosen(&model_id, pass_through),
+                } => {
+                    encoding.chosen(&model_id, pass_through);
+                    left_out = dropped;
+                }
                 AnswerItem::Event(event) => encoding.keep(&event),
                 told => encoding.keep_told(told),
             }
@@ -169,7 +187,7 @@ async fn collect(
         if let Some(work) = encoding.before_end() {
             work.await?;
         }
-        Ok::<_, ApiError>(encoding.whole())
+        Ok::<_, ApiError>(listing(&left_out, encoding.whole()))
     };
     let seconds = limit.as_secs();
     timeout(limit, whole).await.map_err(|_| {
@@ -191,6 +209,10 @@ async fn stream(
     if let Ok(begun) = timeout(manner.wait_for_first, begin(&mut answer, &mut head)).await {
         begun?;
     }
+    let left_out = head.iter().rev().find_map(|item| match item {
+        AnswerItem::Chosen { dropped, .. } => Some(dropped.clone()),
+        _ => None,
+    });
     let refused = matches!(head.last(), Some(AnswerItem::Refused(_)));
     let items = iter(head.into_iter().map(Ok)).chain(answer);
     if refused && encoding.refuses_by_status() {
@@ -198,10 +220,11 @@ async fn stream(
     }
     let (silence, framing) = (manner.silence, encoding.framing());
     let pieces = pieces(manner.request_id, encoding, items);
-    Ok(match framing {
+    let response = match framing {
         Framing::Events(empty) => sse::response(pieces, silence, empty),
         Framing::Lines(empty) => ndjson::response(pieces, silence, empty),
-    })
+    };
+    Ok(listing(&left_out.unwrap_or_default(), response))
 }
 
 /// Puts the items of an answer into `head`, up to the one by which it has begun: its first content, or that there will be

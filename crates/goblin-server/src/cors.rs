@@ -17,7 +17,7 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const HEADERS: &str = "authorization, content-type, last-event-id, traceparent, tracestate, x-api-key, x-correlation-id, \
                        x-goblin-deadline-ms";
 const EXPOSED: &str = "ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, x-correlation-id, \
-                       x-goblin-trace-id";
+                       x-goblin-dropped, x-goblin-trace-id";
 /// How long a browser may remember the answer to its question, in seconds; browsers remember two hours at most.
 const MAX_AGE: &str = "7200";
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use goblin_core::chat::Untranslated;
 use goblin_core::clock::Clock;
 use goblin_core::id::Ids;
 use goblin_core::judge::authority::Record;
@@ -244,6 +245,11 @@ pub(crate) fn dispatch(
                 Hedging::default()
             },
             breaks: is_backend,
+            untranslated: if is_backend {
+                config.upstream.untranslated
+            } else {
+                Untranslated::Refuse
+            },
             cloud_at_once: config.queue.cloud_at_once,
             aliases: config.aliases.clone(),
             caching,

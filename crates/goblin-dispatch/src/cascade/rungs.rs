@@ -32,8 +32,8 @@ use crate::table::View;
 
 /// What a rung's stream says.
 pub(super) enum FromRung {
-    /// It has a place and its answer begins.
-    Began(Begun),
+    /// It has a place and its answer begins, without these wishes.
+    Began(Begun, Vec<String>),
     /// An event of its answer.
     Said(Box<ChatEvent>),
     /// It could not begin, and is asked again in a moment.
@@ -254,8 +254,8 @@ impl Rungs {
                 made += 1;
             };
             dispatch.sessions.settle(job.session(), &offer.model.name, &offer.provider);
-            let Opened { held, stream, mut place, mut call, mut asking, .. } = opened;
-            yield FromRung::Began(place.begun());
+            let Opened { held, stream, mut place, mut call, mut asking, dropped, .. } = opened;
+            yield FromRung::Began(place.begun(), dropped);
             let mut events = futures_util::stream::iter(held.into_iter().map(Ok)).chain(stream);
             while let Some(event) = events.next().await {
                 match event {

@@ -36,6 +36,7 @@ mod google;
 mod headers;
 mod health;
 mod kept_responses;
+mod left_out;
 mod limits;
 mod local_mode;
 #[allow(dead_code, reason = "some of it is for dispatch's own tests")]

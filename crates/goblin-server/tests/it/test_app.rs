@@ -18,6 +18,7 @@ use goblin_auth::sealing::KeyRing;
 use goblin_auth::throttle::Throttle;
 use goblin_auth::vault::Vault;
 use goblin_auth::visit::Premises;
+use goblin_core::chat::Untranslated;
 use goblin_core::checks::CheckResult;
 use goblin_core::clock::{Clock, Timestamp};
 use goblin_core::error::ApiError;
@@ -123,6 +124,8 @@ pub(crate) struct Setup {
     pub(crate) aliases: &'static [&'static str],
     /// Are requests that failed made again, and models that keep failing left alone?
     pub(crate) resilient: bool,
+    /// What becomes of wishes that a model cannot take.
+    pub(crate) untranslated: Untranslated,
     /// Are answers kept to be given again; and to common questions?
     pub(crate) caching: Option<bool>,
     /// Which models cost what.
@@ -159,6 +162,7 @@ impl Default for Setup {
             checks: false,
             aliases: &[],
             resilient: false,
+            untranslated: Untranslated::default(),
             caching: None,
             policy: Policy::default(),
             money: MoneyOptions::default(),
@@ -232,6 +236,7 @@ impl TestApp {
                     Retries::NONE
                 },
                 breaks: setup.resilient,
+                untranslated: setup.untranslated,
                 aliases: aliases(setup.aliases),
                 caching: setup.caching.map(caching),
                 policy: setup.policy,

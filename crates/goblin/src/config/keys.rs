@@ -120,6 +120,8 @@ const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 const FORMATS: &[&str] = &["auto", "human", "json"];
 /// By which of its APIs OpenAI is asked.
 const APIS: &[&str] = &["chat", "responses"];
+/// What becomes of a wish that a model cannot take.
+const UNTRANSLATED: &[&str] = &["refuse", "header"];
 const ROLES: &[&str] = &["quick", "chat", "reasoning", "top", "code", "cloud"];
 const VERIFY: &[&str] = &["off", "final", "hold", "optimistic"];
 const HANDLING: &[&str] = &["off", "note", "redact", "redact_away", "refuse"];
@@ -298,6 +300,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("upstream.grok_url", Kind::Text).backend_env("GROK_BASE_URL"),
     key("upstream.discover", Kind::Switch),
     key("upstream.allow_cloud_models", Kind::Switch),
+    key("upstream.untranslated", Kind::Word(UNTRANSLATED)),
     key("upstream.connect_timeout_seconds", HOUR),
     key("upstream.first_event_timeout_seconds", HOUR),
     key("upstream.idle_timeout_seconds", HOUR),

@@ -20,7 +20,7 @@ use crate::provider::ProviderError;
 use crate::wire::answer::arguments_object;
 use crate::wire::base64::is_base64;
 use crate::wire::json::depth_within;
-use crate::wire::openai::read_vector;
+use crate::wire::openai::{read_vector, unsupported};
 
 pub use decode::AnswerDecoder;
 pub use errors::{PromptSize, upstream_error};
@@ -189,7 +189,7 @@ fn put_settings(
     keep_alive: Option<KeepAlive>,
 ) -> Result<(), ProviderError> {
     if !sampling.logit_bias.is_empty() {
-        return Err(refused("logit_bias", "Ollama has no `logit_bias`. Leave it out."));
+        return Err(unsupported("logit_bias", "Ollama has none. Leave it out."));
     }
     let format = match format {
         ResponseFormat::Text => None,

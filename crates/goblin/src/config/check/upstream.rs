@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
+use goblin_core::chat::Untranslated;
 use goblin_core::maker::Maker;
 use goblin_core::provider_settings::SetBy;
 use goblin_net::{HttpClient, Identity, NetError, NetOptions, Proxy};
@@ -31,6 +32,8 @@ pub(crate) struct UpstreamConfig {
     pub(crate) openai_responses: bool,
     /// May models be used that an Ollama passes on to Ollama's cloud? Each server may have a word of its own.
     pub(crate) allow_cloud_models: bool,
+    /// What becomes of a wish that a model cannot take.
+    pub(crate) untranslated: Untranslated,
     /// Longest wait for a connection.
     pub(crate) connect_timeout: Duration,
     /// Longest wait for the first event.
@@ -222,6 +225,10 @@ impl Reader<'_> {
             discover: self.switch("upstream.discover"),
             openai_responses: self.text("upstream.openai_api").as_deref() == Some("responses"),
             allow_cloud_models: self.switch("upstream.allow_cloud_models"),
+            untranslated: match self.text("upstream.untranslated").as_deref() {
+                Some("header") => Untranslated::Header,
+                _ => Untranslated::Refuse,
+            },
             connect_timeout: self.seconds("upstream.connect_timeout_seconds"),
             first_event_timeout: self.seconds("upstream.first_event_timeout_seconds"),
             idle_timeout: self.seconds("upstream.idle_timeout_seconds"),

@@ -1,5 +1,6 @@
 //! Servers with models: several of each kind, and such with names of their own.
 
+use goblin_core::chat::Untranslated;
 use secrecy::ExposeSecret;
 
 use super::super::check::UpstreamKind;
@@ -510,6 +511,27 @@ fn a_cloud_over_plain_http_at_a_public_address_is_refused_where_that_is_forbidde
         &home(&[("OPENAI_API_KEY", "sk-x"), ("OPENAI_BASE_URL", "ftp://x")]),
     );
     assert!(all[0].contains("upstream.openai_url"), "{all:#?}");
+}
+
+#[test]
+fn wishes_that_cannot_be_taken_are_refused_unless_it_is_said_that_they_are_listed() {
+    for (word, rule) in [
+        (None, Untranslated::Refuse),
+        (Some("refuse"), Untranslated::Refuse),
+        (Some("header"), Untranslated::Header),
+    ] {
+        let said: Vec<(&str, &str)> = word
+            .map(|word| ("GOBLIN_UPSTREAM__UNTRANSLATED", word))
+            .into_iter()
+            .collect();
+        let config = load(&home(&said), &Request::default()).unwrap().config;
+        assert_eq!(config.upstream.untranslated, rule, "{word:?}");
+    }
+    let all = problems("", &home(&[("GOBLIN_UPSTREAM__UNTRANSLATED", "drop")]));
+    assert!(
+        all[0].contains("upstream.untranslated") && all[0].contains("header"),
+        "{all:#?}"
+    );
 }
 
 #[test]

@@ -156,7 +156,8 @@ fn what_ollama_has_no_word_for_is_refused_by_name() {
     let param = |request: ChatRequest| match encode_chat(&request) {
         Err(ProviderError::Rejected {
             param: Some(param), ..
-        }) => param,
+        })
+        | Err(ProviderError::Unsupported { param, .. }) => param,
         other => panic!("{other:?}"),
     };
     for url in [
