@@ -52,7 +52,7 @@ macro_rules! all_migrations {
             13 "money" "0013_money",
             14 "attachments" "0014_attachments",
             15 "responses" "0015_responses",
-            17 "by_time" "0017_by_time",
+            16 "by_time" "0016_by_time",
         )
     };
 }
