@@ -48,14 +48,14 @@ def run(script: str, folder: pathlib.Path, limit: float = LIMIT_SECONDS) -> tupl
 
 def end_group(leader: subprocess.Popen[bytes]) -> None:
     """Ends a process and all of its group: asks first, and those that are there after `GRACE_SECONDS` are not asked again."""
-    end = time.monotonic() + GRACE_SECONDS
     try:
-        os.killpg(leader.pid, signal.SIGTERM)
-        while time.monotonic() < end:
-            leader.poll()
-            os.killpg(leader.pid, 0)
-            time.sleep(0.05)
-        os.killpg(leader.pid, signal.SIGKILL)
+        for ask in (signal.SIGTERM, signal.SIGKILL):
+            os.killpg(leader.pid, ask)
+            end = time.monotonic() + GRACE_SECONDS
+            while time.monotonic() < end:
+                leader.poll()
+                os.killpg(leader.pid, 0)
+                time.sleep(0.05)
     except ProcessLookupError:
         pass  # nobody is left
     leader.wait()
